@@ -1,0 +1,70 @@
+//! Two threads on one signal: `send_contended/{signal,emitter,rwlock}`. The time is that of
+//! one thread while the other does the same.
+
+use std::hint::black_box;
+use std::sync::{Barrier, RwLock};
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use fanfare::{Sender, Signal};
+use fanfare_benches::{boxed, connect};
+
+const RECEIVERS: u64 = 4;
+
+fn send_contended(c: &mut Criterion) {
+    let mut group = c.benchmark_group("send_contended");
+
+    let signal = Signal::<u64>::new();
+    connect(&signal, RECEIVERS);
+    group.bench_function("signal", |b| {
+        b.iter_custom(|rounds| {
+            on_two_threads(|| {
+                for _ in 0..rounds {
+                    black_box(&signal).send(Sender::NONE, black_box(&1));
+                }
+            })
+        });
+    });
+    group.bench_function("emitter", |b| {
+        b.iter_custom(|rounds| {
+            on_two_threads(|| {
+                let mut emitter = signal.emitter();
+                for _ in 0..rounds {
+                    black_box(&mut emitter).send(Sender::NONE, black_box(&1));
+                }
+            })
+        });
+    });
+
+    let rwlock = RwLock::new(boxed(RECEIVERS));
+    group.bench_function("rwlock", |b| {
+        b.iter_custom(|rounds| {
+            on_two_threads(|| {
+                for _ in 0..rounds {
+                    for receiver in black_box(&rwlock).read().unwrap().iter() {
+                        receiver(black_box(&1));
+                    }
+                }
+            })
+        });
+    });
+    group.finish();
+}
+
+/// Runs `work` on two threads at once; returns the longer time.
+fn on_two_threads(work: impl Fn() + Sync) -> Duration {
+    let start = Barrier::new(2);
+    let timed = || {
+        start.wait();
+        let started = Instant::now();
+        work();
+        started.elapsed()
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(timed);
+        timed().max(other.join().expect("the work does not panic"))
+    })
+}
+
+criterion_group!(benches, send_contended);
+criterion_main!(benches);

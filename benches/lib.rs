@@ -1,0 +1,59 @@
+//! What the benchmarks share: receivers that do one addition each, and the rivals that
+//! they are measured against.
+
+use std::hint::black_box;
+
+use fanfare::{Connection, Sender, Signal};
+
+/// The rivals' receivers.
+pub type Boxed = Box<dyn Fn(&u64) + Send + Sync>;
+
+/// `n` receivers as a vector of closures holds them.
+pub fn boxed(n: u64) -> Vec<Boxed> {
+    let receiver = |c: u64| -> Boxed {
+        Box::new(move |x| {
+            black_box(c + x);
+        })
+    };
+    (0..n).map(receiver).collect()
+}
+
+/// Connects `n` such receivers to `signal`.
+pub fn connect(signal: &Signal<u64>, n: u64) -> Vec<Connection> {
+    signal.connect_many((0..n).map(|c| {
+        signal.options().prepare(move |_sender, x| {
+            black_box(c + x);
+        })
+    }))
+}
+
+/// Connects one receiver for each of `n` senders, the keys from 0.
+pub fn connect_senders(signal: &Signal<u64>, n: u64) -> Vec<Connection> {
+    signal.connect_many((0..n).map(|c| {
+        let options = signal.options().sender(Sender::key(c.into()));
+        options.prepare(move |_sender, x| {
+            black_box(c + x);
+        })
+    }))
+}
+
+/// A thread that does nothing: with a single thread alive some libraries leave their
+/// atomics out, and the figures would be of that.
+pub fn park_a_thread() {
+    std::thread::spawn(|| {
+        loop {
+            std::thread::park();
+        }
+    });
+}
+
+/// Numbers that look random and are the same every time.
+pub struct Lcg(pub u64);
+
+impl Lcg {
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % bound
+    }
+}

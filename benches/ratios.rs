@@ -1,0 +1,226 @@
+//! The ratios that the project promises, from shuffled rounds in one process: medians and
+//! minima per case, each beside what it is measured against. Informs; fails nothing.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::sync::{Barrier, RwLock};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use fanfare::{Connection, Sender, Signal};
+use fanfare_benches::{Lcg, boxed, connect, connect_senders, park_a_thread};
+
+const ROUNDS: usize = 41;
+/// Roughly what one case takes in one round.
+const ROUND_NS: f64 = 2_000_000.0;
+
+/// A named piece of work that repeats itself the given number of times.
+type Case<'c> = (String, Box<dyn FnMut(u64) + 'c>);
+
+fn main() {
+    // Cargo passes `--bench`; anything else is a filter of criterion's that is not for us.
+    park_a_thread();
+    sends();
+    changes();
+    two_threads();
+}
+
+/// Nanoseconds per repetition of each case: (least, median) over shuffled rounds.
+fn measure(mut cases: Vec<Case<'_>>) -> BTreeMap<String, (f64, f64)> {
+    let mut random = Lcg(7);
+    let repeats: Vec<u64> = cases
+        .iter_mut()
+        .map(|(_, run)| {
+            let mut repeats = 1;
+            loop {
+                let started = Instant::now();
+                run(repeats);
+                let took = started.elapsed().as_nanos() as f64;
+                if took > ROUND_NS / 4.0 {
+                    break ((repeats as f64 * ROUND_NS / took) as u64).max(1);
+                }
+                repeats *= 2;
+            }
+        })
+        .collect();
+    let mut taken = vec![Vec::with_capacity(ROUNDS); cases.len()];
+    let mut order: Vec<usize> = (0..cases.len()).collect();
+    for _ in 0..ROUNDS {
+        for at in (1..order.len()).rev() {
+            order.swap(at, random.below(at + 1));
+        }
+        for &at in &order {
+            let started = Instant::now();
+            cases[at].1(repeats[at]);
+            taken[at].push(started.elapsed().as_nanos() as f64 / repeats[at] as f64);
+        }
+    }
+    let summary = cases.iter().zip(taken).map(|((name, _), mut taken)| {
+        taken.sort_by(f64::total_cmp);
+        (name.clone(), (taken[0], taken[taken.len() / 2]))
+    });
+    summary.collect()
+}
+
+fn sends() {
+    println!("one thread, ns per send: least / median");
+    println!("{:>5} {:>17} {:>17} {:>17} {:>17} {:>17}   signal/arcswap  signal/bare  emitter/bare", "", "bare", "arcswap", "signal", "emitter", "rwlock");
+    for n in [0, 1, 4, 16, 64, 1024] {
+        let bare = boxed(n);
+        let arcswap = ArcSwap::from_pointee(boxed(n));
+        let rwlock = RwLock::new(boxed(n));
+        let signal = Signal::<u64>::new();
+        connect(&signal, n);
+        let mut emitter = signal.emitter();
+        let results = measure(vec![
+            ("bare".into(), Box::new(|repeats| {
+                for _ in 0..repeats {
+                    for receiver in black_box(&bare) {
+                        receiver(black_box(&1));
+                    }
+                }
+            })),
+            ("arcswap".into(), Box::new(|repeats| {
+                for _ in 0..repeats {
+                    for receiver in black_box(&arcswap).load().iter() {
+                        receiver(black_box(&1));
+                    }
+                }
+            })),
+            ("signal".into(), Box::new(|repeats| {
+                for _ in 0..repeats {
+                    black_box(&signal).send(Sender::NONE, black_box(&1));
+                }
+            })),
+            ("emitter".into(), Box::new(|repeats| {
+                for _ in 0..repeats {
+                    black_box(&mut emitter).send(Sender::NONE, black_box(&1));
+                }
+            })),
+            ("rwlock".into(), Box::new(|repeats| {
+                for _ in 0..repeats {
+                    for receiver in black_box(&rwlock).read().unwrap().iter() {
+                        receiver(black_box(&1));
+                    }
+                }
+            })),
+        ]);
+        let cell = |name: &str| format!("{:.2} / {:.2}", results[name].0, results[name].1);
+        let ratio = |a: &str, b: &str| format!("{:.2} / {:.2}", results[a].0 / results[b].0, results[a].1 / results[b].1);
+        println!(
+            "{n:>5} {:>17} {:>17} {:>17} {:>17} {:>17}   {:>14}  {:>11}  {:>12}",
+            cell("bare"), cell("arcswap"), cell("signal"), cell("emitter"), cell("rwlock"),
+            ratio("signal", "arcswap"), ratio("signal", "bare"), ratio("emitter", "bare"),
+        );
+    }
+    let mut cases: Vec<Case<'_>> = Vec::new();
+    for n in [1, 1_000, 1_000_000] {
+        let signal = Signal::<u64>::new();
+        connect_senders(&signal, n);
+        let sender = Sender::key(u128::from(n / 2));
+        cases.push((format!("{n} senders, one of them sends"), Box::new(move |repeats| {
+            for _ in 0..repeats {
+                black_box(&signal).send(black_box(sender), black_box(&1));
+            }
+        })));
+    }
+    print(&measure(cases), "ns");
+}
+
+fn changes() {
+    println!("\nconnect + disconnect, ns per pair: least / median");
+    let mut cases: Vec<Case<'_>> = Vec::new();
+    for n in [1_000, 100_000, 1_000_000] {
+        let signal: &'static Signal<u64> = Box::leak(Box::default());
+        let mut held = connect(signal, n);
+        let mut random = Lcg(1);
+        cases.push((format!("{n:>8} held, newest"), Box::new(move |repeats| {
+            for _ in 0..repeats {
+                add(signal, Sender::NONE, n).disconnect();
+            }
+        })));
+        cases.push((format!("{n:>8} held, random"), Box::new(move |repeats| {
+            for _ in 0..repeats {
+                let at = random.below(held.len());
+                let added = add(signal, Sender::NONE, n);
+                std::mem::replace(&mut held[at], added).disconnect();
+            }
+        })));
+        let by_sender: &'static Signal<u64> = Box::leak(Box::default());
+        let mut held = connect_senders(by_sender, n);
+        let mut random = Lcg(2);
+        cases.push((format!("{n:>8} senders, random"), Box::new(move |repeats| {
+            for _ in 0..repeats {
+                let at = random.below(held.len());
+                held[at].disconnect();
+                held[at] = add(by_sender, Sender::key(at as u128), n);
+            }
+        })));
+    }
+    print(&measure(cases), "ns");
+}
+
+fn add(signal: &Signal<u64>, sender: Sender<'_>, c: u64) -> Connection {
+    signal.options().sender(sender).connect(move |_sender, x| {
+        black_box(c + x);
+    })
+}
+
+fn two_threads() {
+    println!("\nsends to 4 receivers, ns per send and thread: one thread, two threads (medians), speed kept");
+    let signal = Signal::<u64>::new();
+    connect(&signal, 4);
+    let rwlock = RwLock::new(boxed(4));
+    let works: [(&str, &(dyn Fn() + Sync)); 3] = [
+        ("signal", &|| for _ in 0..SENDS {
+            black_box(&signal).send(Sender::NONE, black_box(&1));
+        }),
+        ("emitter", &|| {
+            let mut emitter = signal.emitter();
+            for _ in 0..SENDS {
+                black_box(&mut emitter).send(Sender::NONE, black_box(&1));
+            }
+        }),
+        ("rwlock", &|| for _ in 0..SENDS {
+            for receiver in black_box(&rwlock).read().unwrap().iter() {
+                receiver(black_box(&1));
+            }
+        }),
+    ];
+    const SENDS: u32 = 200_000;
+    for (name, work) in works {
+        let (mut one, mut two) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            one.push(on_threads(1, work));
+            two.push(on_threads(2, work));
+        }
+        one.sort_by(f64::total_cmp);
+        two.sort_by(f64::total_cmp);
+        let (one, two) = (one[ROUNDS / 2] / f64::from(SENDS), two[ROUNDS / 2] / f64::from(SENDS));
+        println!("  {name:<8} {one:>8.2} {two:>8.2} {:>6.2}", one / two);
+    }
+}
+
+/// Nanoseconds that the slowest of so many threads took.
+fn on_threads(count: usize, work: &(dyn Fn() + Sync)) -> f64 {
+    let start = Barrier::new(count);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..count)
+            .map(|_| {
+                scope.spawn(|| {
+                    start.wait();
+                    let started = Instant::now();
+                    work();
+                    started.elapsed().as_nanos() as f64
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("the work does not panic")).fold(0.0, f64::max)
+    })
+}
+
+fn print(results: &BTreeMap<String, (f64, f64)>, unit: &str) {
+    for (name, (least, median)) in results {
+        println!("  {name:<36} {least:>10.1} / {median:.1} {unit}");
+    }
+}

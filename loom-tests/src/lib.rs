@@ -1,0 +1,1 @@
+//! Models of the table, run over loom and shuttle.

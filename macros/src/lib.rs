@@ -1,0 +1,226 @@
+//! The macros of [`fanfare`](https://docs.rs/fanfare), which re-exports them: use them from there.
+//!
+//! - [`#[receiver]`](macro@receiver) registers a function with signals, for `fanfare::connect_receivers()` to connect.
+//! - [`#[derive(Event)]`](macro@Event) makes a struct or an enum something a signal can carry.
+
+#![forbid(unsafe_code)]
+#![warn(clippy::pedantic)]
+
+use proc_macro::TokenStream;
+
+mod arguments;
+mod event;
+mod receiver;
+
+/// Registers a function as a receiver of one or several signals.
+///
+/// Nothing is connected until the program calls `fanfare::connect_receivers()`, which connects every registered
+/// function of every linked crate, once, and returns a report of them. The function itself stays as it is: its
+/// attributes, its documentation and its visibility are untouched, and it can be called like any other.
+///
+/// ```
+/// use fanfare::{Event, Sender, Signal, receiver};
+///
+/// #[derive(Event)]
+/// pub struct PizzaDone<'a> {
+///     pub toppings: &'a [&'a str],
+/// }
+///
+/// pub static PIZZA_DONE: Signal<PizzaDone<'static>, usize> = Signal::new();
+///
+/// #[receiver(PIZZA_DONE)]
+/// fn count_toppings(_sender: Sender<'_>, pizza: &PizzaDone<'_>) -> usize {
+///     pizza.toppings.len()
+/// }
+///
+/// let pizza = PizzaDone { toppings: &["olives", "basil"] };
+/// assert!(PIZZA_DONE.send(Sender::NONE, &pizza).is_empty());
+///
+/// let report = fanfare::connect_receivers();
+/// assert!(report.entries().iter().any(|entry| entry.signal == "PIZZA_DONE"));
+/// assert_eq!(*PIZZA_DONE.send(Sender::NONE, &pizza), [2]);
+/// assert_eq!(count_toppings(Sender::NONE, &pizza), 2);
+/// ```
+///
+/// # The signals
+///
+/// They come first: the path of one `static` signal, or a list of them. All those of a list are connected with the
+/// same options; for different ones, the attribute is written several times.
+///
+/// ```
+/// # use fanfare::{Sender, Signal, receiver};
+/// mod kitchen {
+///     use fanfare::Signal;
+///     pub static ORDERED: Signal<u32> = Signal::new();
+///     pub static DELIVERED: Signal<u32> = Signal::new();
+/// }
+/// static REFUNDED: Signal<u32> = Signal::new();
+///
+/// #[receiver([kitchen::ORDERED, kitchen::DELIVERED], dispatch_uid = "ledger")]
+/// #[receiver(REFUNDED, priority = 10)]
+/// fn write_down(_sender: Sender<'_>, _order: &u32) {}
+///
+/// fanfare::connect_receivers();
+/// assert!(kitchen::DELIVERED.disconnect_uid("ledger"));
+/// assert_eq!(REFUNDED.connections()[0].priority, 10);
+/// ```
+///
+/// A `const` signal does not compile: each use of it would be a new signal that nobody sends.
+///
+/// # The function
+///
+/// It is a free function, in a module or in the body of another function, with two parameters and the return type of
+/// the signal: `fn(Sender<'_>, &PizzaDone<'_>) -> R`. The lifetimes of the event stay open, `'_` and not `'static`.
+/// It is not `async`, `unsafe`, `extern` or generic (lifetimes apart), and stands in no `impl` or `trait`.
+/// `#[cfg]` and `#[allow]` on the function count for the registration too.
+///
+/// # Options
+///
+/// Each is written at most once, after the signals, in any order.
+///
+/// | option | effect | without it |
+/// |---|---|---|
+/// | `sender = PizzaStore` | only what is sent from `Sender::of::<PizzaStore>()` arrives | every sender |
+/// | `sender = "pizza-store"` | only what is sent from the name `"pizza-store"` arrives | every sender |
+/// | `dispatch_uid = "bell"` | identifies the connection by this text: of several for one signal and sender the first wins | it is identified by the function |
+/// | `priority = 10` | an `i32` literal, higher ones run earlier | `0` |
+/// | `once` | runs for one send, then is disconnected | every send |
+/// | `name = "kitchen bell"` | what it is called in `Signal::connections` and in failures | the path of the function |
+///
+/// ```
+/// # use fanfare::{Sender, Signal, receiver};
+/// # static PIZZA_DONE: Signal<u32> = Signal::new();
+/// struct PizzaStore;
+///
+/// #[receiver(PIZZA_DONE, sender = PizzaStore, dispatch_uid = "bell", priority = -5, once, name = "kitchen bell")]
+/// fn ring(_sender: Sender<'_>, size_cm: &u32) {
+///     println!("ding: {size_cm} cm");
+/// }
+///
+/// #[receiver(PIZZA_DONE, sender = "web-shop")]
+/// fn tell_the_customer(_sender: Sender<'_>, size_cm: &u32) {
+///     println!("your pizza of {size_cm} cm is on its way");
+/// }
+///
+/// fanfare::connect_receivers();
+/// PIZZA_DONE.send("web-shop", &32);
+/// assert!(PIZZA_DONE.has_listeners(Sender::of::<PizzaStore>()));
+/// PIZZA_DONE.send(Sender::of::<PizzaStore>(), &32);
+/// assert!(!PIZZA_DONE.has_listeners(Sender::of::<PizzaStore>()));
+/// ```
+///
+/// Other senders (numbers, an `Identity`), weak receivers and closures are connected by hand, with `Signal::options`.
+///
+/// # The report
+///
+/// An entry names the signal as the attribute does, the function with its module, and the file and line of the
+/// attribute. An entry that is not new met a connection with the same identity and changed nothing.
+///
+/// # Errors
+///
+/// All are errors of the compiler, and name the mend:
+///
+/// - no signal, an empty list, or something that is not a path in the place of a signal;
+/// - an option that does not exist, is given twice, or has no value; a value for `once`;
+/// - an empty `dispatch_uid`, `name` or name of a sender, or one that is not a string literal;
+/// - a `sender` that is neither a type nor a string literal; a `priority` that is not an `i32` literal;
+/// - a duplicate: the same signal and sender twice on one function with the same `dispatch_uid`, or both without,
+///   in one list or in several attributes. Compared as written: two paths to one signal are two signals here, and
+///   are left to the report;
+/// - something that is not a function, or one that is `async`, `unsafe`, `extern`, generic, has a `self` parameter
+///   or not exactly two;
+/// - a function whose types do not fit the signal: the compiler shows the signature it expects.
+///
+/// ```compile_fail
+/// # use fanfare::{Sender, Signal, receiver};
+/// # static PIZZA_DONE: Signal<u32> = Signal::new();
+/// // error: `dispatch_uid` is empty: leave it out to identify the receiver by its function
+/// #[receiver(PIZZA_DONE, dispatch_uid = "")]
+/// fn ring(_sender: Sender<'_>, _size_cm: &u32) {}
+/// ```
+#[proc_macro_attribute]
+pub fn receiver(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    receiver::expand(arguments.into(), &item.into()).into()
+}
+
+/// Makes a struct or an enum an event: something a signal carries.
+///
+/// The event may borrow. A signal outlives every value that is sent, so it names the type with `'static` in the place
+/// of each lifetime; what is sent has whatever lifetimes it has.
+///
+/// ```
+/// use fanfare::{Event, Sender, Signal};
+///
+/// #[derive(Event)]
+/// struct PizzaDone<'a> {
+///     toppings: &'a [&'a str],
+///     size_cm: u32,
+/// }
+///
+/// static PIZZA_DONE: Signal<PizzaDone<'static>, usize> = Signal::new();
+///
+/// PIZZA_DONE.connect(|_sender, pizza| pizza.toppings.len());
+/// let topping = String::from("olives");
+/// let lengths = PIZZA_DONE.send(Sender::NONE, &PizzaDone { toppings: &[&topping], size_cm: 32 });
+/// assert_eq!(*lengths, [1]);
+/// ```
+///
+/// # What it writes
+///
+/// ```
+/// # use fanfare::Event;
+/// struct PizzaDone<'a> {
+///     toppings: &'a [&'a str],
+/// }
+///
+/// impl Event for PizzaDone<'static> {
+///     type Args<'a> = PizzaDone<'a>;
+/// }
+/// ```
+///
+/// - **Several lifetimes** become one: `Pair<'a, 'b>` gives `Args<'a> = Pair<'a, 'a>`. Only an event that is invariant
+///   in them notices.
+/// - **No lifetime** gives `Args<'a> = Self`.
+/// - **Type parameters** become `T: 'static`, as a signal needs it. Const parameters stay as they are.
+/// - **Bounds** stay. One that names a lifetime of the event is asked for every lifetime, since it must hold whatever
+///   is sent: `T: Shape<'a>` becomes `T: for<'a> Shape<'a>`.
+///
+/// ```
+/// use std::fmt::Debug;
+///
+/// use fanfare::{Event, Sender, Signal};
+///
+/// #[derive(Event)]
+/// enum Saved<'a, 'b, T: Debug> {
+///     Created(&'a T),
+///     Updated { before: &'a T, after: &'b T },
+/// }
+///
+/// static SAVED: Signal<Saved<'static, 'static, u32>, String> = Signal::new();
+///
+/// SAVED.connect(|_sender, saved| match saved {
+///     Saved::Created(it) => format!("{it:?}"),
+///     Saved::Updated { before, after } => format!("{before:?} to {after:?}"),
+/// });
+/// assert_eq!(*SAVED.send(Sender::NONE, &Saved::Created(&7)), ["7"]);
+/// assert_eq!(*SAVED.send(Sender::NONE, &Saved::Updated { before: &7, after: &8 }), ["7 to 8"]);
+/// ```
+///
+/// # Errors
+///
+/// It cannot be derived for a union.
+///
+/// ```compile_fail
+/// // error: `Event` cannot be derived for the union `Half`: make it a struct or an enum
+/// #[derive(fanfare::Event)]
+/// union Half {
+///     small: u32,
+///     large: u64,
+/// }
+/// ```
+#[proc_macro_derive(Event)]
+pub fn derive_event(input: TokenStream) -> TokenStream {
+    event::expand(input.into())
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
+}

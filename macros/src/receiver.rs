@@ -1,0 +1,313 @@
+//! `#[receiver(...)]`: the function as it was, and beside it one registration per signal.
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Error, FnArg, GenericParam, Ident, Path, Result, Signature, Visibility};
+
+use crate::arguments::{Arguments, Key, path_text};
+
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
+    let function = match Parser::parse2(parse_function, item.clone()) {
+        Ok(function) => function,
+        Err(error) => return with_error(item, &error),
+    };
+    let arguments = Arguments::parse(arguments).and_then(|arguments| {
+        function.check_keys(&arguments)?;
+        Ok(arguments)
+    });
+    match (function.check(), arguments) {
+        (Ok(()), Ok(arguments)) => {
+            let registrations = function.registrations(&arguments);
+            quote!(#item #registrations)
+        }
+        (Ok(()), Err(error)) => with_error(item, &error),
+        (Err(error), Ok(_)) => with_error(&function.without_receivers(), &error),
+        (Err(mut error), Err(other)) => {
+            error.combine(other);
+            with_error(&function.without_receivers(), &error)
+        }
+    }
+}
+
+fn with_error(item: &TokenStream, error: &Error) -> TokenStream {
+    let error = error.to_compile_error();
+    quote!(#item #error)
+}
+
+/// A function up to its body, which no registration depends on.
+struct Function {
+    attributes: Vec<Attribute>,
+    visibility: Visibility,
+    signature: Signature,
+    body: TokenTree,
+}
+
+fn parse_function(input: ParseStream<'_>) -> Result<Function> {
+    let attributes = input.call(Attribute::parse_outer)?;
+    let visibility = input.parse()?;
+    let keyword = input.cursor().token_stream().into_iter().next();
+    let signature = input.parse::<Signature>();
+    let has_body = input.peek(syn::token::Brace);
+    let signature = match signature {
+        Ok(signature) if has_body => signature,
+        other => {
+            // Takes the rest, which syn would complain of first.
+            input.parse::<TokenStream>()?;
+            return Err(not_a_function(other.ok().as_ref(), keyword.as_ref()));
+        }
+    };
+    Ok(Function {
+        attributes,
+        visibility,
+        signature,
+        body: input.parse()?,
+    })
+}
+
+fn not_a_function(signature: Option<&Signature>, keyword: Option<&TokenTree>) -> Error {
+    match (signature, keyword) {
+        (Some(Signature { ident, .. }), _) => Error::new(
+            ident.span(),
+            format!("`{ident}` has no body: put `#[receiver]` on a free function that has one"),
+        ),
+        (None, Some(keyword)) => Error::new(
+            keyword.span(),
+            format!("`#[receiver]` stands on a free function, not on `{keyword}`: move it to one"),
+        ),
+        (None, None) => Error::new(Span::call_site(), "`#[receiver]` stands on a free function"),
+    }
+}
+
+impl Function {
+    fn ident(&self) -> &Ident {
+        &self.signature.ident
+    }
+
+    /// Everything about the function that keeps it from being a receiver.
+    fn check(&self) -> Result<()> {
+        let ident = self.ident();
+        let signature = &self.signature;
+        let mut errors = Vec::new();
+        let mut refuse = |tokens: &dyn ToTokens, message: String| {
+            errors.push(Error::new_spanned(tokens, message));
+        };
+        if let Some(asyncness) = &signature.asyncness {
+            refuse(
+                asyncness,
+                format!(
+                    "async receivers are not supported yet: make `{ident}` a plain function and spawn its async work from there"
+                ),
+            );
+        }
+        if let Some(unsafety) = &signature.unsafety {
+            refuse(
+                unsafety,
+                format!(
+                    "a receiver cannot be unsafe: make `{ident}` a safe function with an `unsafe` block inside"
+                ),
+            );
+        }
+        if let Some(abi) = &signature.abi {
+            refuse(
+                abi,
+                format!(
+                    "a receiver cannot be `extern`: call `{ident}` from a plain function and register that one"
+                ),
+            );
+        }
+        let generic = signature
+            .generics
+            .params
+            .iter()
+            .find(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
+        if let Some(parameter) = generic {
+            refuse(
+                parameter,
+                format!(
+                    "a receiver cannot be generic: write concrete types in `{ident}`, or connect it by hand with `Signal::connect`"
+                ),
+            );
+        }
+        self.check_parameters(&mut refuse);
+        let all = errors.into_iter().reduce(|mut all, error| {
+            all.combine(error);
+            all
+        });
+        all.map_or(Ok(()), Err)
+    }
+
+    fn check_parameters(&self, refuse: &mut dyn FnMut(&dyn ToTokens, String)) {
+        let ident = self.ident();
+        let inputs = &self.signature.inputs;
+        if let Some(FnArg::Receiver(receiver)) = inputs.first() {
+            refuse(
+                &receiver.self_token,
+                format!(
+                    "a receiver has no `self`: make `{ident}` a free function, or connect the method by hand with `Signal::connect_weak`"
+                ),
+            );
+            return;
+        }
+        if inputs.len() != 2 {
+            let mut parameters = Group::new(Delimiter::Parenthesis, inputs.to_token_stream());
+            parameters.set_span(self.signature.paren_token.span.join());
+            refuse(
+                &parameters,
+                format!(
+                    "a receiver has two parameters, `{ident}` has {}: write `fn {ident}(sender: Sender<'_>, event: &PizzaDone<'_>)` with the event type of the signal",
+                    inputs.len()
+                ),
+            );
+            return;
+        }
+        for input in inputs {
+            if let FnArg::Typed(parameter) = input
+                && mentions_impl(parameter.ty.to_token_stream())
+            {
+                refuse(
+                    &parameter.ty,
+                    format!(
+                        "a receiver cannot be generic: write a concrete type in the place of `impl` in `{ident}`"
+                    ),
+                );
+            }
+        }
+    }
+
+    /// Refuses what can only be a connection that is already there. Each pair of attributes is seen once,
+    /// by the upper one: the compiler takes it off before it expands the lower one.
+    fn check_keys(&self, arguments: &Arguments) -> Result<()> {
+        let mut seen: Vec<Key> = Vec::new();
+        for (key, signal) in arguments.keys().zip(&arguments.signals) {
+            if seen.contains(&key) {
+                return Err(self.duplicate(arguments, signal));
+            }
+            seen.push(key);
+        }
+        for attribute in self
+            .attributes
+            .iter()
+            .filter(|attribute| is_receiver(attribute))
+        {
+            let Ok(list) = attribute.meta.require_list() else {
+                continue;
+            };
+            // Its own expansion reports what is wrong with it.
+            let Ok(other) = Arguments::parse(list.tokens.clone()) else {
+                continue;
+            };
+            for (key, signal) in other.keys().zip(&other.signals) {
+                if seen.contains(&key) {
+                    return Err(self.duplicate(&other, signal));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn duplicate(&self, arguments: &Arguments, signal: &Path) -> Error {
+        let ident = self.ident();
+        let text = path_text(signal);
+        match arguments.dispatch_uid() {
+            Some(uid) => Error::new_spanned(
+                uid,
+                format!(
+                    "duplicate uid on one function: `{ident}` is already connected to `{text}` with the `dispatch_uid` \"{}\"; give another uid, or take one of the two away",
+                    uid.value()
+                ),
+            ),
+            None => Error::new_spanned(
+                signal,
+                format!(
+                    "`{ident}` is already connected to `{text}`: take one of the two away, or give each its own `dispatch_uid`"
+                ),
+            ),
+        }
+    }
+
+    fn registrations(&self, arguments: &Arguments) -> TokenStream {
+        let ident = self.ident();
+        let name = ident.unraw().to_string();
+        let attributes: Vec<&Attribute> = self
+            .attributes
+            .iter()
+            .filter(|attribute| is_shared(attribute))
+            .collect();
+        let options = arguments.calls();
+        // At the name, so that an error about the function points there; not of it, so that no lint and no advice
+        // takes this for something the user wrote.
+        let at_name = ident.span().resolved_at(Span::call_site());
+        let registrations = arguments.signals.iter().map(|signal| {
+            let text = path_text(signal);
+            let at_signal = signal
+                .segments
+                .first()
+                .map_or_else(Span::call_site, |segment| segment.ident.span());
+            let at_signal = at_signal.resolved_at(Span::call_site());
+            let signal_options =
+                quote_spanned!(at_signal=> ::fanfare::__private::options(&#signal));
+            let connect = quote_spanned! {at_name=>
+                ::fanfare::__private::Candidate {
+                    options: #signal_options #options,
+                    function: #ident,
+                }
+                .connect()
+            };
+            quote! {
+                #(#attributes)*
+                const _: () = {
+                    ::fanfare::__private::submit! {
+                        ::fanfare::__private::Registration::new(
+                            #text,
+                            ::core::concat!(::core::module_path!(), "::", #name),
+                            ::core::file!(),
+                            ::core::line!(),
+                            || #connect,
+                        )
+                    }
+                };
+            }
+        });
+        quote!(#(#registrations)*)
+    }
+
+    /// The function without its other `#[receiver]`s, which would say again what is wrong with it.
+    fn without_receivers(&self) -> TokenStream {
+        let attributes = self
+            .attributes
+            .iter()
+            .filter(|attribute| !is_receiver(attribute));
+        let Self {
+            visibility,
+            signature,
+            body,
+            ..
+        } = self;
+        quote!(#(#attributes)* #visibility #signature #body)
+    }
+}
+
+fn is_receiver(attribute: &Attribute) -> bool {
+    attribute
+        .path()
+        .segments
+        .last()
+        .is_some_and(|segment| segment.ident == "receiver")
+}
+
+/// Whether the registrations need it too: they exist where the function does, and may do what it may,
+/// such as name a deprecated signal.
+fn is_shared(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("cfg") || attribute.path().is_ident("allow")
+}
+
+/// `impl Trait` may stand deep inside a type; the keyword has no other meaning there.
+fn mentions_impl(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "impl",
+        TokenTree::Group(group) => mentions_impl(group.stream()),
+        _ => false,
+    })
+}

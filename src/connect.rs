@@ -1,0 +1,176 @@
+//! How a receiver is to be connected.
+
+use std::borrow::Cow;
+use std::panic::Location;
+use std::sync::{Arc, Weak};
+
+use crate::connection::Connection;
+use crate::event::Event;
+use crate::receiver::{About, Callee, Entry, Labels, Receive, ReceiverId, Slot, Strong, Weakly};
+use crate::sender::{Sender, SenderKey};
+use crate::signal::Signal;
+use crate::table::Table;
+use crate::table::publish::{Hub, Link};
+
+/// Options of one connection, ended by [`connect`](ConnectOptions::connect) or one of its
+/// siblings. Made by [`Signal::options`].
+///
+/// ```
+/// use fanfare::{Sender, Signal};
+///
+/// static ORDERED: Signal<u32, &'static str> = Signal::new();
+/// struct Shop;
+///
+/// ORDERED.connect(|_sender, _cents| "bill");
+/// ORDERED
+///     .options()
+///     .sender(Sender::of::<Shop>())
+///     .dispatch_uid("stock")
+///     .priority(10)
+///     .connect(|_sender, _cents| "reserve stock");
+///
+/// assert_eq!(*ORDERED.send(Sender::of::<Shop>(), &900), ["reserve stock", "bill"]);
+/// assert_eq!(*ORDERED.send("web", &900), ["bill"]);
+/// ```
+#[must_use = "options do nothing until `connect`, `connect_weak`, `prepare` or `prepare_weak`"]
+pub struct ConnectOptions<'s, E: Event, R: 'static = ()> {
+    signal: &'s Signal<E, R>,
+    sender: Option<SenderKey>,
+    labels: Labels,
+    priority: i32,
+    once: bool,
+}
+
+impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
+    pub(crate) fn new(signal: &'s Signal<E, R>) -> Self {
+        ConnectOptions {
+            signal,
+            sender: None,
+            labels: Labels::default(),
+            priority: 0,
+            once: false,
+        }
+    }
+
+    /// Only sends from this sender reach the receiver. [`Sender::NONE`] means any sender,
+    /// which is the default.
+    pub fn sender<'a>(mut self, sender: impl Into<Sender<'a>>) -> Self {
+        self.sender = sender.into().to_key();
+        self
+    }
+
+    /// What the connection is known by, instead of the receiver: a second connect with
+    /// the same uid and the same sender changes nothing, whatever its receiver.
+    ///
+    /// # Panics
+    ///
+    /// If `uid` is empty: Django ignores such a uid, which hides mistakes.
+    pub fn dispatch_uid(mut self, uid: impl Into<Cow<'static, str>>) -> Self {
+        let uid = uid.into();
+        assert!(
+            !uid.is_empty(),
+            "the dispatch_uid \"\" is empty: give it a text, or leave the option out"
+        );
+        self.labels.uid = Some(uid);
+        self
+    }
+
+    /// Receivers of higher priority run earlier; those of the same, in the order of their
+    /// connecting. The default is 0.
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// The receiver runs once, in whichever send gets to it first, and is then
+    /// disconnected. That run counts also if it panics.
+    pub fn once(mut self) -> Self {
+        self.once = true;
+        self
+    }
+
+    /// What the receiver is called in failures and in [`Signal::connections`]; by default
+    /// the name of its type.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.labels.name = Some(name.into());
+        self
+    }
+
+    /// Connects `receiver`. See [`Signal::connect`].
+    #[track_caller]
+    pub fn connect<F>(self, receiver: F) -> Connection
+    where
+        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        let signal = self.signal;
+        signal.connect_one(self.prepare(receiver))
+    }
+
+    /// Connects a method of an object that the signal does not keep alive. See
+    /// [`Signal::connect_weak`].
+    #[track_caller]
+    pub fn connect_weak<T, M>(self, target: &Arc<T>, method: M) -> Connection
+    where
+        T: Send + Sync + 'static,
+        M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        let signal = self.signal;
+        signal.connect_one(self.prepare_weak(target, method))
+    }
+
+    /// Makes a receiver for [`Signal::connect_many`].
+    #[track_caller]
+    pub fn prepare<F>(self, receiver: F) -> Prepared<E, R>
+    where
+        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        self.slot(Strong(receiver))
+    }
+
+    /// As [`prepare`](ConnectOptions::prepare), for a method of an object that the signal
+    /// does not keep alive.
+    #[track_caller]
+    pub fn prepare_weak<T, M>(self, target: &Arc<T>, method: M) -> Prepared<E, R>
+    where
+        T: Send + Sync + 'static,
+        M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        self.slot(Weakly {
+            target: Arc::downgrade(target),
+            method,
+        })
+    }
+
+    #[track_caller]
+    fn slot<C: Callee<E, R>>(self, callee: C) -> Prepared<E, R> {
+        let labelled = self.labels.name.is_some() || self.labels.uid.is_some();
+        let about = About {
+            link: Link::new(0),
+            hub: Weak::new(),
+            sender: self.sender,
+            location: Location::caller(),
+            labels: labelled.then(|| Box::new(self.labels)),
+            priority: self.priority,
+            once: self.once,
+            weak: C::WEAK,
+        };
+        Prepared(Arc::new(Slot::new(about, callee)))
+    }
+}
+
+/// A receiver with its options, ready to be connected.
+#[must_use = "a prepared receiver is not connected until `Signal::connect_many`"]
+pub struct Prepared<E: Event, R: 'static = ()>(Arc<dyn Receive<E, R>>);
+
+impl<E: Event, R: 'static> Prepared<E, R> {
+    /// Makes it a connection of `hub`, with a number of its own.
+    pub(crate) fn into_entry(self, hub: &Arc<Hub<Table<E, R>>>) -> Entry<E, R> {
+        let Prepared(mut receiver) = self;
+        let about = Arc::get_mut(&mut receiver)
+            .expect("nobody else has a prepared receiver")
+            .about_mut();
+        about.link = Link::new(ReceiverId::next());
+        about.hub = Arc::downgrade(hub);
+        Entry::new(receiver)
+    }
+}

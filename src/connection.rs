@@ -1,0 +1,182 @@
+//! The handle to a connection.
+
+use std::fmt;
+use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Weak;
+use std::time::Duration;
+
+use crate::error::WaitError;
+use crate::receiver::{Attached, ReceiverId};
+
+/// A handle to one connection: cheap, cloneable, and the same type for every signal.
+///
+/// Dropping it changes nothing; for a connection that should end with its handle there
+/// is [`scoped`](Connection::scoped). It keeps neither the receiver nor the signal alive.
+///
+/// ```
+/// use fanfare::{Sender, Signal};
+///
+/// static BELL: Signal<()> = Signal::new();
+///
+/// let connection = BELL.connect(|_sender, ()| println!("ding"));
+/// assert!(connection.is_new() && connection.is_connected());
+/// assert!(connection.disconnect());
+/// assert!(!connection.disconnect());
+/// assert!(BELL.send(Sender::NONE, &()).is_empty());
+/// ```
+#[derive(Clone)]
+pub struct Connection {
+    slot: Weak<dyn Attached>,
+    id: ReceiverId,
+    is_new: bool,
+}
+
+// A handle only asks and disconnects, and those steps cannot be seen half done.
+impl UnwindSafe for Connection {}
+impl RefUnwindSafe for Connection {}
+
+impl Connection {
+    pub(crate) fn new(slot: Weak<dyn Attached>, id: ReceiverId, is_new: bool) -> Self {
+        Connection { slot, id, is_new }
+    }
+
+    /// The receiver's id, as in responses and failures.
+    pub fn id(&self) -> ReceiverId {
+        self.id
+    }
+
+    /// Whether the `connect` that returned this handle made the connection. If not, the
+    /// handle is of the connection that was there first, which was left as it was.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Whether a send that started now would call the receiver: false once it has been
+    /// disconnected, a once-only receiver has been claimed, a weak receiver's target has
+    /// died, or the signal has been dropped.
+    ///
+    /// A send that started earlier may call it, or be calling it, even so.
+    pub fn is_connected(&self) -> bool {
+        self.slot.upgrade().is_some_and(|slot| slot.is_connected())
+    }
+
+    /// Disconnects the receiver; true if this call did so.
+    ///
+    /// No send that starts afterwards calls it. Sends that have started may: for those
+    /// there is [`disconnect_and_wait`](Connection::disconnect_and_wait). May be called
+    /// from anywhere, the receiver itself included.
+    ///
+    /// Waits for other threads that connect or disconnect on the same signal, for about a
+    /// microsecond each, and never for a send. The receiver is dropped here, unless a
+    /// send or an emitter still holds it: then by whichever lets go last.
+    pub fn disconnect(&self) -> bool {
+        self.slot.upgrade().is_some_and(Attached::detach)
+    }
+
+    /// Disconnects the receiver and waits until it is not running and cannot run again.
+    ///
+    /// When this returns `Ok`, every send that might have called the receiver has ended.
+    /// Who else disconnected it, and when, does not matter. Where this call had to wait,
+    /// the receiver's destructor has returned as well.
+    ///
+    /// Blocks: until the last such send ends, at most for `timeout` ([`Duration::MAX`]
+    /// waits for as long as it takes). Two receivers that wait for each other on two
+    /// threads both run into their timeouts.
+    ///
+    /// # Errors
+    ///
+    /// The receiver is disconnected in either case.
+    ///
+    /// * [`WaitError::InsideSend`], at once, where this thread is inside a send of the same
+    ///   signal that holds the receiver: from the receiver itself, from another one in the
+    ///   same send, or from anything that those called.
+    /// * [`WaitError::Timeout`] if a send is still running when the time is up, or an
+    ///   [`Emitter`](crate::Emitter) keeps the receiver in an old snapshot.
+    ///
+    /// ```
+    /// use fanfare::{Signal, WaitError};
+    /// use std::sync::{Arc, OnceLock};
+    /// use std::time::Duration;
+    ///
+    /// static STOP: Signal<()> = Signal::new();
+    ///
+    /// let flush = STOP.connect(|_sender, ()| { /* writes a file */ });
+    /// assert_eq!(flush.disconnect_and_wait(Duration::from_secs(5)), Ok(()));
+    /// ```
+    pub fn disconnect_and_wait(&self, timeout: Duration) -> Result<(), WaitError> {
+        let Some(slot) = self.slot.upgrade() else {
+            return Ok(());
+        };
+        slot.clone().detach();
+        if slot.clone().is_held_by_this_thread() {
+            return Err(WaitError::InsideSend);
+        }
+        let quiet = slot.watch();
+        drop(slot);
+        if quiet.wait(timeout) {
+            Ok(())
+        } else {
+            Err(WaitError::Timeout { waited: timeout })
+        }
+    }
+
+    /// Ties the connection to a guard that disconnects when it is dropped.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static SAVED: Signal<u32, u32> = Signal::new();
+    /// {
+    ///     let _spy = SAVED.connect(|_sender, id| *id).scoped();
+    ///     assert_eq!(*SAVED.send(Sender::NONE, &7), [7]);
+    /// }
+    /// assert!(SAVED.is_empty());
+    /// ```
+    pub fn scoped(self) -> ScopedConnection {
+        ScopedConnection { connection: self }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("id", &self.id)
+            .field("is_new", &self.is_new)
+            .field("is_connected", &self.is_connected())
+            .finish()
+    }
+}
+
+/// Disconnects when it is dropped, as [`Connection::disconnect`] does.
+///
+/// Made by [`Connection::scoped`]. Also ends a connection that was there first, where the
+/// handle was of a duplicate: check [`is_new`](Connection::is_new) where that matters.
+#[derive(Debug)]
+#[must_use = "the receiver is disconnected as soon as this guard is dropped"]
+pub struct ScopedConnection {
+    connection: Connection,
+}
+
+impl ScopedConnection {
+    /// Takes the handle back and leaves the receiver connected.
+    pub fn keep(self) -> Connection {
+        let connection = self.connection.clone();
+        std::mem::forget(self);
+        connection
+    }
+}
+
+impl Deref for ScopedConnection {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for ScopedConnection {
+    fn drop(&mut self) {
+        self.connection.disconnect();
+    }
+}

@@ -1,0 +1,162 @@
+//! What can go wrong, one type per operation.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use crate::receiver::ReceiverId;
+use crate::report;
+use crate::responses::Responses;
+
+/// A receiver panicked in a robust send.
+pub struct Failure {
+    receiver: ReceiverId,
+    name: Cow<'static, str>,
+    /// `None` once it has been taken out.
+    payload: Option<Box<dyn Any + Send>>,
+}
+
+impl Failure {
+    pub(crate) fn new(
+        receiver: ReceiverId,
+        name: Cow<'static, str>,
+        payload: Box<dyn Any + Send>,
+    ) -> Self {
+        Failure {
+            receiver,
+            name,
+            payload: Some(payload),
+        }
+    }
+
+    /// Whose failure it is.
+    pub fn receiver(&self) -> ReceiverId {
+        self.receiver
+    }
+
+    /// The receiver's name: what [`name`](crate::ConnectOptions::name) gave it, else the
+    /// name of its type.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The text of the panic, or a stand-in if it carried none.
+    pub fn message(&self) -> &str {
+        self.payload.as_deref().map_or("", report::message)
+    }
+
+    /// What the panic carried, for [`std::panic::resume_unwind`] or a downcast.
+    pub fn into_panic(mut self) -> Box<dyn Any + Send> {
+        self.payload
+            .take()
+            .expect("only this takes the payload out")
+    }
+}
+
+impl Drop for Failure {
+    /// What a panic carries may panic as it is dropped; that ends here.
+    fn drop(&mut self) {
+        if let Some(payload) = self.payload.take() {
+            report::discard(payload);
+        }
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failure")
+            .field("receiver", &self.receiver)
+            .field("name", &self.name)
+            .field("message", &self.message())
+            .finish()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "receiver {} ({}) panicked: {}",
+            self.receiver,
+            self.name,
+            self.message()
+        )
+    }
+}
+
+impl Error for Failure {}
+
+/// A receiver answered `Err` in [`Signal::try_send`](crate::Signal::try_send), and later
+/// ones did not run.
+pub struct TrySendError<T, X> {
+    /// The answers of the receivers before it.
+    pub before: Responses<T>,
+    /// The receiver that failed.
+    pub receiver: ReceiverId,
+    /// Its error.
+    pub error: X,
+}
+
+impl<T, X: fmt::Debug> fmt::Debug for TrySendError<T, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrySendError")
+            .field("before", &self.before.len())
+            .field("receiver", &self.receiver)
+            .field("error", &self.error)
+            .finish()
+    }
+}
+
+impl<T, X> fmt::Display for TrySendError<T, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "receiver {} failed after {} others had answered",
+            self.receiver,
+            self.before.len()
+        )
+    }
+}
+
+impl<T, X: Error + 'static> Error for TrySendError<T, X> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// [`Connection::disconnect_and_wait`](crate::Connection::disconnect_and_wait) did not see
+/// the receiver's end. The receiver is disconnected all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// A send, or an idle [`Emitter`](crate::Emitter), still held the receiver when the
+    /// time was up.
+    #[non_exhaustive]
+    Timeout {
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The caller is inside a send of the same signal that holds the receiver: waiting
+    /// would be for itself.
+    InsideSend,
+}
+
+impl fmt::Display for WaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitError::Timeout { waited } => write!(
+                f,
+                "the receiver was still held by a send or an idle emitter after {waited:?}: wait \
+                 longer, or release the emitter"
+            ),
+            WaitError::InsideSend => f.write_str(
+                "the wait was called from inside a send that holds the receiver, so it could \
+                 never end: use `disconnect` there, or wait on another thread",
+            ),
+        }
+    }
+}
+
+impl Error for WaitError {}

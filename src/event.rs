@@ -1,0 +1,59 @@
+//! What a signal carries.
+
+/// The type of what a signal carries to its receivers.
+///
+/// A signal is a `static`, so its event type must be `'static`; what is sent may
+/// borrow all the same. `Args<'a>` is the event as one send sees it: for
+/// `PizzaDone<'static>` it is `PizzaDone<'a>`, for a type without lifetimes the type
+/// itself. `#[derive(Event)]` writes the implementation.
+///
+/// Implemented here for `()`, `bool`, `char`, the integers, the floats, [`String`] and
+/// `&'static str` (which is sent as any `&str`).
+///
+/// ```
+/// use fanfare::{Event, Sender, Signal};
+///
+/// struct LineRead<'a> {
+///     text: &'a str,
+/// }
+///
+/// // What `#[derive(Event)]` writes:
+/// impl Event for LineRead<'static> {
+///     type Args<'a> = LineRead<'a>;
+/// }
+///
+/// static LINE_READ: Signal<LineRead<'static>, usize> = Signal::new();
+///
+/// LINE_READ.connect(|_sender, line| line.text.len());
+/// let text = String::from("borrowed for one send");
+/// let lengths = LINE_READ.send(Sender::NONE, &LineRead { text: &text });
+/// assert_eq!(*lengths, [21]);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event",
+    label = "a signal cannot carry this type",
+    note = "write `#[derive(fanfare::Event)]` on the type, and `Signal<TheType<'static>>` where it has a lifetime"
+)]
+pub trait Event: 'static {
+    /// The event with the lifetime of one send.
+    type Args<'a>;
+}
+
+macro_rules! plain_events {
+    ($($name:ty)*) => {
+        $(impl Event for $name {
+            type Args<'a> = $name;
+        })*
+    };
+}
+
+plain_events! {
+    () bool char String
+    u8 u16 u32 u64 u128 usize
+    i8 i16 i32 i64 i128 isize
+    f32 f64
+}
+
+impl Event for &'static str {
+    type Args<'a> = &'a str;
+}

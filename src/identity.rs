@@ -1,0 +1,119 @@
+//! Senders that are objects: a number of their own, and a death that disconnects.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::sender::{Sender, SenderKey};
+
+/// A sender that is one object among many of its type.
+///
+/// Each identity has a number that no other identity of this process has or will have:
+/// never an address, so a new object cannot inherit the connections of a dead one.
+/// Put it into the struct that sends, and connect for `&it.identity`.
+///
+/// Dropping an identity disconnects every receiver connected for it, in every signal.
+/// The drop locks each of those signals once (as [`Connection::disconnect`] does);
+/// destructors of the receivers run in it, outside the locks.
+///
+/// ```
+/// use fanfare::{Identity, Signal};
+///
+/// static RANG: Signal<u32, u32> = Signal::new();
+///
+/// let door = Identity::new();
+/// let window = Identity::new();
+/// RANG.options().sender(&door).connect(|_sender, times| *times);
+///
+/// assert_eq!(*RANG.send(&door, &2), [2]);
+/// assert!(RANG.send(&window, &2).is_empty());
+///
+/// drop(door);
+/// assert!(RANG.is_empty());
+/// ```
+///
+/// [`Connection::disconnect`]: crate::Connection::disconnect
+pub struct Identity(Arc<IdentityState>);
+
+/// What an identity shares with the connections made for it.
+pub(crate) struct IdentityState {
+    number: u64,
+    /// The signals that may hold connections for it; `None` once it has died.
+    signals: Mutex<Option<Vec<Weak<dyn DropsSender>>>>,
+}
+
+/// A signal, as an identity sees it.
+pub(crate) trait DropsSender: Send + Sync {
+    /// Disconnects every receiver connected for `sender`.
+    fn drop_sender(&self, sender: &SenderKey);
+}
+
+impl Identity {
+    /// Makes an identity with a number of its own. Allocates once. Wait-free.
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Identity(Arc::new(IdentityState {
+            // Relaxed: only the atomicity of the addition matters. Row I1.
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            signals: Mutex::new(Some(Vec::new())),
+        }))
+    }
+
+    /// This identity as a sender.
+    pub const fn sender(&self) -> Sender<'_> {
+        Sender::identity(self)
+    }
+
+    pub(crate) fn state(&self) -> &Arc<IdentityState> {
+        &self.0
+    }
+}
+
+impl IdentityState {
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Remembers that `signal` may hold connections for this identity; false if it has
+    /// died. To be called before the connection is made *and* after: a death in between
+    /// may have come too early to take the connection out.
+    pub(crate) fn remember(&self, signal: &Arc<dyn DropsSender>) -> bool {
+        let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(signals) = &mut *signals else {
+            return false;
+        };
+        let signal = Arc::downgrade(signal);
+        if !signals.iter().any(|known| Weak::ptr_eq(known, &signal)) {
+            signals.retain(|known| known.strong_count() > 0);
+            signals.push(signal);
+        }
+        true
+    }
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Identity::new()
+    }
+}
+
+impl Drop for Identity {
+    fn drop(&mut self) {
+        let state = &*self.0;
+        let signals = state
+            .signals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let key = SenderKey::Identity(Arc::clone(&self.0));
+        for signal in signals.iter().flatten().filter_map(Weak::upgrade) {
+            signal.drop_sender(&key);
+        }
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({})", self.0.number)
+    }
+}

@@ -1,0 +1,39 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+mod connect;
+mod connection;
+mod error;
+mod event;
+mod identity;
+mod nesting;
+mod receiver;
+#[cfg(feature = "macros")]
+mod registry;
+mod report;
+mod responses;
+mod send;
+mod sender;
+mod signal;
+mod table;
+
+pub use connect::{ConnectOptions, Prepared};
+pub use connection::{Connection, ScopedConnection};
+pub use error::{Failure, TrySendError, WaitError};
+pub use event::Event;
+pub use identity::Identity;
+pub use receiver::ReceiverId;
+pub use responses::{Response, Responses, RobustIntoIter, RobustResponses};
+pub use send::emitter::Emitter;
+pub use sender::Sender;
+pub use signal::{ConnectionInfo, Signal};
+
+#[cfg(feature = "macros")]
+pub use fanfare_macros::{Event, receiver};
+#[cfg(feature = "macros")]
+pub use registry::{ConnectReport, ReportEntry, connect_receivers};
+
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;

@@ -1,0 +1,445 @@
+//! A connected receiver: the callable, its place, and what it is known by.
+
+use std::any::{Any, TypeId, type_name};
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use crate::event::Event;
+use crate::nesting;
+use crate::report;
+use crate::sender::{Sender, SenderKey};
+use crate::table::Table;
+use crate::table::publish::{self, Hub, Link, Quiet};
+use crate::table::tree::{Item, Order};
+
+/// Which connection a response or a failure came from.
+///
+/// Unique in the process and never used again; a later connection has a greater one.
+/// The same as [`Connection::id`](crate::Connection::id) of the handle.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReceiverId(u64);
+
+impl ReceiverId {
+    /// The number of the next connection.
+    pub(crate) fn next() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        // Relaxed: numbers of one thread, and of calls ordered by anything else, rise by
+        // the modification order of this counter alone. Row I2.
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl fmt::Display for ReceiverId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+impl fmt::Debug for ReceiverId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReceiverId({})", self.0)
+    }
+}
+
+/// A receiver in a table: an `Arc` that points at its content.
+///
+/// The content of an `Arc<dyn _>` stands behind two counters at an offset that depends on
+/// its alignment, so every call through one reads and adds that first: four instructions
+/// and a load more per receiver than through a `Box`. This has done so once.
+pub(crate) struct Entry<E: Event, R: 'static>(NonNull<dyn Receive<E, R>>);
+
+// SAFETY: it is an `Arc<dyn Receive>`, and `Receive` asks for `Send + Sync`.
+unsafe impl<E: Event, R: 'static> Send for Entry<E, R> {}
+// SAFETY: as above.
+unsafe impl<E: Event, R: 'static> Sync for Entry<E, R> {}
+
+impl<E: Event, R: 'static> Entry<E, R> {
+    pub(crate) fn new(receiver: Arc<dyn Receive<E, R>>) -> Self {
+        let content = Arc::into_raw(receiver).cast_mut();
+        // SAFETY: `Arc::into_raw` returns no null.
+        Entry(unsafe { NonNull::new_unchecked(content) })
+    }
+
+    /// The `Arc` that this entry is.
+    pub(crate) fn to_arc(&self) -> Arc<dyn Receive<E, R>> {
+        let content = self.0.as_ptr();
+        // SAFETY: the pointer is of `Arc::into_raw`, and this entry holds one count.
+        unsafe { Arc::increment_strong_count(content) };
+        // SAFETY: as above; the count just added goes with the returned `Arc`.
+        unsafe { Arc::from_raw(content) }
+    }
+}
+
+impl<E: Event, R: 'static> Deref for Entry<E, R> {
+    type Target = dyn Receive<E, R>;
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        // SAFETY: the content lives as long as the count that this entry holds, and
+        // `Arc`s give out no exclusive reference while there is a second owner.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<E: Event, R: 'static> Clone for Entry<E, R> {
+    fn clone(&self) -> Self {
+        // SAFETY: the pointer is of `Arc::into_raw`, and this entry holds one count; the
+        // one added is the clone's.
+        unsafe { Arc::increment_strong_count(self.0.as_ptr()) };
+        Entry(self.0)
+    }
+}
+
+impl<E: Event, R: 'static> Drop for Entry<E, R> {
+    fn drop(&mut self) {
+        // SAFETY: the pointer is of `Arc::into_raw`, and gives back the count that this
+        // entry holds.
+        unsafe { Arc::decrement_strong_count(self.0.as_ptr()) };
+    }
+}
+
+/// What a send needs of a receiver.
+pub(crate) trait Receive<E: Event, R: 'static>: Attached {
+    /// Calls the receiver. For a weak one only while its target is pinned.
+    fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R;
+
+    /// Keeps a weak receiver's target alive; `None` if it has died.
+    fn pin(&self) -> Option<Arc<dyn Any + Send + Sync>>;
+
+    /// What is known of it.
+    fn about(&self) -> &About<E, R>;
+
+    /// As `about`, while nobody else has the receiver.
+    fn about_mut(&mut self) -> &mut About<E, R>;
+}
+
+/// What a handle needs of a receiver, whatever the types of its signal.
+pub(crate) trait Attached: Send + Sync {
+    /// Takes the receiver out of its signal; false if it was out.
+    fn detach(self: Arc<Self>) -> bool;
+
+    /// Whether a send on this thread holds a snapshot with this receiver.
+    fn is_held_by_this_thread(self: Arc<Self>) -> bool;
+
+    /// Whether sends still call it.
+    fn is_connected(&self) -> bool;
+
+    /// Tells of the receiver's end, to a caller who then lets go of it.
+    fn watch(&self) -> Arc<Quiet>;
+
+    /// Whether it can be called at all: false once a weak receiver's target has died.
+    fn is_alive(&self) -> bool;
+
+    /// What the receiver is called when it was given no name.
+    fn type_name(&self) -> &'static str;
+
+    /// What makes a receiver without uid the same as another.
+    fn identity(&self) -> Option<Identified>;
+}
+
+/// What is known of a receiver, apart from the callable.
+pub(crate) struct About<E: Event, R: 'static> {
+    pub(crate) link: Link,
+    pub(crate) hub: Weak<Hub<Table<E, R>>>,
+    pub(crate) sender: Option<SenderKey>,
+    pub(crate) location: &'static Location<'static>,
+    /// Boxed: most receivers have neither.
+    pub(crate) labels: Option<Box<Labels>>,
+    pub(crate) priority: i32,
+    pub(crate) once: bool,
+    pub(crate) weak: bool,
+}
+
+/// What a receiver was called by its user.
+#[derive(Default)]
+pub(crate) struct Labels {
+    pub(crate) name: Option<Cow<'static, str>>,
+    pub(crate) uid: Option<Cow<'static, str>>,
+}
+
+impl<E: Event, R: 'static> dyn Receive<E, R> + '_ {
+    pub(crate) fn id(&self) -> ReceiverId {
+        ReceiverId(self.about().link.number())
+    }
+
+    pub(crate) fn sender(&self) -> Option<&SenderKey> {
+        self.about().sender.as_ref()
+    }
+
+    pub(crate) fn uid(&self) -> Option<&str> {
+        self.about().labels.as_ref()?.uid.as_deref()
+    }
+
+    pub(crate) fn name(&self) -> Cow<'static, str> {
+        let given = self
+            .about()
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.name.clone());
+        given.unwrap_or(Cow::Borrowed(self.type_name()))
+    }
+
+    /// The receiver's half of its key, if it has one.
+    pub(crate) fn identified(&self) -> Option<Identified> {
+        match self.uid() {
+            Some(uid) => Some(Identified::Uid(uid.to_owned().into())),
+            None => self.identity(),
+        }
+    }
+
+    pub(crate) fn is_special(&self) -> bool {
+        self.about().once || self.about().weak
+    }
+}
+
+impl<E: Event, R: 'static> Item for Entry<E, R> {
+    fn order(&self) -> Order {
+        let about = self.about();
+        Order::new(about.priority, about.link.number())
+    }
+}
+
+impl<E: Event, R: 'static> publish::Entry for Entry<E, R> {
+    type Key = Key;
+
+    fn key(&self) -> Option<Key> {
+        Some(Key {
+            receiver: self.identified()?,
+            sender: self.sender().cloned(),
+        })
+    }
+
+    fn link(&self) -> &Link {
+        &self.about().link
+    }
+
+    fn is_weak(&self) -> bool {
+        self.about().weak
+    }
+
+    fn is_alive(&self) -> bool {
+        Attached::is_alive(&**self)
+    }
+}
+
+/// What makes two connections of a signal the same.
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) receiver: Identified,
+    pub(crate) sender: Option<SenderKey>,
+}
+
+/// A receiver's half of the key. The kinds never equal one another.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Identified {
+    Uid(Cow<'static, str>),
+    /// The type of a callable without state, of which all values are the same.
+    Function(TypeId),
+    /// Such a callable as the method of one object.
+    Method(TypeId, Allocation),
+}
+
+impl Identified {
+    /// The identity of a callable by its type: `None` if it carries state, for then two
+    /// of the type may differ.
+    pub(crate) fn function<F: 'static>() -> Option<Self> {
+        (size_of::<F>() == 0).then(|| Identified::Function(TypeId::of::<F>()))
+    }
+
+    pub(crate) fn method<M: 'static>(target: Weak<dyn Any + Send + Sync>) -> Option<Self> {
+        (size_of::<M>() == 0).then(|| Identified::Method(TypeId::of::<M>(), Allocation(target)))
+    }
+}
+
+/// The identity of an `Arc`'s allocation. Holding it keeps the address from being used
+/// again, so what equals it is that allocation and no later one.
+#[derive(Clone)]
+pub(crate) struct Allocation(Weak<dyn Any + Send + Sync>);
+
+impl PartialEq for Allocation {
+    fn eq(&self, other: &Self) -> bool {
+        Weak::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Allocation {}
+
+impl Hash for Allocation {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.as_ptr().cast::<()>().hash(state);
+    }
+}
+
+/// The two kinds of callable.
+pub(crate) trait Callee<E: Event, R>: Send + Sync + 'static {
+    const WEAK: bool;
+    fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R;
+    fn pin(&self) -> Option<Arc<dyn Any + Send + Sync>>;
+    fn is_alive(&self) -> bool;
+    fn type_name(&self) -> &'static str;
+    fn identity(&self) -> Option<Identified>;
+}
+
+/// A function or closure, owned.
+pub(crate) struct Strong<F>(pub(crate) F);
+
+impl<E, R, F> Callee<E, R> for Strong<F>
+where
+    E: Event,
+    F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+{
+    const WEAK: bool = false;
+
+    #[inline]
+    fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
+        (self.0)(*sender, event)
+    }
+
+    fn pin(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        None
+    }
+
+    fn is_alive(&self) -> bool {
+        true
+    }
+
+    fn type_name(&self) -> &'static str {
+        type_name::<F>()
+    }
+
+    fn identity(&self) -> Option<Identified> {
+        Identified::function::<F>()
+    }
+}
+
+/// A method of an object that it does not keep alive.
+pub(crate) struct Weakly<T, M> {
+    pub(crate) target: Weak<T>,
+    pub(crate) method: M,
+}
+
+impl<E, R, T, M> Callee<E, R> for Weakly<T, M>
+where
+    E: Event,
+    T: Send + Sync + 'static,
+    M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+{
+    const WEAK: bool = true;
+
+    fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
+        let target = self
+            .target
+            .upgrade()
+            .expect("the send has pinned the target");
+        (self.method)(&target, *sender, event)
+    }
+
+    fn pin(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.target.upgrade().map(|target| target as _)
+    }
+
+    fn is_alive(&self) -> bool {
+        self.target.strong_count() > 0
+    }
+
+    fn type_name(&self) -> &'static str {
+        type_name::<M>()
+    }
+
+    fn identity(&self) -> Option<Identified> {
+        Identified::method::<M>(self.target.clone())
+    }
+}
+
+/// The allocation behind an entry.
+pub(crate) struct Slot<E: Event, R: 'static, C: Callee<E, R>> {
+    about: About<E, R>,
+    callee: ManuallyDrop<C>,
+}
+
+impl<E: Event, R: 'static, C: Callee<E, R>> Slot<E, R, C> {
+    pub(crate) fn new(about: About<E, R>, callee: C) -> Self {
+        Slot {
+            about,
+            callee: ManuallyDrop::new(callee),
+        }
+    }
+}
+
+impl<E: Event, R: 'static, C: Callee<E, R>> Receive<E, R> for Slot<E, R, C> {
+    #[inline]
+    fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
+        self.callee.call(sender, event)
+    }
+
+    fn pin(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.callee.pin()
+    }
+
+    fn about(&self) -> &About<E, R> {
+        &self.about
+    }
+
+    fn about_mut(&mut self) -> &mut About<E, R> {
+        &mut self.about
+    }
+}
+
+impl<E: Event, R: 'static, C: Callee<E, R>> Attached for Slot<E, R, C> {
+    fn detach(self: Arc<Self>) -> bool {
+        match self.about.hub.upgrade() {
+            Some(hub) => hub.disconnect(&Entry::new(self)),
+            None => false,
+        }
+    }
+
+    fn is_held_by_this_thread(self: Arc<Self>) -> bool {
+        let hub = self.about.hub.clone();
+        let entry = Entry::new(self);
+        nesting::any_table_of(&hub, |table| table.holds(&entry))
+    }
+
+    fn is_connected(&self) -> bool {
+        self.about.link.is_connected()
+            && self.callee.is_alive()
+            && self.about.hub.strong_count() > 0
+    }
+
+    fn watch(&self) -> Arc<Quiet> {
+        self.about.link.watch()
+    }
+
+    fn is_alive(&self) -> bool {
+        self.callee.is_alive()
+    }
+
+    fn type_name(&self) -> &'static str {
+        self.callee.type_name()
+    }
+
+    fn identity(&self) -> Option<Identified> {
+        self.callee.identity()
+    }
+}
+
+impl<E: Event, R: 'static, C: Callee<E, R>> Drop for Slot<E, R, C> {
+    /// Runs on whichever thread lets go last, a sender's maybe: so a panic of the user's
+    /// destructor stops here instead of travelling into code that has no part in it.
+    fn drop(&mut self) {
+        let callee = &mut self.callee;
+        // SAFETY: `ManuallyDrop::drop` wants a value that is not used or dropped again;
+        // this is the only call, in the destructor of the only owner.
+        let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(callee) }));
+        if let Err(payload) = dropped {
+            report::destructor_panicked(ReceiverId(self.about.link.number()), payload);
+        }
+        self.about.link.announce_gone();
+    }
+}

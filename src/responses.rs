@@ -1,0 +1,289 @@
+//! What receivers answered.
+
+use std::fmt;
+use std::ops::Deref;
+
+use crate::error::Failure;
+use crate::receiver::ReceiverId;
+
+/// One receiver's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response<R> {
+    /// Whose answer it is.
+    pub receiver: ReceiverId,
+    /// The answer.
+    pub value: R,
+}
+
+/// The answers to one send, one per receiver that ran, in the order of their calls.
+///
+/// A slice of the answers (it dereferences to `[R]`), with the receiver of each
+/// ([`pairs`](Responses::pairs)). It owns what it holds: keeping it keeps no receiver
+/// alive and makes no disconnect wait.
+///
+/// Answers of a type without content, such as `()`, are counted and not stored, so that
+/// a send that returns nothing allocates nothing; their receivers are not noted. To see
+/// those, send with [`Signal::send_each`](crate::Signal::send_each).
+///
+/// ```
+/// use fanfare::{Sender, Signal};
+///
+/// static PRICE: Signal<u32, u32> = Signal::new();
+/// let net = PRICE.connect(|_sender, cents| *cents);
+/// let gross = PRICE.connect(|_sender, cents| cents * 119 / 100);
+///
+/// let prices = PRICE.send(Sender::NONE, &1_000);
+/// assert_eq!(*prices, [1_000, 1_190]);
+/// let who: Vec<_> = prices.pairs().collect();
+/// assert_eq!(who, [(net.id(), &1_000), (gross.id(), &1_190)]);
+/// ```
+#[derive(Clone)]
+pub struct Responses<R> {
+    values: Vec<R>,
+    /// As many as `values`, or none where `R` has no content.
+    receivers: Vec<ReceiverId>,
+}
+
+impl<R> Responses<R> {
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        Responses {
+            values: Vec::new(),
+            receivers: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn with_capacity(most: usize) -> Self {
+        Responses {
+            values: Vec::with_capacity(most),
+            receivers: Vec::with_capacity(if size_of::<R>() != 0 { most } else { 0 }),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, receiver: impl FnOnce() -> ReceiverId, value: R) {
+        self.values.push(value);
+        if size_of::<R>() != 0 {
+            self.receivers.push(receiver());
+        }
+    }
+
+    /// Each answer with its receiver, in the order of the calls.
+    ///
+    /// Does not compile for an `R` without content: see [`Responses`].
+    pub fn pairs(&self) -> impl ExactSizeIterator<Item = (ReceiverId, &R)> + DoubleEndedIterator {
+        const {
+            assert!(
+                size_of::<R>() != 0,
+                "answers without content are counted, not stored: use `len`, or send with `send_each`"
+            )
+        }
+        self.receivers.iter().copied().zip(&self.values)
+    }
+
+    /// As [`pairs`](Responses::pairs), giving the answers away.
+    pub fn into_pairs(
+        self,
+    ) -> impl ExactSizeIterator<Item = (ReceiverId, R)> + DoubleEndedIterator {
+        const {
+            assert!(
+                size_of::<R>() != 0,
+                "answers without content are counted, not stored: use `len`, or send with `send_each`"
+            )
+        }
+        self.receivers.into_iter().zip(self.values)
+    }
+
+    /// The answers alone, in the order of the calls.
+    pub fn into_vec(self) -> Vec<R> {
+        self.values
+    }
+}
+
+impl<R> Deref for Responses<R> {
+    type Target = [R];
+
+    fn deref(&self) -> &[R] {
+        &self.values
+    }
+}
+
+impl<R> IntoIterator for Responses<R> {
+    type Item = R;
+    type IntoIter = std::vec::IntoIter<R>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.values.into_iter()
+    }
+}
+
+impl<'r, R> IntoIterator for &'r Responses<R> {
+    type Item = &'r R;
+    type IntoIter = std::slice::Iter<'r, R>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.values.iter()
+    }
+}
+
+impl<R: fmt::Debug> fmt::Debug for Responses<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.values).finish()
+    }
+}
+
+/// The outcomes of one robust send, one per receiver, in the order of their calls.
+///
+/// Allocates nothing for answers without content (see [`Responses`]) while no receiver
+/// panics.
+///
+/// ```
+/// use fanfare::{Sender, Signal};
+///
+/// static DIVIDE: Signal<u32, u32> = Signal::new();
+/// DIVIDE.connect(|_sender, by| 100 / by);
+/// DIVIDE.connect(|_sender, by| 7 * by);
+///
+/// # std::panic::set_hook(Box::new(|_| ()));
+/// let outcomes = DIVIDE.send_robust(Sender::NONE, &0);
+/// assert!(!outcomes.all_ok());
+/// let failure = outcomes.failures().next().unwrap();
+/// assert_eq!(failure.message(), "attempt to divide by zero");
+/// let answers: Vec<_> = outcomes.into_iter().filter_map(Result::ok).collect();
+/// assert_eq!(answers, [0]);
+/// ```
+pub struct RobustResponses<R> {
+    answers: Responses<R>,
+    /// Each with its place among all outcomes, rising.
+    failures: Vec<(usize, Failure)>,
+}
+
+impl<R> RobustResponses<R> {
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        RobustResponses {
+            answers: Responses::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn with_capacity(most: usize) -> Self {
+        RobustResponses {
+            answers: Responses::with_capacity(most),
+            failures: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, receiver: impl FnOnce() -> ReceiverId, value: R) {
+        self.answers.push(receiver, value);
+    }
+
+    #[cold]
+    pub(crate) fn push_failure(&mut self, failure: Failure) {
+        self.failures.push((self.len(), failure));
+    }
+
+    /// How many receivers ran.
+    pub fn len(&self) -> usize {
+        self.answers.len() + self.failures.len()
+    }
+
+    /// Whether no receiver ran.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether no receiver panicked.
+    pub fn all_ok(&self) -> bool {
+        self.failures.is_empty()
+    }
+
+    /// The receivers that panicked, in the order of the calls.
+    pub fn failures(&self) -> impl ExactSizeIterator<Item = &Failure> + DoubleEndedIterator {
+        self.failures.iter().map(|(_, failure)| failure)
+    }
+
+    /// The answers of those that did not, in the order of the calls, each with its
+    /// receiver in [`Responses::pairs`].
+    pub fn answers(&self) -> &Responses<R> {
+        &self.answers
+    }
+
+    /// Every outcome in the order of the calls.
+    pub fn iter(&self) -> impl Iterator<Item = Result<&R, &Failure>> {
+        let failures = self.failures.iter().map(|(at, failure)| (*at, failure));
+        in_order(self.answers.iter(), failures)
+    }
+
+    /// The answers if no receiver panicked, or everything back.
+    ///
+    /// # Errors
+    ///
+    /// If a receiver panicked: these outcomes, untouched.
+    pub fn into_result(self) -> Result<Responses<R>, Self> {
+        if self.all_ok() {
+            Ok(self.answers)
+        } else {
+            Err(self)
+        }
+    }
+}
+
+impl<R> IntoIterator for RobustResponses<R> {
+    type Item = Result<R, Failure>;
+    type IntoIter = RobustIntoIter<R>;
+
+    fn into_iter(self) -> RobustIntoIter<R> {
+        RobustIntoIter {
+            at: 0,
+            answers: self.answers.into_iter(),
+            failures: self.failures.into_iter().peekable(),
+        }
+    }
+}
+
+/// Every outcome of a robust send, in the order of the calls.
+pub struct RobustIntoIter<R> {
+    at: usize,
+    answers: std::vec::IntoIter<R>,
+    failures: std::iter::Peekable<std::vec::IntoIter<(usize, Failure)>>,
+}
+
+impl<R> Iterator for RobustIntoIter<R> {
+    type Item = Result<R, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        next_in_order(&mut self.at, &mut self.answers, &mut self.failures)
+    }
+}
+
+impl<R: fmt::Debug> fmt::Debug for RobustResponses<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+fn in_order<V, F>(
+    mut answers: impl Iterator<Item = V>,
+    failures: impl Iterator<Item = (usize, F)>,
+) -> impl Iterator<Item = Result<V, F>> {
+    let mut at = 0;
+    let mut failures = failures.peekable();
+    std::iter::from_fn(move || next_in_order(&mut at, &mut answers, &mut failures))
+}
+
+fn next_in_order<V, F>(
+    at: &mut usize,
+    answers: &mut impl Iterator<Item = V>,
+    failures: &mut std::iter::Peekable<impl Iterator<Item = (usize, F)>>,
+) -> Option<Result<V, F>> {
+    let here = *at;
+    *at += 1;
+    match failures.next_if(|(at, _)| *at == here) {
+        Some((_, failure)) => Some(Err(failure)),
+        None => answers.next().map(Ok),
+    }
+}

@@ -1,0 +1,109 @@
+//! The sender for the hottest loops.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use crate::event::Event;
+use crate::receiver::ReceiverId;
+use crate::responses::{Responses, RobustResponses};
+use crate::sender::Sender;
+use crate::table::Table;
+use crate::table::publish::Hub;
+use crate::table::sync::Cached;
+
+/// Sends a signal from one place over and over, at the cost of the bare calls.
+///
+/// It keeps the snapshot of its last send and only looks whether that is still the
+/// current one: a load and a comparison, where [`Signal::send`](crate::Signal::send)
+/// does two atomic read-modify-writes.
+///
+/// **The price**: between sends it keeps that snapshot alive. A receiver that was
+/// disconnected meanwhile is not called again, but it is not dropped either, and
+/// [`disconnect_and_wait`](crate::Connection::disconnect_and_wait) runs into its timeout,
+/// until this emitter sends again, is [released](Emitter::release) or is dropped. So hold
+/// one where sends keep coming, and release it before a pause.
+///
+/// Sends through an emitter see, return and panic as those of the signal do. A receiver
+/// cannot use the emitter that is calling it (it is borrowed); the signal itself it can.
+///
+/// ```
+/// use fanfare::{Sender, Signal};
+///
+/// static TICK: Signal<u64> = Signal::new();
+///
+/// let connection = TICK.connect(|_sender, tick| println!("{tick}"));
+/// let mut emitter = TICK.emitter();
+/// for tick in 0..3 {
+///     assert_eq!(emitter.send(Sender::NONE, &tick).len(), 1);
+/// }
+/// connection.disconnect();
+/// assert!(emitter.send(Sender::NONE, &3).is_empty());
+/// ```
+pub struct Emitter<'s, E: Event, R: 'static = ()> {
+    hub: &'s Hub<Table<E, R>>,
+    cached: Option<Cached<'s, Table<E, R>>>,
+}
+
+impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
+    pub(crate) fn new(hub: &'s Hub<Table<E, R>>) -> Self {
+        Emitter { hub, cached: None }
+    }
+
+    #[inline]
+    fn table(&mut self) -> Option<&Table<E, R>> {
+        let cached = self.cached.get_or_insert_with(|| self.hub.cell().cached());
+        cached.load().as_deref()
+    }
+
+    /// As [`Signal::send`](crate::Signal::send).
+    #[inline]
+    pub fn send<'a>(&mut self, sender: impl Into<Sender<'a>>, event: &E::Args<'_>) -> Responses<R> {
+        let hub = self.hub;
+        match self.table() {
+            Some(table) => super::collect(hub, table, &sender.into(), event),
+            None => Responses::new(),
+        }
+    }
+
+    /// As [`Signal::send_robust`](crate::Signal::send_robust).
+    #[inline]
+    pub fn send_robust<'a>(
+        &mut self,
+        sender: impl Into<Sender<'a>>,
+        event: &E::Args<'_>,
+    ) -> RobustResponses<R> {
+        let hub = self.hub;
+        match self.table() {
+            Some(table) => super::robust::collect(hub, table, &sender.into(), event),
+            None => RobustResponses::new(),
+        }
+    }
+
+    /// As [`Signal::send_each`](crate::Signal::send_each).
+    #[inline]
+    pub fn send_each<'a, B>(
+        &mut self,
+        sender: impl Into<Sender<'a>>,
+        event: &E::Args<'_>,
+        each: impl FnMut(ReceiverId, R) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let hub = self.hub;
+        match self.table() {
+            Some(table) => super::each(hub, table, &sender.into(), event, each),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Lets go of the snapshot; the next send takes the then current one.
+    pub fn release(&mut self) {
+        self.cached = None;
+    }
+}
+
+impl<E: Event, R: 'static> fmt::Debug for Emitter<'_, E, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emitter")
+            .field("holds_snapshot", &self.cached.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,235 @@
+//! Who sends: what a send names and what a connection may be limited to.
+
+use std::any::{TypeId, type_name};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use crate::identity::{Identity, IdentityState};
+
+/// Who sends, compared by value.
+///
+/// A sender is a type ([`Sender::of`]), a name ([`Sender::named`]), a number that means
+/// something to the application ([`Sender::key`]), one object ([`Sender::identity`]), or
+/// nobody ([`Sender::NONE`]). The kinds never equal one another: the name `"7"` is not
+/// the key `7`. Matching is exact; there is no inheritance between senders.
+///
+/// `Copy`, 24 bytes, allocates nothing. Wherever a sender is asked for, a `&str`, a
+/// `u64`, a `u128` or an `&Identity` will do.
+///
+/// ```
+/// use fanfare::Sender;
+///
+/// struct Till;
+///
+/// assert_eq!(Sender::of::<Till>(), Sender::of::<Till>());
+/// assert_eq!(Sender::named("till"), Sender::from(&*String::from("till")));
+/// assert_ne!(Sender::named("7"), Sender::key(7));
+/// ```
+#[derive(Clone, Copy)]
+pub struct Sender<'a>(Repr<'a>);
+
+#[derive(Clone, Copy)]
+enum Repr<'a> {
+    None,
+    Type(&'static TypeInfo),
+    Name(&'a str),
+    /// A `u128` in halves, which keeps the alignment, and so the size, down.
+    Key([u64; 2]),
+    Identity(&'a Identity),
+}
+
+/// A type as a sender: its identity, and its name for people.
+pub(crate) struct TypeInfo {
+    id: TypeId,
+    name: fn() -> &'static str,
+}
+
+impl<'a> Sender<'a> {
+    /// No sender. A send from it reaches only the receivers connected for any sender.
+    pub const NONE: Sender<'static> = Sender(Repr::None);
+
+    /// The type `T` as the sender.
+    pub const fn of<T: ?Sized + 'static>() -> Sender<'static> {
+        Sender(Repr::Type(
+            const {
+                &TypeInfo {
+                    id: TypeId::of::<T>(),
+                    name: type_name::<T>,
+                }
+            },
+        ))
+    }
+
+    /// A name as the sender, compared by its text.
+    pub const fn named(name: &'a str) -> Self {
+        Sender(Repr::Name(name))
+    }
+
+    /// A number of the application's own as the sender: a row's primary key, say.
+    pub const fn key(key: u128) -> Sender<'static> {
+        Sender(Repr::Key([key as u64, (key >> 64) as u64]))
+    }
+
+    /// One object as the sender; its death disconnects what was connected for it.
+    pub const fn identity(identity: &'a Identity) -> Self {
+        Sender(Repr::Identity(identity))
+    }
+
+    /// The name, where the sender is one.
+    pub const fn name(&self) -> Option<&'a str> {
+        match self.0 {
+            Repr::Name(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// What this sender is under in a table, or `None` for [`Sender::NONE`].
+    #[inline]
+    pub(crate) fn probe(&self) -> Option<Probe<'a>> {
+        match self.0 {
+            Repr::None => None,
+            Repr::Type(info) => Some(Probe::Type(info.id)),
+            Repr::Name(name) => Some(Probe::Name(name)),
+            Repr::Key(key) => Some(Probe::Key(key)),
+            Repr::Identity(identity) => Some(Probe::Identity(identity.state().number())),
+        }
+    }
+
+    /// The owned form, or `None` for [`Sender::NONE`].
+    pub(crate) fn to_key(self) -> Option<SenderKey> {
+        match self.0 {
+            Repr::None => None,
+            Repr::Type(info) => Some(SenderKey::Type(info)),
+            Repr::Name(name) => Some(SenderKey::Name(name.into())),
+            Repr::Key(key) => Some(SenderKey::Key(key)),
+            Repr::Identity(identity) => Some(SenderKey::Identity(Arc::clone(identity.state()))),
+        }
+    }
+}
+
+/// A sender as it is looked up: borrowed, and without what only people read.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Probe<'a> {
+    Type(TypeId),
+    Name(&'a str),
+    Key([u64; 2]),
+    Identity(u64),
+}
+
+/// A sender as a connection keeps it.
+#[derive(Clone)]
+pub(crate) enum SenderKey {
+    Type(&'static TypeInfo),
+    Name(Arc<str>),
+    Key([u64; 2]),
+    Identity(Arc<IdentityState>),
+}
+
+impl SenderKey {
+    #[inline]
+    pub(crate) fn probe(&self) -> Probe<'_> {
+        match self {
+            SenderKey::Type(info) => Probe::Type(info.id),
+            SenderKey::Name(name) => Probe::Name(name),
+            SenderKey::Key(key) => Probe::Key(*key),
+            SenderKey::Identity(state) => Probe::Identity(state.number()),
+        }
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            SenderKey::Name(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl PartialEq for SenderKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.probe() == other.probe()
+    }
+}
+
+impl Eq for SenderKey {}
+
+impl Hash for SenderKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.probe().hash(state);
+    }
+}
+
+impl fmt::Display for SenderKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SenderKey::Type(info) => Sender(Repr::Type(info)).fmt(f),
+            SenderKey::Name(name) => Sender(Repr::Name(name)).fmt(f),
+            SenderKey::Key(key) => Sender(Repr::Key(*key)).fmt(f),
+            SenderKey::Identity(state) => write!(f, "identity {}", state.number()),
+        }
+    }
+}
+
+impl PartialEq for Sender<'_> {
+    fn eq(&self, other: &Sender<'_>) -> bool {
+        self.probe() == other.probe()
+    }
+}
+
+impl Eq for Sender<'_> {}
+
+impl Hash for Sender<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.probe().hash(state);
+    }
+}
+
+impl fmt::Display for Sender<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Repr::None => f.write_str("no sender"),
+            Repr::Type(info) => f.write_str((info.name)()),
+            Repr::Name(name) => write!(f, "{name:?}"),
+            Repr::Key([low, high]) => {
+                write!(f, "key {}", (u128::from(high) << 64) | u128::from(low))
+            }
+            Repr::Identity(identity) => write!(f, "identity {}", identity.state().number()),
+        }
+    }
+}
+
+impl fmt::Debug for Sender<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sender({self})")
+    }
+}
+
+impl<'a> From<&'a str> for Sender<'a> {
+    fn from(name: &'a str) -> Self {
+        Sender::named(name)
+    }
+}
+
+impl<'a> From<&'a String> for Sender<'a> {
+    fn from(name: &'a String) -> Self {
+        Sender::named(name)
+    }
+}
+
+impl From<u64> for Sender<'_> {
+    fn from(key: u64) -> Self {
+        Sender::key(u128::from(key))
+    }
+}
+
+impl From<u128> for Sender<'_> {
+    fn from(key: u128) -> Self {
+        Sender::key(key)
+    }
+}
+
+impl<'a> From<&'a Identity> for Sender<'a> {
+    fn from(identity: &'a Identity) -> Self {
+        Sender::identity(identity)
+    }
+}

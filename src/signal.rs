@@ -1,0 +1,654 @@
+//! The signal: where receivers connect and senders send.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::sync::{Arc, OnceLock};
+
+use crate::connect::{ConnectOptions, Prepared};
+use crate::connection::Connection;
+use crate::error::TrySendError;
+use crate::event::Event;
+use crate::identity::DropsSender;
+use crate::receiver::{Attached, Entry, Identified, Key, ReceiverId};
+use crate::responses::{Response, Responses, RobustResponses};
+use crate::send;
+use crate::send::emitter::Emitter;
+use crate::sender::{Sender, SenderKey};
+use crate::table::Table;
+use crate::table::publish::{Connected, Hub};
+
+/// A typed signal: receivers connect to it, and a send calls those that its sender
+/// reaches.
+///
+/// `E` is what is sent (see [`Event`]), `R` what each receiver answers. A signal is
+/// usually a `static`; one inside a struct works as well, and its receivers go with it.
+///
+/// # What a send sees
+///
+/// It takes a snapshot before its first call. Receivers connected before it started are
+/// called, in order of priority and then of connecting. One that is disconnected while
+/// the send runs, by another receiver or on another thread, is still called by it; one
+/// that is connected meanwhile is not. A send from inside a receiver takes a snapshot of
+/// its own.
+///
+/// # Re-entry
+///
+/// Receivers, and destructors of receivers, may do anything with the signal: connect,
+/// disconnect, send. No lock is held while they run. Sends nested more than 1,000 deep on
+/// one thread panic, for that is a circle.
+///
+/// # Progress
+///
+/// A send to a signal without receivers is one or two loads. Any other send takes the
+/// snapshot as `arc_swap` does it: lock-free, and wait-free but for the first send of a
+/// thread and once in `usize::MAX / 4` loads; it never waits for a connect or for another
+/// send. Connecting and disconnecting block one another, for about a microsecond each.
+/// `docs/guarantees.md` has a row for each operation.
+pub struct Signal<E: Event, R: 'static = ()> {
+    hub: OnceLock<Arc<Hub<Table<E, R>>>>,
+}
+
+// What runs inside the signal's own steps cannot panic half-way: receivers run outside.
+impl<E: Event, R: 'static> UnwindSafe for Signal<E, R> {}
+impl<E: Event, R: 'static> RefUnwindSafe for Signal<E, R> {}
+
+impl<E: Event, R: 'static> Signal<E, R> {
+    /// Makes a signal without receivers. Allocates nothing until the first connect.
+    pub const fn new() -> Self {
+        Signal {
+            hub: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub<Table<E, R>>> {
+        self.hub.get_or_init(|| Arc::new(Hub::new()))
+    }
+
+    /// What sends walk, unless nothing is connected.
+    #[inline]
+    fn occupied(&self) -> Option<&Hub<Table<E, R>>> {
+        self.hub
+            .get()
+            .map(|hub| &**hub)
+            .filter(|hub| hub.is_occupied())
+    }
+}
+
+/// # Connecting
+impl<E: Event, R: 'static> Signal<E, R> {
+    /// Connects `receiver` for any sender.
+    ///
+    /// The signal owns it until it is disconnected. A function, or a closure that captures
+    /// nothing, can be connected once: a second connect of the same one changes nothing
+    /// and returns a handle to the first, whose [`is_new`](Connection::is_new) is false.
+    /// Closures that capture, and function pointers, are always new: give them a
+    /// [`dispatch_uid`](ConnectOptions::dispatch_uid) to be told apart.
+    ///
+    /// Every send that starts after this returns calls the receiver. Costs about a
+    /// microsecond, whatever else is connected. Blocks while another thread connects or
+    /// disconnects, never for a send.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static DONE: Signal<u32, String> = Signal::new();
+    ///
+    /// fn tell(_sender: Sender<'_>, job: &u32) -> String {
+    ///     format!("job {job} is done")
+    /// }
+    ///
+    /// assert!(DONE.connect(tell).is_new());
+    /// assert!(!DONE.connect(tell).is_new());
+    /// assert_eq!(*DONE.send(Sender::NONE, &7), ["job 7 is done"]);
+    /// ```
+    #[track_caller]
+    pub fn connect<F>(&self, receiver: F) -> Connection
+    where
+        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        self.options().connect(receiver)
+    }
+
+    /// Connects a method of `target`, for any sender, without keeping `target` alive.
+    ///
+    /// Once the last `Arc` of the target is gone no send calls the method, except for
+    /// those that had started. The connection itself is then taken out by the next send
+    /// that meets it (eight at most a send), by the connecting of other weak receivers, or
+    /// by [`purge`](Signal::purge).
+    ///
+    /// A function, or a closure that captures nothing, is the same receiver when it is
+    /// connected for the same `Arc` again.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    /// use std::sync::Arc;
+    ///
+    /// static ASKED: Signal<u32, u32> = Signal::new();
+    ///
+    /// struct Shelf(u32);
+    /// impl Shelf {
+    ///     fn take(&self, _sender: Sender<'_>, n: &u32) -> u32 {
+    ///         self.0.min(*n)
+    ///     }
+    /// }
+    ///
+    /// let shelf = Arc::new(Shelf(5));
+    /// ASKED.connect_weak(&shelf, Shelf::take);
+    /// assert_eq!(*ASKED.send(Sender::NONE, &9), [5]);
+    /// drop(shelf);
+    /// assert!(ASKED.send(Sender::NONE, &9).is_empty());
+    /// ```
+    #[track_caller]
+    pub fn connect_weak<T, M>(&self, target: &Arc<T>, method: M) -> Connection
+    where
+        T: Send + Sync + 'static,
+        M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        self.options().connect_weak(target, method)
+    }
+
+    /// Starts a connection with options: a sender, a uid, a priority, once, a name.
+    pub fn options(&self) -> ConnectOptions<'_, E, R> {
+        ConnectOptions::new(self)
+    }
+
+    /// Connects many receivers in one publication, in their order.
+    ///
+    /// A send sees all of them or none. Costs much less than one `connect` for each. What
+    /// is a duplicate is left out, also within `receivers`. Returns a handle for each, in
+    /// the same order.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static SQUARE: Signal<u64, u64> = Signal::new();
+    ///
+    /// let receivers = (0..1_000).map(|n| SQUARE.options().prepare(move |_sender, x| n * x));
+    /// let connections = SQUARE.connect_many(receivers);
+    /// assert_eq!(connections.len(), 1_000);
+    /// assert_eq!(SQUARE.send(Sender::NONE, &2)[999], 1_998);
+    /// ```
+    pub fn connect_many(
+        &self,
+        receivers: impl IntoIterator<Item = Prepared<E, R>>,
+    ) -> Vec<Connection> {
+        let hub = self.hub();
+        // Collected first: the iterator is the user's, and the lock is not taken for it.
+        let mut entries = Vec::new();
+        for receiver in receivers {
+            let entry = receiver.into_entry(hub);
+            sender_lives(hub, &entry);
+            entries.push(entry);
+        }
+        let connected = hub.connect(entries);
+        let handles = connected.into_iter().map(|Connected { entry, is_new }| {
+            if !sender_lives(hub, &entry) {
+                hub.disconnect(&entry);
+            }
+            let slot: Arc<dyn Attached> = entry.to_arc();
+            Connection::new(Arc::downgrade(&slot), entry.id(), is_new)
+        });
+        handles.collect()
+    }
+
+    pub(crate) fn connect_one(&self, receiver: Prepared<E, R>) -> Connection {
+        let connections = self.connect_many([receiver]);
+        connections
+            .into_iter()
+            .next()
+            .expect("a handle for each receiver")
+    }
+}
+
+/// # Sending
+impl<E: Event, R: 'static> Signal<E, R> {
+    /// Calls each receiver that `sender` reaches, one after the other on this thread, and
+    /// returns their answers.
+    ///
+    /// Allocates nothing if `R` has no content (see [`Responses`]) and no more than 16 weak
+    /// receivers are reached. Costs its receivers plus about 12 ns, whatever is connected
+    /// for other senders.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the first receiver that does: later ones do not run and the
+    /// earlier answers are lost. The signal is as good as before. Also if 1,000 sends are
+    /// nested on this thread.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static ADD: Signal<(), u8> = Signal::new();
+    /// struct Till;
+    ///
+    /// ADD.connect(|_sender, ()| 1);
+    /// ADD.options().sender(Sender::of::<Till>()).connect(|_sender, ()| 2);
+    /// assert_eq!(*ADD.send(Sender::of::<Till>(), &()), [1, 2]);
+    /// assert_eq!(*ADD.send(Sender::NONE, &()), [1]);
+    /// ```
+    #[inline]
+    pub fn send<'a>(&self, sender: impl Into<Sender<'a>>, event: &E::Args<'_>) -> Responses<R> {
+        let Some(hub) = self.occupied() else {
+            return Responses::new();
+        };
+        match hub.snapshot().as_deref() {
+            Some(table) => send::collect(hub, table, &sender.into(), event),
+            None => Responses::new(),
+        }
+    }
+
+    /// As [`send`](Signal::send), but a panic of a receiver is caught and becomes its
+    /// outcome; the others run.
+    ///
+    /// Each failure is also reported once, as a `tracing` event at level error and target
+    /// `fanfare` with the feature `tracing`. A failing report fails nothing. Catching needs
+    /// `panic = "unwind"`.
+    ///
+    /// # Panics
+    ///
+    /// If 1,000 sends are nested on this thread.
+    #[inline]
+    pub fn send_robust<'a>(
+        &self,
+        sender: impl Into<Sender<'a>>,
+        event: &E::Args<'_>,
+    ) -> RobustResponses<R> {
+        let Some(hub) = self.occupied() else {
+            return RobustResponses::new();
+        };
+        match hub.snapshot().as_deref() {
+            Some(table) => send::robust::collect(hub, table, &sender.into(), event),
+            None => RobustResponses::new(),
+        }
+    }
+
+    /// As [`send`](Signal::send), but stops at the first answer that satisfies `enough` and
+    /// returns it; `None` if none did.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static MAY_CLOSE: Signal<u32, Result<(), &'static str>> = Signal::new();
+    /// MAY_CLOSE.connect(|_sender, unsaved| if *unsaved == 0 { Ok(()) } else { Err("unsaved work") });
+    ///
+    /// let veto = MAY_CLOSE.send_until(Sender::NONE, &2, Result::is_err);
+    /// assert_eq!(veto.unwrap().value, Err("unsaved work"));
+    /// assert!(MAY_CLOSE.send_until(Sender::NONE, &0, Result::is_err).is_none());
+    /// ```
+    pub fn send_until<'a>(
+        &self,
+        sender: impl Into<Sender<'a>>,
+        event: &E::Args<'_>,
+        mut enough: impl FnMut(&R) -> bool,
+    ) -> Option<Response<R>> {
+        let first = self.send_each(sender, event, |receiver, value| {
+            if enough(&value) {
+                ControlFlow::Break(Response { receiver, value })
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        first.break_value()
+    }
+
+    /// As [`send`](Signal::send), but hands each answer to `each` as it comes, with its
+    /// receiver, and stops where `each` breaks. Allocates nothing whatever `R` is, but for
+    /// more than 16 weak receivers.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    /// use std::ops::ControlFlow;
+    ///
+    /// static VOTE: Signal<(), bool> = Signal::new();
+    /// for n in 0..5 {
+    ///     VOTE.connect(move |_sender, ()| n % 2 == 0);
+    /// }
+    /// let mut ayes = 0;
+    /// let _ = VOTE.send_each(Sender::NONE, &(), |_receiver, aye| {
+    ///     ayes += u32::from(aye);
+    ///     ControlFlow::<()>::Continue(())
+    /// });
+    /// assert_eq!(ayes, 3);
+    /// ```
+    pub fn send_each<'a, B>(
+        &self,
+        sender: impl Into<Sender<'a>>,
+        event: &E::Args<'_>,
+        each: impl FnMut(ReceiverId, R) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let Some(hub) = self.occupied() else {
+            return ControlFlow::Continue(());
+        };
+        match hub.snapshot().as_deref() {
+            Some(table) => send::each(hub, table, &sender.into(), event, each),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    /// A handle for sending over and over from one place; see its price there.
+    pub fn emitter(&self) -> Emitter<'_, E, R> {
+        Emitter::new(self.hub())
+    }
+
+    /// Whether a send from `sender` that started now would call anything: receivers for
+    /// any sender count, those of `sender` count, dead and spent ones do not.
+    ///
+    /// One load if nothing at all is connected.
+    pub fn has_listeners<'a>(&self, sender: impl Into<Sender<'a>>) -> bool {
+        let Some(hub) = self.occupied() else {
+            return false;
+        };
+        let table = hub.snapshot();
+        table.as_deref().is_some_and(|table| {
+            let selection = table.peek(&sender.into());
+            selection.iter().any(|entry| entry.is_connected())
+        })
+    }
+}
+
+/// # Sending to receivers that can fail
+impl<E: Event, T: 'static, X: 'static> Signal<E, Result<T, X>> {
+    /// As [`send`](Signal::send), but stops at the first `Err`.
+    ///
+    /// # Errors
+    ///
+    /// With that error, its receiver, and the answers that came before.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static PAY: Signal<u32, Result<u32, String>> = Signal::new();
+    /// PAY.connect(|_sender, cents| Ok(cents / 100));
+    /// PAY.connect(|_sender, cents| Err(format!("{cents} cents are too few")));
+    /// PAY.connect(|_sender, _cents| unreachable!());
+    ///
+    /// let stopped = PAY.try_send(Sender::NONE, &250).unwrap_err();
+    /// assert_eq!(*stopped.before, [2]);
+    /// assert_eq!(stopped.error, "250 cents are too few");
+    /// ```
+    pub fn try_send<'a>(
+        &self,
+        sender: impl Into<Sender<'a>>,
+        event: &E::Args<'_>,
+    ) -> Result<Responses<T>, TrySendError<T, X>> {
+        let mut before = Responses::new();
+        let stopped = self.send_each(sender, event, |receiver, answer| match answer {
+            Ok(value) => {
+                before.push(|| receiver, value);
+                ControlFlow::Continue(())
+            }
+            Err(error) => ControlFlow::Break((receiver, error)),
+        });
+        match stopped {
+            ControlFlow::Continue(()) => Ok(before),
+            ControlFlow::Break((receiver, error)) => Err(TrySendError {
+                before,
+                receiver,
+                error,
+            }),
+        }
+    }
+}
+
+/// # Disconnecting
+///
+/// Each of these works as [`Connection::disconnect`] does, from anywhere.
+impl<E: Event, R: 'static> Signal<E, R> {
+    /// Disconnects a function or a closure without captures that was connected for any
+    /// sender and without a uid; false if it was not.
+    ///
+    /// Does not compile for a callable with state, of which every value is a receiver of
+    /// its own: keep the [`Connection`].
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static LOG: Signal<u32> = Signal::new();
+    /// fn log(_sender: Sender<'_>, line: &u32) {
+    ///     println!("{line}");
+    /// }
+    ///
+    /// LOG.connect(log);
+    /// assert!(LOG.disconnect(log));
+    /// assert!(!LOG.disconnect(log));
+    /// ```
+    pub fn disconnect<F>(&self, receiver: F) -> bool
+    where
+        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        self.disconnect_key(function(&receiver), Sender::NONE)
+    }
+
+    /// As [`disconnect`](Signal::disconnect), for one that was connected for `sender`.
+    pub fn disconnect_from<'a, F>(&self, sender: impl Into<Sender<'a>>, receiver: F) -> bool
+    where
+        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        self.disconnect_key(function(&receiver), sender.into())
+    }
+
+    /// As [`disconnect`](Signal::disconnect), wherever it was connected: for any sender and
+    /// for each; returns how often that was. Looks at every connection.
+    pub fn disconnect_everywhere<F>(&self, receiver: F) -> usize
+    where
+        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        self.disconnect_identified(&function(&receiver))
+    }
+
+    /// Disconnects a method that was connected for `target`, for any sender and without a
+    /// uid; false if it was not. Does not compile for a callable with state.
+    pub fn disconnect_weak<T, M>(&self, target: &Arc<T>, method: M) -> bool
+    where
+        T: Send + Sync + 'static,
+        M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        const {
+            assert!(
+                size_of::<M>() == 0,
+                "a callable with state cannot be told from others of its type: keep its Connection and disconnect that"
+            )
+        }
+        let _ = method;
+        let target = Arc::downgrade(target);
+        Identified::method::<M>(target)
+            .is_some_and(|method| self.disconnect_key(method, Sender::NONE))
+    }
+
+    /// Disconnects what was connected under `uid` for any sender; false if nothing was.
+    pub fn disconnect_uid(&self, uid: &str) -> bool {
+        self.disconnect_key(Identified::Uid(uid.to_owned().into()), Sender::NONE)
+    }
+
+    /// Disconnects what was connected under `uid` for `sender`; false if nothing was.
+    pub fn disconnect_uid_from<'a>(&self, sender: impl Into<Sender<'a>>, uid: &str) -> bool {
+        self.disconnect_key(Identified::Uid(uid.to_owned().into()), sender.into())
+    }
+
+    /// Disconnects what was connected under `uid`, for any sender and for each; returns
+    /// how many. Looks at every connection.
+    pub fn disconnect_uid_everywhere(&self, uid: &str) -> usize {
+        self.disconnect_identified(&Identified::Uid(uid.to_owned().into()))
+    }
+
+    /// Disconnects every receiver that was connected for `sender` alone; returns how many.
+    /// [`Sender::NONE`] stands for those connected for any sender.
+    pub fn disconnect_sender<'a>(&self, sender: impl Into<Sender<'a>>) -> usize {
+        let sender = sender.into();
+        self.disconnect_these(|table| table.connected_for(sender.probe()))
+    }
+
+    /// Disconnects every receiver; returns how many.
+    pub fn disconnect_all(&self) -> usize {
+        self.disconnect_these(|table| table.entries().cloned().collect())
+    }
+
+    fn disconnect_key(&self, receiver: Identified, sender: Sender<'_>) -> bool {
+        let sender = sender.to_key();
+        let key = Key { receiver, sender };
+        self.hub.get().is_some_and(|hub| hub.disconnect_key(&key))
+    }
+
+    fn disconnect_identified(&self, receiver: &Identified) -> usize {
+        self.disconnect_these(|table| {
+            let entries = table.entries();
+            entries
+                .filter(|entry| entry.identified().as_ref() == Some(receiver))
+                .cloned()
+                .collect()
+        })
+    }
+
+    fn disconnect_these(&self, select: impl FnOnce(&Table<E, R>) -> Vec<Entry<E, R>>) -> usize {
+        self.hub.get().map_or(0, |hub| hub.disconnect_these(select))
+    }
+}
+
+/// Whether the entry's sender has not died, which an identity can. See
+/// [`IdentityState::remember`](crate::identity::IdentityState::remember).
+fn sender_lives<E: Event, R: 'static>(hub: &Arc<Hub<Table<E, R>>>, entry: &Entry<E, R>) -> bool {
+    match entry.sender() {
+        Some(SenderKey::Identity(identity)) => {
+            identity.remember(&(Arc::clone(hub) as Arc<dyn DropsSender>))
+        }
+        _ => true,
+    }
+}
+
+fn function<F: 'static>(_receiver: &F) -> Identified {
+    const {
+        assert!(
+            size_of::<F>() == 0,
+            "a callable with state cannot be told from others of its type: keep its Connection and disconnect that"
+        )
+    }
+    Identified::Function(std::any::TypeId::of::<F>())
+}
+
+/// # Looking
+///
+/// Answers about one moment, which may have passed when they arrive.
+impl<E: Event, R: 'static> Signal<E, R> {
+    /// How many connections the signal holds. Dead weak receivers that have not been
+    /// taken out yet count: [`has_listeners`](Signal::has_listeners) is exact about those.
+    pub fn len(&self) -> usize {
+        self.with_table(0, Table::len)
+    }
+
+    /// Whether the signal holds no connection.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Who listens: those connected for any sender first, then sender by sender, each in
+    /// the order of their calls.
+    pub fn connections(&self) -> Vec<ConnectionInfo> {
+        self.with_table(Vec::new(), |table| {
+            table
+                .entries()
+                .map(|entry| ConnectionInfo::of(entry))
+                .collect()
+        })
+    }
+
+    /// Names that receivers were connected for and that nothing has sent from since the
+    /// first of those connections: misspelt ones, it may be. Sorted.
+    ///
+    /// ```
+    /// use fanfare::Signal;
+    ///
+    /// static SAVED: Signal<u32> = Signal::new();
+    /// SAVED.options().sender("shop.Order").connect(|_sender, _id| ());
+    /// SAVED.options().sender("shop.Odrer").connect(|_sender, _id| ());
+    /// SAVED.send("shop.Order", &1);
+    /// assert_eq!(SAVED.unmatched_senders(), ["shop.Odrer"]);
+    /// ```
+    pub fn unmatched_senders(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.with_table(Vec::new(), |table| {
+            table.names_not_sent().map(String::from).collect()
+        });
+        names.sort();
+        names
+    }
+
+    /// Takes out the weak receivers whose target has died; returns how many. Never
+    /// needed for correctness, only to have their memory back now.
+    pub fn purge(&self) -> usize {
+        self.hub.get().map_or(0, |hub| hub.purge())
+    }
+
+    /// How many dead weak receivers have been taken out so far, by whatever means.
+    pub fn purged(&self) -> u64 {
+        self.hub.get().map_or(0, |hub| hub.purged())
+    }
+
+    fn with_table<T>(&self, none: T, look: impl FnOnce(&Table<E, R>) -> T) -> T {
+        match self.occupied() {
+            Some(hub) => hub.snapshot().as_deref().map_or(none, look),
+            None => none,
+        }
+    }
+}
+
+impl<E: Event, R: 'static> Default for Signal<E, R> {
+    fn default() -> Self {
+        Signal::new()
+    }
+}
+
+impl<E: Event, R: 'static> fmt::Debug for Signal<E, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signal")
+            .field("event", &std::any::type_name::<E>())
+            .field("connections", &self.len())
+            .finish()
+    }
+}
+
+impl<E: Event, R: 'static> DropsSender for Hub<Table<E, R>> {
+    fn drop_sender(&self, sender: &SenderKey) {
+        self.disconnect_these(|table| table.connected_for(Some(sender.probe())));
+    }
+}
+
+/// What is known of one connection. Made by [`Signal::connections`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionInfo {
+    /// The receiver's id.
+    pub id: ReceiverId,
+    /// Its name, or the name of its type.
+    pub name: String,
+    /// Where it was connected in the source.
+    pub location: &'static Location<'static>,
+    /// The sender it was connected for, in words; `None` for any.
+    pub sender: Option<String>,
+    /// Its uid.
+    pub dispatch_uid: Option<String>,
+    /// Its priority.
+    pub priority: i32,
+    /// Whether it runs only once.
+    pub once: bool,
+    /// Whether it is a method of an object that the signal does not keep alive.
+    pub weak: bool,
+    /// Whether a send would call it: not if it is dead or spent.
+    pub live: bool,
+}
+
+impl ConnectionInfo {
+    fn of<E: Event, R: 'static>(entry: &Entry<E, R>) -> Self {
+        let about = entry.about();
+        ConnectionInfo {
+            id: entry.id(),
+            name: entry.name().into_owned(),
+            location: about.location,
+            sender: about.sender.as_ref().map(ToString::to_string),
+            dispatch_uid: entry.uid().map(String::from),
+            priority: about.priority,
+            once: about.once,
+            weak: about.weak,
+            live: entry.is_connected(),
+        }
+    }
+}

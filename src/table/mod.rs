@@ -1,0 +1,299 @@
+//! The published table: which receivers there are, by sender and in order.
+//!
+//! * `tree`: one ordered list of receivers, shared between versions.
+//! * `senders`: from a sender to its list, shared between versions.
+//! * `publish`: one writer at a time, readers that never wait.
+//! * `sync`: the primitives under `publish`; the only place that names `arc_swap`.
+//!
+//! Nothing here calls a receiver.
+
+pub(crate) mod publish;
+mod senders;
+pub(crate) mod sync;
+pub(crate) mod tree;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::event::Event;
+use crate::receiver::Entry;
+use crate::sender::{Probe, Sender, SenderKey};
+use senders::SenderMap;
+use tree::{Item, List};
+
+/// One version of a signal's receivers. Never changes.
+pub(crate) struct Table<E: Event, R: 'static> {
+    any: Receivers<E, R>,
+    senders: SenderMap<Arc<OneSender<E, R>>>,
+    hasher: ahash::RandomState,
+    len: usize,
+}
+
+/// A list of receivers, and how many of them a send cannot simply call.
+pub(crate) struct Receivers<E: Event, R: 'static> {
+    list: List<Entry<E, R>>,
+    special: usize,
+}
+
+/// The receivers of one sender.
+struct OneSender<E: Event, R: 'static> {
+    key: SenderKey,
+    receivers: Receivers<E, R>,
+    /// For a name: whether anything has sent from it. Shared by all versions.
+    sent: Option<Arc<AtomicBool>>,
+}
+
+impl<E: Event, R: 'static> Receivers<E, R> {
+    fn empty() -> Self {
+        Receivers {
+            list: List::empty(),
+            special: 0,
+        }
+    }
+
+    /// `added` is in order.
+    fn with(&self, added: &[Entry<E, R>]) -> Self {
+        Receivers {
+            list: self.list.with(added),
+            special: self.special + special(added),
+        }
+    }
+
+    fn without(&self, removed: &[Entry<E, R>]) -> Self {
+        if removed.len() == self.list.len() {
+            return Receivers::empty();
+        }
+        let mut list = self.list.clone();
+        for entry in removed {
+            list = list
+                .without(entry.order())
+                .expect("a writer removes only what the table holds");
+        }
+        Receivers {
+            list,
+            special: self.special - special(removed),
+        }
+    }
+}
+
+fn special<E: Event, R: 'static>(entries: &[Entry<E, R>]) -> usize {
+    entries.iter().filter(|entry| entry.is_special()).count()
+}
+
+impl<E: Event, R: 'static> Table<E, R> {
+    fn own(&self, probe: Probe<'_>) -> Option<&Arc<OneSender<E, R>>> {
+        let hash = self.hasher.hash_one(probe);
+        self.senders.get(hash, |own| own.key.probe() == probe)
+    }
+
+    /// What a send from `sender` calls. A name is noted as one that something sent from.
+    #[inline]
+    pub(crate) fn select(&self, sender: &Sender<'_>) -> Selection<'_, E, R> {
+        let own = if self.senders.is_empty() {
+            None
+        } else {
+            self.select_own(sender)
+        };
+        Selection {
+            any: &self.any,
+            own,
+        }
+    }
+
+    #[inline(never)]
+    fn select_own(&self, sender: &Sender<'_>) -> Option<&Receivers<E, R>> {
+        let own = self.own(sender.probe()?)?;
+        if let Some(sent) = &own.sent
+            // Relaxed, both: a note that only people read; the load spares other senders
+            // the write. Row T1.
+            && !sent.load(Ordering::Relaxed)
+        {
+            sent.store(true, Ordering::Relaxed);
+        }
+        Some(&own.receivers)
+    }
+
+    /// As `select`, without the note.
+    pub(crate) fn peek(&self, sender: &Sender<'_>) -> Selection<'_, E, R> {
+        let own = sender.probe().and_then(|probe| self.own(probe));
+        Selection {
+            any: &self.any,
+            own: own.map(|own| &own.receivers),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether the table holds this very entry.
+    pub(crate) fn holds(&self, entry: &Entry<E, R>) -> bool {
+        let receivers = self.receivers_of(entry.sender().map(SenderKey::probe));
+        receivers.is_some_and(|receivers| receivers.list.get(entry.order()).is_some())
+    }
+
+    /// The entries connected for `sender` alone, or, without one, for any.
+    pub(crate) fn connected_for(&self, sender: Option<Probe<'_>>) -> Vec<Entry<E, R>> {
+        let receivers = self.receivers_of(sender);
+        receivers.map_or(Vec::new(), |receivers| {
+            receivers.list.iter().cloned().collect()
+        })
+    }
+
+    fn receivers_of(&self, sender: Option<Probe<'_>>) -> Option<&Receivers<E, R>> {
+        match sender {
+            None => Some(&self.any),
+            Some(sender) => self.own(sender).map(|own| &own.receivers),
+        }
+    }
+
+    /// Every entry: any sender first, then sender by sender, each in order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry<E, R>> {
+        let own = self
+            .senders
+            .iter()
+            .flat_map(|own| own.receivers.list.iter());
+        self.any.list.iter().chain(own)
+    }
+
+    /// The names that have receivers and that nothing has sent from.
+    pub(crate) fn names_not_sent(&self) -> impl Iterator<Item = &str> {
+        self.senders.iter().filter_map(|own| {
+            // Relaxed: a note that only people read. Row T1.
+            let sent = own.sent.as_ref()?.load(Ordering::Relaxed);
+            own.key.name().filter(|_| !sent)
+        })
+    }
+
+    /// The table with `change` applied to the list of each sender that `entries` name.
+    fn apply(
+        &self,
+        entries: &[Entry<E, R>],
+        change: impl Fn(&Receivers<E, R>, &[Entry<E, R>]) -> Receivers<E, R>,
+    ) -> Self {
+        let mut sorted = entries.to_vec();
+        sorted.sort_by_cached_key(|entry| {
+            let hash = entry.sender().map(|key| self.hasher.hash_one(key.probe()));
+            (hash, entry.order())
+        });
+        let mut any = None;
+        let mut senders = self.senders.clone();
+        for group in sorted.chunk_by(|a, b| a.sender() == b.sender()) {
+            let Some(key) = group[0].sender() else {
+                any = Some(change(&self.any, group));
+                continue;
+            };
+            let hash = self.hasher.hash_one(key.probe());
+            let known = senders.get(hash, |own| own.key == *key);
+            let receivers = match known {
+                Some(known) => change(&known.receivers, group),
+                None => change(&Receivers::empty(), group),
+            };
+            let sent = match known {
+                Some(known) => known.sent.clone(),
+                None => key.name().map(|_| Arc::default()),
+            };
+            if receivers.list.is_empty() {
+                senders.remove(hash, |own| own.key == *key);
+            } else {
+                let own = OneSender {
+                    key: key.clone(),
+                    receivers,
+                    sent,
+                };
+                senders.insert(hash, Arc::new(own), |own| own.key == *key);
+            }
+        }
+        Table {
+            any: any.unwrap_or_else(|| self.any.with(&[])),
+            senders,
+            hasher: self.hasher.clone(),
+            len: 0,
+        }
+    }
+}
+
+impl<E: Event, R: 'static> publish::Table for Table<E, R> {
+    type Entry = Entry<E, R>;
+
+    fn with(&self, added: &[Entry<E, R>]) -> Self {
+        let mut table = self.apply(added, Receivers::with);
+        table.len = self.len + added.len();
+        table
+    }
+
+    fn without(&self, removed: &[Entry<E, R>]) -> Self {
+        if removed.len() == self.len {
+            return Table::empty();
+        }
+        let mut table = self.apply(removed, Receivers::without);
+        table.len = self.len - removed.len();
+        table
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn empty() -> Self {
+        Table {
+            any: Receivers::empty(),
+            senders: SenderMap::new(),
+            hasher: ahash::RandomState::new(),
+            len: 0,
+        }
+    }
+}
+
+/// What one send calls: the receivers for any sender and those of its own sender.
+pub(crate) struct Selection<'t, E: Event, R: 'static> {
+    any: &'t Receivers<E, R>,
+    own: Option<&'t Receivers<E, R>>,
+}
+
+impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
+    pub(crate) fn len(&self) -> usize {
+        self.any.list.len() + self.own.map_or(0, |own| own.list.len())
+    }
+
+    /// Whether some may be dead or spent, so that calling is not enough.
+    #[inline]
+    pub(crate) fn has_special(&self) -> bool {
+        self.any.special + self.own.map_or(0, |own| own.special) != 0
+    }
+
+    /// All of them, where they are one array and can simply be called.
+    #[inline]
+    pub(crate) fn flat(&self) -> Option<&'t [Entry<E, R>]> {
+        if self.has_special() {
+            return None;
+        }
+        self.only_list()?.flat()
+    }
+
+    /// The one list that a send walks, where one is enough.
+    #[inline]
+    pub(crate) fn only_list(&self) -> Option<&'t List<Entry<E, R>>> {
+        match self.own {
+            None => Some(&self.any.list),
+            Some(own) if self.any.list.is_empty() => Some(&own.list),
+            Some(_) => None,
+        }
+    }
+
+    /// All of them in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'t Entry<E, R>> + Clone + use<'t, E, R> {
+        let mut any = self.any.list.iter().peekable();
+        let mut own = self
+            .own
+            .map(|own| own.list.iter())
+            .into_iter()
+            .flatten()
+            .peekable();
+        std::iter::from_fn(move || match (any.peek(), own.peek()) {
+            (Some(a), Some(b)) if a.order() < b.order() => any.next(),
+            (Some(_), None) => any.next(),
+            _ => own.next(),
+        })
+    }
+}

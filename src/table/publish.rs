@@ -1,0 +1,437 @@
+//! What decides about concurrency: who may change a table, how a change is published, how
+//! a receiver is claimed, and when it has gone.
+//!
+//! One writer at a time prepares the next table under a lock and publishes it with one
+//! swap; readers take whatever is published and never wait. No user code (receivers,
+//! destructors, `Eq`, `Hash`) runs while the lock is held: what a change removes is
+//! dropped after the lock has been released.
+//!
+//! This file is compiled twice more, over loom and over shuttle, by `loom-tests/`: it
+//! may name only `std`'s plain types and its sibling `sync`.
+
+use std::hash::Hash;
+use std::time::{Duration, Instant};
+
+use super::sync::{
+    Arc, AtomicBool, AtomicU8, AtomicU64, Cell, Condvar, Guard, HashMap, Mutex, MutexGuard,
+    Ordering, lock, try_lock, wait,
+};
+
+/// An immutable collection of entries, changed by making another one.
+pub(crate) trait Table: Sized {
+    /// What it holds: a cheap handle.
+    type Entry: Entry;
+
+    /// The table with `added` put in. Entries are in no other order than their own.
+    fn with(&self, added: &[Self::Entry]) -> Self;
+
+    /// The table without `removed`, all of which it holds.
+    fn without(&self, removed: &[Self::Entry]) -> Self;
+
+    /// Whether nothing is left.
+    fn is_empty(&self) -> bool;
+
+    /// The table that a first connect starts from.
+    fn empty() -> Self;
+}
+
+/// A handle to one connected receiver.
+pub(crate) trait Entry: Clone {
+    /// What makes two connections the same.
+    type Key: Eq + Hash;
+
+    /// The key, or `None` for a receiver that equals no other.
+    fn key(&self) -> Option<Self::Key>;
+
+    /// The entry's part in the protocol.
+    fn link(&self) -> &Link;
+
+    /// Whether the receiver can die by itself.
+    fn is_weak(&self) -> bool;
+
+    /// Whether the receiver can still be called. Runs no user code.
+    fn is_alive(&self) -> bool;
+}
+
+/// The entry was taken out of the table; set by the writer that does so.
+const REMOVED: u8 = 1;
+/// The one run of a once-only receiver has been claimed; set by the send that got it.
+const SPENT: u8 = 2;
+
+/// An entry's part in the protocol: its number, its state and who waits for its end.
+pub(crate) struct Link {
+    number: u64,
+    state: AtomicU8,
+    watch: Mutex<Option<Arc<Quiet>>>,
+}
+
+impl Link {
+    pub(crate) fn new(number: u64) -> Self {
+        Link {
+            number,
+            state: AtomicU8::new(0),
+            watch: Mutex::new(None),
+        }
+    }
+
+    /// The connection's number: unique, and rising in the order of connecting.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Takes the only run of a once-only receiver: true for exactly one caller.
+    pub(crate) fn claim(&self) -> bool {
+        // Relaxed: of two claims the modification order of this byte alone lets one find
+        // SPENT unset; the receiver itself was acquired with the snapshot. Row L1.
+        self.state.fetch_or(SPENT, Ordering::Relaxed) & SPENT == 0
+    }
+
+    /// Whether the receiver is in the table and has not spent its only run.
+    pub(crate) fn is_connected(&self) -> bool {
+        // Relaxed: an answer about a moment that has passed; nothing is read on the
+        // strength of it. Row L2.
+        self.state.load(Ordering::Relaxed) == 0
+    }
+
+    fn is_spent(&self) -> bool {
+        // Relaxed: as `is_connected`. Row L2.
+        self.state.load(Ordering::Relaxed) & SPENT != 0
+    }
+
+    fn is_removed(&self) -> bool {
+        // Relaxed: read under the writer's lock, which orders it after the `mark_removed`
+        // of any earlier writer. Row L3.
+        self.state.load(Ordering::Relaxed) & REMOVED != 0
+    }
+
+    fn mark_removed(&self) {
+        // Relaxed: set under the writer's lock; readers outside take it as a hint. Row L3.
+        self.state.fetch_or(REMOVED, Ordering::Relaxed);
+    }
+
+    /// What tells of the entry's end. The caller must then let go of the entry.
+    pub(crate) fn watch(&self) -> Arc<Quiet> {
+        Arc::clone(lock(&self.watch).get_or_insert_with(|| Arc::new(Quiet::new())))
+    }
+
+    /// Says that the receiver has gone: called by its last owner, after its destructor.
+    pub(crate) fn announce_gone(&self) {
+        if let Some(quiet) = lock(&self.watch).take() {
+            *lock(&quiet.gone) = true;
+            quiet.changed.notify_all();
+        }
+    }
+}
+
+/// Where a thread waits for a receiver to be gone from every snapshot.
+pub(crate) struct Quiet {
+    gone: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Quiet {
+    fn new() -> Self {
+        Quiet {
+            gone: Mutex::new(false),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Waits until the receiver has gone; false if `timeout` passed first. A timeout too
+    /// long for the clock is none.
+    pub(crate) fn wait(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut gone = lock(&self.gone);
+        while !*gone {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return false;
+            }
+            gone = wait(&self.changed, gone, deadline);
+        }
+        true
+    }
+}
+
+/// What `connect` did with one entry.
+pub(crate) struct Connected<E> {
+    /// The entry that is in the table: the one given, or the one that was first.
+    pub(crate) entry: E,
+    /// Whether it is the one given.
+    pub(crate) is_new: bool,
+}
+
+/// A published table and the lock of those who change it.
+pub(crate) struct Hub<T: Table> {
+    /// False only while nothing is published: what an idle send looks at.
+    occupied: AtomicBool,
+    cell: Cell<T>,
+    purged: AtomicU64,
+    writer: Mutex<Writer<T>>,
+}
+
+/// What only writers need.
+struct Writer<T: Table> {
+    keys: HashMap<<T::Entry as Entry>::Key, T::Entry>,
+    weak: HashMap<u64, T::Entry>,
+    /// How many weak entries call for a search for dead ones: twice those that the last
+    /// search left, so that a connect pays a constant for it on average.
+    sweep_at: usize,
+}
+
+const SWEEP_AT_LEAST: usize = 16;
+
+impl<T: Table> Hub<T> {
+    pub(crate) fn new() -> Self {
+        Hub {
+            occupied: AtomicBool::new(false),
+            cell: Cell::empty(),
+            purged: AtomicU64::new(0),
+            writer: Mutex::new(Writer {
+                keys: HashMap::default(),
+                weak: HashMap::default(),
+                sweep_at: SWEEP_AT_LEAST,
+            }),
+        }
+    }
+
+    /// Whether anything is published.
+    #[inline]
+    pub(crate) fn is_occupied(&self) -> bool {
+        // Relaxed: true is stored before the table that it speaks of is published, so
+        // whoever has seen that table (or heard of it) finds true here, by coherence; a
+        // stale false is a send that ran before the connect. Partner: `publish`. Row H1.
+        self.occupied.load(Ordering::Relaxed)
+    }
+
+    /// The current table.
+    #[inline]
+    pub(crate) fn snapshot(&self) -> Guard<T> {
+        self.cell.load()
+    }
+
+    /// The cell, for a reader that keeps its own copy of the snapshot.
+    pub(crate) fn cell(&self) -> &Cell<T> {
+        &self.cell
+    }
+
+    /// How many dead weak entries have been taken out so far.
+    pub(crate) fn purged(&self) -> u64 {
+        // Relaxed: a statistic. Row H2.
+        self.purged.load(Ordering::Relaxed)
+    }
+
+    /// Puts entries into the table in one publication. Where a live entry has the same
+    /// key, that one stays as it is and the new one is dropped.
+    pub(crate) fn connect(&self, entries: Vec<T::Entry>) -> Vec<Connected<T::Entry>> {
+        let mut connected = Vec::with_capacity(entries.len());
+        let mut change = self.change();
+        if change.writer.weak.len() >= change.writer.sweep_at {
+            change.sweep();
+        }
+        for entry in entries {
+            let key = entry.key();
+            let first = key
+                .as_ref()
+                .and_then(|key| change.writer.keys.get(key))
+                .cloned();
+            match first {
+                Some(first) if is_live(&first) => {
+                    change.garbage.push(entry);
+                    connected.push(Connected {
+                        entry: first,
+                        is_new: false,
+                    });
+                }
+                gone => {
+                    if let Some(gone) = gone {
+                        change.unlink(gone);
+                    }
+                    if let Some(key) = key {
+                        change.writer.keys.insert(key, entry.clone());
+                    }
+                    if entry.is_weak() {
+                        change
+                            .writer
+                            .weak
+                            .insert(entry.link().number(), entry.clone());
+                    }
+                    change.added.push(entry.clone());
+                    connected.push(Connected {
+                        entry,
+                        is_new: true,
+                    });
+                }
+            }
+        }
+        change.publish();
+        connected
+    }
+
+    /// Takes `entry` out; false if it was not in (any more).
+    pub(crate) fn disconnect(&self, entry: &T::Entry) -> bool {
+        self.disconnect_these(|_| vec![entry.clone()]) == 1
+    }
+
+    /// Takes out the entry with this key; false if there is none.
+    pub(crate) fn disconnect_key(&self, key: &<T::Entry as Entry>::Key) -> bool {
+        let mut change = self.change();
+        let Some(entry) = change.writer.keys.get(key).cloned() else {
+            return false;
+        };
+        let found = is_live(&entry);
+        change.unlink(entry);
+        change.publish();
+        found
+    }
+
+    /// Takes out what `select` picks from the current table; returns how many of those
+    /// were in and live. `select` runs under the lock and must call no user code.
+    pub(crate) fn disconnect_these(&self, select: impl FnOnce(&T) -> Vec<T::Entry>) -> usize {
+        let mut change = self.change();
+        let chosen = match change.current.as_deref() {
+            Some(table) => select(table),
+            None => return 0,
+        };
+        let mut taken = 0;
+        for entry in chosen {
+            let was_live = is_live(&entry);
+            taken += usize::from(change.unlink(entry) && was_live);
+        }
+        change.publish();
+        taken
+    }
+
+    /// Takes out what a send found spent or dead, unless a writer is at work: then a
+    /// later send or connect will. Never waits.
+    pub(crate) fn try_discard(&self, found: &[T::Entry]) {
+        if let Some(writer) = try_lock(&self.writer) {
+            let mut change = self.change_with(writer);
+            for entry in found {
+                change.unlink(entry.clone());
+            }
+            change.publish();
+        }
+    }
+
+    /// Takes out every dead weak entry; returns how many.
+    pub(crate) fn purge(&self) -> usize {
+        let mut change = self.change();
+        let purged = change.sweep();
+        change.publish();
+        purged
+    }
+
+    fn change(&self) -> Change<'_, T> {
+        self.change_with(lock(&self.writer))
+    }
+
+    fn change_with<'h>(&'h self, writer: MutexGuard<'h, Writer<T>>) -> Change<'h, T> {
+        Change {
+            writer,
+            // Only writers replace it, and this one has the lock.
+            current: self.cell.load_full(),
+            hub: self,
+            added: Vec::new(),
+            removed: Vec::new(),
+            garbage: Vec::new(),
+        }
+    }
+}
+
+/// One change of a hub's table. Fields are dropped from the top: first the lock, then
+/// what may run user code as it goes.
+struct Change<'h, T: Table> {
+    writer: MutexGuard<'h, Writer<T>>,
+    hub: &'h Hub<T>,
+    current: Option<Arc<T>>,
+    added: Vec<T::Entry>,
+    removed: Vec<T::Entry>,
+    garbage: Vec<T::Entry>,
+}
+
+impl<T: Table> Change<'_, T> {
+    /// Takes `entry` out of the writer's books and marks it for removal; false if it was
+    /// out already.
+    fn unlink(&mut self, entry: T::Entry) -> bool {
+        if entry.link().is_removed() {
+            self.garbage.push(entry);
+            return false;
+        }
+        entry.link().mark_removed();
+        let number = entry.link().number();
+        if let Some(key) = entry.key()
+            && self
+                .writer
+                .keys
+                .get(&key)
+                .is_some_and(|held| held.link().number() == number)
+        {
+            self.garbage.extend(self.writer.keys.remove(&key));
+        }
+        if entry.is_weak() {
+            self.garbage.extend(self.writer.weak.remove(&number));
+            if !entry.is_alive() {
+                // Relaxed: a statistic. Row H2.
+                self.hub.purged.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        match self
+            .added
+            .iter()
+            .position(|pending| pending.link().number() == number)
+        {
+            Some(at) => self.garbage.push(self.added.remove(at)),
+            None => self.removed.push(entry),
+        }
+        true
+    }
+
+    /// Unlinks every dead weak entry; returns how many.
+    fn sweep(&mut self) -> usize {
+        let weak = self.writer.weak.values();
+        let dead: Vec<_> = weak.filter(|entry| !entry.is_alive()).cloned().collect();
+        let count = dead.len();
+        for entry in dead {
+            self.unlink(entry);
+        }
+        self.writer.sweep_at = SWEEP_AT_LEAST.max(2 * self.writer.weak.len());
+        count
+    }
+
+    /// Publishes the table that the change amounts to.
+    fn publish(mut self) {
+        if self.removed.is_empty() && self.added.is_empty() {
+            return;
+        }
+        let current = self.current.as_deref();
+        let kept = current
+            .filter(|_| !self.removed.is_empty())
+            .map(|table| table.without(&self.removed));
+        let next = match kept.as_ref().or(current) {
+            _ if self.added.is_empty() => kept,
+            Some(base) => Some(base.with(&self.added)),
+            None => Some(T::empty().with(&self.added)),
+        };
+        let next = next.filter(|table| !table.is_empty()).map(Arc::new);
+        let occupied = next.is_some();
+        if occupied {
+            // Relaxed: before the swap below, whose release carries it to whoever sees the
+            // new table. Partner: `is_occupied`. Row H1.
+            self.hub.occupied.store(true, Ordering::Relaxed);
+        }
+        // The swap releases the finished table to the acquiring load of `snapshot`;
+        // otherwise a send could call a half-built entry. Row H3.
+        let old = self.hub.cell.swap(next);
+        if !occupied {
+            // Relaxed: after the swap, and no other writer is between the two, for the
+            // lock is held: a later `true` is stored later. Row H1.
+            self.hub.occupied.store(false, Ordering::Relaxed);
+        }
+        self.current = old;
+    }
+}
+
+/// Whether a send would call it.
+fn is_live<E: Entry>(entry: &E) -> bool {
+    entry.is_alive() && !entry.link().is_spent()
+}

@@ -1,0 +1,90 @@
+//! The primitives that `publish` stands on.
+//!
+//! `publish.rs` names no atomic, lock or cell but through its sibling `sync`, so that the
+//! model checkers can compile that same file over theirs.
+
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+use std::sync::{PoisonError, TryLockError};
+use std::time::Instant;
+
+use arc_swap::{ArcSwapOption, Cache};
+
+pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, ahash::RandomState>;
+
+/// Takes the lock, also one that a panic left: what it guards is changed only by steps
+/// that cannot be seen half done.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes the lock if nobody holds it.
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
+/// Waits for a notification, or for `deadline` where there is one.
+pub(crate) fn wait<'a, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'a, T>,
+    deadline: Option<Instant>,
+) -> MutexGuard<'a, T> {
+    match deadline {
+        None => condvar.wait(guard).unwrap_or_else(PoisonError::into_inner),
+        Some(deadline) => {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match condvar.wait_timeout(guard, left) {
+                Ok((guard, _)) => guard,
+                Err(poisoned) => poisoned.into_inner().0,
+            }
+        }
+    }
+}
+
+/// Holds the current snapshot, or none.
+pub(crate) struct Cell<T>(ArcSwapOption<T>);
+
+/// A snapshot as one send holds it.
+pub(crate) type Guard<T> = arc_swap::Guard<Option<Arc<T>>>;
+
+impl<T> Cell<T> {
+    pub(crate) const fn empty() -> Self {
+        Cell(ArcSwapOption::const_empty())
+    }
+
+    /// The current snapshot. Acquires what the `swap` that stored it had done.
+    #[inline]
+    pub(crate) fn load(&self) -> Guard<T> {
+        self.0.load()
+    }
+
+    /// The current snapshot, owned.
+    pub(crate) fn load_full(&self) -> Option<Arc<T>> {
+        self.0.load_full()
+    }
+
+    /// Publishes `next` and hands back what it replaces. Releases what was done before.
+    pub(crate) fn swap(&self, next: Option<Arc<T>>) -> Option<Arc<T>> {
+        self.0.swap(next)
+    }
+
+    /// A per-thread copy of the current snapshot, refreshed when it has been replaced.
+    pub(crate) fn cached(&self) -> Cached<'_, T> {
+        Cached(Cache::new(&self.0))
+    }
+}
+
+/// See [`Cell::cached`].
+pub(crate) struct Cached<'c, T>(Cache<&'c ArcSwapOption<T>, Option<Arc<T>>>);
+
+impl<T> Cached<'_, T> {
+    #[inline]
+    pub(crate) fn load(&mut self) -> &Option<Arc<T>> {
+        self.0.load()
+    }
+}
