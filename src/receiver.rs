@@ -17,7 +17,7 @@ use crate::report;
 use crate::sender::{Sender, SenderKey};
 use crate::table::Table;
 use crate::table::publish::{self, Hub, Link, Quiet};
-use crate::table::tree::{Item, Order};
+use crate::table::tree::{Counted, Item, Order};
 
 /// Which connection a response or a failure came from.
 ///
@@ -196,6 +196,15 @@ impl<E: Event, R: 'static> dyn Receive<E, R> + '_ {
 
     pub(crate) fn is_special(&self) -> bool {
         self.about().once || self.about().weak
+    }
+}
+
+impl<E: Event, R: 'static> Counted for Entry<E, R> {
+    fn count(&self) -> usize {
+        // SAFETY: the pointer is of `Arc::into_raw`, and this entry holds a count; the
+        // `Arc` made of it here is never dropped.
+        let arc = ManuallyDrop::new(unsafe { Arc::from_raw(self.0.as_ptr()) });
+        Arc::strong_count(&arc)
     }
 }
 
