@@ -70,7 +70,7 @@ mod receiver;
 /// # The function
 ///
 /// It is a free function, in a module or in the body of another function, with two parameters and the return type of
-/// the signal: `fn(Sender<'_>, &PizzaDone<'_>) -> R`. The lifetimes of the event stay open, `'_` and not `'static`.
+/// the signal: `fn(Sender<'_>, &PizzaDone<'_>) -> R`. All lifetimes stay open, `'_` and not `'static`, nor one for two.
 /// It is not `async`, `unsafe`, `extern` or generic (lifetimes apart), and stands in no `impl` or `trait`.
 /// `#[cfg]` and `#[allow]` on the function count for the registration too.
 ///

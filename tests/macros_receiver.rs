@@ -1,0 +1,402 @@
+//! `#[receiver]`: what it registers, and that the function stays what it was.
+//!
+//! `connect_receivers` works on the whole program, so each test here has signals of its own and looks only at those.
+
+#![cfg(feature = "macros")]
+#![forbid(unsafe_code)]
+#![warn(clippy::pedantic)]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use fanfare::{Event, ReportEntry, Sender, Signal, connect_receivers, receiver};
+
+#[derive(Event)]
+struct PizzaDone<'a> {
+    topping: &'a str,
+}
+
+type Pizzas<R = String> = Signal<PizzaDone<'static>, R>;
+
+const PIZZA: PizzaDone<'static> = PizzaDone { topping: "olives" };
+
+struct PizzaStore;
+
+/// What the report says of one signal.
+fn reported(signal: &str) -> Vec<ReportEntry> {
+    let report = connect_receivers();
+    report
+        .entries()
+        .iter()
+        .filter(|entry| entry.signal == signal)
+        .cloned()
+        .collect()
+}
+
+static PLAIN: Pizzas = Signal::new();
+
+const LINE_OF_PLAIN: u32 = line!() + 1;
+#[receiver(PLAIN)]
+fn plain(_sender: Sender<'_>, pizza: &PizzaDone<'_>) -> String {
+    format!("plain {}", pizza.topping)
+}
+
+#[test]
+fn connected_by_connect_receivers() {
+    connect_receivers();
+    let borrowed = String::from("basil");
+    assert_eq!(
+        *PLAIN.send(Sender::NONE, &PizzaDone { topping: &borrowed }),
+        ["plain basil"]
+    );
+}
+
+#[test]
+fn callable_as_it_is() {
+    assert_eq!(plain(Sender::NONE, &PIZZA), "plain olives");
+}
+
+#[test]
+fn report_names_signal_receiver_file_and_line() {
+    let [entry] = &reported("PLAIN")[..] else {
+        panic!("one entry for PLAIN")
+    };
+    assert_eq!(entry.receiver, concat!(module_path!(), "::plain"));
+    assert_eq!(entry.file, file!());
+    assert_eq!(entry.line, LINE_OF_PLAIN);
+    assert!(entry.is_new);
+    let line = format!(
+        "PLAIN <- {}::plain ({}:{LINE_OF_PLAIN})",
+        module_path!(),
+        file!()
+    );
+    assert!(
+        connect_receivers().to_string().lines().any(|it| it == line),
+        "{line}"
+    );
+}
+
+#[test]
+fn connection_is_located_at_the_attribute() {
+    connect_receivers();
+    let [connection] = &PLAIN.connections()[..] else {
+        panic!("one connection to PLAIN")
+    };
+    assert_eq!(
+        (connection.location.file(), connection.location.line()),
+        (file!(), LINE_OF_PLAIN)
+    );
+}
+
+static REPEATED: Pizzas<usize> = Signal::new();
+
+#[receiver(REPEATED)]
+fn repeated(_sender: Sender<'_>, pizza: &PizzaDone<'_>) -> usize {
+    pizza.topping.len()
+}
+
+#[test]
+fn connect_receivers_connects_once() {
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                connect_receivers();
+                assert_eq!(*REPEATED.send(Sender::NONE, &PIZZA), [6]);
+            });
+        }
+    });
+    let first = connect_receivers();
+    assert_eq!(first.entries(), connect_receivers().entries());
+    assert_eq!(REPEATED.len(), 1);
+}
+
+static DISCONNECTED: Pizzas<usize> = Signal::new();
+
+#[receiver(DISCONNECTED)]
+fn disconnected(_sender: Sender<'_>, pizza: &PizzaDone<'_>) -> usize {
+    pizza.topping.len()
+}
+
+#[test]
+fn known_by_its_function() {
+    connect_receivers();
+    assert!(!DISCONNECTED.connect(disconnected).is_new());
+    assert!(DISCONNECTED.disconnect(disconnected));
+    connect_receivers();
+    assert!(
+        DISCONNECTED.is_empty(),
+        "connected again by a second connect_receivers"
+    );
+}
+
+mod kitchen {
+    pub(super) mod signals {
+        use super::super::Pizzas;
+
+        pub(crate) static ORDERED: Pizzas<u32> = Pizzas::new();
+        pub(crate) static DELIVERED: Pizzas<u32> = Pizzas::new();
+    }
+}
+
+static REFUNDED: Pizzas<u32> = Signal::new();
+
+#[receiver([kitchen::signals::ORDERED, crate::kitchen::signals::DELIVERED,], dispatch_uid = "ledger")]
+#[receiver(REFUNDED, priority = 7)]
+fn write_down(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> u32 {
+    3
+}
+
+#[test]
+fn several_signals_in_a_list_and_stacked() {
+    for signal in [
+        "kitchen::signals::ORDERED",
+        "crate::kitchen::signals::DELIVERED",
+        "REFUNDED",
+    ] {
+        let [entry] = &reported(signal)[..] else {
+            panic!("one entry for {signal}")
+        };
+        assert!(entry.receiver.ends_with("::write_down"), "{entry:?}");
+    }
+    for signal in [
+        &kitchen::signals::ORDERED,
+        &kitchen::signals::DELIVERED,
+        &REFUNDED,
+    ] {
+        assert_eq!(*signal.send(Sender::NONE, &PIZZA), [3]);
+    }
+    assert!(kitchen::signals::DELIVERED.disconnect_uid("ledger"));
+    let [refunded] = &REFUNDED.connections()[..] else {
+        panic!("one connection to REFUNDED")
+    };
+    assert_eq!(
+        (refunded.priority, refunded.dispatch_uid.as_deref()),
+        (7, None)
+    );
+}
+
+static SENT_BY: Pizzas<&'static str> = Signal::new();
+
+#[receiver(SENT_BY)]
+fn any_sender(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> &'static str {
+    "any"
+}
+
+#[receiver(SENT_BY, sender = PizzaStore)]
+#[receiver(SENT_BY, sender = crate::oven::Oven<u8, u16>)]
+fn by_type(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> &'static str {
+    "type"
+}
+
+#[receiver(SENT_BY, sender = "web")]
+fn by_name(sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> &'static str {
+    assert_eq!(sender.name(), Some("web"));
+    "name"
+}
+
+mod oven {
+    pub(super) struct Oven<A, B>(std::marker::PhantomData<(A, B)>);
+}
+
+#[test]
+fn sender_by_type_and_by_name() {
+    connect_receivers();
+    assert_eq!(*SENT_BY.send(Sender::NONE, &PIZZA), ["any"]);
+    assert_eq!(
+        *SENT_BY.send(Sender::of::<PizzaStore>(), &PIZZA),
+        ["any", "type"]
+    );
+    assert_eq!(
+        *SENT_BY.send(Sender::of::<oven::Oven<u8, u16>>(), &PIZZA),
+        ["any", "type"]
+    );
+    assert_eq!(
+        *SENT_BY.send(Sender::of::<oven::Oven<u8, u8>>(), &PIZZA),
+        ["any"]
+    );
+    assert_eq!(*SENT_BY.send("web", &PIZZA), ["any", "name"]);
+    assert_eq!(*SENT_BY.send("PizzaStore", &PIZZA), ["any"]);
+}
+
+static SHARED_UID: Pizzas<&'static str> = Signal::new();
+
+#[receiver(SHARED_UID, dispatch_uid = "bell")]
+fn first_bell(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> &'static str {
+    "first"
+}
+
+#[receiver(SHARED_UID, dispatch_uid = r"bell")]
+fn second_bell(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> &'static str {
+    "second"
+}
+
+#[receiver(SHARED_UID, dispatch_uid = "bell", sender = PizzaStore)]
+#[receiver(SHARED_UID, dispatch_uid = "bell", sender = "web")]
+fn bell_of_the_store(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> &'static str {
+    "store"
+}
+
+#[test]
+fn first_of_an_uid_and_sender_wins() {
+    let report = connect_receivers();
+    let duplicates: Vec<_> = report
+        .duplicates()
+        .filter(|entry| entry.signal == "SHARED_UID")
+        .collect();
+    let [duplicate] = duplicates[..] else {
+        panic!("one duplicate: {duplicates:?}")
+    };
+    assert!(
+        duplicate.receiver.ends_with("::second_bell"),
+        "{duplicate:?}"
+    );
+    assert_eq!(*SHARED_UID.send(Sender::NONE, &PIZZA), ["first"]);
+    assert_eq!(
+        *SHARED_UID.send(Sender::of::<PizzaStore>(), &PIZZA),
+        ["first", "store"]
+    );
+    assert!(SHARED_UID.disconnect_uid_from("web", "bell"));
+}
+
+static ORDER: Pizzas<i32> = Signal::new();
+
+macro_rules! of_priority {
+    ($($name:ident $priority:literal)*) => {
+        $(
+            #[receiver(ORDER, priority = $priority)]
+            fn $name(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> i32 {
+                $priority
+            }
+        )*
+    };
+}
+
+of_priority! { lowest -2_147_483_648 low -1 zero 0 high 0x10 highest 2_147_483_647_i32 }
+
+#[receiver(ORDER)]
+fn of_no_priority(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> i32 {
+    0
+}
+
+#[test]
+fn higher_priority_runs_earlier() {
+    connect_receivers();
+    assert_eq!(
+        *ORDER.send(Sender::NONE, &PIZZA),
+        [i32::MAX, 16, 0, 0, -1, i32::MIN]
+    );
+}
+
+static ONCE: Pizzas<usize> = Signal::new();
+static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+#[receiver(ONCE, once, name = "the bell")]
+fn first_pizza(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> usize {
+    RUNS.fetch_add(1, Ordering::Relaxed)
+}
+
+#[test]
+fn once_and_name() {
+    connect_receivers();
+    let [connection] = &ONCE.connections()[..] else {
+        panic!("one connection to ONCE")
+    };
+    assert_eq!((&*connection.name, connection.once), ("the bell", true));
+    assert_eq!(*ONCE.send(Sender::NONE, &PIZZA), [0]);
+    assert!(ONCE.send(Sender::NONE, &PIZZA).is_empty());
+}
+
+#[test]
+fn named_after_its_function() {
+    connect_receivers();
+    assert_eq!(
+        PLAIN.connections()[0].name,
+        concat!(module_path!(), "::plain")
+    );
+}
+
+#[test]
+fn inside_a_function() {
+    static LOCAL: Pizzas<&'static str> = Signal::new();
+
+    struct LocalStore;
+
+    #[receiver(LOCAL, sender = LocalStore)]
+    fn local(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> &'static str {
+        "local"
+    }
+
+    assert_eq!(reported("LOCAL").len(), 1);
+    assert_eq!(*LOCAL.send(Sender::of::<LocalStore>(), &PIZZA), ["local"]);
+    assert_eq!(local(Sender::NONE, &PIZZA), "local");
+}
+
+static FROM_MACRO: Pizzas<&'static str> = Signal::new();
+
+macro_rules! declare {
+    ($signal:path, $sender:ty, $uid:literal, $name:ident) => {
+        #[receiver($signal, sender = $sender, dispatch_uid = $uid)]
+        fn $name(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> &'static str {
+            $uid
+        }
+    };
+}
+
+declare!(FROM_MACRO, PizzaStore, "declared", declared);
+
+#[test]
+fn arguments_from_a_macro() {
+    assert_eq!(reported("FROM_MACRO").len(), 1);
+    assert_eq!(
+        *FROM_MACRO.send(Sender::of::<PizzaStore>(), &PIZZA),
+        ["declared"]
+    );
+}
+
+static ATTRIBUTES: Pizzas<u32> = Signal::new();
+
+#[deprecated = "send ATTRIBUTES"]
+static OLD: Pizzas<u32> = Signal::new();
+
+#[allow(dead_code)]
+mod inner {
+    use super::{ATTRIBUTES, PizzaDone, Sender, receiver};
+
+    /// Its attributes and its visibility are its own.
+    #[must_use]
+    #[receiver(ATTRIBUTES)]
+    #[inline]
+    pub(super) const fn r#match(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> u32 {
+        1
+    }
+
+    #[cfg(any())]
+    #[receiver(ATTRIBUTES)]
+    fn removed(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> u32 {
+        2
+    }
+
+    #[receiver(ATTRIBUTES)]
+    #[cfg(any())]
+    fn removed_below(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> u32 {
+        3
+    }
+}
+
+#[allow(deprecated)]
+#[receiver(OLD)]
+fn of_the_old_signal(_: Sender<'_>, PizzaDone { topping: _ }: &PizzaDone<'_>) -> u32 {
+    4
+}
+
+#[test]
+fn attributes_stay_and_conditions_count() {
+    const VALUE: u32 = inner::r#match(Sender::NONE, &PIZZA);
+    assert_eq!(VALUE, 1);
+    let [entry] = &reported("ATTRIBUTES")[..] else {
+        panic!("one entry for ATTRIBUTES")
+    };
+    assert_eq!(entry.receiver, concat!(module_path!(), "::inner::match"));
+    assert_eq!(*ATTRIBUTES.send(Sender::NONE, &PIZZA), [1]);
+    assert_eq!(reported("OLD").len(), 1);
+}

@@ -1,0 +1,13 @@
+//! What the compiler says about misuse, each case beside a twin that compiles.
+//!
+//! The stored output is that of the compiler this workspace names as its `rust-version`; others word their own errors
+//! differently. `TRYBUILD=overwrite cargo test --test ui` stores it anew.
+
+#![cfg(feature = "macros")]
+
+#[test]
+fn ui() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("tests/ui/pass/*.rs");
+    cases.compile_fail("tests/ui/fail/*.rs");
+}

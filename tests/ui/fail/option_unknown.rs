@@ -1,0 +1,26 @@
+use fanfare::{Event, Sender, Signal, receiver};
+
+#[derive(Event)]
+struct PizzaDone<'a> {
+    toppings: &'a [&'a str],
+}
+
+static PIZZA_DONE: Signal<PizzaDone<'static>> = Signal::new();
+static PIZZA_SENT: Signal<PizzaDone<'static>> = Signal::new();
+
+#[receiver(PIZZA_DONE, uid = "bell")]
+fn misnamed(_sender: Sender<'_>, pizza: &PizzaDone<'_>) {
+    println!("{:?}", pizza.toppings);
+}
+
+#[receiver(PIZZA_DONE, PIZZA_SENT)]
+fn second_signal(_sender: Sender<'_>, pizza: &PizzaDone<'_>) {
+    println!("{:?}", pizza.toppings);
+}
+
+#[receiver(PIZZA_DONE, 7)]
+fn no_option(_sender: Sender<'_>, pizza: &PizzaDone<'_>) {
+    println!("{:?}", pizza.toppings);
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use fanfare::{Sender, Signal};
+
+static PIZZA_DONE: Signal<u32> = Signal::new();
+
+fn main() {
+    PIZZA_DONE.connect(|_sender, _size_cm| println!("ring"));
+    PIZZA_DONE.send(Sender::NONE, &32);
+}

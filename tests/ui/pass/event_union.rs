@@ -1,0 +1,9 @@
+use fanfare::Event;
+
+#[derive(Event)]
+struct Half {
+    small: u32,
+    large: u64,
+}
+
+fn main() {}

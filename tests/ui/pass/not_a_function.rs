@@ -1,0 +1,19 @@
+use fanfare::{Event, Sender, Signal, receiver};
+
+#[derive(Event)]
+struct PizzaDone<'a> {
+    toppings: &'a [&'a str],
+}
+
+static PIZZA_DONE: Signal<PizzaDone<'static>> = Signal::new();
+
+pub struct Bell {
+    pub tone: u32,
+}
+
+#[receiver(PIZZA_DONE)]
+fn ring(_sender: Sender<'_>, pizza: &PizzaDone<'_>) {
+    println!("{:?}", pizza.toppings);
+}
+
+fn main() {}

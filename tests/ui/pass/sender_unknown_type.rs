@@ -1,0 +1,17 @@
+use fanfare::{Event, Sender, Signal, receiver};
+
+#[derive(Event)]
+struct PizzaDone<'a> {
+    toppings: &'a [&'a str],
+}
+
+static PIZZA_DONE: Signal<PizzaDone<'static>> = Signal::new();
+
+struct PizzaStore;
+
+#[receiver(PIZZA_DONE, sender = PizzaStore)]
+fn ring(_sender: Sender<'_>, pizza: &PizzaDone<'_>) {
+    println!("{:?}", pizza.toppings);
+}
+
+fn main() {}

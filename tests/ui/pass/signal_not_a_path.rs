@@ -1,0 +1,25 @@
+use fanfare::{Event, Sender, Signal, receiver};
+
+#[derive(Event)]
+struct PizzaDone<'a> {
+    toppings: &'a [&'a str],
+}
+
+static PIZZA_DONE: Signal<PizzaDone<'static>> = Signal::new();
+
+#[receiver(PIZZA_DONE)]
+fn text(_sender: Sender<'_>, pizza: &PizzaDone<'_>) {
+    println!("{:?}", pizza.toppings);
+}
+
+#[receiver([PIZZA_DONE])]
+fn listed(_sender: Sender<'_>, pizza: &PizzaDone<'_>) {
+    println!("{:?}", pizza.toppings);
+}
+
+#[receiver(self::PIZZA_DONE)]
+fn field(_sender: Sender<'_>, pizza: &PizzaDone<'_>) {
+    println!("{:?}", pizza.toppings);
+}
+
+fn main() {}

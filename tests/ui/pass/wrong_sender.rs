@@ -1,0 +1,13 @@
+use fanfare::{Event, Sender, Signal, receiver};
+
+#[derive(Event)]
+struct PizzaDone<'a> {
+    toppings: &'a [&'a str],
+}
+
+static PIZZA_DONE: Signal<PizzaDone<'static>> = Signal::new();
+
+#[receiver(PIZZA_DONE)]
+fn ring(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) {}
+
+fn main() {}
