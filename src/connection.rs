@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Weak;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 use crate::error::WaitError;
@@ -67,8 +68,8 @@ impl Connection {
     /// there is [`disconnect_and_wait`](Connection::disconnect_and_wait). May be called
     /// from anywhere, the receiver itself included.
     ///
-    /// Waits for other threads that connect or disconnect on the same signal, for about a
-    /// microsecond each, and never for a send. The receiver is dropped here, unless a
+    /// Waits for other threads that change the connections of the same signal, for a
+    /// microsecond or two each, and never for a running receiver. The receiver is dropped here, unless a
     /// send or an emitter still holds it: then by whichever lets go last.
     pub fn disconnect(&self) -> bool {
         self.slot.upgrade().is_some_and(Attached::detach)
@@ -106,6 +107,10 @@ impl Connection {
     /// ```
     pub fn disconnect_and_wait(&self, timeout: Duration) -> Result<(), WaitError> {
         let Some(slot) = self.slot.upgrade() else {
+            // Acquire: `upgrade` has read, relaxed, the count that the last owner's release
+            // brought to zero. Without it the receiver's own writes might not be visible to
+            // who has been told that it is over. Row C1.
+            fence(Ordering::Acquire);
             return Ok(());
         };
         slot.clone().detach();

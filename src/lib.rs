@@ -1,4 +1,4 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(any(feature = "macros", not(doctest)), doc = include_str!("../README.md"))]
 #![deny(missing_docs)]
 
 mod connect;
@@ -37,3 +37,16 @@ pub use registry::{ConnectReport, ReportEntry, connect_receivers};
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+
+/// The documents, for their examples.
+#[cfg(all(doctest, feature = "macros"))]
+mod documents {
+    #[doc = include_str!("../ARCHITECTURE.md")]
+    struct Architecture;
+    #[doc = include_str!("../docs/design.md")]
+    struct Design;
+    #[doc = include_str!("../docs/django.md")]
+    struct Django;
+    #[doc = include_str!("../docs/guarantees.md")]
+    struct Guarantees;
+}

@@ -13,8 +13,8 @@ use crate::table::publish::Hub;
 
 /// Sends inside sends on one thread at most.
 pub(crate) const MAX_NESTING: u32 = 1_000;
-/// Bytes of stack that the sends inside one send may use: half of what `std` gives a thread.
-const MAX_STACK: usize = 1 << 20;
+/// Bytes of stack that the sends inside one send may use: three quarters of what `std` gives a thread.
+const MAX_STACK: usize = 3 << 19;
 
 thread_local! {
     static TOP: Cell<*const Frame> = const { Cell::new(ptr::null()) };
@@ -28,8 +28,8 @@ struct Frame {
     table: *const (),
     /// How many sends it is inside of.
     depth: u32,
-    /// Where the frame of the outermost of them stands.
-    base: usize,
+    /// How much stack they use.
+    stack: usize,
 }
 
 /// Runs `walk` as a send of `hub` that holds `table`.
@@ -49,14 +49,11 @@ pub(crate) fn within<E: Event, R: 'static, T>(
         hub: ptr::from_ref(hub).cast(),
         table: ptr::from_ref(table).cast(),
         depth: 0,
-        base: 0,
+        stack: 0,
     };
-    frame.base = ptr::from_ref(&frame).addr();
     // SAFETY: see `any_frame`.
     if let Some(below) = unsafe { below.as_ref() } {
-        check_depth(below, frame.base);
-        frame.depth = below.depth + 1;
-        frame.base = below.base;
+        nest(&mut frame, below);
     }
     let _leave = Leave { below };
     TOP.set(&frame);
@@ -75,16 +72,23 @@ impl Drop for Leave {
     }
 }
 
-/// A stack that overflows ends the process; this ends in a panic before that.
+/// Counts a send that is inside another. A stack that overflows ends the process; this
+/// ends in a panic before that.
 #[inline(never)]
-fn check_depth(below: &Frame, here: usize) {
-    let depth = below.depth + 2;
-    let stack = below.base.abs_diff(here);
+fn nest(frame: &mut Frame, below: &Frame) {
+    let step = ptr::from_ref(below)
+        .addr()
+        .abs_diff(ptr::from_ref(frame).addr());
+    frame.depth = below.depth + 1;
+    // A step this long is to another stack, as crates that grow the stack make one.
+    frame.stack = below.stack + if step > MAX_STACK { 0 } else { step };
     assert!(
-        depth <= MAX_NESTING && stack <= MAX_STACK,
-        "sends are nested {depth} deep on this thread, on {stack} bytes of stack (the limits are \
+        frame.depth < MAX_NESTING && frame.stack <= MAX_STACK,
+        "sends are nested {} deep on this thread, on {} bytes of stack (the limits are \
          {MAX_NESTING} and {MAX_STACK}): a receiver sends a signal that leads back to it; break \
-         the circle, or hand the event to another thread"
+         the circle, or hand the event to another thread",
+        frame.depth + 1,
+        frame.stack,
     );
 }
 

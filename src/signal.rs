@@ -35,15 +35,16 @@ use crate::table::publish::{Connected, Hub};
 /// # Re-entry
 ///
 /// Receivers, and destructors of receivers, may do anything with the signal: connect,
-/// disconnect, send. No lock is held while they run. Sends nested more than 1,000 deep on
-/// one thread panic, for that is a circle.
+/// disconnect, send. No lock is held while they run. A send panics if it is the 1,001st
+/// inside others on its thread, or if those use more than 1.5 MiB of stack: that is a circle,
+/// and the next thing would be an overflown stack, which ends the process.
 ///
 /// # Progress
 ///
 /// A send to a signal without receivers is one or two loads. Any other send takes the
 /// snapshot as `arc_swap` does it: lock-free, and wait-free but for the first send of a
 /// thread and once in `usize::MAX / 4` loads; it never waits for a connect or for another
-/// send. Connecting and disconnecting block one another, for about a microsecond each.
+/// send. Connecting and disconnecting block one another, for a microsecond or two each.
 /// `docs/guarantees.md` has a row for each operation.
 pub struct Signal<E: Event, R: 'static = ()> {
     hub: OnceLock<Arc<Hub<Table<E, R>>>>,
@@ -85,9 +86,10 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// Closures that capture, and function pointers, are always new: give them a
     /// [`dispatch_uid`](ConnectOptions::dispatch_uid) to be told apart.
     ///
-    /// Every send that starts after this returns calls the receiver. Costs about a
-    /// microsecond, whatever else is connected. Blocks while another thread connects or
-    /// disconnects, never for a send.
+    /// Every send that starts after this returns calls the receiver. Costs a microsecond or
+    /// two, whatever else is connected; on average, where receivers have keys, for those are
+    /// in a hash table that grows. Blocks while another thread changes the signal's
+    /// connections, never for a running receiver.
     ///
     /// ```
     /// use fanfare::{Sender, Signal};
@@ -114,8 +116,8 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///
     /// Once the last `Arc` of the target is gone no send calls the method, except for
     /// those that had started. The connection itself is then taken out by the next send
-    /// that meets it (eight at most a send), by the connecting of other weak receivers, or
-    /// by [`purge`](Signal::purge).
+    /// that meets it (eight at most a send), by a connect whenever the number of weak
+    /// receivers has doubled, or by [`purge`](Signal::purge).
     ///
     /// A function, or a closure that captures nothing, is the same receiver when it is
     /// connected for the same `Arc` again.
@@ -207,14 +209,14 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// returns their answers.
     ///
     /// Allocates nothing if `R` has no content (see [`Responses`]) and no more than 16 weak
-    /// receivers are reached. Costs its receivers plus about 12 ns, whatever is connected
-    /// for other senders.
+    /// receivers are reached. Costs its receivers plus what `arc_swap` takes for a snapshot,
+    /// 10 to 20 ns, whatever is connected for other senders.
     ///
     /// # Panics
     ///
     /// With the panic of the first receiver that does: later ones do not run and the
-    /// earlier answers are lost. The signal is as good as before. Also if 1,000 sends are
-    /// nested on this thread.
+    /// earlier answers are lost. The signal is as good as before. Also if sends are nested
+    /// too deep: see [`Signal`].
     ///
     /// ```
     /// use fanfare::{Sender, Signal};
@@ -247,7 +249,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///
     /// # Panics
     ///
-    /// If 1,000 sends are nested on this thread.
+    /// If sends are nested too deep: see [`Signal`].
     #[inline]
     pub fn send_robust<'a>(
         &self,
@@ -542,7 +544,8 @@ impl<E: Event, R: 'static> Signal<E, R> {
     }
 
     /// Who listens: those connected for any sender first, then sender by sender, each in
-    /// the order of their calls.
+    /// the order of their calls. For how often each ran, count in
+    /// [`send_each`](Signal::send_each), by id.
     pub fn connections(&self) -> Vec<ConnectionInfo> {
         self.with_table(Vec::new(), |table| {
             table
@@ -622,7 +625,7 @@ pub struct ConnectionInfo {
     pub name: String,
     /// Where it was connected in the source.
     pub location: &'static Location<'static>,
-    /// The sender it was connected for, in words; `None` for any.
+    /// The sender it was connected for, in words, a name in quotes; `None` for any.
     pub sender: Option<String>,
     /// Its uid.
     pub dispatch_uid: Option<String>,

@@ -55,6 +55,8 @@ pub(crate) trait Entry: Clone {
 
 /// The entry was taken out of the table; set by the writer that does so.
 const REMOVED: u8 = 1;
+/// The table without the entry has been published; set by that writer, after `REMOVED`.
+const UNREACHABLE: u8 = 4;
 /// The one run of a once-only receiver has been claimed; set by the send that got it.
 const SPENT: u8 = 2;
 
@@ -86,15 +88,15 @@ impl Link {
         self.state.fetch_or(SPENT, Ordering::Relaxed) & SPENT == 0
     }
 
-    /// Whether the receiver is in the table and has not spent its only run.
+    /// Whether a send that starts now finds the receiver and has not to pass it by.
     pub(crate) fn is_connected(&self) -> bool {
-        // Relaxed: an answer about a moment that has passed; nothing is read on the
-        // strength of it. Row L2.
-        self.state.load(Ordering::Relaxed) == 0
+        // Acquire: with the release in `mark_unreachable`, so that who is told that the
+        // receiver is out, and sends, sends to the table without it. Row L2.
+        self.state.load(Ordering::Acquire) & (UNREACHABLE | SPENT) == 0
     }
 
     fn is_spent(&self) -> bool {
-        // Relaxed: as `is_connected`. Row L2.
+        // Relaxed: a send may claim the receiver at any moment after this. Row L1.
         self.state.load(Ordering::Relaxed) & SPENT != 0
     }
 
@@ -105,8 +107,14 @@ impl Link {
     }
 
     fn mark_removed(&self) {
-        // Relaxed: set under the writer's lock; readers outside take it as a hint. Row L3.
+        // Relaxed: set and read under the writer's lock. Row L3.
         self.state.fetch_or(REMOVED, Ordering::Relaxed);
+    }
+
+    fn mark_unreachable(&self) {
+        // Release: after the swap that took the entry out, which `is_connected` acquires
+        // with this. Row L2.
+        self.state.fetch_or(UNREACHABLE, Ordering::Release);
     }
 
     /// What tells of the entry's end. The caller must then let go of the entry.
@@ -197,10 +205,11 @@ impl<T: Table> Hub<T> {
     /// Whether anything is published.
     #[inline]
     pub(crate) fn is_occupied(&self) -> bool {
-        // Relaxed: true is stored before the table that it speaks of is published, so
-        // whoever has seen that table (or heard of it) finds true here, by coherence; a
-        // stale false is a send that ran before the connect. Partner: `publish`. Row H1.
-        self.occupied.load(Ordering::Relaxed)
+        // Acquire: with the release of `false` in `publish`, so that a thread that found
+        // nobody does not find a receiver on its next send that was gone before. For
+        // `true` relaxed would do: it is stored before the table that it speaks of is
+        // published, so whoever has seen that table, or heard of it, finds it. Row H1.
+        self.occupied.load(Ordering::Acquire)
     }
 
     /// The current table.
@@ -423,9 +432,17 @@ impl<T: Table> Change<'_, T> {
         // otherwise a send could call a half-built entry. Row H3.
         let old = self.hub.cell.swap(next);
         if !occupied {
-            // Relaxed: after the swap, and no other writer is between the two, for the
-            // lock is held: a later `true` is stored later. Row H1.
-            self.hub.occupied.store(false, Ordering::Relaxed);
+            // Release: after the swap, to be seen no earlier than it by `is_occupied`. No
+            // other writer is between the two, for the lock is held. Row H1.
+            self.hub.occupied.store(false, Ordering::Release);
+            // Empty by now; what they had grown to goes with them.
+            self.writer.keys = HashMap::default();
+            self.writer.weak = HashMap::default();
+        }
+        for entry in self.removed.iter().chain(&self.garbage) {
+            if entry.link().is_removed() {
+                entry.link().mark_unreachable();
+            }
         }
         self.current = old;
     }
