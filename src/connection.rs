@@ -79,19 +79,22 @@ impl Connection {
     ///
     /// When this returns `Ok`, every send that might have called the receiver has ended.
     /// Who else disconnected it, and when, does not matter. Where this call had to wait,
-    /// the receiver's destructor has returned as well.
+    /// the receiver's destructor has returned as well; where another thread took the last
+    /// hold of it away at this moment, the destructor may still be running there.
     ///
     /// Blocks: until the last such send ends, at most for `timeout` ([`Duration::MAX`]
     /// waits for as long as it takes). Two receivers that wait for each other on two
-    /// threads both run into their timeouts.
+    /// threads, on two signals, both run into their timeouts.
     ///
     /// # Errors
     ///
     /// The receiver is disconnected in either case.
     ///
     /// * [`WaitError::InsideSend`], at once, where this thread is inside a send of the same
-    ///   signal that holds the receiver: from the receiver itself, from another one in the
-    ///   same send, or from anything that those called.
+    ///   signal, or inside the destructor of a receiver of it, and the receiver is still
+    ///   held: from the receiver itself, from another one in the same send, or from
+    ///   anything that those called. Where that send does not hold it, but one on another
+    ///   thread does, the wait is refused all the same.
     /// * [`WaitError::Timeout`] if a send is still running when the time is up, or an
     ///   [`Emitter`](crate::Emitter) keeps the receiver in an old snapshot.
     ///
@@ -114,11 +117,12 @@ impl Connection {
             return Ok(());
         };
         slot.clone().detach();
-        if slot.clone().is_held_by_this_thread() {
+        let quiet = slot.watch();
+        let is_inside = slot.is_inside();
+        drop(slot);
+        if is_inside && !quiet.is_gone() {
             return Err(WaitError::InsideSend);
         }
-        let quiet = slot.watch();
-        drop(slot);
         if quiet.wait(timeout) {
             Ok(())
         } else {
@@ -139,7 +143,10 @@ impl Connection {
     /// assert!(SAVED.is_empty());
     /// ```
     pub fn scoped(self) -> ScopedConnection {
-        ScopedConnection { connection: self }
+        ScopedConnection {
+            connection: self,
+            disconnects: true,
+        }
     }
 }
 
@@ -161,14 +168,14 @@ impl fmt::Debug for Connection {
 #[must_use = "the receiver is disconnected as soon as this guard is dropped"]
 pub struct ScopedConnection {
     connection: Connection,
+    disconnects: bool,
 }
 
 impl ScopedConnection {
     /// Takes the handle back and leaves the receiver connected.
-    pub fn keep(self) -> Connection {
-        let connection = self.connection.clone();
-        std::mem::forget(self);
-        connection
+    pub fn keep(mut self) -> Connection {
+        self.disconnects = false;
+        self.connection.clone()
     }
 }
 
@@ -182,6 +189,8 @@ impl Deref for ScopedConnection {
 
 impl Drop for ScopedConnection {
     fn drop(&mut self) {
-        self.connection.disconnect();
+        if self.disconnects {
+            self.connection.disconnect();
+        }
     }
 }

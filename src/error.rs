@@ -138,8 +138,8 @@ pub enum WaitError {
         /// How long was waited.
         waited: Duration,
     },
-    /// The caller is inside a send of the same signal that holds the receiver: waiting
-    /// would be for itself.
+    /// The caller is inside a send of the same signal, or inside the destructor of one of its
+    /// receivers, and the receiver is still held: to wait might be to wait for itself.
     InsideSend,
 }
 
@@ -152,8 +152,8 @@ impl fmt::Display for WaitError {
                  longer, or release the emitter"
             ),
             WaitError::InsideSend => f.write_str(
-                "the wait was called from inside a send that holds the receiver, so it could \
-                 never end: use `disconnect` there, or wait on another thread",
+                "the receiver is still held and the caller is inside a send of its signal, which \
+                 may be what holds it: use `disconnect` there, or wait on a thread that is not sending",
             ),
         }
     }

@@ -1,125 +1,140 @@
-//! The sends that are running on this thread, innermost first.
+//! Which signals this thread is sending, and how deep.
 //!
 //! Known so that `disconnect_and_wait` can refuse to wait for its own caller, and so that
 //! a recursion by mistake ends in a panic and not in an overflown stack.
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::Weak;
-
-use crate::event::Event;
-use crate::table::Table;
-use crate::table::publish::Hub;
 
 /// Sends inside sends on one thread at most.
-pub(crate) const MAX_NESTING: u32 = 1_000;
-/// Bytes of stack that the sends inside one send may use: three quarters of what `std` gives a thread.
+const MAX_NESTING: u32 = 1_000;
+/// Bytes of stack that so many sends inside one may use: three quarters of what `std` gives
+/// a thread. A few may use more: those are no circle.
 const MAX_STACK: usize = 3 << 19;
+const FEW: u32 = 32;
+/// Outer sends whose signals are known; inside more of them, any signal might be one.
+const KNOWN: usize = 32;
 
 thread_local! {
-    static TOP: Cell<*const Frame> = const { Cell::new(ptr::null()) };
+    /// The address of the hub that the innermost send is of; `NONE` outside of sends.
+    static INNERMOST: Cell<usize> = const { Cell::new(NONE) };
+    /// What there is to know of a send inside a send. Left alone by one that is not.
+    static NESTED: Cell<Nested> = const { Cell::new(NOT_NESTED) };
+    /// The addresses of the hubs of the outer sends, outermost first.
+    static OUTER: [Cell<usize>; KNOWN] = const { [const { Cell::new(NONE) }; KNOWN] };
 }
 
-/// A running send. Lives on the stack of its thread, below the frames of the sends that
-/// its receivers make.
-struct Frame {
-    below: *const Frame,
-    hub: *const (),
-    table: *const (),
-    /// How many sends it is inside of.
+const NONE: usize = 0;
+const NOT_NESTED: Nested = Nested {
+    depth: 0,
+    stack: 0,
+    here: 0,
+};
+
+#[derive(Clone, Copy)]
+struct Nested {
+    /// How many sends the innermost one is inside of.
     depth: u32,
-    /// How much stack they use.
+    /// How much stack there is between the first of those inside another and the innermost.
     stack: usize,
+    /// Where on the stack the innermost was counted.
+    here: usize,
 }
 
-/// Runs `walk` as a send of `hub` that holds `table`.
-///
-/// # Panics
-///
-/// If the sends that are running on this thread are too many or use too much stack.
-#[inline(always)]
-pub(crate) fn within<E: Event, R: 'static, T>(
-    hub: &Hub<Table<E, R>>,
-    table: &Table<E, R>,
-    walk: impl FnOnce() -> T,
-) -> T {
-    let below = TOP.get();
-    let mut frame = Frame {
-        below,
-        hub: ptr::from_ref(hub).cast(),
-        table: ptr::from_ref(table).cast(),
-        depth: 0,
-        stack: 0,
+/// Whether this thread is inside a send of `hub`, or inside the destructor of one of its
+/// receivers.
+pub(crate) fn is_inside<H>(hub: *const H) -> bool {
+    let depth = NESTED.get().depth as usize;
+    let among = |outer: &[Cell<usize>; KNOWN]| match outer.get(..depth) {
+        Some(outer) => outer.iter().any(|outer| outer.get() == hub.addr()),
+        None => true,
     };
-    // SAFETY: see `any_frame`.
-    if let Some(below) = unsafe { below.as_ref() } {
-        nest(&mut frame, below);
+    INNERMOST.get() == hub.addr() || OUTER.with(among)
+}
+
+/// A send, or the destructor of a receiver, that runs on this thread until this is dropped.
+#[must_use]
+pub(crate) struct Running {
+    outer: usize,
+    /// What NESTED was, where there is an outer one.
+    nested: Nested,
+}
+
+impl Running {
+    /// Starts a send of `hub`.
+    ///
+    /// # Panics
+    ///
+    /// If the sends that are running on this thread are too many or use too much stack.
+    #[inline(always)]
+    pub(crate) fn send<H>(hub: *const H) -> Self {
+        let outer = INNERMOST.get();
+        let nested = if outer == NONE {
+            NOT_NESTED
+        } else {
+            check_depth();
+            nest(outer)
+        };
+        INNERMOST.set(hub.addr());
+        Running { outer, nested }
     }
-    let _leave = Leave { below };
-    TOP.set(&frame);
-    walk()
+
+    /// Starts the destructor of a receiver of `hub`.
+    pub(crate) fn destructor<H>(hub: *const H) -> Self {
+        let outer = INNERMOST.get();
+        let nested = if outer == NONE {
+            NOT_NESTED
+        } else {
+            nest(outer)
+        };
+        INNERMOST.set(hub.addr());
+        Running { outer, nested }
+    }
 }
 
-/// Ends a send, also one that unwinds.
-struct Leave {
-    below: *const Frame,
-}
-
-impl Drop for Leave {
-    #[inline]
+impl Drop for Running {
+    #[inline(always)]
     fn drop(&mut self) {
-        TOP.set(self.below);
+        INNERMOST.set(self.outer);
+        if self.outer != NONE {
+            NESTED.set(self.nested);
+        }
     }
 }
 
-/// Counts a send that is inside another. A stack that overflows ends the process; this
-/// ends in a panic before that.
+/// Counts what runs inside another; returns the count as it was.
 #[inline(never)]
-fn nest(frame: &mut Frame, below: &Frame) {
-    let step = ptr::from_ref(below)
-        .addr()
-        .abs_diff(ptr::from_ref(frame).addr());
-    frame.depth = below.depth + 1;
-    // A step this long is to another stack, as crates that grow the stack make one.
-    frame.stack = below.stack + if step > MAX_STACK { 0 } else { step };
+fn nest(outer: usize) -> Nested {
+    let nested = NESTED.get();
+    OUTER.with(|known| {
+        if let Some(known) = known.get(nested.depth as usize) {
+            known.set(outer);
+        }
+    });
+    let here = ptr::from_ref(&nested).addr();
+    let step = match nested.here {
+        0 => 0,
+        // A step this long is to another stack, as crates that grow the stack make one.
+        before if before.abs_diff(here) > MAX_STACK => 0,
+        before => before.abs_diff(here),
+    };
+    NESTED.set(Nested {
+        depth: nested.depth + 1,
+        stack: nested.stack + step,
+        here,
+    });
+    nested
+}
+
+/// A stack that overflows ends the process; this ends in a panic before that.
+#[inline(never)]
+fn check_depth() {
+    let Nested { depth, stack, .. } = NESTED.get();
     assert!(
-        frame.depth < MAX_NESTING && frame.stack <= MAX_STACK,
-        "sends are nested {} deep on this thread, on {} bytes of stack (the limits are \
+        depth + 1 < MAX_NESTING && (depth < FEW || stack <= MAX_STACK),
+        "sends are nested {} deep on this thread, on {stack} bytes of stack (the limits are \
          {MAX_NESTING} and {MAX_STACK}): a receiver sends a signal that leads back to it; break \
          the circle, or hand the event to another thread",
-        frame.depth + 1,
-        frame.stack,
+        depth + 2,
     );
-}
-
-/// Whether `holds` is true of the table of any send of `hub` on this thread.
-pub(crate) fn any_table_of<E: Event, R: 'static>(
-    hub: &Weak<Hub<Table<E, R>>>,
-    holds: impl Fn(&Table<E, R>) -> bool,
-) -> bool {
-    let hub: *const () = hub.as_ptr().cast();
-    any_frame(|frame| {
-        frame.hub == hub && {
-            // SAFETY: `within` borrows the table for as long as the frame exists, and
-            // stored it with the type of the hub at this address; the caller's `Weak`
-            // keeps that address from having become another hub's.
-            let table = unsafe { &*frame.table.cast::<Table<E, R>>() };
-            holds(table)
-        }
-    })
-}
-
-/// Whether `holds` is true of a frame of this thread, asked from the innermost.
-fn any_frame(holds: impl Fn(&Frame) -> bool) -> bool {
-    let mut top = TOP.get();
-    // SAFETY: TOP and every `below` are null or point to the frame of a `within` that has
-    // not returned, further down on this very stack: `Leave` takes a frame off TOP before
-    // it dies.
-    while let Some(frame) = unsafe { top.as_ref() } {
-        if holds(frame) {
-            return true;
-        }
-        top = frame.below;
-    }
-    false
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::event::Event;
-use crate::nesting;
+use crate::nesting::{self, Running};
 use crate::report;
 use crate::sender::{Sender, SenderKey};
 use crate::table::Table;
@@ -125,11 +125,12 @@ pub(crate) trait Attached: Send + Sync {
     /// Takes the receiver out of its signal; false if it was out.
     fn detach(self: Arc<Self>) -> bool;
 
-    /// Whether a send on this thread holds a snapshot with this receiver.
-    fn is_held_by_this_thread(self: Arc<Self>) -> bool;
-
     /// Whether sends still call it.
     fn is_connected(&self) -> bool;
+
+    /// Whether this thread is inside a send of its signal, or inside the destructor of a
+    /// receiver of it.
+    fn is_inside(&self) -> bool;
 
     /// Tells of the receiver's end, to a caller who then lets go of it.
     fn watch(&self) -> Arc<Quiet>;
@@ -409,16 +410,14 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Attached for Slot<E, R, C> {
         }
     }
 
-    fn is_held_by_this_thread(self: Arc<Self>) -> bool {
-        let hub = self.about.hub.clone();
-        let entry = Entry::new(self);
-        nesting::any_table_of(&hub, |table| table.holds(&entry))
-    }
-
     fn is_connected(&self) -> bool {
         self.about.link.is_connected()
             && self.callee.is_alive()
             && self.about.hub.strong_count() > 0
+    }
+
+    fn is_inside(&self) -> bool {
+        nesting::is_inside(self.about.hub.as_ptr())
     }
 
     fn watch(&self) -> Arc<Quiet> {
@@ -442,6 +441,7 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Drop for Slot<E, R, C> {
     /// Runs on whichever thread lets go last, a sender's maybe: so a panic of the user's
     /// destructor stops here instead of travelling into code that has no part in it.
     fn drop(&mut self) {
+        let _running = Running::destructor(self.about.hub.as_ptr());
         let callee = &mut self.callee;
         // SAFETY: `ManuallyDrop::drop` wants a value that is not used or dropped again;
         // this is the only call, in the destructor of the only owner.

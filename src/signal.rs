@@ -229,7 +229,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// assert_eq!(*ADD.send(Sender::of::<Till>(), &()), [1, 2]);
     /// assert_eq!(*ADD.send(Sender::NONE, &()), [1]);
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn send<'a>(&self, sender: impl Into<Sender<'a>>, event: &E::Args<'_>) -> Responses<R> {
         let Some(hub) = self.occupied() else {
             return Responses::new();

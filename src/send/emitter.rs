@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::event::Event;
 use crate::receiver::ReceiverId;
@@ -9,7 +10,6 @@ use crate::responses::{Responses, RobustResponses};
 use crate::sender::Sender;
 use crate::table::Table;
 use crate::table::publish::Hub;
-use crate::table::sync::Cached;
 
 /// Sends a signal from one place over and over, at the cost of the bare calls.
 ///
@@ -41,22 +41,40 @@ use crate::table::sync::Cached;
 /// ```
 pub struct Emitter<'s, E: Event, R: 'static = ()> {
     hub: &'s Hub<Table<E, R>>,
-    cached: Option<Cached<'s, Table<E, R>>>,
+    held: Option<Arc<Table<E, R>>>,
+    /// The address of `held`, which cannot become another table's while this holds it.
+    seen: usize,
 }
 
 impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     pub(crate) fn new(hub: &'s Hub<Table<E, R>>) -> Self {
-        Emitter { hub, cached: None }
+        Emitter {
+            hub,
+            held: None,
+            seen: 0,
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     fn table(&mut self) -> Option<&Table<E, R>> {
-        let cached = self.cached.get_or_insert_with(|| self.hub.cell().cached());
-        cached.load().as_deref()
+        if self.hub.current() != self.seen {
+            self.refresh();
+        }
+        self.held.as_deref()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refresh(&mut self) {
+        self.held = self.hub.load_full();
+        self.seen = self
+            .held
+            .as_ref()
+            .map_or(0, |table| Arc::as_ptr(table).addr());
     }
 
     /// As [`Signal::send`](crate::Signal::send).
-    #[inline]
+    #[inline(always)]
     pub fn send<'a>(&mut self, sender: impl Into<Sender<'a>>, event: &E::Args<'_>) -> Responses<R> {
         let hub = self.hub;
         match self.table() {
@@ -96,14 +114,15 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
 
     /// Lets go of the snapshot; the next send takes the then current one.
     pub fn release(&mut self) {
-        self.cached = None;
+        self.held = None;
+        self.seen = 0;
     }
 }
 
 impl<E: Event, R: 'static> fmt::Debug for Emitter<'_, E, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Emitter")
-            .field("holds_snapshot", &self.cached.is_some())
+            .field("holds_snapshot", &self.held.is_some())
             .finish()
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn collect<E: Event, R: 'static>(
 ) -> RobustResponses<R> {
     let selection = table.select(sender);
     let mut responses = RobustResponses::with_capacity(selection.len());
-    let _ = super::walk(hub, table, &selection, &mut |receiver| {
+    let _ = super::walk(hub, &selection, &mut |receiver| {
         match catch_unwind(AssertUnwindSafe(|| receiver.call(sender, event))) {
             Ok(value) => responses.push(|| receiver.id(), value),
             Err(payload) => {

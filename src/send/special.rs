@@ -33,6 +33,7 @@ pub(super) fn walk<E: Event, R: 'static, B>(
     let mut pinned = pins.0.iter();
     let mut discards = Discards {
         hub,
+        spent: SmallVec::new(),
         found: SmallVec::new(),
     };
     selection.iter().try_for_each(|entry| {
@@ -46,7 +47,7 @@ pub(super) fn walk<E: Event, R: 'static, B>(
                 discards.note(entry);
                 return ControlFlow::Continue(());
             }
-            discards.found.push(entry.clone());
+            discards.spent.push(entry.clone());
         }
         visit(&**entry)
     })
@@ -66,9 +67,12 @@ impl Drop for Pins {
     }
 }
 
-/// Takes out what the walk found dead or spent when the walk ends, be it by a panic.
+/// Takes out what has ended when the walk ends, be it by a panic. What this send spent goes
+/// for certain, and so may wait for a writer, as a disconnect does; what ended elsewhere
+/// goes only if no writer is at work.
 struct Discards<'h, E: Event, R: 'static> {
     hub: &'h Hub<Table<E, R>>,
+    spent: SmallVec<[Entry<E, R>; DISCARDS]>,
     found: SmallVec<[Entry<E, R>; DISCARDS]>,
 }
 
@@ -82,7 +86,10 @@ impl<E: Event, R: 'static> Discards<'_, E, R> {
 
 impl<E: Event, R: 'static> Drop for Discards<'_, E, R> {
     fn drop(&mut self) {
-        if !self.found.is_empty() {
+        if !self.spent.is_empty() {
+            self.found.extend(self.spent.drain(..));
+            self.hub.disconnect_these(|_| self.found.to_vec());
+        } else if !self.found.is_empty() {
             self.hub.try_discard(&self.found);
         }
     }

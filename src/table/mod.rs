@@ -126,12 +126,6 @@ impl<E: Event, R: 'static> Table<E, R> {
         self.len
     }
 
-    /// Whether the table holds this very entry.
-    pub(crate) fn holds(&self, entry: &Entry<E, R>) -> bool {
-        let receivers = self.receivers_of(entry.sender().map(SenderKey::probe));
-        receivers.is_some_and(|receivers| receivers.list.get(entry.order()).is_some())
-    }
-
     /// The entries connected for `sender` alone, or, without one, for any.
     pub(crate) fn connected_for(&self, sender: Option<Probe<'_>>) -> Vec<Entry<E, R>> {
         let receivers = self.receivers_of(sender);

@@ -13,7 +13,7 @@ use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use super::sync::{
-    Arc, AtomicBool, AtomicU8, AtomicU64, Cell, Condvar, Guard, HashMap, Mutex, MutexGuard,
+    Arc, AtomicU8, AtomicU64, AtomicUsize, Cell, Condvar, Guard, HashMap, Mutex, MutexGuard,
     Ordering, lock, try_lock, wait,
 };
 
@@ -145,6 +145,11 @@ impl Quiet {
         }
     }
 
+    /// Whether the receiver has gone already.
+    pub(crate) fn is_gone(&self) -> bool {
+        *lock(&self.gone)
+    }
+
     /// Waits until the receiver has gone; false if `timeout` passed first. A timeout too
     /// long for the clock is none.
     pub(crate) fn wait(&self, timeout: Duration) -> bool {
@@ -170,8 +175,9 @@ pub(crate) struct Connected<E> {
 
 /// A published table and the lock of those who change it.
 pub(crate) struct Hub<T: Table> {
-    /// False only while nothing is published: what an idle send looks at.
-    occupied: AtomicBool,
+    /// The address of the table that is, or is about to be, current; 0 for none. Never
+    /// followed: a send to nobody and an emitter look here before they take a snapshot.
+    current: AtomicUsize,
     cell: Cell<T>,
     purged: AtomicU64,
     writer: Mutex<Writer<T>>,
@@ -186,12 +192,14 @@ struct Writer<T: Table> {
     sweep_at: usize,
 }
 
+/// What `current` says where nothing is published.
+const NOBODY: usize = 0;
 const SWEEP_AT_LEAST: usize = 16;
 
 impl<T: Table> Hub<T> {
     pub(crate) fn new() -> Self {
         Hub {
-            occupied: AtomicBool::new(false),
+            current: AtomicUsize::new(NOBODY),
             cell: Cell::empty(),
             purged: AtomicU64::new(0),
             writer: Mutex::new(Writer {
@@ -205,11 +213,18 @@ impl<T: Table> Hub<T> {
     /// Whether anything is published.
     #[inline]
     pub(crate) fn is_occupied(&self) -> bool {
-        // Acquire: with the release of `false` in `publish`, so that a thread that found
-        // nobody does not find a receiver on its next send that was gone before. For
-        // `true` relaxed would do: it is stored before the table that it speaks of is
-        // published, so whoever has seen that table, or heard of it, finds it. Row H1.
-        self.occupied.load(Ordering::Acquire)
+        self.current() != NOBODY
+    }
+
+    /// What tells one table from the next: the address of the one that is about to be
+    /// current, if not yet so. Who holds a table with that address has the current one.
+    #[inline]
+    pub(crate) fn current(&self) -> usize {
+        // Acquire: with the release of `NOBODY` in `publish`, so that a thread that found
+        // nobody does not find a receiver on its next send that was gone before. For a
+        // table relaxed would do: its address is stored before it is published, so whoever
+        // has seen it, or heard of it, finds that address or a later one. Row H1.
+        self.current.load(Ordering::Acquire)
     }
 
     /// The current table.
@@ -218,9 +233,9 @@ impl<T: Table> Hub<T> {
         self.cell.load()
     }
 
-    /// The cell, for a reader that keeps its own copy of the snapshot.
-    pub(crate) fn cell(&self) -> &Cell<T> {
-        &self.cell
+    /// The current table, owned, for who keeps it from one send to the next.
+    pub(crate) fn load_full(&self) -> Option<Arc<T>> {
+        self.cell.load_full()
     }
 
     /// How many dead weak entries have been taken out so far.
@@ -422,19 +437,21 @@ impl<T: Table> Change<'_, T> {
             None => Some(T::empty().with(&self.added)),
         };
         let next = next.filter(|table| !table.is_empty()).map(Arc::new);
-        let occupied = next.is_some();
-        if occupied {
+        let current = next
+            .as_ref()
+            .map_or(NOBODY, |table| Arc::as_ptr(table).addr());
+        if current != NOBODY {
             // Relaxed: before the swap below, whose release carries it to whoever sees the
-            // new table. Partner: `is_occupied`. Row H1.
-            self.hub.occupied.store(true, Ordering::Relaxed);
+            // new table. Partner: `current`. Row H1.
+            self.hub.current.store(current, Ordering::Relaxed);
         }
         // The swap releases the finished table to the acquiring load of `snapshot`;
         // otherwise a send could call a half-built entry. Row H3.
         let old = self.hub.cell.swap(next);
-        if !occupied {
-            // Release: after the swap, to be seen no earlier than it by `is_occupied`. No
-            // other writer is between the two, for the lock is held. Row H1.
-            self.hub.occupied.store(false, Ordering::Release);
+        if current == NOBODY {
+            // Release: after the swap, to be seen no earlier than it by `current`. No other
+            // writer is between the two, for the lock is held. Row H1.
+            self.hub.current.store(NOBODY, Ordering::Release);
             // Empty by now; what they had grown to goes with them.
             self.writer.keys = HashMap::default();
             self.writer.weak = HashMap::default();

@@ -40,8 +40,8 @@ struct Leaf<V> {
     values: [Option<V>; ROOM],
 }
 
-/// The place in a leaf that an entry takes if it is free: most lookups need not search, and know where to look before
-/// they have the leaf.
+/// Where in a leaf an entry is put: until another takes its place, a lookup need not search, and knows where to look
+/// before it has the leaf.
 fn home(hash: u64) -> usize {
     hash as usize % ROOM
 }
@@ -71,15 +71,20 @@ impl<V> Leaf<V> {
         }
     }
 
+    /// The entry that was at home there moves on.
     fn push(&mut self, hash: u64, value: V) {
-        let free = |at: &usize| self.values[*at].is_none();
-        let at = std::iter::once(home(hash))
-            .chain(0..ROOM)
-            .find(free)
-            .expect("a leaf with room");
-        self.hashes[at] = hash;
-        self.values[at] = Some(value);
+        let home = home(hash);
+        let old = (self.hashes[home], self.values[home].replace(value));
+        self.hashes[home] = hash;
         self.len += 1;
+        if old.1.is_some() {
+            let free = self
+                .values
+                .iter()
+                .position(Option::is_none)
+                .expect("a leaf with room");
+            (self.hashes[free], self.values[free]) = old;
+        }
     }
 
     fn put(&mut self, hash: u64, value: V, eq: impl Fn(&V) -> bool) -> Option<V> {
@@ -98,18 +103,22 @@ impl<V> Leaf<V> {
         self.values[at].take()
     }
 
+    fn entries(&mut self) -> impl Iterator<Item = (u64, V)> + use<V> {
+        let values = std::mem::replace(&mut self.values, [const { None }; ROOM]);
+        self.len = 0;
+        self.hashes
+            .into_iter()
+            .zip(values)
+            .filter_map(|(hash, value)| Some((hash, value?)))
+    }
+
     /// Keeps the entries whose next bit is 0 and hands back the others.
     fn split(&mut self) -> Self {
         self.depth += 1;
         let mut other = Self::new(self.depth);
-        for at in 0..ROOM {
-            if self.hashes[at] >> (u64::BITS - self.depth) & 1 == 1 {
-                other.hashes[at] = self.hashes[at];
-                other.values[at] = self.values[at].take();
-                let moved = u16::from(other.values[at].is_some());
-                other.len += moved;
-                self.len -= moved;
-            }
+        for (hash, value) in self.entries() {
+            let upper = hash >> (u64::BITS - self.depth) & 1 == 1;
+            if upper { &mut other } else { &mut *self }.push(hash, value);
         }
         other
     }
@@ -257,8 +266,8 @@ fn insert<V: Clone>(
             return leaf.put(hash, value, eq);
         }
         if start >= u64::BITS {
-            let values = std::mem::take(&mut leaf.values);
-            *node = Node::Clash(values.into_iter().flatten().collect());
+            let values = leaf.entries().map(|(_, value)| value).collect();
+            *node = Node::Clash(values);
         } else {
             let upper = slot(leaf.split());
             let lower = below.take();

@@ -3,13 +3,13 @@
 //! `publish.rs` names no atomic, lock or cell but through its sibling `sync`, so that the
 //! model checkers can compile that same file over theirs.
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+pub(crate) use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use std::sync::{PoisonError, TryLockError};
 use std::time::Instant;
 
-use arc_swap::{ArcSwapOption, Cache};
+use arc_swap::ArcSwapOption;
 
 pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, ahash::RandomState>;
 
@@ -71,20 +71,5 @@ impl<T> Cell<T> {
     /// Publishes `next` and hands back what it replaces. Releases what was done before.
     pub(crate) fn swap(&self, next: Option<Arc<T>>) -> Option<Arc<T>> {
         self.0.swap(next)
-    }
-
-    /// A per-thread copy of the current snapshot, refreshed when it has been replaced.
-    pub(crate) fn cached(&self) -> Cached<'_, T> {
-        Cached(Cache::new(&self.0))
-    }
-}
-
-/// See [`Cell::cached`].
-pub(crate) struct Cached<'c, T>(Cache<&'c ArcSwapOption<T>, Option<Arc<T>>>);
-
-impl<T> Cached<'_, T> {
-    #[inline]
-    pub(crate) fn load(&mut self) -> &Option<Arc<T>> {
-        self.0.load()
     }
 }

@@ -146,17 +146,6 @@ impl<T: Item> List<T> {
         })
     }
 
-    /// The item at `order`.
-    pub(crate) fn get(&self, order: Order) -> Option<&T> {
-        let mut node = &self.root;
-        loop {
-            match node {
-                Node::Leaf(items) => return items.get(position(items, order).ok()?),
-                Node::Inner(children) => node = &children[child_for(children, order)].node,
-            }
-        }
-    }
-
     /// The whole list, where it is one array.
     #[inline]
     pub(crate) fn flat(&self) -> Option<&[T]> {

@@ -1,0 +1,389 @@
+//! What a send allocates (nothing), and what a receiver costs in memory.
+//!
+//! The allocator counts for each thread, so the tests do not disturb one another.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use fanfare::{Event, Identity, Sender, Signal};
+
+const SIZES: [usize; 7] = [0, 1, 2, 16, 64, 65, 1_024];
+
+struct Tick<'a> {
+    count: &'a Cell<u64>,
+}
+
+impl Event for Tick<'static> {
+    type Args<'a> = Tick<'a>;
+}
+
+type Ticks<R = ()> = Signal<Tick<'static>, R>;
+
+struct Shop;
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| drop(black_box(Box::new(1_u64)))), 1);
+    assert_eq!(
+        allocations(|| drop(black_box(Vec::<u64>::with_capacity(4)))),
+        1
+    );
+    assert_eq!(live_bytes(|| vec![1_u8; 1_000]).0, 1_000);
+}
+
+#[test]
+fn a_send_to_receivers_for_any_sender_allocates_nothing() {
+    for size in SIZES {
+        let signal = Ticks::new();
+        connect(&signal, size, None);
+        assert_sends_allocate_nothing(&signal, Sender::NONE, size);
+        assert_sends_allocate_nothing(&signal, Sender::of::<Shop>(), size);
+    }
+}
+
+#[test]
+fn a_send_to_receivers_of_a_sender_allocates_nothing() {
+    let identity = Identity::new();
+    let name = String::from("a name that is longer than any small string could be");
+    for sender in [
+        Sender::of::<Shop>(),
+        Sender::named(&name),
+        Sender::key(7),
+        Sender::identity(&identity),
+    ] {
+        for size in SIZES {
+            let signal = Ticks::new();
+            connect(&signal, size, Some(sender));
+            assert_sends_allocate_nothing(&signal, sender, size);
+            assert_sends_allocate_nothing(&signal, Sender::named("another"), 0);
+        }
+    }
+}
+
+#[test]
+fn a_send_to_both_kinds_at_once_allocates_nothing() {
+    for size in SIZES {
+        let signal = Ticks::new();
+        for index in 0..size {
+            connect(&signal, 1, (index % 2 == 0).then(Sender::of::<Shop>));
+        }
+        assert_sends_allocate_nothing(&signal, Sender::of::<Shop>(), size);
+        assert_sends_allocate_nothing(&signal, Sender::NONE, size / 2);
+    }
+}
+
+#[test]
+fn receivers_of_other_senders_make_a_send_allocate_nothing_either() {
+    let signal = Ticks::new();
+    for key in 0..1_000_u64 {
+        connect(&signal, 1, Some(Sender::from(key)));
+    }
+    for key in [0_u64, 500, 999] {
+        assert_sends_allocate_nothing(&signal, Sender::from(key), 1);
+    }
+    assert_sends_allocate_nothing(&signal, Sender::from(1_000_u64), 0);
+}
+
+#[test]
+fn a_send_to_a_few_weak_receivers_allocates_nothing() {
+    let signal = Ticks::new();
+    let target = Arc::new(1_u64);
+    for offset in 0..16_u64 {
+        signal.connect_weak(&target, move |target: &u64, _, tick| {
+            tick.count.set(tick.count.get() + target + offset - offset)
+        });
+    }
+    assert_sends_allocate_nothing(&signal, Sender::NONE, 16);
+}
+
+#[test]
+fn send_each_allocates_nothing_whatever_is_answered() {
+    for size in SIZES {
+        let numbers = Ticks::<u64>::new();
+        let arrays = Ticks::<[u64; 8]>::new();
+        let results = Ticks::<Result<u32, &'static str>>::new();
+        for index in 0..size as u64 {
+            numbers.connect(move |_, _| index);
+            arrays.connect(move |_, _| [index; 8]);
+            results
+                .options()
+                .sender("n")
+                .connect(move |_, _| if index % 2 == 0 { Ok(1) } else { Err("odd") });
+        }
+        assert_each_allocates_nothing(&numbers, size);
+        assert_each_allocates_nothing(&arrays, size);
+        assert_each_allocates_nothing(&results, size);
+    }
+}
+
+#[test]
+fn sends_that_give_values_allocate_for_those_alone() {
+    let signal = Ticks::<u64>::new();
+    (0..1_024).for_each(|index| drop(signal.connect(move |_, _| index)));
+    let count = Cell::new(0);
+    let tick = Tick { count: &count };
+    signal.send(Sender::NONE, &tick);
+    let made = allocations(|| drop(black_box(signal.send(Sender::NONE, &tick))));
+    assert!(made <= 24, "{made} allocations for 1,024 answers");
+    let made = allocations(|| {
+        let answer = signal.send_until(Sender::NONE, &tick, |value| *value == 1_000);
+        assert_eq!(black_box(answer).map(|answer| answer.value), Some(1_000));
+    });
+    assert_eq!(made, 0);
+    let tried = Ticks::<Result<(), &'static str>>::new();
+    (0..64).for_each(|index: u8| {
+        drop(tried.connect(move |_, _| if index < 63 { Ok(()) } else { Err("last") }))
+    });
+    tried.send(Sender::NONE, &tick);
+    assert_eq!(
+        allocations(|| drop(black_box(tried.try_send(Sender::NONE, &tick)))),
+        0
+    );
+}
+
+#[test]
+fn an_emitter_allocates_nothing() {
+    for size in SIZES {
+        let signal = Ticks::new();
+        connect(&signal, size, None);
+        let mut emitter = signal.emitter();
+        let count = Cell::new(0);
+        let tick = Tick { count: &count };
+        emitter.send(Sender::NONE, &tick);
+        let made = allocations(|| {
+            for _ in 0..10 {
+                black_box(emitter.send(Sender::NONE, &tick));
+                black_box(emitter.send_robust("n", &tick));
+            }
+        });
+        assert_eq!(
+            (made, count.get()),
+            (0, 21 * size as u64),
+            "{size} receivers"
+        );
+    }
+}
+
+#[test]
+fn asking_whether_anyone_listens_allocates_nothing() {
+    let signal = Ticks::new();
+    connect(&signal, 64, Some(Sender::of::<Shop>()));
+    signal.has_listeners(Sender::NONE);
+    let made = allocations(|| {
+        black_box(signal.has_listeners(Sender::of::<Shop>()));
+        black_box(signal.has_listeners("n"));
+        black_box((signal.len(), signal.is_empty(), signal.purged()));
+    });
+    assert_eq!(made, 0);
+}
+
+#[test]
+fn a_signal_nobody_connected_to_has_allocated_nothing() {
+    let count = Cell::new(0);
+    let tick = Tick { count: &count };
+    let made = allocations(|| {
+        let signal = Ticks::<()>::new();
+        black_box(signal.send(Sender::of::<Shop>(), &tick));
+        black_box(signal.send_robust("n", &tick));
+        black_box((
+            signal.has_listeners("n"),
+            signal.len(),
+            signal.purge(),
+            signal.disconnect_all(),
+        ));
+    });
+    assert_eq!(made, 0);
+}
+
+/// The bound is on what a receiver needs beyond its own captures.
+#[test]
+fn a_receiver_costs_at_most_128_bytes_beyond_what_it_captures() {
+    const MANY: u64 = 100_000;
+    let capture = size_of::<u64>() as f64;
+    let one_by_one = live_bytes(|| {
+        let signal = Ticks::new();
+        for offset in 0..MANY {
+            drop(signal.connect(move |_, tick| tick.count.set(offset)));
+        }
+        signal
+    });
+    let batch = live_bytes(|| {
+        let signal = Ticks::new();
+        drop(signal.connect_many((0..MANY).map(|offset| {
+            signal
+                .options()
+                .prepare(move |_, tick| tick.count.set(offset))
+        })));
+        signal
+    });
+    for (how, (bytes, signal)) in [("one by one", one_by_one), ("by connect_many", batch)] {
+        assert_eq!(signal.len() as u64, MANY);
+        let each = bytes as f64 / MANY as f64 - capture;
+        println!("{how}: {each:.1} bytes a receiver beyond the {capture} captured");
+        assert!(each <= 128.0, "{how}: {each:.1} bytes a receiver");
+    }
+}
+
+#[test]
+fn everything_is_given_back() {
+    let (bytes, ()) = live_bytes(|| {
+        let signal = Ticks::new();
+        let target = Arc::new(1);
+        for key in 0..2_000_u64 {
+            connect(&signal, 1, Some(Sender::from(key)));
+            signal
+                .options()
+                .dispatch_uid(format!("uid {key}"))
+                .connect(|_, _| ());
+            signal
+                .options()
+                .sender("n")
+                .connect_weak(&target, move |_: &i32, _, tick| tick.count.set(key));
+        }
+        let count = Cell::new(0);
+        signal.send("n", &Tick { count: &count });
+        assert_eq!(signal.disconnect_sender("n"), 2_000);
+        connect(&signal, 100, None);
+    });
+    // What stays is per thread and not per signal.
+    assert!(
+        bytes < 4_096,
+        "{bytes} bytes are left after the signal has gone"
+    );
+}
+
+#[test]
+fn handles_of_every_kind_give_everything_back() {
+    let signal = Ticks::new();
+    let (bytes, ()) = live_bytes(|| {
+        for key in 0..1_000_u64 {
+            let receiver = move |_: Sender<'_>, tick: &Tick<'_>| tick.count.set(key);
+            drop(signal.connect(receiver).scoped());
+            drop(signal.connect(receiver).scoped().keep().scoped());
+            assert!(signal.connect(receiver).clone().disconnect());
+            drop(signal.options().prepare(receiver));
+            drop(signal.options().dispatch_uid("u").connect(receiver));
+            assert!(
+                !signal
+                    .options()
+                    .dispatch_uid("u")
+                    .connect(receiver)
+                    .is_new()
+            );
+            assert!(signal.disconnect_uid("u"));
+        }
+    });
+    assert!(bytes < 4_096, "{bytes} bytes are left of 5,000 connections");
+}
+
+/// What grew to a hundred thousand and shrank again keeps nothing of its size.
+#[test]
+fn a_table_that_shrinks_gives_memory_back() {
+    let signal = Ticks::new();
+    connect(&signal, 10, None);
+    let (bytes, ()) = live_bytes(|| {
+        let connections = signal.connect_many((0..50_000_u64).map(|offset| {
+            signal
+                .options()
+                .prepare(move |_, tick| tick.count.set(offset))
+        }));
+        connections
+            .iter()
+            .for_each(|connection| assert!(connection.disconnect()));
+    });
+    assert!(bytes < 65_536, "{bytes} bytes are left of 50,000 receivers");
+}
+
+fn connect(signal: &Ticks, size: usize, sender: Option<Sender<'_>>) {
+    for index in 0..size as u64 {
+        let options = signal.options().sender(sender.unwrap_or(Sender::NONE));
+        options.connect(move |_, tick| tick.count.set(tick.count.get() + 1 + index - index));
+    }
+}
+
+/// Ten sends of each kind after one to warm up; each must have reached `size` receivers.
+fn assert_sends_allocate_nothing(signal: &Ticks, sender: Sender<'_>, size: usize) {
+    let count = Cell::new(0);
+    let tick = Tick { count: &count };
+    signal.send(sender, &tick);
+    count.set(0);
+    let made = allocations(|| {
+        for _ in 0..10 {
+            assert_eq!(black_box(signal.send(sender, &tick)).len(), size);
+            assert!(black_box(signal.send_robust(sender, &tick)).all_ok());
+        }
+    });
+    assert_eq!(
+        count.get(),
+        20 * size as u64,
+        "{size} receivers from {sender}"
+    );
+    assert_eq!(made, 0, "{size} receivers from {sender}");
+}
+
+fn assert_each_allocates_nothing<R>(signal: &Ticks<R>, size: usize) {
+    let count = Cell::new(0);
+    let tick = Tick { count: &count };
+    let mut heard = 0;
+    let mut send = || {
+        let flow = signal.send_each("n", &tick, |_, value| {
+            black_box(value);
+            heard += 1;
+            ControlFlow::<()>::Continue(())
+        });
+        let _ = black_box(flow);
+    };
+    send();
+    let made = allocations(&mut send);
+    assert_eq!((made, heard), (0, 2 * size), "{size} receivers");
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+}
+
+/// How often `work` allocated or grew an allocation on this thread.
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+/// How many bytes `work` left allocated on this thread.
+fn live_bytes<T>(work: impl FnOnce() -> T) -> (isize, T) {
+    let before = LIVE.get();
+    let result = work();
+    (LIVE.get() - before, result)
+}
+
+// SAFETY: every call is handed on to `System` as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        LIVE.set(LIVE.get() + layout.size() as isize);
+        // SAFETY: the caller's promise is the one `System` asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.set(LIVE.get() - layout.size() as isize);
+        // SAFETY: the caller's promise is the one `System` asks for.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        LIVE.set(LIVE.get() + size as isize - layout.size() as isize);
+        // SAFETY: the caller's promise is the one `System` asks for.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}

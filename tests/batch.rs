@@ -1,0 +1,436 @@
+//! `connect_many`: all at once, in order, duplicates left out, and never quadratic.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use fanfare::{Identity, Prepared, Sender, Signal};
+
+type Asked = Signal<(), u32>;
+/// A way of preparing, and what it is called.
+type Kind = (&'static str, fn(&Asked, u32) -> Prepared<(), u32>);
+
+#[test]
+fn all_are_connected_in_their_order() {
+    let signal = Asked::new();
+    signal.connect(|_, ()| 100);
+    let connections = signal.connect_many((0..5).map(|value| number(&signal, value)));
+    signal.connect(|_, ()| 200);
+    assert!(
+        connections
+            .iter()
+            .all(|connection| connection.is_new() && connection.is_connected())
+    );
+    assert!(connections.is_sorted_by_key(|connection| connection.id()));
+    assert_eq!(*signal.send(Sender::NONE, &()), [100, 0, 1, 2, 3, 4, 200]);
+    let ids: Vec<_> = signal
+        .send(Sender::NONE, &())
+        .pairs()
+        .map(|(id, _)| id)
+        .collect();
+    assert_eq!(
+        ids[1..6],
+        connections
+            .iter()
+            .map(|connection| connection.id())
+            .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn none_is_none() {
+    let signal = Asked::new();
+    assert!(signal.connect_many([]).is_empty());
+    assert!(signal.is_empty());
+    signal.connect(|_, ()| 1);
+    assert!(signal.connect_many(Vec::new()).is_empty());
+    assert_eq!(*signal.send(Sender::NONE, &()), [1]);
+}
+
+#[test]
+fn each_keeps_its_own_options() {
+    let signal = Asked::new();
+    let identity = Identity::new();
+    let target = Arc::new(6_u32);
+    let connections = signal.connect_many([
+        signal.options().priority(-1).prepare(|_, ()| 1),
+        signal.options().sender("a").prepare(|_, ()| 2),
+        signal
+            .options()
+            .sender(&identity)
+            .priority(9)
+            .prepare(|_, ()| 3),
+        signal.options().once().prepare(|_, ()| 4),
+        signal
+            .options()
+            .dispatch_uid("u")
+            .name("five")
+            .priority(1)
+            .prepare(|_, ()| 5),
+        signal
+            .options()
+            .prepare_weak(&target, |target: &u32, _, ()| *target),
+    ]);
+    assert_eq!(connections.len(), 6);
+    assert_eq!(*signal.send("a", &()), [5, 2, 4, 6, 1]);
+    assert_eq!(*signal.send(&identity, &()), [3, 5, 6, 1]);
+    drop(target);
+    assert_eq!(*signal.send("a", &()), [5, 2, 1]);
+    assert!(
+        signal
+            .connections()
+            .iter()
+            .any(|info| info.name == "five" && info.dispatch_uid.as_deref() == Some("u"))
+    );
+    assert!(signal.disconnect_uid("u"));
+    drop(identity);
+    assert_eq!(signal.len(), 2);
+}
+
+#[test]
+fn what_was_connected_before_stays_and_is_handed_back() {
+    let signal = Asked::new();
+    let first = signal.connect(one);
+    let connections = signal.connect_many([
+        signal.options().priority(7).prepare(one),
+        signal.options().prepare(|_, ()| 2),
+    ]);
+    assert_eq!(
+        (
+            connections[0].id(),
+            connections[0].is_new(),
+            connections[1].is_new()
+        ),
+        (first.id(), false, true)
+    );
+    assert_eq!(*signal.send(Sender::NONE, &()), [1, 2]);
+    assert_eq!(signal.connections()[0].priority, 0);
+}
+
+#[test]
+fn within_one_batch_the_first_wins_too() {
+    let signal = Asked::new();
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let guards = [0, 1, 2].map(|_| CountAtDrop(Arc::clone(&dropped)));
+    let prepared: Vec<_> = guards
+        .into_iter()
+        .zip(0..)
+        .map(|(guard, value)| {
+            signal.options().dispatch_uid("u").prepare(move |_, ()| {
+                let _held = &guard;
+                value
+            })
+        })
+        .chain([
+            signal.options().prepare(one),
+            signal.options().sender("a").prepare(one),
+            signal.options().prepare(one),
+        ])
+        .collect();
+    let connections = signal.connect_many(prepared);
+    let news: Vec<_> = connections
+        .iter()
+        .map(|connection| connection.is_new())
+        .collect();
+    assert_eq!(news, [true, false, false, true, true, false]);
+    assert!(
+        connections[..3]
+            .iter()
+            .all(|connection| connection.id() == connections[0].id())
+    );
+    assert_eq!(connections[5].id(), connections[3].id());
+    assert_eq!(*signal.send(Sender::NONE, &()), [0, 1]);
+    assert_eq!(
+        dropped.load(Ordering::Relaxed),
+        2,
+        "what was left out is dropped"
+    );
+    assert!(connections[2].disconnect());
+    assert_eq!((signal.len(), dropped.load(Ordering::Relaxed)), (2, 3));
+}
+
+#[test]
+fn a_key_whose_holder_died_is_free_for_the_batch() {
+    let signal = Asked::new();
+    let target = Arc::new(0_u32);
+    let dead = signal
+        .options()
+        .dispatch_uid("u")
+        .connect_weak(&target, |target: &u32, _, ()| *target);
+    drop(target);
+    let connections = signal.connect_many([
+        signal.options().dispatch_uid("u").prepare(|_, ()| 1),
+        signal.options().dispatch_uid("u").prepare(|_, ()| 2),
+    ]);
+    assert_eq!(
+        connections
+            .iter()
+            .map(|connection| connection.is_new())
+            .collect::<Vec<_>>(),
+        [true, false]
+    );
+    assert!(!dead.is_connected());
+    assert_eq!(*signal.send(Sender::NONE, &()), [1]);
+    assert_eq!((signal.len(), signal.purged()), (1, 1));
+}
+
+#[test]
+fn nothing_of_it_is_seen_before_its_end() {
+    let signal = Asked::new();
+    let connections = signal.connect_many((0..10).map(|value| {
+        assert!(signal.is_empty() && !signal.has_listeners(Sender::NONE));
+        assert!(signal.send(Sender::NONE, &()).is_empty());
+        number(&signal, value)
+    }));
+    assert_eq!((connections.len(), signal.len()), (10, 10));
+}
+
+/// A send on another thread counts all of a batch or none of it.
+#[test]
+fn a_send_sees_all_of_it_or_none() {
+    const MANY: usize = 200;
+    let signal = Asked::new();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            let mut seen = 0;
+            while !done.load(Ordering::Acquire) {
+                let (any, named) = (
+                    signal.send(Sender::NONE, &()).len(),
+                    signal.send("a", &()).len(),
+                );
+                assert!(any == 0 || any == MANY, "{any} of {MANY}");
+                assert!(named == 0 || named == 2 * MANY, "{named} of {}", 2 * MANY);
+                seen += usize::from(any == MANY);
+            }
+            seen
+        });
+        for _ in 0..50 {
+            let for_any = (0..MANY as u32).map(|value| number(&signal, value));
+            let for_name = (0..MANY as u32)
+                .map(|value| signal.options().sender("a").prepare(move |_, ()| value));
+            signal.connect_many(for_any.chain(for_name));
+            assert_eq!(signal.disconnect_all(), 2 * MANY);
+        }
+        done.store(true, Ordering::Release);
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn what_is_prepared_and_not_connected_is_just_dropped() {
+    let signal = Asked::new();
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let guard = CountAtDrop(Arc::clone(&dropped));
+    let prepared = signal.options().dispatch_uid("u").prepare(move |_, ()| {
+        let _held = &guard;
+        1
+    });
+    assert!(signal.is_empty());
+    drop(prepared);
+    assert_eq!(dropped.load(Ordering::Relaxed), 1);
+    assert!(
+        signal
+            .options()
+            .dispatch_uid("u")
+            .connect(|_, ()| 2)
+            .is_new()
+    );
+}
+
+/// Nothing could ever disconnect it by its sender again.
+#[test]
+fn what_was_prepared_for_an_identity_that_died_is_not_kept() {
+    let signal = Asked::new();
+    let identity = Identity::new();
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let guard = CountAtDrop(Arc::clone(&dropped));
+    let prepared = signal.options().sender(&identity).prepare(move |_, ()| {
+        let _held = &guard;
+        1
+    });
+    drop(identity);
+    signal.connect_many([prepared]);
+    assert_eq!((signal.len(), dropped.load(Ordering::Relaxed)), (0, 1));
+}
+
+/// What it was prepared with does not matter, only what it is connected to.
+#[test]
+fn what_one_signal_prepared_another_may_connect() {
+    let (first, second) = (Asked::new(), Asked::new());
+    let identity = Identity::new();
+    let prepared = first.options().sender(&identity).prepare(one);
+    let connection = second.connect_many([prepared]).remove(0);
+    assert!(connection.is_new() && first.is_empty());
+    assert_eq!(*second.send(&identity, &()), [1]);
+    assert!(first.send(&identity, &()).is_empty());
+    drop(identity);
+    assert!(second.is_empty() && !connection.is_connected());
+}
+
+#[test]
+fn a_hundred_thousand_are_all_there() {
+    let signal = Asked::new();
+    let connections = signal.connect_many((0..100_000).map(|value| number(&signal, value)));
+    assert_eq!((connections.len(), signal.len()), (100_000, 100_000));
+    let responses = signal.send(Sender::NONE, &());
+    assert!(responses.iter().copied().eq(0..100_000));
+    for connection in connections.iter().step_by(3) {
+        assert!(connection.disconnect());
+    }
+    assert!(
+        signal
+            .send(Sender::NONE, &())
+            .iter()
+            .copied()
+            .eq((0..100_000).filter(|value| value % 3 != 0))
+    );
+    assert_eq!(signal.disconnect_all(), 66_666);
+    assert!(
+        connections
+            .iter()
+            .all(|connection| !connection.is_connected())
+    );
+}
+
+/// What a batch allocates in all, per receiver, does not grow with the batch.
+#[test]
+fn a_batch_costs_the_same_for_each_receiver_however_large() {
+    let kinds: [Kind; 4] = [
+        ("any", number),
+        ("uids", |signal, value| {
+            signal
+                .options()
+                .dispatch_uid(value.to_string())
+                .prepare(one)
+        }),
+        ("a sender each", |signal, value| {
+            signal.options().sender(u64::from(value)).prepare(one)
+        }),
+        ("priorities", |signal, value| {
+            signal
+                .options()
+                .priority((value % 17) as i32)
+                .prepare(move |_, ()| value)
+        }),
+    ];
+    for (kind, prepare) in kinds {
+        let per_receiver = [1_000, 100_000].map(|many| {
+            let signal = Asked::new();
+            let before = allocated();
+            signal.connect_many((0..many).map(|value| prepare(&signal, value)));
+            (allocated() - before) as f64 / f64::from(many)
+        });
+        let [small, large] = per_receiver;
+        assert!(
+            large < 3.0 * small,
+            "{kind}: {small:.0} bytes each for 1,000, {large:.0} for 100,000"
+        );
+    }
+}
+
+/// One by one it costs more, but not by the number of those connected before.
+#[test]
+fn one_connect_and_disconnect_among_many_costs_hardly_more_than_among_few() {
+    let kinds: [Kind; 3] = [
+        ("any", number),
+        ("a sender each", |signal, value| {
+            signal.options().sender(u64::from(value)).prepare(one)
+        }),
+        ("priorities", |signal, value| {
+            signal
+                .options()
+                .priority((value % 17) as i32)
+                .prepare(move |_, ()| value)
+        }),
+    ];
+    for (kind, prepare) in kinds {
+        let per_change = [1_000, 100_000].map(|many| {
+            let signal = Asked::new();
+            let connections = signal.connect_many((0..many).map(|value| prepare(&signal, value)));
+            let before = allocated();
+            for step in 0..100 {
+                connections[(step * 7_919 + 13) % connections.len()].disconnect();
+                signal.connect_many([prepare(&signal, many + step as u32)]);
+            }
+            (allocated() - before) as f64 / 100.0
+        });
+        let [few, many] = per_change;
+        assert!(
+            many < 5.0 * few,
+            "{kind}: {few:.0} bytes among 1,000, {many:.0} among 100,000"
+        );
+    }
+}
+
+/// Each takes the place of the dead one before it.
+#[test]
+fn a_batch_of_the_dead_under_one_uid_keeps_the_living() {
+    let signal = Asked::new();
+    let living = (0..2_000).map(|value| number(&signal, value));
+    let dead = (0..2_000).map(|_| {
+        let options = signal.options().dispatch_uid("u");
+        options.prepare_weak(&Arc::new(1_u32), |target: &u32, _, ()| *target)
+    });
+    let connections = signal.connect_many(living.chain(dead).collect::<Vec<_>>());
+    let connected = connections
+        .iter()
+        .filter(|connection| connection.is_connected());
+    assert_eq!(connected.count(), 2_000);
+    assert!(signal.options().dispatch_uid("u").connect(one).is_new());
+    assert_eq!((signal.len(), signal.purged()), (2_001, 2_000));
+    assert_eq!(signal.send(Sender::NONE, &()).len(), 2_001);
+}
+
+fn one(_: Sender<'_>, (): &()) -> u32 {
+    1
+}
+
+/// A receiver that captures its number, for any sender.
+fn number(signal: &Asked, value: u32) -> Prepared<(), u32> {
+    signal.options().prepare(move |_, ()| value)
+}
+
+struct CountAtDrop(Arc<AtomicUsize>);
+
+impl Drop for CountAtDrop {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Bytes this thread has asked for so far, given back or not.
+fn allocated() -> usize {
+    ALLOCATED.get()
+}
+
+// SAFETY: every call is handed on to `System` as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATED.set(ALLOCATED.get() + layout.size());
+        // SAFETY: the caller's promise is the one `System` asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is the one `System` asks for.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATED.set(ALLOCATED.get() + size.saturating_sub(layout.size()));
+        // SAFETY: the caller's promise is the one `System` asks for.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}

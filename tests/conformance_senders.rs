@@ -1,0 +1,326 @@
+//! Senders: by value, never by address; their death; names that nothing sends from.
+//!
+//! `eNN`: see `conformance_edges.rs`.
+
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use fanfare::{Identity, Sender, Signal};
+
+type Asked = Signal<(), u32>;
+
+struct Kitchen;
+
+#[test]
+fn e9_senders_match_by_value_and_only_within_their_kind() {
+    let signal = Asked::new();
+    let identity = Identity::new();
+    signal.options().sender("7").connect(answer(1));
+    signal.options().sender(Sender::key(7)).connect(answer(2));
+    signal
+        .options()
+        .sender(Sender::of::<Kitchen>())
+        .connect(answer(3));
+    signal.options().sender(&identity).connect(answer(4));
+    let mut built = String::from("70");
+    built.pop();
+    for round in 0..2 {
+        assert_eq!(*signal.send(built.as_str(), &()), [1], "round {round}");
+        assert_eq!(*signal.send(7_u64, &()), [2]);
+        assert_eq!(*signal.send(7_u128, &()), [2]);
+        assert_eq!(*signal.send(Sender::of::<Kitchen>(), &()), [3]);
+        assert_eq!(*signal.send(&identity, &()), [4]);
+        for stranger in [
+            Sender::named("Kitchen"),
+            Sender::named("07"),
+            Sender::key(7 << 64),
+            Sender::of::<&Kitchen>(),
+            Sender::of::<Identity>(),
+        ] {
+            assert!(signal.send(stranger, &()).is_empty(), "from {stranger}");
+        }
+        assert!(signal.send(&Identity::new(), &()).is_empty());
+    }
+}
+
+#[test]
+fn senders_say_what_they_are_and_compare_by_value() {
+    let (left, right) = (Identity::new(), Identity::new());
+    let senders = [
+        Sender::NONE,
+        Sender::of::<Kitchen>(),
+        Sender::named("till"),
+        Sender::key(12),
+        Sender::identity(&left),
+        Sender::identity(&right),
+    ];
+    for (row, first) in senders.iter().enumerate() {
+        for (column, second) in senders.iter().enumerate() {
+            assert_eq!(first == second, row == column, "{first} and {second}");
+            assert_eq!(
+                first.to_string() == second.to_string(),
+                row == column,
+                "{first} and {second}"
+            );
+        }
+    }
+    let told = senders.map(|sender| sender.to_string());
+    assert!(
+        told[1].contains("Kitchen") && told[2].contains("till") && told[3].contains("12"),
+        "{told:?}"
+    );
+    assert_eq!(
+        senders.map(|sender| sender.name()),
+        [None, None, Some("till"), None, None, None]
+    );
+    assert_eq!(Sender::from(12_u64), Sender::from(12_u128));
+    let hasher = std::hash::RandomState::new();
+    let built = String::from("till");
+    assert_eq!(
+        hasher.hash_one(senders[2]),
+        hasher.hash_one(Sender::named(&built))
+    );
+    assert_eq!(
+        hasher.hash_one(senders[3]),
+        hasher.hash_one(Sender::from(12_u64))
+    );
+    assert_ne!(hasher.hash_one(senders[4]), hasher.hash_one(senders[5]));
+}
+
+#[test]
+fn e10_has_listeners_needs_no_sender_and_is_exact() {
+    let signal = Asked::new();
+    for _ in 0..2 {
+        assert!(!signal.has_listeners(Sender::NONE));
+    }
+    let for_a = signal.options().sender("a").connect(one);
+    for _ in 0..2 {
+        assert!(
+            !signal.has_listeners(Sender::NONE),
+            "nobody listens to just anything"
+        );
+        assert!(!signal.has_listeners("b"));
+        assert!(signal.has_listeners("a"));
+    }
+    signal.connect(one);
+    for_a.disconnect();
+    for sender in [Sender::NONE, Sender::named("a"), Sender::named("b")] {
+        assert!(signal.has_listeners(sender), "for {sender}");
+    }
+    signal.disconnect(one);
+    assert!(!signal.has_listeners("a"));
+}
+
+#[test]
+fn has_listeners_counts_only_the_living() {
+    let signal = Asked::new();
+    let target = Arc::new(1);
+    signal.options().sender("a").connect_weak(&target, read);
+    assert!(signal.has_listeners("a"));
+    drop(target);
+    assert!(!signal.has_listeners("a"));
+    signal.options().sender("a").once().connect(one);
+    assert!(signal.has_listeners("a"));
+    signal.send("a", &());
+    assert!(!signal.has_listeners("a"));
+}
+
+#[test]
+fn from_no_sender_only_those_for_any_are_reached() {
+    let signal = Asked::new();
+    signal.connect(answer(1));
+    signal
+        .options()
+        .sender(Sender::of::<Kitchen>())
+        .connect(answer(2));
+    signal.options().sender("").connect(answer(3));
+    signal.options().sender(Sender::key(0)).connect(answer(4));
+    assert_eq!(*signal.send(Sender::NONE, &()), [1]);
+    assert_eq!(*signal.send("", &()), [1, 3]);
+    assert_eq!(*signal.send(0_u64, &()), [1, 4]);
+}
+
+/// Naming no sender is the same as not naming one, wherever a sender is asked for.
+#[test]
+fn no_sender_stands_for_any_in_connecting_and_disconnecting() {
+    let signal = Asked::new();
+    let any = signal.options().sender(Sender::NONE).connect(one);
+    assert!(!signal.connect(one).is_new());
+    assert_eq!(*signal.send("a", &()), [1]);
+    assert_eq!(signal.connections()[0].sender, None);
+    let options = signal.options().sender("a").sender(Sender::NONE);
+    assert_eq!(options.connect(one).id(), any.id(), "the last word counts");
+    signal.options().dispatch_uid("u").connect(two);
+    signal.options().sender("a").connect(one);
+    assert!(signal.disconnect_from(Sender::NONE, one));
+    assert!(signal.disconnect_uid_from(Sender::NONE, "u"));
+    assert_eq!(*signal.send("a", &()), [1]);
+    signal.connect(two);
+    assert_eq!(signal.disconnect_sender(Sender::NONE), 1);
+    assert_eq!(
+        *signal.send("a", &()),
+        [1],
+        "the one for a sender was not meant"
+    );
+}
+
+#[test]
+fn e19_the_death_of_an_identity_drops_its_receivers_in_every_signal() {
+    let (left, right) = (Asked::new(), Signal::<u8>::new());
+    let held = Arc::new(());
+    let identity = Identity::new();
+    let on_left = left.options().sender(&identity).connect(holding(&held));
+    let captured = Arc::clone(&held);
+    let on_right = right
+        .options()
+        .sender(&identity)
+        .priority(3)
+        .connect(move |_, _| {
+            let _held = &captured;
+        });
+    left.connect(one);
+    assert_eq!(Arc::strong_count(&held), 3);
+    drop(identity);
+    assert_eq!(
+        Arc::strong_count(&held),
+        1,
+        "at once, without another call of either signal"
+    );
+    assert!(!on_left.is_connected() && !on_right.is_connected());
+    assert_eq!((left.len(), right.len()), (1, 0));
+}
+
+#[test]
+fn an_identity_may_die_after_its_signal_and_in_another_thread() {
+    let identity = Identity::new();
+    let gone = Asked::new();
+    gone.options().sender(&identity).connect(one);
+    drop(gone);
+    let signal = Asked::new();
+    signal.options().sender(&identity).connect(one);
+    thread::spawn(move || drop(identity)).join().unwrap();
+    assert!(signal.is_empty());
+}
+
+#[test]
+fn an_identity_that_dies_during_a_send_is_still_heard_in_it() {
+    static SIGNAL: Asked = Asked::new();
+    let identity = Identity::new();
+    let mortal = Arc::new(Mutex::new(None));
+    let grave = Arc::clone(&mortal);
+    let first = SIGNAL.connect(move |_, ()| {
+        drop(grave.lock().unwrap().take());
+        SIGNAL.len() as u32
+    });
+    let held = Arc::new(());
+    SIGNAL.options().sender(&identity).connect(holding(&held));
+    let doomed = Identity::new();
+    let of_doomed = SIGNAL.options().sender(&doomed).connect(holding(&held));
+    *mortal.lock().unwrap() = Some(doomed);
+    assert_eq!(
+        *SIGNAL.send(&identity, &()),
+        [2, 3],
+        "the one for the dead is gone, ours runs"
+    );
+    assert!(!of_doomed.is_connected());
+    assert_eq!(Arc::strong_count(&held), 2);
+    first.disconnect();
+    drop(identity);
+    assert_eq!(Arc::strong_count(&held), 1);
+    assert!(SIGNAL.is_empty());
+}
+
+#[test]
+fn e20_names_nothing_ever_sent_from_are_listed() {
+    let signal = Asked::new();
+    signal.connect(one);
+    signal.options().sender("orders.Order").connect(one);
+    signal.options().sender("orders.Ordr").connect(one);
+    let weaker = signal.options().sender("accounts.User").connect(two);
+    signal
+        .options()
+        .sender(Sender::of::<Kitchen>())
+        .connect(one);
+    signal.options().sender(3_u64).connect(one);
+    assert_eq!(
+        signal.unmatched_senders(),
+        ["accounts.User", "orders.Order", "orders.Ordr"]
+    );
+    signal.send("orders.Order", &());
+    signal.send("orders.Ordre", &());
+    signal.send_robust(Sender::of::<Kitchen>(), &());
+    assert_eq!(signal.unmatched_senders(), ["accounts.User", "orders.Ordr"]);
+    assert!(signal.send_until("orders.Ordr", &(), |_| true).is_some());
+    assert_eq!(signal.unmatched_senders(), ["accounts.User"]);
+    weaker.disconnect();
+    assert!(signal.unmatched_senders().is_empty());
+}
+
+#[test]
+fn every_way_of_sending_matches_a_name() {
+    let ways: [fn(&Asked); 6] = [
+        |signal| drop(signal.send("n", &())),
+        |signal| drop(signal.send_robust("n", &())),
+        |signal| assert!(signal.send_until("n", &(), |_| true).is_some()),
+        |signal| {
+            assert!(
+                signal
+                    .send_each("n", &(), |_, _| std::ops::ControlFlow::Break(()))
+                    .is_break()
+            )
+        },
+        |signal| drop(signal.emitter().send("n", &())),
+        |signal| drop(signal.emitter().send_robust("n", &())),
+    ];
+    for (way, send) in ways.iter().enumerate() {
+        let signal = Asked::new();
+        signal.options().sender("n").connect(one);
+        assert_eq!(signal.unmatched_senders(), ["n"]);
+        send(&signal);
+        assert!(signal.unmatched_senders().is_empty(), "way {way}");
+    }
+}
+
+#[test]
+fn a_name_connected_anew_waits_anew() {
+    let signal = Asked::new();
+    signal.options().sender("n").connect(one);
+    signal.send("n", &());
+    signal.disconnect_sender("n");
+    signal.options().sender("n").connect(one);
+    assert_eq!(signal.unmatched_senders(), ["n"]);
+}
+
+#[test]
+fn another_receiver_for_a_name_that_was_sent_from_waits_for_nothing() {
+    let signal = Asked::new();
+    signal.options().sender("n").connect(one);
+    signal.send("n", &());
+    signal.options().sender("n").connect(two);
+    signal.disconnect_from("n", one);
+    assert!(signal.unmatched_senders().is_empty());
+}
+
+fn one(_: Sender<'_>, (): &()) -> u32 {
+    1
+}
+
+fn two(_: Sender<'_>, (): &()) -> u32 {
+    2
+}
+
+fn read(target: &u32, _: Sender<'_>, (): &()) -> u32 {
+    *target
+}
+
+/// A receiver that captures, so that each one is a connection of its own.
+fn answer(value: u32) -> impl Fn(Sender<'_>, &()) -> u32 + Send + Sync + Copy + 'static {
+    move |_, ()| value
+}
+
+/// A receiver that owns a share of `held`.
+fn holding(held: &Arc<()>) -> impl Fn(Sender<'_>, &()) -> u32 + Send + Sync + 'static {
+    let held = Arc::clone(held);
+    move |_, ()| Arc::strong_count(&held) as u32
+}

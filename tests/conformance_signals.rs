@@ -1,0 +1,310 @@
+//! The promises of Django's tests of the model signals that are about the dispatcher,
+//! with the lazy `"app.Model"` senders as named senders.
+//!
+//! Every test runs in the same frame: as many receivers after it as before it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fanfare::{Event, Sender, Signal};
+
+struct Person {
+    name: &'static str,
+}
+struct Book;
+
+struct Saved<'a> {
+    instance: &'a Person,
+}
+
+impl Event for Saved<'static> {
+    type Args<'a> = Saved<'a>;
+}
+
+const TOM: Saved<'static> = Saved {
+    instance: &Person { name: "Tom" },
+};
+
+#[derive(Default)]
+struct ModelSignals {
+    pre_save: Signal<Saved<'static>>,
+    post_save: Signal<Saved<'static>>,
+    pre_delete: Signal<Saved<'static>>,
+    post_delete: Signal<Saved<'static>>,
+}
+
+#[test]
+fn the_frame_notices_a_leak() {
+    let leak = std::panic::catch_unwind(|| {
+        nothing_leaks(|signals| {
+            signals.post_delete.connect(ignore);
+        });
+    });
+    assert!(leak.is_err());
+}
+
+#[test]
+fn disconnect_in_dispatch() {
+    static POST_SAVE: Signal<Saved<'static>> = Signal::new();
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    fn leaves_first(_: Sender<'_>, _: &Saved<'_>) {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        assert!(POST_SAVE.disconnect_from(Sender::of::<Person>(), leaves_first));
+    }
+    fn leaves_second(_: Sender<'_>, _: &Saved<'_>) {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        assert!(POST_SAVE.disconnect_from(Sender::of::<Person>(), leaves_second));
+    }
+    let person = Sender::of::<Person>();
+    POST_SAVE.options().sender(person).connect(leaves_first);
+    POST_SAVE.options().sender(person).connect(leaves_second);
+    assert_eq!(POST_SAVE.send(person, &TOM).len(), 2);
+    assert_eq!(CALLS.load(Ordering::Relaxed), 2);
+    assert!(POST_SAVE.is_empty());
+    assert!(POST_SAVE.connections().is_empty());
+}
+
+/// Strong unless asked: `connect_weak` makes a weak reference, `connect` makes none.
+#[test]
+fn lazy_model_signal() {
+    nothing_leaks(|signals| {
+        let target = Arc::new(Person { name: "Ann" });
+        let weak = signals
+            .pre_delete
+            .options()
+            .sender("app.Book")
+            .connect_weak(&target, method);
+        let strong = signals
+            .pre_delete
+            .options()
+            .sender("app.Book")
+            .connect(ignore);
+        assert!(Arc::weak_count(&target) > 0);
+        assert_eq!(Arc::strong_count(&target), 1);
+        let kinds: Vec<_> = signals
+            .pre_delete
+            .connections()
+            .iter()
+            .map(|info| (info.id, info.weak))
+            .collect();
+        assert_eq!(kinds, [(weak.id(), true), (strong.id(), false)]);
+        assert!(weak.disconnect() && strong.disconnect());
+        assert_eq!(Arc::weak_count(&target), 0);
+    });
+}
+
+#[test]
+fn disconnect_model() {
+    nothing_leaks(|signals| {
+        let calls = counter();
+        let person = Sender::of::<Person>();
+        signals
+            .post_save
+            .options()
+            .sender(person)
+            .dispatch_uid("count")
+            .connect(counting(&calls));
+        signals.post_save.options().sender(person).connect(ignore);
+        assert!(signals.post_save.disconnect_from(person, ignore));
+        assert!(!signals.post_save.disconnect_from(person, ignore));
+        assert!(signals.post_save.disconnect_uid_from(person, "count"));
+        assert!(!signals.post_save.disconnect_uid_from(person, "count"));
+        assert!(signals.post_save.send(person, &TOM).is_empty());
+        assert_eq!(calls.load(Ordering::Relaxed), 0);
+    });
+}
+
+/// No text is malformed as a name, so a mistyped one is shown instead of refused.
+#[test]
+fn invalid_sender_model_name() {
+    nothing_leaks(|signals| {
+        for name in ["invalid", "a.b.c", "", "grüße", "app.Persn"] {
+            assert!(
+                signals
+                    .post_save
+                    .options()
+                    .sender(name)
+                    .connect(ignore)
+                    .is_new(),
+                "{name:?}"
+            );
+        }
+        signals.post_save.send("app.Person", &TOM);
+        assert_eq!(
+            signals.post_save.unmatched_senders(),
+            ["", "a.b.c", "app.Persn", "grüße", "invalid"]
+        );
+        assert_eq!(signals.post_save.disconnect_everywhere(ignore), 5);
+        assert!(signals.post_save.unmatched_senders().is_empty());
+    });
+}
+
+/// A name that something has sent from before works at once, and the receiver is told exactly what was sent.
+#[test]
+fn already_loaded_model() {
+    nothing_leaks(|signals| {
+        signals.post_save.send("app.Person", &TOM);
+        let calls = counter();
+        let seen = calls.clone();
+        let connection =
+            signals
+                .post_save
+                .options()
+                .sender("app.Person")
+                .connect(move |sender, saved| {
+                    assert_eq!(sender, Sender::named("app.Person"));
+                    assert_eq!(sender.name(), Some("app.Person"));
+                    assert_eq!(saved.instance.name, "Tom");
+                    seen.fetch_add(1, Ordering::Relaxed);
+                });
+        signals.post_save.send("app.Person", &TOM);
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+        assert!(connection.disconnect());
+        signals.post_save.send("app.Person", &TOM);
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    });
+}
+
+/// A name may be connected before anything knows it, and matches a text built later, elsewhere.
+#[test]
+fn not_loaded_model() {
+    nothing_leaks(|signals| {
+        let calls = counter();
+        let connection = signals
+            .post_save
+            .options()
+            .sender("app.Created")
+            .connect(counting(&calls));
+        assert_eq!(signals.post_save.unmatched_senders(), ["app.Created"]);
+        let built = ["app", "Created"].join(".");
+        signals.post_save.send(built.as_str(), &TOM);
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+        assert!(signals.post_save.unmatched_senders().is_empty());
+        assert!(connection.disconnect());
+    });
+}
+
+/// Better than the original, which cannot say whether a lazy disconnect removed anything.
+#[test]
+fn disconnect_registered_model() {
+    nothing_leaks(|signals| {
+        signals
+            .post_save
+            .options()
+            .sender("app.Person")
+            .connect(ignore);
+        assert_eq!(signals.post_save.send("app.Person", &TOM).len(), 1);
+        assert!(signals.post_save.disconnect_from("app.Person", ignore));
+        assert!(!signals.post_save.disconnect_from("app.Person", ignore));
+        assert_eq!(signals.post_save.send("app.Person", &TOM).len(), 0);
+    });
+}
+
+#[test]
+fn disconnect_unregistered_model() {
+    nothing_leaks(|signals| {
+        signals
+            .post_save
+            .options()
+            .sender("app.Never")
+            .connect(ignore);
+        assert!(signals.post_save.disconnect_from("app.Never", ignore));
+        assert!(!signals.post_save.disconnect_from("app.Never", ignore));
+        assert!(signals.post_save.unmatched_senders().is_empty());
+        assert_eq!(signals.post_save.send("app.Never", &TOM).len(), 0);
+    });
+}
+
+/// A type is a sender at once: nothing waits for it, and nothing lists it as a name.
+#[test]
+fn register_model_class_senders_immediately() {
+    nothing_leaks(|signals| {
+        signals
+            .pre_save
+            .options()
+            .sender(Sender::of::<Person>())
+            .connect(ignore);
+        assert!(signals.pre_save.unmatched_senders().is_empty());
+        assert!(signals.pre_save.has_listeners(Sender::of::<Person>()));
+        assert!(
+            !signals
+                .pre_save
+                .has_listeners(Sender::named(std::any::type_name::<Person>()))
+        );
+        assert!(!signals.pre_save.has_listeners(Sender::of::<Book>()));
+        assert_eq!(
+            signals.pre_save.disconnect_sender(Sender::of::<Person>()),
+            1
+        );
+    });
+}
+
+#[cfg(feature = "macros")]
+mod decorator {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use fanfare::{Sender, Signal, receiver};
+
+    use super::{Book, Person, Saved, TOM};
+
+    static POST_SAVE: Signal<Saved<'static>> = Signal::new();
+    static ANY: AtomicUsize = AtomicUsize::new(0);
+    static PERSON: AtomicUsize = AtomicUsize::new(0);
+
+    #[receiver(POST_SAVE)]
+    fn any(_: Sender<'_>, _: &Saved<'_>) {
+        ANY.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[receiver(POST_SAVE, sender = Person)]
+    fn person(_: Sender<'_>, _: &Saved<'_>) {
+        PERSON.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn decorators() {
+        fanfare::connect_receivers();
+        assert_eq!(POST_SAVE.send(Sender::of::<Person>(), &TOM).len(), 2);
+        assert_eq!(POST_SAVE.send(Sender::of::<Book>(), &TOM).len(), 1);
+        assert_eq!(
+            (ANY.load(Ordering::Relaxed), PERSON.load(Ordering::Relaxed)),
+            (2, 1)
+        );
+        fanfare::connect_receivers();
+        assert_eq!(POST_SAVE.len(), 2, "collecting twice connects once");
+    }
+}
+
+fn ignore(_: Sender<'_>, _: &Saved<'_>) {}
+
+fn method(_: &Person, _: Sender<'_>, _: &Saved<'_>) {}
+
+fn counter() -> Arc<AtomicUsize> {
+    Arc::default()
+}
+
+fn counting(calls: &Arc<AtomicUsize>) -> impl Fn(Sender<'_>, &Saved<'_>) + Send + Sync + 'static {
+    let calls = Arc::clone(calls);
+    move |_, _| {
+        calls.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn nothing_leaks(test: impl FnOnce(&ModelSignals)) {
+    let signals = ModelSignals::default();
+    let before = signals.counts();
+    test(&signals);
+    assert_eq!(signals.counts(), before, "a receiver was left connected");
+}
+
+impl ModelSignals {
+    fn counts(&self) -> [usize; 4] {
+        [
+            &self.pre_save,
+            &self.post_save,
+            &self.pre_delete,
+            &self.post_delete,
+        ]
+        .map(Signal::len)
+    }
+}

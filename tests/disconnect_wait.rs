@@ -1,0 +1,377 @@
+//! `disconnect_and_wait` says `Ok` only when the receiver does not run and never will again.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fanfare::{Connection, Sender, Signal, WaitError};
+
+type Plain = Signal<()>;
+
+/// Long enough for any machine; a wait that needs it has failed.
+const LONG: Duration = Duration::from_secs(60);
+/// A wait that is to run out.
+const SHORT: Duration = Duration::from_millis(30);
+
+#[test]
+fn an_idle_receiver_is_gone_at_once() {
+    let signal = Plain::new();
+    let held = Arc::new(());
+    let connection = signal.connect(holding(&held));
+    signal.send(Sender::NONE, &());
+    assert_eq!(connection.disconnect_and_wait(Duration::ZERO), Ok(()));
+    assert_eq!(Arc::strong_count(&held), 1);
+    assert!(!connection.is_connected() && signal.is_empty());
+    assert_eq!(
+        connection.disconnect_and_wait(Duration::ZERO),
+        Ok(()),
+        "once more"
+    );
+}
+
+#[test]
+fn it_waits_for_the_run_and_the_destructor() {
+    static SIGNAL: Plain = Plain::new();
+    let finished = Arc::new(AtomicBool::new(false));
+    let dropped = Arc::new(AtomicBool::new(false));
+    let ran = Arc::clone(&finished);
+    let last = SetAtDrop(Arc::clone(&dropped));
+    let (receiver, blocked) = blocking(move || {
+        let _held = &last;
+        ran.store(true, Ordering::Release);
+    });
+    let connection = SIGNAL.connect(receiver);
+    let send = thread::spawn(|| SIGNAL.send(Sender::NONE, &()).len());
+    blocked.wait_until_it_runs();
+    let waiter = thread::spawn(move || {
+        connection.disconnect_and_wait(LONG).map(|()| {
+            (
+                finished.load(Ordering::Acquire),
+                dropped.load(Ordering::Acquire),
+            )
+        })
+    });
+    blocked.let_go();
+    assert_eq!(waiter.join().unwrap(), Ok((true, true)));
+    assert_eq!(send.join().unwrap(), 1);
+}
+
+#[test]
+fn it_gives_up_when_the_time_is_up() {
+    static SIGNAL: Plain = Plain::new();
+    let held = Arc::new(());
+    let captured = Arc::clone(&held);
+    let (receiver, blocked) = blocking(move || assert!(Arc::strong_count(&captured) > 0));
+    let connection = SIGNAL.connect(receiver);
+    let send = thread::spawn(|| SIGNAL.send(Sender::NONE, &()).len());
+    blocked.wait_until_it_runs();
+    assert!(matches!(
+        connection.disconnect_and_wait(Duration::ZERO),
+        Err(WaitError::Timeout { .. })
+    ));
+    let start = Instant::now();
+    let error = connection.disconnect_and_wait(SHORT).unwrap_err();
+    assert!(
+        start.elapsed() >= SHORT,
+        "gave up after {:?}",
+        start.elapsed()
+    );
+    let WaitError::Timeout { waited, .. } = error else {
+        panic!("gave up with {error:?}")
+    };
+    assert!(waited >= SHORT);
+    assert!(
+        !connection.is_connected(),
+        "it is disconnected all the same"
+    );
+    assert!(SIGNAL.send(Sender::NONE, &()).is_empty());
+    assert_eq!(Arc::strong_count(&held), 2);
+    blocked.let_go();
+    assert_eq!(
+        connection.disconnect_and_wait(LONG),
+        Ok(()),
+        "a second wait may have more luck"
+    );
+    assert_eq!(send.join().unwrap(), 1);
+    assert_eq!(Arc::strong_count(&held), 1);
+}
+
+#[test]
+fn who_disconnected_it_does_not_matter() {
+    static SIGNAL: Plain = Plain::new();
+    let ways: [fn(&Connection); 4] = [
+        |connection| assert!(connection.disconnect()),
+        |_| assert!(SIGNAL.disconnect_uid("u")),
+        |_| assert_eq!(SIGNAL.disconnect_all(), 1),
+        |connection| {
+            assert!(matches!(
+                connection.clone().disconnect_and_wait(Duration::ZERO),
+                Err(WaitError::Timeout { .. })
+            ))
+        },
+    ];
+    for (way, disconnect) in ways.into_iter().enumerate() {
+        let (receiver, blocked) = blocking(|| ());
+        let connection = SIGNAL.options().dispatch_uid("u").connect(receiver);
+        let send = thread::spawn(|| SIGNAL.send(Sender::NONE, &()).len());
+        blocked.wait_until_it_runs();
+        disconnect(&connection);
+        assert!(
+            matches!(
+                connection.disconnect_and_wait(SHORT),
+                Err(WaitError::Timeout { .. })
+            ),
+            "way {way}"
+        );
+        blocked.let_go();
+        assert_eq!(connection.disconnect_and_wait(LONG), Ok(()), "way {way}");
+        send.join().unwrap();
+    }
+}
+
+#[test]
+fn many_may_wait_for_one() {
+    static SIGNAL: Plain = Plain::new();
+    let (receiver, blocked) = blocking(|| ());
+    let connection = SIGNAL.connect(receiver);
+    let send = thread::spawn(|| SIGNAL.send(Sender::NONE, &()).len());
+    blocked.wait_until_it_runs();
+    let waiters: Vec<_> = (0..4)
+        .map(|_| {
+            let connection = connection.clone();
+            thread::spawn(move || connection.disconnect_and_wait(LONG))
+        })
+        .collect();
+    blocked.let_go();
+    for waiter in waiters {
+        assert_eq!(waiter.join().unwrap(), Ok(()));
+    }
+    send.join().unwrap();
+}
+
+/// A send that holds the receiver in its snapshot may still come to it.
+#[test]
+fn it_waits_for_a_send_that_has_not_come_to_it_yet() {
+    static SIGNAL: Plain = Plain::new();
+    let (receiver, blocked) = blocking(|| ());
+    let ahead = SIGNAL.connect(receiver);
+    let ran = Arc::new(AtomicUsize::new(0));
+    let connection = SIGNAL.connect(counting(&ran));
+    let send = thread::spawn(|| SIGNAL.send(Sender::NONE, &()).len());
+    blocked.wait_until_it_runs();
+    assert!(matches!(
+        connection.disconnect_and_wait(SHORT),
+        Err(WaitError::Timeout { .. })
+    ));
+    assert_eq!(ran.load(Ordering::Relaxed), 0);
+    blocked.let_go();
+    assert_eq!(connection.disconnect_and_wait(LONG), Ok(()));
+    assert_eq!(ran.load(Ordering::Relaxed), 1, "the snapshot rule holds");
+    send.join().unwrap();
+    ahead.disconnect();
+}
+
+/// The run is over, the destructor is not: who waited for the run waits for that as well.
+#[test]
+fn it_does_not_return_while_the_destructor_runs() {
+    let (dropping, drops) = mpsc::channel();
+    let (go, goes) = mpsc::channel();
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let guard = AtDrop(Some(Box::new({
+        let dropped = Arc::clone(&dropped);
+        move || {
+            dropping.send(()).unwrap();
+            goes.recv().unwrap();
+            dropped.store(1, Ordering::Relaxed);
+        }
+    })));
+    let guard = Mutex::new(guard);
+    let signal = Plain::new();
+    let connection = signal.connect(move |_, ()| assert!(guard.lock().unwrap().0.is_some()));
+    let mut emitter = signal.emitter();
+    emitter.send(Sender::NONE, &());
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            let outcome = connection.disconnect_and_wait(LONG);
+            (outcome, dropped.load(Ordering::Relaxed))
+        });
+        while connection.is_connected() {
+            thread::yield_now();
+        }
+        let last_owner = scope.spawn(move || emitter.release());
+        drops.recv().unwrap();
+        go.send(()).unwrap();
+        assert_eq!(waiter.join().unwrap(), (Ok(()), 1));
+        last_owner.join().unwrap();
+    });
+}
+
+#[test]
+fn after_a_panic_nothing_holds_it() {
+    let signal = Plain::new();
+    let failing = signal.connect(|_, ()| panic!("once"));
+    let other = signal.connect(|_, ()| ());
+    assert!(std::panic::catch_unwind(|| signal.send(Sender::NONE, &())).is_err());
+    let responses = signal.send_robust(Sender::NONE, &());
+    assert_eq!(failing.disconnect_and_wait(Duration::ZERO), Ok(()));
+    assert_eq!(other.disconnect_and_wait(Duration::ZERO), Ok(()));
+    assert_eq!(
+        responses.failures().count(),
+        1,
+        "kept responses do not keep receivers"
+    );
+}
+
+#[test]
+fn an_idle_emitter_pins_the_receiver_until_it_lets_go() {
+    let signal = Plain::new();
+    let lets_go: [fn(&mut fanfare::Emitter<'_, ()>); 2] = [
+        |emitter| emitter.release(),
+        |emitter| assert!(emitter.send(Sender::NONE, &()).is_empty()),
+    ];
+    for (way, let_go) in lets_go.iter().enumerate() {
+        let held = Arc::new(());
+        let connection = signal.connect(holding(&held));
+        let mut emitter = signal.emitter();
+        assert_eq!(emitter.send(Sender::NONE, &()).len(), 1);
+        assert!(
+            matches!(
+                connection.disconnect_and_wait(SHORT),
+                Err(WaitError::Timeout { .. })
+            ),
+            "way {way}"
+        );
+        assert_eq!(Arc::strong_count(&held), 2);
+        let_go(&mut emitter);
+        assert_eq!(connection.disconnect_and_wait(LONG), Ok(()), "way {way}");
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+    let connection = signal.connect(|_, ()| ());
+    let mut emitter = signal.emitter();
+    emitter.send(Sender::NONE, &());
+    drop(emitter);
+    assert_eq!(connection.disconnect_and_wait(Duration::ZERO), Ok(()));
+}
+
+#[test]
+fn an_emitter_that_has_not_sent_pins_nothing() {
+    let signal = Plain::new();
+    let connection = signal.connect(|_, ()| ());
+    let emitter = signal.emitter();
+    assert_eq!(connection.disconnect_and_wait(Duration::ZERO), Ok(()));
+    drop(emitter);
+}
+
+#[test]
+fn a_weak_and_a_once_receiver_can_be_waited_for() {
+    static SIGNAL: Plain = Plain::new();
+    let target = Arc::new(());
+    let (receiver, blocked) = blocking(|| ());
+    let weak = SIGNAL.connect_weak(&target, move |(): &(), sender, event| {
+        receiver(sender, event)
+    });
+    let send = thread::spawn(|| SIGNAL.send(Sender::NONE, &()).len());
+    blocked.wait_until_it_runs();
+    assert!(matches!(
+        weak.disconnect_and_wait(SHORT),
+        Err(WaitError::Timeout { .. })
+    ));
+    blocked.let_go();
+    assert_eq!(weak.disconnect_and_wait(LONG), Ok(()));
+    send.join().unwrap();
+    assert_eq!(Arc::strong_count(&target), 1);
+
+    let (receiver, blocked) = blocking(|| ());
+    let once = SIGNAL.options().once().connect(receiver);
+    let send = thread::spawn(|| SIGNAL.send(Sender::NONE, &()).len());
+    blocked.wait_until_it_runs();
+    assert!(!once.is_connected(), "it is spent");
+    assert!(matches!(
+        once.disconnect_and_wait(SHORT),
+        Err(WaitError::Timeout { .. })
+    ));
+    blocked.let_go();
+    assert_eq!(once.disconnect_and_wait(LONG), Ok(()));
+    send.join().unwrap();
+}
+
+#[test]
+fn the_errors_say_what_to_do() {
+    let inside = WaitError::InsideSend.to_string();
+    assert!(inside.contains("send"), "{inside:?}");
+    let signal = Plain::new();
+    let connection = signal.connect(|_, ()| ());
+    let mut emitter = signal.emitter();
+    emitter.send(Sender::NONE, &());
+    let timeout = connection
+        .disconnect_and_wait(Duration::from_millis(7))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        timeout.contains("7ms") && timeout.contains("emitter"),
+        "{timeout:?}"
+    );
+    let _: &dyn std::error::Error = &WaitError::InsideSend;
+}
+
+/// The other end of a receiver that blocks when it is called.
+struct Blocked {
+    runs: mpsc::Receiver<()>,
+    go: mpsc::Sender<()>,
+}
+
+impl Blocked {
+    fn wait_until_it_runs(&self) {
+        self.runs.recv_timeout(LONG).expect("it was never called");
+    }
+
+    fn let_go(&self) {
+        self.go.send(()).unwrap();
+    }
+}
+
+/// A receiver that blocks until it is let go and then does `last`.
+fn blocking(
+    last: impl Fn() + Send + Sync + 'static,
+) -> (impl Fn(Sender<'_>, &()) + Send + Sync + 'static, Blocked) {
+    let (running, runs) = mpsc::channel();
+    let (go, goes) = mpsc::channel();
+    let goes = Mutex::new(goes);
+    let receiver = move |_: Sender<'_>, (): &()| {
+        running.send(()).unwrap();
+        goes.lock().unwrap().recv().unwrap();
+        last();
+    };
+    (receiver, Blocked { runs, go })
+}
+
+struct SetAtDrop(Arc<AtomicBool>);
+
+impl Drop for SetAtDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+struct AtDrop(Option<Box<dyn FnOnce() + Send>>);
+
+impl Drop for AtDrop {
+    fn drop(&mut self) {
+        if let Some(last) = self.0.take() {
+            last();
+        }
+    }
+}
+
+fn holding(held: &Arc<()>) -> impl Fn(Sender<'_>, &()) + Send + Sync + 'static {
+    let held = Arc::clone(held);
+    move |_, ()| assert!(Arc::strong_count(&held) > 0)
+}
+
+fn counting(ran: &Arc<AtomicUsize>) -> impl Fn(Sender<'_>, &()) + Send + Sync + 'static {
+    let ran = Arc::clone(ran);
+    move |_, ()| {
+        ran.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,294 @@
+//! What `disconnect_and_wait` does where it is called from inside a send.
+
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use fanfare::{Connection, Sender, Signal, WaitError};
+
+type Plain = Signal<()>;
+
+/// Long enough for any machine; a wait that needs it has failed.
+const LONG: Duration = Duration::from_secs(60);
+/// A wait that is to run out.
+const SHORT: Duration = Duration::from_millis(30);
+
+#[test]
+fn from_the_receiver_itself_it_refuses() {
+    static SIGNAL: Signal<(), Option<WaitError>> = Signal::new();
+    static OWN: OnceLock<Connection> = OnceLock::new();
+    OWN.set(SIGNAL.connect(|_, ()| OWN.get()?.disconnect_and_wait(LONG).err()))
+        .unwrap();
+    assert_eq!(
+        *SIGNAL.send(Sender::NONE, &()),
+        [Some(WaitError::InsideSend)]
+    );
+    assert!(
+        !OWN.get().unwrap().is_connected(),
+        "it is disconnected all the same"
+    );
+    assert_eq!(
+        OWN.get().unwrap().disconnect_and_wait(Duration::ZERO),
+        Ok(()),
+        "after the send it may"
+    );
+}
+
+#[test]
+fn from_a_sibling_in_the_same_send_it_refuses() {
+    static SIGNAL: Signal<(), Option<WaitError>> = Signal::new();
+    static SIBLINGS: Mutex<Vec<Connection>> = Mutex::new(Vec::new());
+    let before = SIGNAL.connect(|_, ()| None);
+    SIGNAL.connect(|_, ()| {
+        SIBLINGS
+            .lock()
+            .unwrap()
+            .pop()?
+            .disconnect_and_wait(LONG)
+            .err()
+    });
+    let after = SIGNAL.options().sender("a").connect(|_, ()| None);
+    SIBLINGS.lock().unwrap().extend([before, after]);
+    let refused = Some(WaitError::InsideSend);
+    assert_eq!(*SIGNAL.send("a", &()), [None, refused, None]);
+    assert_eq!(*SIGNAL.send("a", &()), [None, refused]);
+    assert_eq!(*SIGNAL.send("a", &()), [None]);
+}
+
+#[test]
+fn from_a_nested_send_of_another_signal_it_refuses() {
+    static OUTER: Signal<(), Option<WaitError>> = Signal::new();
+    static INNER: Signal<(), Option<WaitError>> = Signal::new();
+    static OUTERMOST: OnceLock<Connection> = OnceLock::new();
+    OUTERMOST
+        .set(OUTER.connect(|_, ()| INNER.send(Sender::NONE, &())[0]))
+        .unwrap();
+    INNER.connect(|_, ()| OUTERMOST.get()?.disconnect_and_wait(LONG).err());
+    assert_eq!(
+        *OUTER.send(Sender::NONE, &()),
+        [Some(WaitError::InsideSend)]
+    );
+    assert_eq!(
+        *INNER.send(Sender::NONE, &()),
+        [None],
+        "outside of the outer send nothing is in the way"
+    );
+}
+
+#[test]
+fn from_a_nested_send_of_the_same_signal_it_refuses() {
+    static SIGNAL: Signal<u32, Option<WaitError>> = Signal::new();
+    static OWN: OnceLock<Connection> = OnceLock::new();
+    OWN.set(SIGNAL.connect(|_, left| match *left {
+        0 => {
+            OWN.get()?.disconnect();
+            SIGNAL.connect(|_, _| OWN.get()?.disconnect_and_wait(LONG).err());
+            SIGNAL.send(Sender::NONE, &9)[0]
+        }
+        left => SIGNAL.send(Sender::NONE, &(left - 1))[0],
+    }))
+    .unwrap();
+    assert_eq!(
+        *SIGNAL.send(Sender::NONE, &3),
+        [Some(WaitError::InsideSend)],
+        "only the outer sends hold it"
+    );
+}
+
+#[test]
+fn every_way_of_sending_is_noticed() {
+    static SIGNAL: Signal<(), Option<WaitError>> = Signal::new();
+    static CURRENT: Mutex<Option<Connection>> = Mutex::new(None);
+    fn refused() -> Option<WaitError> {
+        let connection = CURRENT.lock().unwrap().clone()?;
+        connection.disconnect_and_wait(LONG).err()
+    }
+    let ways: [fn() -> Option<WaitError>; 6] = [
+        || SIGNAL.send(Sender::NONE, &())[0],
+        || {
+            SIGNAL
+                .send_robust(Sender::NONE, &())
+                .into_iter()
+                .next()?
+                .ok()?
+        },
+        || SIGNAL.send_until(Sender::NONE, &(), |_| true)?.value,
+        || {
+            SIGNAL
+                .send_until(Sender::NONE, &(), |_| {
+                    refused() == Some(WaitError::InsideSend)
+                })?
+                .value
+        },
+        || SIGNAL.emitter().send(Sender::NONE, &())[0],
+        || {
+            SIGNAL
+                .emitter()
+                .send_each(Sender::NONE, &(), |_, value| {
+                    std::ops::ControlFlow::Break(value)
+                })
+                .break_value()?
+        },
+    ];
+    for (way, send) in ways.iter().enumerate() {
+        let connection = SIGNAL.connect(|_, ()| refused());
+        *CURRENT.lock().unwrap() = Some(connection);
+        assert_eq!(send(), Some(WaitError::InsideSend), "way {way}");
+        assert_eq!(refused(), None, "way {way} left something behind");
+    }
+}
+
+/// The rule is about what the send holds, not about being inside one.
+#[test]
+fn inside_a_send_it_may_wait_for_what_that_send_does_not_hold() {
+    static SIGNAL: Plain = Plain::new();
+    static OTHER: Plain = Plain::new();
+    static OUTCOMES: Mutex<Vec<Result<(), WaitError>>> = Mutex::new(Vec::new());
+    SIGNAL.connect(|_, ()| {
+        let stranger = OTHER.connect(|_, ()| ());
+        let late = SIGNAL.connect(|_, ()| ());
+        let outcomes = [stranger, late].map(|connection| connection.disconnect_and_wait(LONG));
+        OUTCOMES.lock().unwrap().extend(outcomes);
+    });
+    SIGNAL.send(Sender::NONE, &());
+    assert_eq!(*OUTCOMES.lock().unwrap(), [Ok(()), Ok(())]);
+}
+
+/// As the receivers of a shutdown do: they end those of other signals, and wait for their runs.
+#[test]
+fn inside_a_send_it_may_wait_for_a_run_on_another_thread() {
+    static WORK: Plain = Plain::new();
+    static SHUTDOWN: Plain = Plain::new();
+    let (receiver, blocked) = blocking(|| ());
+    let worker = WORK.connect(receiver);
+    let work = thread::spawn(|| WORK.send(Sender::NONE, &()).len());
+    blocked.wait_until_it_runs();
+    let blocked = Mutex::new(blocked);
+    let outcomes: Arc<Mutex<Vec<Result<(), WaitError>>>> = Arc::default();
+    let told = Arc::clone(&outcomes);
+    SHUTDOWN.connect(move |_, ()| {
+        let early = worker.disconnect_and_wait(SHORT);
+        blocked.lock().unwrap().let_go();
+        told.lock()
+            .unwrap()
+            .extend([early, worker.disconnect_and_wait(LONG)]);
+    });
+    SHUTDOWN.send(Sender::NONE, &());
+    assert_eq!(work.join().unwrap(), 1);
+    let outcomes = outcomes.lock().unwrap();
+    assert!(
+        matches!(outcomes[..], [Err(WaitError::Timeout { .. }), Ok(())]),
+        "{outcomes:?}"
+    );
+}
+
+/// Two threads, each in a receiver that waits for the other's, of another signal: both give up, neither hangs.
+#[test]
+fn two_that_wait_for_each_other_both_give_up() {
+    static LEFT: Plain = Plain::new();
+    static RIGHT: Plain = Plain::new();
+    static CONNECTIONS: OnceLock<[Connection; 2]> = OnceLock::new();
+    static OUTCOMES: Mutex<Vec<WaitError>> = Mutex::new(Vec::new());
+    let met = Arc::new(std::sync::Barrier::new(2));
+    let parted = Arc::new(std::sync::Barrier::new(2));
+    let connections = [&LEFT, &RIGHT].map(|signal| {
+        let (met, parted) = (Arc::clone(&met), Arc::clone(&parted));
+        let other = usize::from(std::ptr::eq(signal, &LEFT));
+        signal.connect(move |_, ()| {
+            met.wait();
+            let error = CONNECTIONS.get().unwrap()[other]
+                .disconnect_and_wait(SHORT)
+                .unwrap_err();
+            OUTCOMES.lock().unwrap().push(error);
+            parted.wait();
+        })
+    });
+    CONNECTIONS.set(connections).unwrap();
+    let sends =
+        [&LEFT, &RIGHT].map(|signal| thread::spawn(|| signal.send(Sender::NONE, &()).len()));
+    for send in sends {
+        assert_eq!(send.join().unwrap(), 1);
+    }
+    assert!(matches!(
+        OUTCOMES.lock().unwrap()[..],
+        [WaitError::Timeout { .. }, WaitError::Timeout { .. }]
+    ));
+}
+
+/// Both are on their way out, on this very thread: waiting would be for itself.
+#[test]
+fn the_destructor_of_one_does_not_wait_for_its_sibling_in_vain() {
+    static SIGNAL: Plain = Plain::new();
+    let removals: [fn(Plain); 3] = [
+        |signal| assert_eq!(signal.disconnect_all(), 2),
+        drop,
+        |_| {
+            SIGNAL.connect(|_, ()| assert_eq!(SIGNAL.disconnect_all(), 3));
+            SIGNAL.send(Sender::NONE, &());
+        },
+    ];
+    for (way, remove) in removals.into_iter().enumerate() {
+        let own = Plain::new();
+        let signal = if way == 2 { &SIGNAL } else { &own };
+        let outcomes: Arc<Mutex<Vec<Result<(), WaitError>>>> = Arc::default();
+        let handles: [Arc<OnceLock<Connection>>; 2] = Default::default();
+        for (index, handle) in handles.iter().enumerate() {
+            let (sibling, outcomes) = (Arc::clone(&handles[1 - index]), Arc::clone(&outcomes));
+            let guard = Mutex::new(AtDrop(Some(Box::new(move || {
+                let outcome = sibling.get().unwrap().disconnect_and_wait(SHORT);
+                outcomes.lock().unwrap().push(outcome);
+            }))));
+            let connection =
+                signal.connect(move |_, ()| assert!(guard.lock().unwrap().0.is_some()));
+            handle.set(connection).unwrap();
+        }
+        remove(own);
+        let outcomes = outcomes.lock().unwrap();
+        assert_eq!(outcomes.len(), 2, "way {way}");
+        let in_vain = outcomes
+            .iter()
+            .any(|outcome| matches!(outcome, Err(WaitError::Timeout { .. })));
+        assert!(!in_vain, "way {way}: {outcomes:?}");
+    }
+}
+
+/// The other end of a receiver that blocks when it is called.
+struct Blocked {
+    runs: mpsc::Receiver<()>,
+    go: mpsc::Sender<()>,
+}
+
+impl Blocked {
+    fn wait_until_it_runs(&self) {
+        self.runs.recv_timeout(LONG).expect("it was never called");
+    }
+
+    fn let_go(&self) {
+        self.go.send(()).unwrap();
+    }
+}
+
+/// A receiver that blocks until it is let go and then does `last`.
+fn blocking(
+    last: impl Fn() + Send + Sync + 'static,
+) -> (impl Fn(Sender<'_>, &()) + Send + Sync + 'static, Blocked) {
+    let (running, runs) = mpsc::channel();
+    let (go, goes) = mpsc::channel();
+    let goes = Mutex::new(goes);
+    let receiver = move |_: Sender<'_>, (): &()| {
+        running.send(()).unwrap();
+        goes.lock().unwrap().recv().unwrap();
+        last();
+    };
+    (receiver, Blocked { runs, go })
+}
+
+struct AtDrop(Option<Box<dyn FnOnce() + Send>>);
+
+impl Drop for AtDrop {
+    fn drop(&mut self) {
+        if let Some(last) = self.0.take() {
+            last();
+        }
+    }
+}

@@ -1,0 +1,584 @@
+//! The rules of the model: who is called, what is removed, what may be seen.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use super::answer::{Answer, Reply};
+use super::naive::{Entry, Key, Naive, Origin, Part};
+use super::seen::{Boom, Caught, Row, Seen, State, Waited, Who};
+use super::{From, LISTENED, MAX_CALLS, MAX_DEPTH, Sending, Stop, UIDS, Verb};
+
+/// What a running send holds: every entry that its snapshot has, and those that it may.
+#[derive(Default)]
+pub(super) struct Frame {
+    held: Vec<usize>,
+    perhaps: Vec<usize>,
+}
+
+/// Of each name with receivers: has anything sent from it?
+#[derive(Default)]
+pub(super) struct Names(HashMap<&'static str, Sent>);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    No,
+    Yes,
+    /// It depends on whether a dead or spent receiver was still in the table.
+    Perhaps,
+}
+
+/// Which receivers of a name the table has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listed {
+    None,
+    /// Dead or spent ones, which may be out by now.
+    Remains,
+    Live,
+}
+
+impl Names {
+    pub(super) fn connected(&mut self, name: &'static str, listed: Listed) {
+        let before = self.0.get(name).copied();
+        let after = match (listed, before) {
+            (Listed::Live, Some(before)) => before,
+            (Listed::Remains, Some(Sent::Yes | Sent::Perhaps)) => Sent::Perhaps,
+            _ => Sent::No,
+        };
+        self.0.insert(name, after);
+    }
+
+    fn sent(&mut self, name: &'static str, listed: Listed) {
+        match (listed, self.0.get(name).copied()) {
+            (Listed::Live, _) => self.0.insert(name, Sent::Yes),
+            (Listed::Remains, Some(Sent::No)) => self.0.insert(name, Sent::Perhaps),
+            _ => None,
+        };
+    }
+}
+
+impl<A: Answer> Naive<'_, A> {
+    pub(super) fn is_alive(&self, entry: &Entry) -> bool {
+        entry
+            .blank
+            .target
+            .is_none_or(|target| self.strong[&target] > 0)
+    }
+
+    /// Whether a send from `origin` that started now would call it.
+    pub(super) fn reaches(&self, entry: &Entry, origin: Option<Origin>) -> bool {
+        (entry.blank.sender.is_none() || entry.blank.sender == origin) && self.is_alive(entry)
+    }
+
+    /// `None` where the sender is not there.
+    pub(super) fn has_listeners(&self, from: From) -> Option<bool> {
+        let origin = self.origin(from)?;
+        Some(self.entries.iter().any(|entry| self.reaches(entry, origin)))
+    }
+
+    pub(super) fn is_connected(&self, ordinal: usize) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| entry.ordinal == ordinal && self.is_alive(entry))
+    }
+
+    pub(super) fn listed(&self, name: &'static str) -> Listed {
+        let sender = Some(Origin::Name(name));
+        let mut remains = self.husks.iter().any(|(_, of)| *of == sender);
+        for entry in self
+            .entries
+            .iter()
+            .filter(|entry| entry.blank.sender == sender)
+        {
+            if self.is_alive(entry) {
+                return Listed::Live;
+            }
+            remains = true;
+        }
+        if remains {
+            Listed::Remains
+        } else {
+            Listed::None
+        }
+    }
+
+    /// Takes an entry out; whether it was in and alive.
+    pub(super) fn remove(&mut self, ordinal: usize) -> bool {
+        let Some(at) = self
+            .entries
+            .iter()
+            .position(|entry| entry.ordinal == ordinal)
+        else {
+            return false;
+        };
+        let alive = self.is_alive(&self.entries[at]);
+        let entry = self.entries.remove(at);
+        self.doomed.extend(entry.blank.token);
+        self.purged += u64::from(!alive);
+        alive
+    }
+
+    pub(super) fn remove_where(&mut self, chosen: impl Fn(&super::naive::Blank) -> bool) -> usize {
+        let chosen = self.entries.iter().filter(|entry| chosen(&entry.blank));
+        let chosen: Vec<_> = chosen.map(|entry| entry.ordinal).collect();
+        chosen
+            .into_iter()
+            .filter(|&ordinal| self.remove(ordinal))
+            .count()
+    }
+
+    /// Removes what has this key, for the sender in `from` or, without one, for each.
+    pub(super) fn remove_key(&mut self, key: Key, from: Option<Option<Origin>>) -> usize {
+        self.remove_where(|blank| {
+            blank.key == Some(key) && from.is_none_or(|sender| blank.sender == sender)
+        })
+    }
+
+    pub(super) fn purge(&mut self) {
+        let dead = self.entries.iter().filter(|entry| !self.is_alive(entry));
+        let dead: Vec<_> = dead.map(|entry| entry.ordinal).collect();
+        match self.next() {
+            Seen::Counted(purged) if purged <= dead.len() => {}
+            seen => self.fail(&format!(
+                "the signal purged {seen:?}, of at most {}",
+                dead.len()
+            )),
+        }
+        for ordinal in dead {
+            self.remove(ordinal);
+        }
+    }
+
+    pub(super) fn clear_shelf(&mut self) {
+        let shelf = std::mem::take(&mut self.shelf);
+        self.doomed
+            .extend(shelf.into_iter().filter_map(|blank| blank.token));
+    }
+
+    pub(super) fn let_go_of_target(&mut self, target: usize) {
+        let strong = self.strong.get_mut(&target).expect("it was made");
+        *strong -= 1;
+        if *strong == 0 {
+            self.died.insert(target);
+        }
+    }
+
+    pub(super) fn let_go_of_identity(&mut self, identity: usize) {
+        let held = self.held.get_mut(&identity).expect("it was made");
+        *held -= 1;
+        if *held == 0 {
+            self.remove_where(|blank| blank.sender == Some(Origin::Identity(identity)));
+        }
+    }
+
+    pub(super) fn disconnect_self(&mut self, me: Who) {
+        match me {
+            Who::Function(number) => {
+                let gone = self.remove_key(Key::Function(number), None);
+                self.count(Some(gone));
+            }
+            Who::Method { method, target } => {
+                if self.targets.contains(&Some(target)) {
+                    let gone = self.remove_key(Key::Method(method, target), Some(None));
+                    self.say(Some(gone > 0));
+                }
+            }
+            Who::Closure { token, .. } => {
+                let handle = self.own.get(&token).and_then(|&slot| self.handles[slot]);
+                let said = handle.map(|ordinal| self.remove(ordinal));
+                self.say(said);
+            }
+        }
+    }
+
+    pub(super) fn disconnect_and_wait(&mut self, ordinal: usize) {
+        self.remove(ordinal);
+        let held = self
+            .running
+            .iter()
+            .any(|frame| frame.held.contains(&ordinal));
+        let perhaps = self
+            .running
+            .iter()
+            .any(|frame| frame.perhaps.contains(&ordinal));
+        let pinned = self.pinned.contains(&true);
+        let inside = !self.running.is_empty();
+        let seen = self.next();
+        let lawful = match seen {
+            Seen::Waited(Waited::InsideSend) => held || inside && (perhaps || pinned),
+            Seen::Waited(Waited::Gone) => !held,
+            Seen::Waited(Waited::Late) => !inside && pinned,
+            _ => false,
+        };
+        if !lawful {
+            self.fail(&format!(
+                "the signal: {seen:?}\n the model: {ordinal} is held {held} or {perhaps}, pinned {pinned}"
+            ));
+        }
+    }
+
+    pub(super) fn send(&mut self, sending: Sending) -> Result<(), Boom> {
+        if self.running.len() >= MAX_DEPTH || self.calls >= MAX_CALLS {
+            return Ok(());
+        }
+        let Some(origin) = self.origin(sending.from) else {
+            return Ok(());
+        };
+        if let Some(Origin::Identity(identity)) = origin {
+            *self.held.get_mut(&identity).expect("it is in the pool") += 1;
+        }
+        let serial = self.sends;
+        self.sends += 1;
+        if sending.emitter {
+            *self.pinned.last_mut().expect("never empty") = true;
+        }
+        let sent = self.send_from(origin, sending.verb, serial);
+        let outcome = match sent {
+            Ok(seen) => {
+                self.expect(seen);
+                Ok(())
+            }
+            Err(boom) if sending.caught => {
+                self.expect(Seen::Panicked(boom));
+                Ok(())
+            }
+            Err(boom) => Err(boom),
+        };
+        if let Some(Origin::Identity(identity)) = origin {
+            self.let_go_of_identity(identity);
+        }
+        outcome
+    }
+
+    fn send_from(&mut self, origin: Option<Origin>, verb: Verb, serial: u64) -> Result<Seen, Boom> {
+        if let Some(Origin::Name(name)) = origin {
+            let listed = self.listed(name);
+            self.names.sent(name, listed);
+        }
+        let mut frame = Frame::default();
+        for entry in &self.entries {
+            let list = if self.is_alive(entry) {
+                &mut frame.held
+            } else {
+                &mut frame.perhaps
+            };
+            list.push(entry.ordinal);
+        }
+        let reached = self
+            .entries
+            .iter()
+            .filter(|entry| self.reaches(entry, origin));
+        let mut reached: Vec<Entry> = reached.cloned().collect();
+        reached.sort_by_key(|entry| Reverse(entry.blank.priority));
+        let pins: Vec<usize> = reached
+            .iter()
+            .filter_map(|entry| entry.blank.target)
+            .collect();
+        for pin in &pins {
+            *self.strong.get_mut(pin).expect("it is alive") += 1;
+        }
+        let husks = self.husks.len();
+        self.running.push(frame);
+        let seen = self.walk(&reached, verb, serial);
+        self.running.pop();
+        self.husks.truncate(husks);
+        for pin in pins {
+            self.let_go_of_target(pin);
+        }
+        seen
+    }
+
+    fn walk(&mut self, reached: &[Entry], verb: Verb, serial: u64) -> Result<Seen, Boom> {
+        let mut answers = Vec::new();
+        let mut robust = Vec::new();
+        for entry in reached {
+            if entry.blank.once && !self.claim(entry) {
+                continue;
+            }
+            let answer = self.call(entry, serial);
+            let reply = match (verb, answer) {
+                (Verb::Robust, Err(boom)) => {
+                    let name = entry.blank.named.then(|| String::from("drummer"));
+                    robust.push(Err(Caught {
+                        ordinal: entry.ordinal,
+                        name,
+                        boom,
+                    }));
+                    continue;
+                }
+                (_, answer) => answer?,
+            };
+            robust.push(Ok(reply));
+            if matches!((verb, reply), (Verb::Try, Reply::No(_))) {
+                return Ok(Seen::Tried {
+                    before: kept::<A>(answers),
+                    error: Some((entry.ordinal, reply)),
+                });
+            }
+            answers.push((entry.ordinal, reply));
+            match verb {
+                Verb::Until(stop) if stops(stop, answers.len())? => {
+                    return Ok(Seen::First(Some((entry.ordinal, reply))));
+                }
+                Verb::Each(stop) if stops(stop, answers.len())? => {
+                    return Ok(Seen::Each {
+                        answers,
+                        broke: true,
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(match verb {
+            Verb::Try if A::RESULTS => Seen::Tried {
+                before: kept::<A>(answers),
+                error: None,
+            },
+            Verb::Send | Verb::Try => Seen::Answers(kept::<A>(answers)),
+            Verb::Robust => Seen::Robust(robust),
+            Verb::Until(_) => Seen::First(None),
+            Verb::Each(_) => Seen::Each {
+                answers,
+                broke: false,
+            },
+        })
+    }
+
+    /// Takes the only run of a once-only receiver, which ends its connection.
+    fn claim(&mut self, entry: &Entry) -> bool {
+        let first = self.spent.insert(entry.ordinal);
+        if first && self.remove(entry.ordinal) {
+            self.husks.push((entry.ordinal, entry.blank.sender));
+        }
+        first
+    }
+
+    fn call(&mut self, entry: &Entry, serial: u64) -> Result<Reply, Boom> {
+        let depth = self.running.len();
+        self.expect(Seen::Called {
+            who: entry.blank.who,
+            serial,
+            depth,
+        });
+        let call = self.calls;
+        self.calls += 1;
+        let mut part = Part {
+            me: entry.blank.who,
+            call,
+            refused: false,
+        };
+        self.pinned.push(false);
+        let script = self.script(entry.blank.script);
+        let ran = script
+            .iter()
+            .try_for_each(|op| self.exec(op, Some(&mut part)));
+        self.pinned.pop();
+        ran.map(|()| A::expected(call, part.refused))
+    }
+
+    pub(super) fn check_rows(&mut self, seen: Seen) {
+        let Seen::Rows(rows) = seen else {
+            self.fail(&format!(
+                "the signal: {seen:?}\n the model: its list of connections"
+            ));
+        };
+        for row in rows.iter().filter(|row| !row.live) {
+            let dead = |entry: &Entry| entry.ordinal == row.ordinal && !self.is_alive(entry);
+            let lawful = self.husks.iter().any(|(husk, _)| *husk == row.ordinal)
+                || self.entries.iter().any(dead);
+            if !lawful {
+                self.fail(&format!("{row:?} is neither dead nor spent"));
+            }
+        }
+        let live = rows.into_iter().filter(|row| row.live);
+        let mut groups: Vec<Vec<Row>> = Vec::new();
+        for row in live {
+            match groups.last_mut() {
+                Some(group) if group[0].sender == row.sender => group.push(row),
+                _ => groups.push(vec![row]),
+            }
+        }
+        let mut live: Vec<&Entry> = self
+            .entries
+            .iter()
+            .filter(|entry| self.is_alive(entry))
+            .collect();
+        live.sort_by_key(|entry| Reverse(entry.blank.priority));
+        let mut expected: Vec<(Option<Origin>, Vec<&Entry>)> = Vec::new();
+        for entry in live {
+            match expected
+                .iter_mut()
+                .find(|(sender, _)| *sender == entry.blank.sender)
+            {
+                Some((_, group)) => group.push(entry),
+                None => expected.push((entry.blank.sender, vec![entry])),
+            }
+        }
+        if groups.iter().skip(1).any(|group| group[0].sender.is_none()) {
+            self.fail("receivers for any sender come after others");
+        }
+        // The senders may come in any order.
+        groups.sort_by_key(|group| group.iter().map(|row| row.ordinal).min());
+        expected.sort_by_key(|(_, group)| group.iter().map(|entry| entry.ordinal).min());
+        let same = groups.len() == expected.len()
+            && groups.iter().zip(&expected).all(|(group, (_, expected))| {
+                group.len() == expected.len()
+                    && group
+                        .iter()
+                        .zip(expected)
+                        .all(|(row, entry)| describes(row, entry))
+            });
+        if !same {
+            let expected: Vec<Vec<usize>> = expected
+                .iter()
+                .map(|(_, group)| group.iter().map(|entry| entry.ordinal).collect())
+                .collect();
+            self.fail(&format!(
+                "the signal's connections: {groups:#?}\n the model's: {expected:?}"
+            ));
+        }
+    }
+
+    pub(super) fn check_unmatched(&mut self, seen: Seen) {
+        let Seen::Unmatched(unmatched) = seen else {
+            self.fail(&format!(
+                "the signal: {seen:?}\n the model: its unmatched senders"
+            ));
+        };
+        let mut sorted = unmatched.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let known = unmatched
+            .iter()
+            .all(|name| super::NAMES.contains(&name.as_str()));
+        let lawful = super::NAMES.iter().all(|name| {
+            let told = unmatched.iter().any(|unmatched| unmatched == name);
+            match (self.listed(name), self.names.0.get(name)) {
+                (Listed::None, _) | (_, None) => !told,
+                (Listed::Live, Some(Sent::No)) => told,
+                (_, Some(Sent::Yes)) => !told,
+                _ => true,
+            }
+        });
+        if sorted != unmatched || !known || !lawful {
+            self.fail(&format!("unlawful unmatched senders: {unmatched:?}"));
+        }
+    }
+
+    /// What holds after every operation.
+    pub(super) fn check_state(&mut self) {
+        let mut seen = self.next();
+        if matches!(seen, Seen::Rows(_)) {
+            self.check_rows(seen);
+            let unmatched = self.next();
+            self.check_unmatched(unmatched);
+            let listeners = LISTENED.map(|from| self.has_listeners(from) == Some(true));
+            self.expect(Seen::Listeners(listeners.to_vec()));
+            seen = self.next();
+        }
+        if matches!(seen, Seen::Handles(_)) {
+            let handles = self.handles.iter().flatten();
+            let connected = handles.map(|&ordinal| self.is_connected(ordinal));
+            let connected = Seen::Handles(connected.collect());
+            if seen != connected {
+                self.fail(&format!("the signal: {seen:?}\n the model: {connected:?}"));
+            }
+            seen = self.next();
+        }
+        let Seen::State(state) = seen else {
+            self.fail(&format!("the signal: {seen:?}\n the model: nothing more"));
+        };
+        let State {
+            len,
+            purged,
+            dropped,
+            targets,
+            pinned,
+        } = state;
+        let live = self
+            .entries
+            .iter()
+            .filter(|entry| self.is_alive(entry))
+            .count();
+        let all = self.entries.len() as u64 + self.purged;
+        if len < live || purged < self.purged || len as u64 + purged != all {
+            self.fail(&format!(
+                "the signal holds {len} and purged {purged}; the model has {live} live, {} dead, and purged {}",
+                self.entries.len() - live,
+                self.purged
+            ));
+        }
+        if targets.iter().ne(&self.died) {
+            self.fail(&format!(
+                "targets {targets:?} have died; the model's: {:?}",
+                self.died
+            ));
+        }
+        self.died.clear();
+        for token in dropped {
+            if self.doomed.remove(&token) {
+                continue;
+            }
+            let held = self
+                .entries
+                .iter()
+                .position(|entry| entry.blank.token == Some(token));
+            match held {
+                Some(at) if !self.is_alive(&self.entries[at]) => {
+                    self.entries[at].blank.token = None
+                }
+                Some(_) => self.fail(&format!(
+                    "closure {token} was destroyed while it was connected"
+                )),
+                None => self.fail(&format!(
+                    "closure {token} was destroyed twice, or before its time"
+                )),
+            }
+        }
+        if !pinned && !self.doomed.is_empty() {
+            self.fail(&format!("closures {:?} were not destroyed", self.doomed));
+        }
+    }
+
+    /// What the end of the signal must have destroyed.
+    pub(super) fn check_end(&mut self) {
+        let tokens = self.entries.iter().filter_map(|entry| entry.blank.token);
+        let mut dropped: Vec<usize> = tokens.collect();
+        dropped.sort_unstable();
+        self.expect(Seen::Ended { dropped });
+    }
+}
+
+fn describes(row: &Row, entry: &Entry) -> bool {
+    let Entry { ordinal, blank } = entry;
+    let sender = match (&row.sender, blank.sender) {
+        (None, None) => true,
+        (Some(told), Some(Origin::Name(name))) => *told == format!("{name:?}"),
+        (Some(told), Some(Origin::Key(_))) => told.starts_with("key "),
+        (Some(told), Some(Origin::Identity(_))) => told.starts_with("identity "),
+        (Some(told), Some(Origin::Type(_))) => told.contains("Kitchen") || told == "str",
+        _ => false,
+    };
+    sender
+        && row.ordinal == *ordinal
+        && row.name.is_some() == blank.named
+        && row.uid.as_deref() == blank.uid.map(|uid| UIDS[usize::from(uid) % UIDS.len()])
+        && row.priority == blank.priority
+        && row.once == blank.once
+        && row.weak == blank.target.is_some()
+}
+
+/// The answers as `Responses` keep them: of no content, only how many.
+fn kept<A: Answer>(answers: Vec<(usize, Reply)>) -> Vec<(Option<usize>, Reply)> {
+    answers
+        .into_iter()
+        .map(|(ordinal, reply)| (A::KEPT.then_some(ordinal), reply))
+        .collect()
+}
+
+fn stops(stop: Stop, asked: usize) -> Result<bool, Boom> {
+    match stop {
+        Stop::At(at) => Ok(usize::from(at) == asked),
+        Stop::Panic(at) if usize::from(at) == asked => Err(Boom::Value(u64::MAX)),
+        Stop::Never | Stop::Panic(_) => Ok(false),
+    }
+}

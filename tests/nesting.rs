@@ -1,0 +1,270 @@
+//! Sends inside sends: deep nesting works in every way, a circle by mistake is a panic.
+//!
+//! An overflown stack ends the process, so every test runs in a process of its own, on a
+//! thread with the stack that a thread has unless it asks for more.
+
+use std::env;
+use std::ops::ControlFlow;
+use std::panic::catch_unwind;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use fanfare::{Sender, Signal};
+
+type Countdown = Signal<u32, u32>;
+
+/// How deep a send to strong receivers goes, also without optimisation.
+const DEEP: u32 = 900;
+/// How deep those go that need more stack for each send.
+const COSTLY: u32 = 150;
+/// Deeper than any stack.
+const CIRCLE: u32 = 1_000_000;
+
+static SIGNAL: Countdown = Signal::new();
+
+#[test]
+fn plain_sends() {
+    survives("plain_sends", || {
+        SIGNAL.connect(|_, left| count(*left, |left| SIGNAL.send(Sender::NONE, left)[0]));
+        goes(DEEP, |left| SIGNAL.send(Sender::NONE, left)[0]);
+    });
+}
+
+#[test]
+fn sends_without_answers() {
+    static QUIET: Signal<u32> = Signal::new();
+    static DEEPEST: AtomicUsize = AtomicUsize::new(0);
+    survives("sends_without_answers", || {
+        QUIET.connect(|_, left| {
+            DEEPEST.fetch_max((DEEP - left) as usize, Ordering::Relaxed);
+            count(*left, |left| QUIET.send(Sender::NONE, left).len() as u32);
+        });
+        assert_eq!(QUIET.send(Sender::NONE, &DEEP).len(), 1);
+        assert_eq!(DEEPEST.load(Ordering::Relaxed), DEEP as usize);
+    });
+}
+
+#[test]
+fn sends_from_a_sender() {
+    survives("sends_from_a_sender", || {
+        let options = SIGNAL.options().sender("s");
+        options.connect(|_, left| count(*left, |left| SIGNAL.send("s", left)[0]));
+        goes(DEEP, |left| SIGNAL.send("s", left)[0]);
+    });
+}
+
+#[test]
+fn sends_by_emitters() {
+    survives("sends_by_emitters", || {
+        SIGNAL.connect(|_, left| count(*left, |left| SIGNAL.emitter().send(Sender::NONE, left)[0]));
+        goes(DEEP, |left| SIGNAL.emitter().send(Sender::NONE, left)[0]);
+    });
+}
+
+#[test]
+fn sends_to_both_kinds_of_receivers() {
+    survives("sends_to_both_kinds_of_receivers", || {
+        SIGNAL.connect(|_, _| 0);
+        let options = SIGNAL.options().sender("s").priority(1);
+        options.connect(|_, left| count(*left, |left| SIGNAL.send("s", left)[0]));
+        goes(COSTLY, |left| SIGNAL.send("s", left)[0]);
+    });
+}
+
+#[test]
+fn sends_to_many_receivers() {
+    survives("sends_to_many_receivers", || {
+        SIGNAL.connect_many((0..5_000).map(|value| SIGNAL.options().prepare(move |_, _| value)));
+        let options = SIGNAL.options().priority(1);
+        options.connect(|_, left| count(*left, first_answer));
+        goes(COSTLY, first_answer);
+    });
+}
+
+#[test]
+fn robust_sends() {
+    survives("robust_sends", || {
+        SIGNAL.connect(|_, left| count(*left, robust_answer));
+        assert_eq!(robust_answer(&COSTLY), COSTLY);
+        assert!(
+            robust_answer(&CIRCLE) < CIRCLE,
+            "one level reports the limit, the others count on"
+        );
+        assert_eq!(robust_answer(&COSTLY), COSTLY);
+    });
+}
+
+#[test]
+fn sends_until_and_each() {
+    survives("sends_until_and_each", || {
+        SIGNAL.connect(|_, left| match *left {
+            0 => 0,
+            left if left % 2 == 0 => first_answer(&(left - 1)) + 1,
+            left => {
+                let send = SIGNAL.send_each(Sender::NONE, &(left - 1), |_, value| {
+                    ControlFlow::Break(value)
+                });
+                send.break_value().unwrap() + 1
+            }
+        });
+        goes(COSTLY, first_answer);
+    });
+}
+
+#[test]
+fn sends_to_a_weak_receiver() {
+    survives("sends_to_a_weak_receiver", || {
+        let target = Arc::new(0_u32);
+        SIGNAL.connect_weak(&target, |zero: &u32, _, left| {
+            count(*left, |left| SIGNAL.send(Sender::NONE, left)[0]) + zero
+        });
+        goes(COSTLY, |left| SIGNAL.send(Sender::NONE, left)[0]);
+    });
+}
+
+/// Each level runs, and spends, the next of them.
+#[test]
+fn sends_to_once_receivers() {
+    survives("sends_to_once_receivers", || {
+        for turn in 0..=COSTLY {
+            let options = SIGNAL.options().once();
+            options.connect(move |_, left| {
+                assert_eq!(COSTLY - left, turn);
+                count(*left, first_answer)
+            });
+        }
+        assert_eq!(first_answer(&COSTLY), COSTLY);
+        assert!(SIGNAL.send(Sender::NONE, &0).is_empty(), "each ran once");
+    });
+}
+
+/// A circle through the costliest send is stopped as well.
+#[test]
+fn robust_sends_to_weak_receivers_of_a_sender() {
+    survives("robust_sends_to_weak_receivers_of_a_sender", || {
+        let target = Arc::new(1_u32);
+        SIGNAL.connect(|_, _| 0);
+        let options = SIGNAL.options().sender("s");
+        options.connect_weak(&target, |step: &u32, _, depth| {
+            SIGNAL.send_robust("s", &(depth + step)).failures().count() as u32
+        });
+        let results = SIGNAL.send_robust("s", &0);
+        assert!(
+            results.all_ok(),
+            "some level caught it, and the levels above went on"
+        );
+    });
+}
+
+#[test]
+fn the_thousandth_works_and_the_next_is_a_panic() {
+    static DEEPEST: AtomicUsize = AtomicUsize::new(0);
+    survives("the_thousandth_works_and_the_next_is_a_panic", || {
+        let connection = SIGNAL.connect(|_, depth| {
+            DEEPEST.fetch_max(*depth as usize, Ordering::Relaxed);
+            SIGNAL.send(Sender::NONE, &(depth + 1))[0]
+        });
+        let other = SIGNAL.options().sender("a").connect(|_, _| 1);
+        for _ in 0..3 {
+            assert_refused(|| SIGNAL.send(Sender::NONE, &1)[0]);
+            assert_eq!(DEEPEST.swap(0, Ordering::Relaxed), 1_000);
+            assert!(connection.is_connected() && other.is_connected());
+            assert_eq!((SIGNAL.len(), SIGNAL.connections().len()), (2, 2));
+        }
+        connection.disconnect();
+        assert_eq!(*SIGNAL.send("a", &1), [1]);
+    });
+}
+
+/// Two signals that call each other are no deeper than one that calls itself.
+#[test]
+fn the_limit_is_for_all_signals_of_a_thread() {
+    static PONG: Countdown = Signal::new();
+    survives("the_limit_is_for_all_signals_of_a_thread", || {
+        SIGNAL.connect(|_, left| count(*left, |left| PONG.send(Sender::NONE, left)[0]));
+        PONG.connect(|_, left| match *left {
+            400 => thread::spawn(|| SIGNAL.send(Sender::NONE, &700)[0] + 1)
+                .join()
+                .unwrap(),
+            left => count(left, |left| SIGNAL.send(Sender::NONE, left)[0]),
+        });
+        assert_refused(|| SIGNAL.send(Sender::NONE, &1_400)[0]);
+        assert_eq!(
+            *SIGNAL.send(Sender::NONE, &901),
+            [1_202],
+            "the other half in another thread"
+        );
+    });
+}
+
+/// What a receiver keeps on its stack is not a sign of a circle.
+#[test]
+fn a_few_sends_with_large_frames_work_where_the_stack_is_large() {
+    survives(
+        "a_few_sends_with_large_frames_work_where_the_stack_is_large",
+        || {
+            let large = thread::Builder::new().stack_size(64 << 20);
+            let thread = large.spawn(|| {
+                SIGNAL.connect(|_, left| {
+                    let buffer = std::hint::black_box([1_u8; 1 << 18]);
+                    count(*left, |left| SIGNAL.send(Sender::NONE, left)[0]) + u32::from(buffer[7])
+                        - 1
+                });
+                assert_eq!(*SIGNAL.send(Sender::NONE, &10), [10]);
+            });
+            thread.unwrap().join().unwrap();
+        },
+    );
+}
+
+/// One more than what is left gives, by way of `send`.
+fn count(left: u32, send: impl FnOnce(&u32) -> u32) -> u32 {
+    if left == 0 { 0 } else { send(&(left - 1)) + 1 }
+}
+
+fn first_answer(left: &u32) -> u32 {
+    let first = SIGNAL.send_until(Sender::NONE, left, |_| true);
+    first.unwrap().value
+}
+
+/// The answer, or 0 where the receiver panicked.
+fn robust_answer(left: &u32) -> u32 {
+    let mut results = SIGNAL.send_robust(Sender::NONE, left).into_iter();
+    results.next().unwrap().unwrap_or(0)
+}
+
+/// `send` goes `deep` down, refuses a circle, and is none the worse for it.
+fn goes(deep: u32, send: fn(&u32) -> u32) {
+    assert_eq!(send(&deep), deep);
+    assert_refused(|| send(&CIRCLE));
+    assert_eq!(send(&deep), deep, "after a circle");
+}
+
+fn assert_refused(send: impl FnOnce() -> u32 + std::panic::UnwindSafe) {
+    let payload = catch_unwind(send).unwrap_err();
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let message = text.or(payload.downcast_ref::<&str>().copied()).unwrap();
+    assert!(
+        message.contains("nested") && message.contains("1000"),
+        "said {message:?}"
+    );
+}
+
+/// Runs `test` on an ordinary thread of another process, which may not end by a signal.
+fn survives(name: &str, test: impl FnOnce() + Send + 'static) {
+    const CHILD: &str = "FANFARE_NESTING_TEST";
+    if env::var(CHILD).is_ok_and(|child| child == name) {
+        let thread = thread::Builder::new().stack_size(2 << 20);
+        return thread.spawn(test).unwrap().join().unwrap();
+    }
+    let mut child = Command::new(env::current_exe().unwrap());
+    child
+        .args(["--exact", name, "--nocapture"])
+        .env(CHILD, name);
+    // A trace of every level at every level takes minutes.
+    let child = child.env("RUST_BACKTRACE", "0").output().unwrap();
+    let said = String::from_utf8_lossy(&child.stderr);
+    assert!(child.status.success(), "{}\n{said}", child.status);
+}

@@ -1,0 +1,502 @@
+//! A panic travels or is caught, and after it everything works as before.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use fanfare::{Connection, Identity, Sender, Signal};
+
+type Asked = Signal<(), u32>;
+
+#[test]
+fn a_panic_travels_with_its_payload_and_the_rest_do_not_run() {
+    let signal = Asked::new();
+    let ran = Arc::new(AtomicUsize::new(0));
+    signal.connect(counting(&ran));
+    signal.connect(|_, ()| panic_any(404_u16));
+    signal.connect(counting(&ran));
+    let payload = catch_unwind(AssertUnwindSafe(|| signal.send(Sender::NONE, &()))).unwrap_err();
+    assert_eq!(payload.downcast_ref::<u16>(), Some(&404));
+    assert_eq!(ran.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn every_way_of_sending_lets_a_panic_travel_but_the_robust_one() {
+    let ways: [fn(&Asked); 5] = [
+        |signal| drop(signal.send("n", &())),
+        |signal| assert!(signal.send_until("n", &(), |_| false).is_none()),
+        |signal| {
+            assert!(
+                signal
+                    .send_each("n", &(), |_, _| ControlFlow::Break(()))
+                    .is_break()
+            )
+        },
+        |signal| drop(signal.emitter().send("n", &())),
+        |signal| {
+            assert!(
+                signal
+                    .emitter()
+                    .send_each("n", &(), |_, _| ControlFlow::Break(()))
+                    .is_break()
+            )
+        },
+    ];
+    let signal = Asked::new();
+    let ran = Arc::new(AtomicUsize::new(0));
+    signal.connect(|_, ()| panic!("travels"));
+    signal.connect(counting(&ran));
+    for (way, send) in ways.iter().enumerate() {
+        let payload = catch_unwind(AssertUnwindSafe(|| send(&signal))).unwrap_err();
+        assert_eq!(
+            payload.downcast_ref::<&str>(),
+            Some(&"travels"),
+            "way {way}"
+        );
+    }
+    assert_eq!(ran.load(Ordering::Relaxed), 0);
+    assert_eq!(signal.send_robust("n", &()).failures().count(), 1);
+    assert_eq!(signal.emitter().send_robust("n", &()).failures().count(), 1);
+    assert_eq!(ran.load(Ordering::Relaxed), 2);
+}
+
+/// Few receivers, many, those of a sender among them, weak ones: each is walked in its own way.
+#[test]
+fn for_every_shape_of_table_the_rest_do_not_run() {
+    let target = Arc::new(());
+    let shapes: [(usize, fn(&Asked, &Arc<()>, &Arc<AtomicUsize>)); 5] = [
+        (3, |signal, _, ran| drop(signal.connect(counting(ran)))),
+        (100, |signal, _, ran| drop(signal.connect(counting(ran)))),
+        (100, |signal, _, ran| {
+            drop(signal.options().sender("n").connect(counting(ran)))
+        }),
+        (20, |signal, _, ran| {
+            drop(signal.options().once().connect(counting(ran)))
+        }),
+        (20, |signal, target, ran| {
+            let counting = counting(ran);
+            signal.connect_weak(target, move |(): &(), sender, event| {
+                counting(sender, event)
+            });
+        }),
+    ];
+    for (shape, (many, connect)) in shapes.iter().enumerate() {
+        let signal = Asked::new();
+        let ran = Arc::new(AtomicUsize::new(0));
+        (0..*many).for_each(|_| connect(&signal, &target, &ran));
+        let failing = signal.connect(|_, ()| panic!("in the middle"));
+        (0..*many).for_each(|_| connect(&signal, &target, &ran));
+        assert!(catch_unwind(AssertUnwindSafe(|| signal.send("n", &()))).is_err());
+        assert_eq!(ran.swap(0, Ordering::Relaxed), *many, "shape {shape}");
+        let responses = signal.send_robust("n", &());
+        let failures: Vec<_> = responses
+            .failures()
+            .map(fanfare::Failure::receiver)
+            .collect();
+        assert_eq!(failures, [failing.id()], "shape {shape}");
+        assert_eq!(
+            ran.load(Ordering::Relaxed),
+            responses.len() - 1,
+            "shape {shape}"
+        );
+        assert!(responses.len() > *many, "shape {shape}");
+        assert_works(&signal);
+    }
+}
+
+#[test]
+fn a_panic_of_the_one_who_asks_travels_too() {
+    let signal = Asked::new();
+    signal.connect(|_, ()| 1);
+    let until = catch_unwind(AssertUnwindSafe(|| {
+        signal.send_until(Sender::NONE, &(), |_| panic!("asker"))
+    }));
+    assert!(until.is_err());
+    let each = catch_unwind(AssertUnwindSafe(|| {
+        signal.send_each::<()>(Sender::NONE, &(), |_, _| panic!("asker"))
+    }));
+    assert!(each.is_err());
+    assert_works(&signal);
+}
+
+#[test]
+fn robust_sends_catch_every_kind_of_payload() {
+    let signal = Asked::new();
+    signal.connect(|_, ()| panic!("a literal"));
+    signal.connect(|_, ()| panic!("a {}", "format"));
+    signal.connect(|_, ()| panic_any(7_u8));
+    signal.connect(|_, ()| panic_any(Box::<dyn std::error::Error + Send + Sync>::from("boxed")));
+    signal.connect(|_, ()| 5);
+    let responses = signal.send_robust(Sender::NONE, &());
+    let messages: Vec<_> = responses
+        .failures()
+        .map(|failure| failure.message().to_owned())
+        .collect();
+    assert_eq!(messages[..2], ["a literal", "a format"]);
+    assert!(
+        messages.iter().all(|message| !message.is_empty()),
+        "{messages:?}"
+    );
+    assert_eq!(
+        responses.iter().filter_map(Result::ok).collect::<Vec<_>>(),
+        [&5]
+    );
+    let third = responses.into_iter().nth(2).unwrap().unwrap_err();
+    assert_eq!(third.into_panic().downcast_ref::<u8>(), Some(&7));
+}
+
+#[test]
+fn what_a_panic_leaves_behind_is_the_signal_as_it_was() {
+    let signal = Asked::new();
+    let failing = signal.connect(|_, ()| panic!("always"));
+    let held = Arc::new(());
+    let captured = Arc::clone(&held);
+    let other = signal
+        .options()
+        .sender("a")
+        .connect(move |_, ()| Arc::strong_count(&captured) as u32);
+    for _ in 0..50 {
+        assert!(catch_unwind(AssertUnwindSafe(|| signal.send("a", &()))).is_err());
+        assert!(!signal.send_robust("a", &()).all_ok());
+    }
+    assert!(failing.is_connected() && other.is_connected());
+    assert_eq!(signal.len(), 2);
+    assert!(failing.disconnect());
+    assert_eq!(*signal.send("a", &()), [2]);
+    other.disconnect();
+    assert_eq!(
+        Arc::strong_count(&held),
+        1,
+        "no snapshot was left behind by the panics"
+    );
+    assert_works(&signal);
+}
+
+#[test]
+fn a_signal_may_cross_catch_unwind_as_it_is() {
+    static SIGNAL: Asked = Asked::new();
+    SIGNAL.connect(|_, ()| panic!("crosses"));
+    assert!(catch_unwind(|| SIGNAL.send(Sender::NONE, &())).is_err());
+    let signal = Asked::new();
+    let connection = signal.connect(|_, ()| 1);
+    assert!(
+        catch_unwind(move || signal.send(Sender::NONE, &()).len()).is_ok_and(|count| count == 1)
+    );
+    assert!(!connection.is_connected());
+}
+
+/// However a receiver is removed, its destructor's panic stays where it was.
+#[test]
+fn a_panic_in_a_destructor_never_travels() {
+    let removals: [fn(&Asked, Connection, Identity); 7] = [
+        |_, connection, _| assert!(connection.disconnect()),
+        |_, connection, _| drop(connection.scoped()),
+        |_, connection, _| {
+            connection
+                .disconnect_and_wait(std::time::Duration::from_secs(30))
+                .unwrap()
+        },
+        |_, _, identity| drop(identity),
+        |signal, _, identity| assert_eq!(signal.disconnect_sender(&identity), 2),
+        |signal, _, _| assert_eq!(signal.disconnect_all(), 2),
+        |signal, _, identity| assert!(signal.disconnect_uid_from(&identity, "u")),
+    ];
+    for (way, remove) in removals.iter().enumerate() {
+        let signal = Asked::new();
+        let identity = Identity::new();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let connection = signal
+            .options()
+            .sender(&identity)
+            .dispatch_uid("u")
+            .connect(explosive(&dropped));
+        signal
+            .options()
+            .sender(&identity)
+            .connect(explosive(&dropped));
+        let outcome = catch_unwind(AssertUnwindSafe(|| remove(&signal, connection, identity)));
+        assert!(outcome.is_ok(), "way {way} let it travel");
+        assert!(
+            dropped.load(Ordering::Relaxed) >= 1,
+            "way {way} dropped nothing"
+        );
+        signal.disconnect_all();
+        assert_eq!(dropped.load(Ordering::Relaxed), 2, "way {way} lost one");
+        assert_works(&signal);
+    }
+}
+
+#[test]
+fn a_panic_in_a_destructor_does_not_travel_out_of_connect_or_the_end_of_a_signal() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let signal = Asked::new();
+    signal.options().dispatch_uid("u").connect(|_, ()| 1);
+    let refused = catch_unwind(AssertUnwindSafe(|| {
+        signal
+            .options()
+            .dispatch_uid("u")
+            .connect(explosive(&dropped))
+    }));
+    assert!(
+        refused.is_ok_and(|connection| !connection.is_new()),
+        "a refused duplicate"
+    );
+    assert_eq!(dropped.load(Ordering::Relaxed), 1);
+    signal.options().once().connect(explosive(&dropped));
+    let once = catch_unwind(AssertUnwindSafe(|| signal.send(Sender::NONE, &()).len()));
+    assert_eq!(once.ok(), Some(2), "one that is spent");
+    assert_eq!(dropped.load(Ordering::Relaxed), 2);
+    signal.connect(explosive(&dropped));
+    signal.connect(explosive(&dropped));
+    assert!(
+        catch_unwind(AssertUnwindSafe(|| drop(signal))).is_ok(),
+        "the end of the signal"
+    );
+    assert_eq!(dropped.load(Ordering::Relaxed), 4);
+}
+
+/// The snapshot of a send may be the last to hold what was removed during it.
+#[test]
+fn a_panic_in_a_destructor_at_the_end_of_a_send_does_not_travel() {
+    static SIGNAL: Asked = Asked::new();
+    let dropped = Arc::new(AtomicUsize::new(0));
+    SIGNAL.connect(|_, ()| SIGNAL.disconnect_all() as u32);
+    SIGNAL.connect(explosive(&dropped));
+    let sent = catch_unwind(|| SIGNAL.send(Sender::NONE, &()).to_vec());
+    assert_eq!(sent.ok(), Some(vec![2, 0]));
+    assert_eq!(dropped.load(Ordering::Relaxed), 1);
+    assert_works(&SIGNAL);
+}
+
+/// Two panics at once would end the process: the destructor's must be caught while the receiver's unwinds.
+#[test]
+fn a_panic_in_a_destructor_while_a_panic_travels_ends_nothing() {
+    static SIGNAL: Asked = Asked::new();
+    let dropped = Arc::new(AtomicUsize::new(0));
+    SIGNAL.connect(explosive(&dropped));
+    SIGNAL.connect(|_, ()| {
+        SIGNAL.disconnect_all();
+        panic!("travels")
+    });
+    let payload = catch_unwind(|| SIGNAL.send(Sender::NONE, &())).unwrap_err();
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&"travels"));
+    assert_eq!(dropped.load(Ordering::Relaxed), 1);
+    assert_works(&SIGNAL);
+}
+
+#[test]
+fn a_panic_in_the_destructor_of_a_weak_target_does_not_travel() {
+    struct Target;
+    impl Drop for Target {
+        fn drop(&mut self) {
+            panic!("target");
+        }
+    }
+    let signal = Asked::new();
+    let target = Arc::new(Target);
+    let last = Mutex::new(Some(Arc::clone(&target)));
+    signal.connect(move |_, ()| u32::from(last.lock().unwrap().take().is_some()));
+    signal.connect_weak(&target, |_: &Target, _, ()| 2);
+    drop(target);
+    let sent = catch_unwind(AssertUnwindSafe(|| signal.send(Sender::NONE, &()).to_vec()));
+    assert_eq!(
+        sent.ok(),
+        Some(vec![1, 2]),
+        "the send was the last to hold the target"
+    );
+    assert_eq!(*signal.send(Sender::NONE, &()), [0]);
+    assert_works(&signal);
+}
+
+#[test]
+fn a_panic_in_the_destructor_of_a_target_while_a_panic_travels_ends_nothing() {
+    let signal = Asked::new();
+    let targets = [const { Bomb }; 3].map(Arc::new);
+    for target in &targets {
+        signal.connect_weak(target, |_: &Bomb, _, ()| 1);
+    }
+    let last = Mutex::new(Some(targets));
+    signal.connect(move |_, ()| {
+        let targets = last.lock().unwrap().take();
+        targets.map_or(0, |_| panic!("travels"))
+    });
+    let payload = catch_unwind(AssertUnwindSafe(|| signal.send(Sender::NONE, &()))).unwrap_err();
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&"travels"));
+    assert_eq!(*signal.send(Sender::NONE, &()), [0], "the targets are gone");
+    assert_works(&signal);
+}
+
+#[test]
+fn a_payload_that_panics_when_dropped_does_not_stop_a_robust_send() {
+    let signal = Asked::new();
+    let ran = Arc::new(AtomicUsize::new(0));
+    signal.connect(|_, ()| panic_any(Bomb));
+    signal.connect(|_, ()| panic_any(Bomb));
+    signal.connect(counting(&ran));
+    let responses = catch_unwind(AssertUnwindSafe(|| signal.send_robust(Sender::NONE, &())))
+        .expect("the send itself succeeds");
+    assert_eq!(
+        (
+            responses.len(),
+            responses.failures().count(),
+            ran.load(Ordering::Relaxed)
+        ),
+        (3, 2, 1)
+    );
+    for failure in responses.into_iter().filter_map(Result::err) {
+        std::mem::forget(*failure.into_panic().downcast::<Bomb>().unwrap());
+    }
+    assert_works(&signal);
+}
+
+/// One is enough here: two that travelled out of one list would end the process.
+#[test]
+fn dropping_a_failure_whose_payload_panics_does_not_travel() {
+    let signal = Asked::new();
+    signal.connect(|_, ()| panic_any(Bomb));
+    let responses = signal.send_robust(Sender::NONE, &());
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(responses))).is_ok());
+    assert_works(&signal);
+}
+
+#[test]
+fn a_debug_that_panics_hurts_only_the_one_who_formats() {
+    struct Unprintable;
+    impl fmt::Debug for Unprintable {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("not to be printed")
+        }
+    }
+    let signal = Signal::<(), Result<Unprintable, Unprintable>>::new();
+    signal.connect(|_, ()| Ok(Unprintable));
+    signal.connect(|_, ()| Err(Unprintable));
+    signal.connect(|_, ()| panic_any(Unprintable));
+    let robust = signal.send_robust(Sender::NONE, &());
+    assert_eq!(robust.failures().count(), 1);
+    let failure = robust.failures().next().unwrap();
+    assert!(
+        !format!("{failure} {failure:?}").is_empty(),
+        "a payload is not formatted"
+    );
+    assert!(catch_unwind(AssertUnwindSafe(|| format!("{robust:?}"))).is_err());
+    let tried = signal.try_send(Sender::NONE, &()).unwrap_err();
+    assert!(catch_unwind(AssertUnwindSafe(|| format!("{tried:?}"))).is_err());
+    assert_eq!((tried.before.len(), signal.len()), (1, 3));
+    assert_eq!(signal.disconnect_all(), 3);
+}
+
+#[test]
+fn a_panic_inside_a_nested_send_travels_to_whoever_catches() {
+    static INNER: Asked = Asked::new();
+    static OUTER: Asked = Asked::new();
+    INNER.connect(|_, ()| panic!("deep"));
+    INNER.connect(|_, ()| 1);
+    OUTER.connect(|_, ()| INNER.send(Sender::NONE, &()).len() as u32);
+    OUTER.connect(|_, ()| INNER.send_robust(Sender::NONE, &()).len() as u32);
+    assert!(catch_unwind(|| OUTER.send(Sender::NONE, &())).is_err());
+    let responses = OUTER.send_robust(Sender::NONE, &());
+    assert_eq!(
+        responses
+            .failures()
+            .map(|failure| failure.message().to_owned())
+            .collect::<Vec<_>>(),
+        ["deep"]
+    );
+    assert_eq!(
+        responses
+            .into_iter()
+            .filter_map(Result::ok)
+            .collect::<Vec<_>>(),
+        [2]
+    );
+    assert_works(&OUTER);
+    assert_works(&INNER);
+}
+
+/// A panic that climbs out of a send takes the send's nesting with it.
+#[test]
+fn panics_do_not_use_up_the_nesting_depth() {
+    static SIGNAL: Signal<u32, u32> = Signal::new();
+    SIGNAL.connect(|_, left| match *left {
+        0 => 0,
+        1_000_000 => panic!("at once"),
+        left => SIGNAL.send(Sender::NONE, &(left - 1))[0] + 1,
+    });
+    for _ in 0..1_500 {
+        assert!(catch_unwind(|| SIGNAL.send(Sender::NONE, &1_000_000)).is_err());
+        assert!(!SIGNAL.send_robust(Sender::NONE, &1_000_000).all_ok());
+    }
+    assert_eq!(*SIGNAL.send(Sender::NONE, &500), [500]);
+}
+
+#[test]
+fn a_panic_in_the_iterator_of_a_batch_connects_nothing() {
+    let signal = Asked::new();
+    let prepared = (0..10).map(|index| {
+        assert!(index < 7, "runs dry");
+        signal.options().prepare(move |_, ()| index)
+    });
+    assert!(catch_unwind(AssertUnwindSafe(|| signal.connect_many(prepared))).is_err());
+    assert!(signal.is_empty());
+    assert_works(&signal);
+}
+
+#[test]
+fn a_once_receiver_that_panics_is_spent() {
+    let signal = Asked::new();
+    let once = signal.options().once().connect(|_, ()| panic!("only once"));
+    let kept = signal.connect(|_, ()| 1);
+    assert!(catch_unwind(AssertUnwindSafe(|| signal.send(Sender::NONE, &()))).is_err());
+    assert!(!once.is_connected());
+    assert_eq!(*signal.send(Sender::NONE, &()), [1]);
+    assert!(kept.disconnect());
+    assert_works(&signal);
+}
+
+/// Connects, sends, and disconnects once more in every way that takes a lock.
+fn assert_works(signal: &Asked) {
+    signal.disconnect_all();
+    let target = Arc::new(3_u32);
+    let scoped = signal.connect(|_, ()| 1).scoped();
+    signal.connect_weak(&target, |target: &u32, _, ()| *target);
+    let many = signal.connect_many([signal.options().prepare(|_, ()| 4)]);
+    assert_eq!(*signal.send(Sender::NONE, &()), [1, 3, 4]);
+    assert!(signal.send_robust(Sender::NONE, &()).all_ok());
+    drop((scoped, target));
+    assert_eq!(*signal.send(Sender::NONE, &()), [4]);
+    many[0]
+        .disconnect_and_wait(std::time::Duration::from_secs(30))
+        .unwrap();
+    signal.purge();
+    assert!(signal.is_empty());
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+/// A receiver whose destructor counts and then panics.
+fn explosive(
+    dropped: &Arc<AtomicUsize>,
+) -> impl Fn(Sender<'_>, &()) -> u32 + Send + Sync + 'static {
+    struct Charge(Arc<AtomicUsize>);
+    impl Drop for Charge {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            panic!("in the destructor of a receiver");
+        }
+    }
+    let charge = Charge(Arc::clone(dropped));
+    move |_, ()| charge.0.load(Ordering::Relaxed) as u32
+}
+
+fn counting(ran: &Arc<AtomicUsize>) -> impl Fn(Sender<'_>, &()) -> u32 + Send + Sync + 'static {
+    let ran = Arc::clone(ran);
+    move |_, ()| ran.fetch_add(1, Ordering::Relaxed) as u32
+}

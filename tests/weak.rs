@@ -1,0 +1,309 @@
+//! A weak receiver lives as long as its target; the dead are counted and go.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+
+use fanfare::{Sender, Signal};
+
+type Asked = Signal<(), u32>;
+
+#[test]
+fn it_runs_while_its_target_lives_and_does_not_keep_it() {
+    let signal = Asked::new();
+    let target = Arc::new(3);
+    let connection = signal.connect_weak(&target, read);
+    assert_eq!(Arc::strong_count(&target), 1);
+    assert_eq!(*signal.send(Sender::NONE, &()), [3]);
+    assert_eq!(
+        Arc::strong_count(&target),
+        1,
+        "nor does a send, once it is over"
+    );
+    assert!(connection.is_connected());
+    assert_eq!(Arc::into_inner(target), Some(3));
+    assert!(signal.send(Sender::NONE, &()).is_empty());
+    assert!(!connection.is_connected());
+}
+
+/// A few at a time, so that no send pays for the end of many.
+#[test]
+fn the_dead_go_with_the_next_sends_and_are_counted() {
+    let signal = Asked::new();
+    let targets: Vec<_> = (0..20).map(Arc::new).collect();
+    for (index, target) in targets.iter().enumerate() {
+        let options = signal.options();
+        let options = if index < 10 {
+            options
+        } else {
+            options.sender("a")
+        };
+        options.connect_weak(target, read);
+    }
+    drop(targets);
+    assert_eq!((signal.len(), signal.purged()), (20, 0));
+    while !signal.is_empty() {
+        let before = signal.len();
+        assert!(signal.send("a", &()).is_empty());
+        assert!(
+            signal.len() < before,
+            "{before} dead are left and none goes"
+        );
+    }
+    assert_eq!(signal.purged(), 20);
+}
+
+#[test]
+fn the_dead_of_other_senders_go_by_a_purge() {
+    let signal = Asked::new();
+    let target = Arc::new(1);
+    signal
+        .options()
+        .sender("never sent from")
+        .connect_weak(&target, read);
+    drop(target);
+    signal.send("another", &());
+    let left = signal.len();
+    assert_eq!(
+        (signal.purge(), signal.purged(), signal.len()),
+        (left, 1, 0)
+    );
+}
+
+/// Without a single send, connects alone must not pile up the dead.
+#[test]
+fn connects_take_the_dead_away() {
+    let signal = Asked::new();
+    for value in 0..10_000 {
+        signal.connect_weak(&Arc::new(value), read);
+    }
+    assert!(
+        signal.len() < 1_000,
+        "{} of 10,000 dead are held",
+        signal.len()
+    );
+    assert_eq!(signal.len() as u64 + signal.purged(), 10_000);
+    let kept = Arc::new(1);
+    for value in 0..10_000_u64 {
+        signal.options().sender(value).connect_weak(&kept, read);
+        signal
+            .options()
+            .sender(value)
+            .connect_weak(&Arc::new(2), read);
+    }
+    assert!(
+        signal.len() < 25_000,
+        "{} are held for 10,000 alive",
+        signal.len()
+    );
+    signal.purge();
+    assert_eq!((signal.len(), signal.purged()), (10_000, 20_000));
+}
+
+#[test]
+fn every_way_of_sending_skips_the_dead() {
+    let ways: [fn(&Asked) -> usize; 5] = [
+        |signal| signal.send("n", &()).len(),
+        |signal| signal.send_robust("n", &()).len(),
+        |signal| usize::from(signal.send_until("n", &(), |_| true).is_some()),
+        |signal| {
+            usize::from(
+                signal
+                    .send_each("n", &(), |_, _| std::ops::ControlFlow::Break(()))
+                    .is_break(),
+            )
+        },
+        |signal| signal.emitter().send("n", &()).len(),
+    ];
+    for (way, send) in ways.iter().enumerate() {
+        let signal = Asked::new();
+        let target = Arc::new(1);
+        signal.options().sender("n").connect_weak(&target, read);
+        assert_eq!(send(&signal), 1, "way {way}");
+        drop(target);
+        assert_eq!(send(&signal), 0, "way {way}");
+        assert_eq!((signal.len(), signal.purged()), (0, 1), "way {way}");
+    }
+}
+
+#[test]
+fn the_same_method_of_the_same_target_is_one_connection() {
+    let signal = Asked::new();
+    let (left, right) = (Arc::new(1), Arc::new(1));
+    assert!(signal.connect_weak(&left, read).is_new());
+    assert!(!signal.connect_weak(&left, read).is_new());
+    assert!(!signal.connect_weak(&Arc::clone(&left), read).is_new());
+    assert!(
+        signal.connect_weak(&right, read).is_new(),
+        "equal is not the same"
+    );
+    assert!(signal.connect_weak(&left, double).is_new());
+    assert!(
+        signal
+            .options()
+            .sender("a")
+            .connect_weak(&left, read)
+            .is_new()
+    );
+    let offset = 5;
+    for _ in 0..2 {
+        assert!(
+            signal
+                .connect_weak(&left, move |target: &u32, _, ()| target + offset)
+                .is_new(),
+            "what captures is always new"
+        );
+    }
+    assert_eq!(*signal.send("a", &()), [1, 1, 2, 1, 6, 6]);
+    assert!(signal.disconnect_weak(&left, read));
+    assert!(
+        !signal.disconnect_weak(&left, read),
+        "the one for a sender is another"
+    );
+    assert_eq!(*signal.send(Sender::NONE, &()), [1, 2, 6, 6]);
+}
+
+/// Two targets of no size may share an address with anything; the allocation tells them apart.
+#[test]
+fn targets_without_a_size_are_told_apart() {
+    struct Nothing;
+    let signal = Asked::new();
+    let targets = [const { Nothing }; 3].map(Arc::new);
+    for target in &targets {
+        assert!(signal.connect_weak(target, |_: &Nothing, _, ()| 1).is_new());
+    }
+    assert_eq!(signal.send(Sender::NONE, &()).len(), 3);
+}
+
+/// The key is not an address that the next target could inherit.
+#[test]
+fn a_new_target_at_the_same_address_is_new() {
+    let signal = Asked::new();
+    for round in 0..200 {
+        let target = Arc::new(round);
+        assert!(signal.connect_weak(&target, read).is_new(), "round {round}");
+        assert_eq!(*signal.send(Sender::NONE, &()), [round]);
+        drop(target);
+        let next = Arc::new(round + 1_000);
+        assert!(signal.connect_weak(&next, read).is_new(), "round {round}");
+        assert_eq!(*signal.send(Sender::NONE, &()), [round + 1_000]);
+    }
+    signal.purge();
+    assert_eq!(signal.purged(), 400);
+}
+
+#[test]
+fn dropped_during_a_send_it_still_runs_and_dies_after() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let signal = Asked::new();
+    let target = Arc::new(Mortal(Arc::clone(&drops)));
+    let last = Mutex::new(Some(Arc::clone(&target)));
+    signal.connect(move |_, ()| last.lock().unwrap().take().map_or(0, |_| 1));
+    signal.connect_weak(&target, Mortal::deaths);
+    signal.connect_weak(&target, |mortal: &Mortal, _, ()| {
+        mortal.0.load(Ordering::Relaxed) as u32 + 10
+    });
+    drop(target);
+    assert_eq!(
+        *signal.send(Sender::NONE, &()),
+        [1, 0, 10],
+        "alive to the last receiver"
+    );
+    assert_eq!(drops.load(Ordering::Relaxed), 1);
+    assert_eq!(*signal.send(Sender::NONE, &()), [0]);
+    assert_eq!((signal.len(), signal.purged()), (1, 2));
+}
+
+#[test]
+fn dropped_by_another_thread_during_a_send_it_still_runs() {
+    static SIGNAL: Asked = Asked::new();
+    let (running, runs) = mpsc::channel();
+    let (go, goes) = mpsc::channel();
+    let goes = Mutex::new(goes);
+    let blocking = SIGNAL.connect(move |_, ()| {
+        running.send(()).unwrap();
+        goes.lock().unwrap().recv().unwrap();
+        1
+    });
+    let target = Arc::new(2);
+    SIGNAL.connect_weak(&target, read);
+    let send = thread::spawn(|| SIGNAL.send(Sender::NONE, &()).to_vec());
+    runs.recv().unwrap();
+    drop(target);
+    go.send(()).unwrap();
+    assert_eq!(send.join().unwrap(), [1, 2]);
+    blocking.disconnect();
+    assert!(SIGNAL.send(Sender::NONE, &()).is_empty());
+}
+
+#[test]
+fn a_send_that_panics_lets_go_of_the_targets() {
+    let signal = Asked::new();
+    let target = Arc::new(1);
+    signal.connect_weak(&target, read);
+    signal.connect(|_, ()| panic!("after it"));
+    signal.connect_weak(&target, double);
+    assert!(catch_unwind(AssertUnwindSafe(|| signal.send(Sender::NONE, &()))).is_err());
+    assert_eq!(Arc::strong_count(&target), 1);
+    assert!(!signal.send_robust(Sender::NONE, &()).all_ok());
+    assert_eq!(Arc::strong_count(&target), 1);
+}
+
+#[test]
+fn disconnecting_frees_the_allocation_and_what_the_method_captured() {
+    let signal = Asked::new();
+    let target = Arc::new(1);
+    let held = Arc::new(());
+    let captured = Arc::clone(&held);
+    let connection = signal.connect_weak(&target, move |target: &u32, _, ()| {
+        target + Arc::strong_count(&captured) as u32
+    });
+    assert_eq!((Arc::weak_count(&target), Arc::strong_count(&held)), (1, 2));
+    assert!(connection.disconnect());
+    assert_eq!((Arc::weak_count(&target), Arc::strong_count(&held)), (0, 1));
+    assert_eq!(signal.purged(), 0, "it was disconnected, it did not die");
+}
+
+#[test]
+fn a_target_may_disconnect_itself_in_its_destructor() {
+    static SIGNAL: Asked = Asked::new();
+    struct Leaving(Mutex<Option<fanfare::Connection>>, Arc<AtomicUsize>);
+    impl Drop for Leaving {
+        fn drop(&mut self) {
+            let connection = self.0.get_mut().unwrap().take().unwrap();
+            self.1
+                .store(1 + usize::from(connection.disconnect()), Ordering::Relaxed);
+        }
+    }
+    let outcome = Arc::new(AtomicUsize::new(0));
+    let target = Arc::new(Leaving(Mutex::new(None), Arc::clone(&outcome)));
+    let connection = SIGNAL.connect_weak(&target, |_: &Leaving, _, ()| 1);
+    *target.0.lock().unwrap() = Some(connection);
+    drop(target);
+    assert_ne!(outcome.load(Ordering::Relaxed), 0, "it came back");
+    assert!(SIGNAL.send(Sender::NONE, &()).is_empty());
+    assert!(SIGNAL.is_empty());
+}
+
+struct Mortal(Arc<AtomicUsize>);
+
+impl Mortal {
+    fn deaths(&self, _: Sender<'_>, (): &()) -> u32 {
+        self.0.load(Ordering::Relaxed) as u32
+    }
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn read(target: &u32, _: Sender<'_>, (): &()) -> u32 {
+    *target
+}
+
+fn double(target: &u32, _: Sender<'_>, (): &()) -> u32 {
+    *target * 2
+}
