@@ -64,7 +64,10 @@ fn measure(mut cases: Vec<Case<'_>>) -> BTreeMap<String, (f64, f64)> {
 
 fn sends() {
     println!("one thread, ns per send: least / median");
-    println!("{:>5} {:>17} {:>17} {:>17} {:>17} {:>17}   signal/arcswap  signal/bare  emitter/bare", "", "bare", "arcswap", "signal", "emitter", "rwlock");
+    println!(
+        "{:>5} {:>17} {:>17} {:>17} {:>17} {:>17}   signal/arcswap  signal/bare  emitter/bare",
+        "", "bare", "arcswap", "signal", "emitter", "rwlock"
+    );
     for n in [0, 1, 4, 16, 64, 1024] {
         let bare = boxed(n);
         let arcswap = ArcSwap::from_pointee(boxed(n));
@@ -73,44 +76,71 @@ fn sends() {
         connect(&signal, n);
         let mut emitter = signal.emitter();
         let results = measure(vec![
-            ("bare".into(), Box::new(|repeats| {
-                for _ in 0..repeats {
-                    for receiver in black_box(&bare) {
-                        receiver(black_box(&1));
+            (
+                "bare".into(),
+                Box::new(|repeats| {
+                    for _ in 0..repeats {
+                        for receiver in black_box(&bare) {
+                            receiver(black_box(&1));
+                        }
                     }
-                }
-            })),
-            ("arcswap".into(), Box::new(|repeats| {
-                for _ in 0..repeats {
-                    for receiver in black_box(&arcswap).load().iter() {
-                        receiver(black_box(&1));
+                }),
+            ),
+            (
+                "arcswap".into(),
+                Box::new(|repeats| {
+                    for _ in 0..repeats {
+                        for receiver in black_box(&arcswap).load().iter() {
+                            receiver(black_box(&1));
+                        }
                     }
-                }
-            })),
-            ("signal".into(), Box::new(|repeats| {
-                for _ in 0..repeats {
-                    black_box(&signal).send(Sender::NONE, black_box(&1));
-                }
-            })),
-            ("emitter".into(), Box::new(|repeats| {
-                for _ in 0..repeats {
-                    black_box(&mut emitter).send(Sender::NONE, black_box(&1));
-                }
-            })),
-            ("rwlock".into(), Box::new(|repeats| {
-                for _ in 0..repeats {
-                    for receiver in black_box(&rwlock).read().unwrap().iter() {
-                        receiver(black_box(&1));
+                }),
+            ),
+            (
+                "signal".into(),
+                Box::new(|repeats| {
+                    for _ in 0..repeats {
+                        black_box(&signal).send(Sender::NONE, black_box(&1));
                     }
-                }
-            })),
+                }),
+            ),
+            (
+                "emitter".into(),
+                Box::new(|repeats| {
+                    for _ in 0..repeats {
+                        black_box(&mut emitter).send(Sender::NONE, black_box(&1));
+                    }
+                }),
+            ),
+            (
+                "rwlock".into(),
+                Box::new(|repeats| {
+                    for _ in 0..repeats {
+                        for receiver in black_box(&rwlock).read().unwrap().iter() {
+                            receiver(black_box(&1));
+                        }
+                    }
+                }),
+            ),
         ]);
         let cell = |name: &str| format!("{:.2} / {:.2}", results[name].0, results[name].1);
-        let ratio = |a: &str, b: &str| format!("{:.2} / {:.2}", results[a].0 / results[b].0, results[a].1 / results[b].1);
+        let ratio = |a: &str, b: &str| {
+            format!(
+                "{:.2} / {:.2}",
+                results[a].0 / results[b].0,
+                results[a].1 / results[b].1
+            )
+        };
         println!(
             "{n:>5} {:>17} {:>17} {:>17} {:>17} {:>17}   {:>14}  {:>11}  {:>12}",
-            cell("bare"), cell("arcswap"), cell("signal"), cell("emitter"), cell("rwlock"),
-            ratio("signal", "arcswap"), ratio("signal", "bare"), ratio("emitter", "bare"),
+            cell("bare"),
+            cell("arcswap"),
+            cell("signal"),
+            cell("emitter"),
+            cell("rwlock"),
+            ratio("signal", "arcswap"),
+            ratio("signal", "bare"),
+            ratio("emitter", "bare"),
         );
     }
     let mut cases: Vec<Case<'_>> = Vec::new();
@@ -118,11 +148,14 @@ fn sends() {
         let signal = Signal::<u64>::new();
         connect_senders(&signal, n);
         let sender = Sender::key(u128::from(n / 2));
-        cases.push((format!("{n} senders, one of them sends"), Box::new(move |repeats| {
-            for _ in 0..repeats {
-                black_box(&signal).send(black_box(sender), black_box(&1));
-            }
-        })));
+        cases.push((
+            format!("{n} senders, one of them sends"),
+            Box::new(move |repeats| {
+                for _ in 0..repeats {
+                    black_box(&signal).send(black_box(sender), black_box(&1));
+                }
+            }),
+        ));
     }
     print(&measure(cases), "ns");
 }
@@ -134,28 +167,37 @@ fn changes() {
         let signal: &'static Signal<u64> = Box::leak(Box::default());
         let mut held = connect(signal, n);
         let mut random = Lcg(1);
-        cases.push((format!("{n:>8} held, newest"), Box::new(move |repeats| {
-            for _ in 0..repeats {
-                add(signal, Sender::NONE, n).disconnect();
-            }
-        })));
-        cases.push((format!("{n:>8} held, random"), Box::new(move |repeats| {
-            for _ in 0..repeats {
-                let at = random.below(held.len());
-                let added = add(signal, Sender::NONE, n);
-                std::mem::replace(&mut held[at], added).disconnect();
-            }
-        })));
+        cases.push((
+            format!("{n:>8} held, newest"),
+            Box::new(move |repeats| {
+                for _ in 0..repeats {
+                    add(signal, Sender::NONE, n).disconnect();
+                }
+            }),
+        ));
+        cases.push((
+            format!("{n:>8} held, random"),
+            Box::new(move |repeats| {
+                for _ in 0..repeats {
+                    let at = random.below(held.len());
+                    let added = add(signal, Sender::NONE, n);
+                    std::mem::replace(&mut held[at], added).disconnect();
+                }
+            }),
+        ));
         let by_sender: &'static Signal<u64> = Box::leak(Box::default());
         let mut held = connect_senders(by_sender, n);
         let mut random = Lcg(2);
-        cases.push((format!("{n:>8} senders, random"), Box::new(move |repeats| {
-            for _ in 0..repeats {
-                let at = random.below(held.len());
-                held[at].disconnect();
-                held[at] = add(by_sender, Sender::key(at as u128), n);
-            }
-        })));
+        cases.push((
+            format!("{n:>8} senders, random"),
+            Box::new(move |repeats| {
+                for _ in 0..repeats {
+                    let at = random.below(held.len());
+                    held[at].disconnect();
+                    held[at] = add(by_sender, Sender::key(at as u128), n);
+                }
+            }),
+        ));
     }
     print(&measure(cases), "ns");
 }
@@ -167,13 +209,17 @@ fn add(signal: &Signal<u64>, sender: Sender<'_>, c: u64) -> Connection {
 }
 
 fn two_threads() {
-    println!("\nsends to 4 receivers, ns per send and thread: one thread, two threads (medians), speed kept");
+    println!(
+        "\nsends to 4 receivers, ns per send and thread: one thread, two threads (medians), speed kept"
+    );
     let signal = Signal::<u64>::new();
     connect(&signal, 4);
     let rwlock = RwLock::new(boxed(4));
     let works: [(&str, &(dyn Fn() + Sync)); 3] = [
-        ("signal", &|| for _ in 0..SENDS {
-            black_box(&signal).send(Sender::NONE, black_box(&1));
+        ("signal", &|| {
+            for _ in 0..SENDS {
+                black_box(&signal).send(Sender::NONE, black_box(&1));
+            }
         }),
         ("emitter", &|| {
             let mut emitter = signal.emitter();
@@ -181,9 +227,11 @@ fn two_threads() {
                 black_box(&mut emitter).send(Sender::NONE, black_box(&1));
             }
         }),
-        ("rwlock", &|| for _ in 0..SENDS {
-            for receiver in black_box(&rwlock).read().unwrap().iter() {
-                receiver(black_box(&1));
+        ("rwlock", &|| {
+            for _ in 0..SENDS {
+                for receiver in black_box(&rwlock).read().unwrap().iter() {
+                    receiver(black_box(&1));
+                }
             }
         }),
     ];
@@ -196,7 +244,10 @@ fn two_threads() {
         }
         one.sort_by(f64::total_cmp);
         two.sort_by(f64::total_cmp);
-        let (one, two) = (one[ROUNDS / 2] / f64::from(SENDS), two[ROUNDS / 2] / f64::from(SENDS));
+        let (one, two) = (
+            one[ROUNDS / 2] / f64::from(SENDS),
+            two[ROUNDS / 2] / f64::from(SENDS),
+        );
         println!("  {name:<8} {one:>8.2} {two:>8.2} {:>6.2}", one / two);
     }
 }
@@ -215,7 +266,10 @@ fn on_threads(count: usize, work: &(dyn Fn() + Sync)) -> f64 {
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().expect("the work does not panic")).fold(0.0, f64::max)
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("the work does not panic"))
+            .fold(0.0, f64::max)
     })
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn target_panicked(payload: Box<dyn Any + Send>) {
 #[cfg(feature = "tracing")]
 fn event(what: &str, receiver: Option<ReceiverId>, name: &str, message: &str) {
     let reported = catch_unwind(AssertUnwindSafe(|| {
-        tracing::error!(target: "fanfare", receiver = receiver.map(tracing::field::display), name, message, "{what}");
+        tracing::error!(target: "fanfare", receiver = receiver.map(tracing::field::display), name, panic = message, "{what}");
     }));
     if let Err(payload) = reported {
         discard(payload);

@@ -61,6 +61,7 @@ impl<R> Responses<R> {
     /// Pushing them one by one would keep the count in memory, for the vector might grow:
     /// 4 ns for a send to one receiver.
     #[inline(always)]
+    #[expect(clippy::uninit_vec, reason = "values without size need no memory")]
     pub(crate) fn counted(answers: usize) -> Self {
         debug_assert!(Self::ONLY_COUNTED);
         let mut values = Vec::new();

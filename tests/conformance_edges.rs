@@ -100,7 +100,8 @@ fn the_snapshot_holds_for_every_shape_of_table_and_every_way_of_sending() {
         },
     ];
     let target = Arc::new(5);
-    let shapes: [(u32, fn(u32, &Arc<u32>)); 6] = [
+    type Shape = fn(u32, &Arc<u32>);
+    let shapes: [(u32, Shape); 6] = [
         (3, |value, _| drop(SIGNAL.connect(answer(value)))),
         (100, |value, _| drop(SIGNAL.connect(answer(value)))),
         (100, |value, _| {

@@ -66,7 +66,8 @@ fn every_way_of_sending_lets_a_panic_travel_but_the_robust_one() {
 #[test]
 fn for_every_shape_of_table_the_rest_do_not_run() {
     let target = Arc::new(());
-    let shapes: [(usize, fn(&Asked, &Arc<()>, &Arc<AtomicUsize>)); 5] = [
+    type Shape = fn(&Asked, &Arc<()>, &Arc<AtomicUsize>);
+    let shapes: [(usize, Shape); 5] = [
         (3, |signal, _, ran| drop(signal.connect(counting(ran)))),
         (100, |signal, _, ran| drop(signal.connect(counting(ran)))),
         (100, |signal, _, ran| {

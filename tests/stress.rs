@@ -87,7 +87,7 @@ fn every_send_calls_exactly_those_that_were_there() {
     });
     assert_eq!(signal.len(), 20);
     let mut surely = 0;
-    for sent in &sends {
+    for sent in sends.iter().step_by(sends.len() / 5_000 + 1) {
         let mut called = sent.called.clone();
         called.sort_unstable();
         assert!(
