@@ -66,16 +66,18 @@ inventory::collect!(Registration);
 pub fn connect_receivers() -> ConnectReport {
     static REPORT: Mutex<Vec<ReportEntry>> = Mutex::new(Vec::new());
     let mut report = REPORT.lock().unwrap_or_else(PoisonError::into_inner);
-    if report.is_empty() {
-        let mut registrations: Vec<_> = inventory::iter::<Registration>().collect();
-        registrations.sort_by_key(|it| (it.file, it.line, it.receiver, it.signal));
-        report.extend(registrations.into_iter().map(|it| ReportEntry {
+    let mut registrations: Vec<_> = inventory::iter::<Registration>().collect();
+    registrations.sort_by_key(|it| (it.file, it.line, it.receiver, it.signal));
+    // Goes on where an earlier call was stopped by a panic: a signal's initialiser can.
+    for it in registrations.into_iter().skip(report.len()) {
+        let is_new = (it.connect)().is_new();
+        report.push(ReportEntry {
             signal: it.signal,
             receiver: it.receiver,
             file: it.file,
             line: it.line,
-            is_new: (it.connect)().is_new(),
-        }));
+            is_new,
+        });
     }
     ConnectReport {
         entries: report.clone(),

@@ -402,7 +402,7 @@ impl<T: Table> Change<'_, T> {
         match self
             .added
             .iter()
-            .position(|pending| pending.link().number() == number)
+            .rposition(|pending| pending.link().number() == number)
         {
             Some(at) => self.garbage.push(self.added.remove(at)),
             None => self.removed.push(entry),
