@@ -194,6 +194,9 @@ struct Writer<T: Table> {
 
 /// What `current` says where nothing is published.
 const NOBODY: usize = 0;
+/// What it says while the last table goes: not that table's address any more, lest an
+/// emitter that holds it calls what a send of the same thread has found gone.
+const GOING: usize = 1;
 const SWEEP_AT_LEAST: usize = 16;
 
 impl<T: Table> Hub<T> {
@@ -437,18 +440,17 @@ impl<T: Table> Change<'_, T> {
             None => Some(T::empty().with(&self.added)),
         };
         let next = next.filter(|table| !table.is_empty()).map(Arc::new);
+        let is_last = next.is_none();
         let current = next
             .as_ref()
-            .map_or(NOBODY, |table| Arc::as_ptr(table).addr());
-        if current != NOBODY {
-            // Relaxed: before the swap below, whose release carries it to whoever sees the
-            // new table. Partner: `current`. Row H1.
-            self.hub.current.store(current, Ordering::Relaxed);
-        }
+            .map_or(GOING, |table| Arc::as_ptr(table).addr());
+        // Relaxed: before the swap below, whose release carries it to whoever sees the new
+        // table, or none. Partner: `current`. Row H1.
+        self.hub.current.store(current, Ordering::Relaxed);
         // The swap releases the finished table to the acquiring load of `snapshot`;
         // otherwise a send could call a half-built entry. Row H3.
         let old = self.hub.cell.swap(next);
-        if current == NOBODY {
+        if is_last {
             // Release: after the swap, to be seen no earlier than it by `current`. No other
             // writer is between the two, for the lock is held. Row H1.
             self.hub.current.store(NOBODY, Ordering::Release);

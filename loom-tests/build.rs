@@ -1,0 +1,220 @@
+//! Writes copies of `src/table/publish.rs` in each of which one step is weakened. A model that
+//! passes over such a copy as well has not checked that step.
+
+use std::path::Path;
+use std::{env, fs};
+
+const SHIPPED: &str = "../src/table/publish.rs";
+
+/// A copy: its name, and what in it is replaced by what.
+type Weakened = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// As the shipped file, lines that are comments left out.
+const WEAKENED: &[Weakened] = &[
+    (
+        "address_after_swap",
+        &[(
+            "        self.hub.current.store(current, Ordering::Relaxed);
+        let old = self.hub.cell.swap(next);
+",
+            "        let old = self.hub.cell.swap(next);
+        self.hub.current.store(current, Ordering::Relaxed);
+",
+        )],
+    ),
+    (
+        "going_not_told",
+        &[(
+            "        self.hub.current.store(current, Ordering::Relaxed);
+",
+            "        if !is_last {
+            self.hub.current.store(current, Ordering::Relaxed);
+        }
+",
+        )],
+    ),
+    (
+        "nobody_after_unlock",
+        &[
+            (
+                "            self.hub.current.store(NOBODY, Ordering::Release);
+",
+                "",
+            ),
+            (
+                "        self.current = old;
+",
+                "        self.current = old;
+        let hub = self.hub;
+        drop(self);
+        if is_last {
+            hub.current.store(NOBODY, Ordering::Release);
+        }
+",
+            ),
+        ],
+    ),
+    (
+        "nobody_not_released",
+        &[(
+            "current.store(NOBODY, Ordering::Release)",
+            "current.store(NOBODY, Ordering::Relaxed)",
+        )],
+    ),
+    (
+        "current_not_acquired",
+        &[(
+            "self.current.load(Ordering::Acquire)",
+            "self.current.load(Ordering::Relaxed)",
+        )],
+    ),
+    (
+        "base_before_lock",
+        &[(
+            "        self.change_with(lock(&self.writer))
+",
+            "        let current = self.cell.load_full();
+        let mut change = self.change_with(lock(&self.writer));
+        change.current = current;
+        change
+",
+        )],
+    ),
+    (
+        "discard_base_before_lock",
+        &[(
+            "        if let Some(writer) = try_lock(&self.writer) {
+            let mut change = self.change_with(writer);
+",
+            "        let current = self.cell.load_full();
+        if let Some(writer) = try_lock(&self.writer) {
+            let mut change = self.change_with(writer);
+            change.current = current;
+",
+        )],
+    ),
+    (
+        "discard_waits",
+        &[(
+            "        if let Some(writer) = try_lock(&self.writer) {
+            let mut change",
+            "        {
+            let writer = lock(&self.writer);
+            let mut change",
+        )],
+    ),
+    (
+        "key_checked_before_lock",
+        &[
+            (
+                "        let mut connected = Vec::with_capacity(entries.len());
+        let mut change = self.change();
+",
+                "        let mut connected = Vec::with_capacity(entries.len());
+        let books = lock(&self.writer);
+        let known = |entry: &T::Entry| books.keys.get(&entry.key()?).cloned();
+        let mut known = entries.iter().map(known).collect::<Vec<_>>().into_iter();
+        drop(books);
+        let mut change = self.change();
+",
+            ),
+            (
+                "            let first = key
+                .as_ref()
+                .and_then(|key| change.writer.keys.get(key))
+                .cloned();
+",
+                "            let first = known.next().flatten();
+",
+            ),
+        ],
+    ),
+    (
+        "claim_in_two_steps",
+        &[(
+            "        self.state.fetch_or(SPENT, Ordering::Relaxed) & SPENT == 0
+",
+            "        let state = self.state.load(Ordering::Relaxed);
+        self.state.store(state | SPENT, Ordering::Relaxed);
+        state & SPENT == 0
+",
+        )],
+    ),
+    (
+        "spent_is_live",
+        &[(
+            "    entry.is_alive() && !entry.link().is_spent()
+",
+            "    entry.is_alive()
+",
+        )],
+    ),
+    (
+        "removed_unchecked",
+        &[(
+            "        if entry.link().is_removed() {
+            self.garbage.push(entry);
+",
+            "        if false {
+            self.garbage.push(entry);
+",
+        )],
+    ),
+    (
+        "unreachable_before_swap",
+        &[("& (UNREACHABLE | SPENT) == 0", "& (REMOVED | SPENT) == 0")],
+    ),
+    (
+        "unreachable_not_released",
+        &[(
+            "fetch_or(UNREACHABLE, Ordering::Release)",
+            "fetch_or(UNREACHABLE, Ordering::Relaxed)",
+        )],
+    ),
+    (
+        "unreachable_not_acquired",
+        &[(
+            "self.state.load(Ordering::Acquire) & (UNREACHABLE",
+            "self.state.load(Ordering::Relaxed) & (UNREACHABLE",
+        )],
+    ),
+    (
+        "notified_before_gone",
+        &[(
+            "            *lock(&quiet.gone) = true;
+            quiet.changed.notify_all();
+",
+            "            quiet.changed.notify_all();
+            *lock(&quiet.gone) = true;
+",
+        )],
+    ),
+    (
+        "one_notified",
+        &[("quiet.changed.notify_all();", "quiet.changed.notify_one();")],
+    ),
+];
+
+fn main() {
+    println!("cargo::rerun-if-changed={SHIPPED}");
+    println!("cargo::rerun-if-changed=build.rs");
+    let shipped = fs::read_to_string(SHIPPED)
+        .unwrap_or_else(|error| panic!("cannot read `{SHIPPED}`: {error}"));
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    let shipped: String = shipped.split_inclusive('\n').filter(is_code).collect();
+    let out = env::var_os("OUT_DIR").expect("cargo sets it");
+    for (name, replacements) in WEAKENED {
+        let mut text = shipped.clone();
+        for (step, weaker) in *replacements {
+            let found = text.matches(step).count();
+            assert!(
+                found == 1,
+                "`{SHIPPED}` has {found} of this step, which `{name}` weakens; adapt build.rs:\n{step}"
+            );
+            text = text.replace(step, weaker);
+        }
+        let path = Path::new(&out).join(name).with_extension("rs");
+        fs::write(&path, text)
+            .unwrap_or_else(|error| panic!("cannot write `{}`: {error}", path.display()));
+    }
+}

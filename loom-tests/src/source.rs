@@ -1,0 +1,93 @@
+//! `world/signal.rs` and `world/table.rs` follow files that the models cannot compile. When
+//! one of these steps changes there, change the model, and then the step here.
+
+const SIGNAL: &str = include_str!("../../src/signal.rs");
+const SPECIAL: &str = include_str!("../../src/send/special.rs");
+const EMITTER: &str = include_str!("../../src/send/emitter.rs");
+const RECEIVER: &str = include_str!("../../src/receiver.rs");
+const CONNECTION: &str = include_str!("../../src/connection.rs");
+const SYNC: &str = include_str!("../../src/table/sync.rs");
+
+/// Files with steps that they have in this order.
+const FOLLOWED: &[(&str, &str, &[&str])] = &[
+    (
+        "signal.rs",
+        SIGNAL,
+        &[
+            ".filter(|hub| hub.is_occupied())",
+            "let Some(hub) = self.occupied() else { return Responses::new(); };",
+            "match hub.snapshot().as_deref() { Some(table) => send::collect(",
+        ],
+    ),
+    (
+        "send/special.rs",
+        SPECIAL,
+        &[
+            "let weak = selection.iter().filter(|entry| entry.about().weak);",
+            "let pins = Pins(weak.map(|entry| entry.pin()).collect());",
+            "let mut discards = Discards {",
+            "if about.weak && pinned.next().is_none_or(Option::is_none) { discards.note(entry);",
+            "if about.once { if !about.link.claim() { discards.note(entry); return",
+            "discards.spent.push(entry.clone()); } visit(&**entry)",
+            "self.found.extend(self.spent.drain(..)); self.hub.disconnect_these(|_| self.found.to_vec());",
+            "self.hub.try_discard(&self.found);",
+        ],
+    ),
+    (
+        "send/emitter.rs",
+        EMITTER,
+        &[
+            "if self.hub.current() != self.seen { self.refresh(); } self.held.as_deref()",
+            "self.held = self.hub.load_full(); self.seen = self .held .as_ref() .map_or(0, |table| Arc::as_ptr(table).addr());",
+        ],
+    ),
+    (
+        "receiver.rs",
+        RECEIVER,
+        &[
+            "self.target.upgrade().map(|target| target as _)",
+            "self.target.strong_count() > 0",
+            "ManuallyDrop::drop(callee)",
+            "self.about.link.announce_gone(); } }",
+        ],
+    ),
+    (
+        "connection.rs",
+        CONNECTION,
+        &[
+            "let Some(slot) = self.slot.upgrade() else {",
+            "fence(Ordering::Acquire); return Ok(()); };",
+            "slot.clone().detach();",
+            "let quiet = slot.watch(); let is_inside = slot.is_inside(); drop(slot);",
+            "if quiet.wait(timeout) {",
+        ],
+    ),
+    (
+        "table/sync.rs",
+        SYNC,
+        &[
+            "struct Cell<T>(ArcSwapOption<T>);",
+            "self.0.load()",
+            "self.0.load_full()",
+            "self.0.swap(next)",
+        ],
+    ),
+];
+
+#[test]
+fn models_follow_the_source() {
+    for (file, text, steps) in FOLLOWED {
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        let words: Vec<&str> = code.flat_map(str::split_whitespace).collect();
+        let code = words.join(" ");
+        let mut rest = code.as_str();
+        for step in *steps {
+            rest = match rest.split_once(step) {
+                Some((_, after)) => after,
+                None => panic!("src/{file} has `{step}` no longer, or elsewhere: adapt src/world/"),
+            };
+        }
+    }
+}

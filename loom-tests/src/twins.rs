@@ -1,0 +1,261 @@
+//! Worlds in which one step is weakened. A model of that step must fail there: if it passed,
+//! its passing over the shipped file would prove nothing.
+
+use crate::weakened::Weakened;
+
+/// A world, and the models that fail in it, each with a part of its message.
+macro_rules! twin {
+    (
+        $(#[$doc:meta])*
+        $name:ident: over $sync:ident, $publish:ident, $weakened:ident;
+        $($check:ident $model:ident $message:literal)*
+    ) => {
+        $(#[$doc])*
+        #[path = "."]
+        #[allow(dead_code, unused_imports)]
+        mod $name {
+            use super::Weakened;
+            use super::sync_of::$sync as sync;
+
+            publish_of!($publish);
+            #[path = "world/mod.rs"]
+            mod world;
+
+            const WEAKENED: Weakened = Weakened::$weakened;
+
+            $(#[test]
+            fn $model() {
+                use crate::harness;
+                harness::must_fail(harness::$check, world::$model(), $message);
+            })*
+        }
+    };
+}
+
+mod sync_of {
+    pub(super) use crate::loom_sync::*;
+    pub(super) use crate::shuttle_sync as shuttle;
+}
+
+macro_rules! publish_of {
+    (shipped) => {
+        #[path = "../../src/table/publish.rs"]
+        mod publish;
+    };
+    ($copy:ident) => {
+        mod publish {
+            include!(concat!(env!("OUT_DIR"), "/", stringify!($copy), ".rs"));
+        }
+    };
+}
+
+twin! {
+    /// A load that does not acquire lets a send into a table that is being built.
+    relaxed_load: over relaxed_load, shipped, Nothing;
+    loom connect_vs_send "Causality violation"
+    loom disconnect_vs_send "Causality violation"
+    loom word_to_an_emitter "Causality violation"
+}
+
+twin! {
+    /// As does a swap that does not release.
+    relaxed_swap: over relaxed_swap, shipped, Nothing;
+    loom connect_vs_send "Causality violation"
+    loom disconnect_vs_send "Causality violation"
+}
+
+twin! {
+    /// Of a reader's note and a writer's replacement, neither side sees the other's.
+    debt_without_fences: over debt_without_fences, shipped, Nothing;
+    loom disconnect_vs_send "used after it was dropped"
+    loom wait_vs_send "used after it was dropped"
+}
+
+twin! {
+    /// The address of a table is told when the table is there already.
+    address_after_swap: over leaky_cell, address_after_swap, Nothing;
+    loom word_to_an_emitter "called before, and known to be"
+}
+
+twin! {
+    address_after_swap_interleaved: over shuttle, address_after_swap, Nothing;
+    shuttle word_to_an_emitter "called before, and known to be"
+}
+
+twin! {
+    /// While the last table goes, its address still counts as current.
+    going_not_told: over leaky_cell, going_not_told, Nothing;
+    loom emitter_never_goes_back "` then A then `, which must not be"
+}
+
+twin! {
+    going_not_told_interleaved: over shuttle, going_not_told, Nothing;
+    shuttle emitter_never_goes_back "which must not be"
+}
+
+twin! {
+    /// It is told that there is nobody when another writer may have published.
+    nobody_after_unlock: over leaky_cell, nobody_after_unlock, Nothing;
+    loom last_disconnect_vs_connect "nobody finds it"
+}
+
+twin! {
+    nobody_after_unlock_interleaved: over shuttle, nobody_after_unlock, Nothing;
+    shuttle last_disconnect_vs_connect "nobody finds it"
+}
+
+twin! {
+    /// Who is told that there is nobody need not see the last table go.
+    nobody_not_released: over leaky_cell, nobody_not_released, Nothing;
+    loom sends_never_go_back "` then A`, which must not be"
+}
+
+twin! {
+    current_not_acquired: over leaky_cell, current_not_acquired, Nothing;
+    loom sends_never_go_back "` then A`, which must not be"
+}
+
+twin! {
+    /// A change starts from a table that another writer may have replaced.
+    base_before_lock: over leaky_cell, base_before_lock, Nothing;
+    loom connect_vs_connect "neither is undone"
+    loom connect_vs_disconnect_vs_send "neither is undone"
+    loom purge_vs_connect "neither is undone"
+}
+
+twin! {
+    base_before_lock_interleaved: over shuttle, base_before_lock, Nothing;
+    shuttle connect_vs_connect "neither is undone"
+    shuttle connect_vs_disconnect_vs_send "neither is undone"
+    shuttle purge_vs_connect "neither is undone"
+}
+
+twin! {
+    /// As `base_before_lock`, of the change that a send makes.
+    discard_base_before_lock: over leaky_cell, discard_base_before_lock, Nothing;
+    loom discard_vs_connect "the connect was undone"
+}
+
+twin! {
+    /// A send waits for a writer: the outcome in which it did not is never reached.
+    discard_waits: over leaky_cell, discard_waits, Nothing;
+    loom discard_vs_connect "never reached the outcome `left`"
+}
+
+twin! {
+    discard_waits_interleaved: over shuttle, discard_waits, Nothing;
+    shuttle discard_vs_connect "never reached the outcome `left`"
+}
+
+twin! {
+    /// Two connects look for their key before either has put it there.
+    key_checked_before_lock: over leaky_cell, key_checked_before_lock, Nothing;
+    loom same_key_twice "exactly one is new"
+}
+
+twin! {
+    key_checked_before_lock_interleaved: over shuttle, key_checked_before_lock, Nothing;
+    shuttle same_key_twice "exactly one is new"
+}
+
+twin! {
+    /// A spent receiver keeps its key.
+    spent_is_live: over leaky_cell, spent_is_live, Nothing;
+    loom spent_key_vs_connect "a spent receiver keeps its key"
+}
+
+twin! {
+    spent_is_live_interleaved: over shuttle, spent_is_live, Nothing;
+    shuttle spent_key_vs_connect "a spent receiver keeps its key"
+}
+
+twin! {
+    /// A handle says that a receiver is out before the table without it is published.
+    unreachable_before_swap: over leaky_cell, unreachable_before_swap, Nothing;
+    loom not_connected_then_send "called, though not connected before"
+}
+
+twin! {
+    unreachable_before_swap_interleaved: over shuttle, unreachable_before_swap, Nothing;
+    shuttle not_connected_then_send "called, though not connected before"
+}
+
+twin! {
+    /// A handle says so, but the table without it need not be visible to who is told.
+    unreachable_not_released: over leaky_cell, unreachable_not_released, Nothing;
+    loom not_connected_then_send "called, though not connected before"
+}
+
+twin! {
+    unreachable_not_acquired: over leaky_cell, unreachable_not_acquired, Nothing;
+    loom not_connected_then_send "called, though not connected before"
+}
+
+twin! {
+    /// Two sends look whether the run is taken before either has taken it.
+    claim_in_two_steps: over leaky_cell, claim_in_two_steps, Nothing;
+    loom once_vs_two_sends "runs exactly once"
+}
+
+twin! {
+    claim_in_two_steps_interleaved: over shuttle, claim_in_two_steps, Nothing;
+    shuttle once_vs_two_sends "runs exactly once"
+}
+
+twin! {
+    /// A receiver that has been taken out is taken out again.
+    removed_unchecked: over leaky_cell, removed_unchecked, Nothing;
+    loom dead_weak_vs_two_sends "counted once"
+}
+
+twin! {
+    removed_unchecked_interleaved: over shuttle, removed_unchecked, Nothing;
+    shuttle dead_weak_vs_two_sends "counted once"
+}
+
+twin! {
+    /// A target may die between the first call and the turn of its receiver.
+    pinned_in_turn: over leaky_cell, shipped, PinnedInTurn;
+    loom weak_drop_vs_send "pinned before the first call"
+}
+
+twin! {
+    /// A target may die between a look at it and the call.
+    unpinned: over leaky_cell, shipped, Unpinned;
+    loom weak_drop_vs_send "the send has pinned the target"
+}
+
+twin! {
+    /// A waiter is woken when it is not yet so, and not again.
+    notified_before_gone: over debt_cell, notified_before_gone, Nothing;
+    loom wait_vs_send "deadlock"
+}
+
+twin! {
+    notified_before_gone_interleaved: over shuttle, notified_before_gone, Nothing;
+    shuttle wait_vs_send "deadlock"
+}
+
+twin! {
+    /// One of two waiters is not woken.
+    one_notified: over debt_cell, one_notified, Nothing;
+    loom two_waits_vs_send "deadlock"
+}
+
+twin! {
+    /// A waiter is told that the receiver has gone while its destructor runs.
+    gone_before_drop: over debt_cell, shipped, GoneBeforeDrop;
+    loom wait_vs_send "Causality violation"
+    loom impatient_wait_vs_send "Causality violation"
+}
+
+twin! {
+    gone_before_drop_interleaved: over shuttle, shipped, GoneBeforeDrop;
+    shuttle wait_vs_send "its destructor has not returned"
+}
+
+twin! {
+    /// A handle finds that the receiver has gone, but what it did need not be visible.
+    end_not_acquired: over debt_cell, shipped, EndNotAcquired;
+    loom wait_vs_send_and_disconnect "Causality violation"
+}

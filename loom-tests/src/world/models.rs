@@ -1,0 +1,482 @@
+//! The models.
+
+use std::time::Duration;
+
+use super::signal::{Connection, Emitter, Sent, Signal, Waited};
+use super::sync::{Arc, Ground, Note, spawn};
+use super::table::{Life, Slot, Target};
+use crate::harness::Model;
+
+/// As long as it takes.
+const EVER: Duration = Duration::MAX;
+
+macro_rules! models {
+    ($($(#[$doc:meta])* $name:ident -> [$($outcome:literal),* $(,)?] $(weak [$($weak:literal),*])? $body:block)*) => {
+        $($(#[$doc])*
+        pub(crate) fn $name() -> Model {
+            Model {
+                name: stringify!($name),
+                outcomes: &[$($outcome),*],
+                weak_outcomes: &[$($($weak),*)?],
+                run: || String::from($body),
+            }
+        })*
+    };
+}
+
+fn sent(sent: Sent) -> &'static str {
+    match sent {
+        Sent::Idle => "idle",
+        Sent::Unpublished => "unpublished",
+        Sent::Called(_) => "called",
+    }
+}
+
+fn letters(numbers: &[u64]) -> String {
+    let letter = |number: &u64| char::from(b'A' + u8::try_from(number - 1).unwrap());
+    numbers.iter().map(letter).collect()
+}
+
+/// The signal goes, and every receiver with it, once.
+fn end(signal: Signal, connections: impl IntoIterator<Item = Connection>, lives: &[&Life]) {
+    drop(Vec::from_iter(connections));
+    drop(signal);
+    for life in lives {
+        assert_eq!(life.ended(), 1, "dropped so many times");
+    }
+}
+
+models! {
+    /// A send meets a connect: it calls a whole receiver or none.
+    connect_vs_send -> ["idle", "unpublished", "called"] {
+        let signal = Signal::new();
+        let a = Life::new();
+        let sender = signal.clone();
+        let sending = spawn(move || sender.send());
+        let connection = signal.connect(Slot::new(1, &a));
+        let outcome = sent(sending.join());
+        assert_eq!(signal.send().numbers(), [1]);
+        end(signal, [connection], &[&a]);
+        outcome
+    }
+
+    /// A send meets a disconnect: the receiver that stays is called whatever happens.
+    disconnect_vs_send -> ["A", "AB"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let first = signal.connect(Slot::new(1, &a));
+        let second = signal.connect(Slot::new(2, &b));
+        let sender = signal.clone();
+        let sending = spawn(move || sender.send());
+        assert!(second.disconnect());
+        assert_eq!(signal.send().numbers(), [1]);
+        let outcome = letters(&sending.join().numbers());
+        assert!(!second.disconnect());
+        end(signal, [first, second], &[&a, &b]);
+        outcome
+    }
+
+    /// Two connects meet: neither undoes the other.
+    connect_vs_connect -> ["A", "AB"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let (other, its_life) = (signal.clone(), a.clone());
+        let connecting = spawn(move || {
+            let connection = other.connect(Slot::new(1, &its_life));
+            (connection, other.published())
+        });
+        let second = signal.connect(Slot::new(2, &b));
+        let (first, then) = connecting.join();
+        assert_eq!(signal.published(), [1, 2], "neither is undone");
+        assert_eq!(signal.send().numbers(), [1, 2]);
+        end(signal, [first, second], &[&a, &b]);
+        letters(&then)
+    }
+
+    /// Two connects of one key meet: exactly one is new, and both handles are of that one.
+    same_key_twice -> ["first", "second"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let (other, its_life) = (signal.clone(), a.clone());
+        let connecting = spawn(move || other.connect(Slot::new(1, &its_life).key(7)));
+        let second = signal.connect(Slot::new(2, &b).key(7));
+        let first = connecting.join();
+        assert!(first.is_new != second.is_new, "exactly one is new");
+        assert_eq!(first.number, second.number);
+        assert_eq!(signal.send().numbers(), [first.number]);
+        let outcome = if first.is_new { "first" } else { "second" };
+        end(signal, [first, second], &[&a, &b]);
+        outcome
+    }
+
+    /// A connect, a disconnect and a send meet: the send sees the table before, between or
+    /// after the two, whichever of them is first.
+    connect_vs_disconnect_vs_send -> ["", "A", "B", "AB"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let first = signal.connect(Slot::new(1, &a));
+        let (other, its_life) = (signal.clone(), b.clone());
+        let connecting = spawn(move || other.connect(Slot::new(2, &its_life)));
+        let disconnecting = spawn(move || {
+            assert!(first.disconnect());
+            first
+        });
+        let outcome = letters(&signal.send().numbers());
+        let (second, first) = (connecting.join(), disconnecting.join());
+        assert_eq!(signal.published(), [2], "neither is undone");
+        assert_eq!(signal.send().numbers(), [2]);
+        end(signal, [first, second], &[&a, &b]);
+        outcome
+    }
+
+    /// Two sends meet a once-only receiver: it runs once, and nothing of it is left.
+    once_vs_two_sends -> ["here", "there"] {
+        let signal = Signal::new();
+        let a = Life::new();
+        let connection = signal.connect(Slot::new(1, &a).once());
+        let sender = signal.clone();
+        let sending = spawn(move || sender.send().numbers());
+        let here = signal.send().numbers();
+        let there = sending.join();
+        assert_eq!([&here[..], &there].concat(), [1], "runs exactly once");
+        assert_eq!(a.calls(), 1, "runs exactly once");
+        assert!(!connection.is_connected());
+        assert_eq!(signal.send(), Sent::Idle, "one of the two has discarded it");
+        end(signal, [connection], &[&a]);
+        if here.is_empty() { "there" } else { "here" }
+    }
+
+    /// A spent receiver and a connect of its key meet: the key is free once it is spent.
+    spent_key_vs_connect -> ["held", "free", "known to be free"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let first = signal.connect(Slot::new(1, &a).key(7).once());
+        let sender = signal.clone();
+        let sending = spawn(move || sender.send().numbers());
+        let is_free = !first.is_connected();
+        let second = signal.connect(Slot::new(2, &b).key(7));
+        let called = sending.join();
+        assert_eq!(a.calls(), 1);
+        let then = signal.send().numbers();
+        if second.is_new {
+            assert_eq!(then, [2]);
+            assert!(called == [1] || called == [1, 2]);
+        } else {
+            assert!(!is_free, "a spent receiver keeps its key");
+            assert_eq!(then, []);
+        }
+        let outcome = match (second.is_new, is_free) {
+            (true, true) => "known to be free",
+            (true, false) => "free",
+            (false, _) => "held",
+        };
+        end(signal, [first, second], &[&a, &b]);
+        outcome
+    }
+
+    /// The last owner of a weak receiver's target drops it during a send: if it lives when
+    /// the first receiver runs, it lives when its own turn comes.
+    weak_drop_vs_send -> ["called", "dead"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let target = Arc::new(Target(Ground::new()));
+        let seen = Arc::downgrade(&target);
+        let first = signal.connect(Slot::new(1, &a));
+        let second = signal.connect(Slot::new(2, &b).weak(&target));
+        let dropping = spawn(move || drop(target));
+        let mut alive = false;
+        let sent = signal.send_with(|number| {
+            if number == 1 {
+                alive = seen.strong_count() > 0;
+            }
+        });
+        dropping.join();
+        let called = sent.numbers() == [1, 2];
+        assert_eq!(called, alive, "pinned before the first call");
+        assert_eq!(signal.send().numbers(), [1]);
+        assert_eq!(signal.hub().purged(), 1);
+        end(signal, [first, second], &[&a, &b]);
+        if called { "called" } else { "dead" }
+    }
+
+    /// Two sends find a dead weak receiver: it is discarded, and counted, once.
+    dead_weak_vs_two_sends -> ["called called", "called dead", "dead dead"] {
+        let signal = Signal::new();
+        let a = Life::new();
+        let target = Arc::new(Target(Ground::new()));
+        let connection = signal.connect(Slot::new(1, &a).weak(&target));
+        let sender = signal.clone();
+        let sending = spawn(move || {
+            drop(target);
+            sender.send().numbers()
+        });
+        let here = signal.send().numbers();
+        let there = sending.join();
+        assert_eq!(signal.send().numbers(), []);
+        assert_eq!(signal.hub().purged(), 1, "counted once");
+        assert_eq!(signal.send(), Sent::Idle);
+        end(signal, [connection], &[&a]);
+        let outcome = |called: Vec<u64>| if called.is_empty() { "dead" } else { "called" };
+        format!("{} {}", outcome(here), outcome(there))
+    }
+
+    /// A purge and a connect of the dead receiver's key meet: one of them takes it out.
+    purge_vs_connect -> ["purged", "replaced"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let target = Arc::new(Target(Ground::new()));
+        let first = signal.connect(Slot::new(1, &a).key(7).weak(&target));
+        drop(target);
+        let other = signal.clone();
+        let purging = spawn(move || other.hub().purge());
+        let second = signal.connect(Slot::new(2, &b).key(7));
+        let purged = purging.join();
+        assert!(second.is_new);
+        assert_eq!(signal.published(), [2], "neither is undone");
+        assert_eq!(signal.send().numbers(), [2]);
+        assert_eq!(signal.hub().purged(), 1, "counted once");
+        end(signal, [first, second], &[&a, &b]);
+        if purged == 1 { "purged" } else { "replaced" }
+    }
+
+    /// A send that meets a dead receiver and a connect meet: the send does not wait, and the
+    /// connect is not undone.
+    discard_vs_connect -> ["discarded", "left"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let target = Arc::new(Target(Ground::new()));
+        let first = signal.connect(Slot::new(1, &a).weak(&target));
+        drop(target);
+        let (other, its_life) = (signal.clone(), b.clone());
+        let connecting = spawn(move || other.connect(Slot::new(2, &its_life)));
+        signal.send();
+        let second = connecting.join();
+        assert_eq!(a.calls(), 0);
+        let outcome = match signal.published()[..] {
+            [2] => "discarded",
+            [1, 2] => "left",
+            ref other => panic!("the connect was undone: {other:?}"),
+        };
+        assert_eq!(signal.send().numbers(), [2]);
+        assert_eq!(signal.published(), [2]);
+        assert_eq!(signal.hub().purged(), 1, "counted once");
+        end(signal, [first, second], &[&a, &b]);
+        outcome
+    }
+
+    /// The disconnect of the last receiver and a connect meet: a send is never told
+    /// that there is nobody while there is a table.
+    last_disconnect_vs_connect -> ["", "B"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let first = signal.connect(Slot::new(1, &a));
+        let other = signal.clone();
+        let disconnecting = spawn(move || {
+            assert!(first.disconnect());
+            (first, other.published())
+        });
+        let second = signal.connect(Slot::new(2, &b));
+        assert!(signal.send().numbers().contains(&2), "nobody finds it");
+        let (first, then) = disconnecting.join();
+        assert_eq!(signal.send().numbers(), [2], "nobody finds it");
+        assert!(second.disconnect());
+        assert_eq!(signal.send(), Sent::Idle);
+        end(signal, [first, second], &[&a, &b]);
+        letters(&then)
+    }
+
+    /// One thread's send calls a new receiver and tells another thread, whose emitter has an
+    /// old snapshot, and must call it too.
+    word_to_an_emitter -> ["not told", "told", "known"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let first = signal.connect(Slot::new(1, &a));
+        let note = std::sync::Arc::new(Note::new());
+        let (other, its_life) = (signal.clone(), b.clone());
+        let connecting = spawn(move || other.connect(Slot::new(2, &its_life)));
+        let (teller, told) = (signal.clone(), note.clone());
+        let telling = spawn(move || {
+            if teller.send().numbers() == [1, 2] {
+                told.write();
+            }
+        });
+        let mut emitter = Emitter::new(&signal);
+        let before = emitter.send();
+        let outcome = if note.read() {
+            assert_eq!(emitter.send(), [1, 2], "called before, and known to be");
+            if before == [1] { "told" } else { "known" }
+        } else {
+            "not told"
+        };
+        drop(emitter);
+        telling.join();
+        let second = connecting.join();
+        end(signal, [first, second], &[&a, &b]);
+        outcome
+    }
+
+    /// Two sends of one thread meet a disconnect and then a connect: the second never finds
+    /// what was gone before what the first found.
+    sends_never_go_back -> ["A then A", "A then ", "A then B", " then ", " then B", "B then B"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let first = signal.connect(Slot::new(1, &a));
+        let (other, its_life) = (signal.clone(), b.clone());
+        let changing = spawn(move || {
+            assert!(first.disconnect());
+            [first, other.connect(Slot::new(2, &its_life))]
+        });
+        let before = letters(&signal.send().numbers());
+        let then = letters(&signal.send().numbers());
+        let connections = changing.join();
+        end(signal, connections, &[&a, &b]);
+        format!("{before} then {then}")
+    }
+
+    /// The same, where the thread has an emitter as well, with a snapshot from before.
+    emitter_never_goes_back -> [
+        "A then A then A", "A then A then ", "A then A then B", "A then  then ",
+        "A then  then B", "A then B then B", " then  then ", " then  then B", " then B then B",
+        "B then B then B"
+    ] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let first = signal.connect(Slot::new(1, &a));
+        let mut emitter = Emitter::new(&signal);
+        assert_eq!(emitter.send(), [1]);
+        let (other, its_life) = (signal.clone(), b.clone());
+        let changing = spawn(move || {
+            assert!(first.disconnect());
+            [first, other.connect(Slot::new(2, &its_life))]
+        });
+        let before = letters(&signal.send().numbers());
+        let emitted = letters(&emitter.send());
+        let then = letters(&signal.send().numbers());
+        drop(emitter);
+        let connections = changing.join();
+        end(signal, connections, &[&a, &b]);
+        format!("{before} then {emitted} then {then}")
+    }
+
+    /// What no promise covers: two threads that each connect to one signal and then send the
+    /// other may both miss the other's receiver, where neither has heard from the other.
+    each_connects_then_sends_the_other -> ["one", "both"] weak ["neither"] {
+        let (left, right) = (Signal::new(), Signal::new());
+        let (a, b) = (Life::new(), Life::new());
+        let (its_left, its_right, its_life) = (left.clone(), right.clone(), a.clone());
+        let other = spawn(move || {
+            let connection = its_left.connect(Slot::new(1, &its_life));
+            (connection, its_right.send().numbers())
+        });
+        let second = right.connect(Slot::new(1, &b));
+        let mut called = left.send().numbers();
+        let (first, by_other) = other.join();
+        called.extend(by_other);
+        end(left, [first], &[&a]);
+        end(right, [second], &[&b]);
+        ["neither", "one", "both"][called.len()]
+    }
+
+    /// A wait for quiet meets a send: when it returns, the receiver does not run, will not
+    /// run, and all that it did is done.
+    wait_vs_send -> ["missed, seen", "called, seen"] {
+        let signal = Signal::new();
+        let a = Life::new();
+        let connection = signal.connect(Slot::new(1, &a));
+        let sender = signal.clone();
+        let sending = spawn(move || sender.send().numbers());
+        assert_eq!(connection.disconnect_and_wait(EVER), Waited::Seen);
+        a.take_away();
+        a.take_over();
+        let outcome = if sending.join() == [1] { "called, seen" } else { "missed, seen" };
+        end(signal, [connection], &[&a]);
+        outcome
+    }
+
+    /// As `wait_vs_send`, where the sending thread disconnects as well, and so may end the
+    /// receiver before the wait begins.
+    wait_vs_send_and_disconnect -> ["gone", "seen"] {
+        let signal = Signal::new();
+        let a = Life::new();
+        let connection = std::sync::Arc::new(signal.connect(Slot::new(1, &a)));
+        let (sender, its_connection) = (signal.clone(), connection.clone());
+        let sending = spawn(move || {
+            sender.send();
+            its_connection.disconnect();
+        });
+        let outcome = match connection.disconnect_and_wait(EVER) {
+            Waited::Gone => "gone",
+            Waited::Seen => {
+                a.take_over();
+                "seen"
+            }
+            Waited::Timeout => unreachable!("it waits as long as it takes"),
+        };
+        a.take_away();
+        sending.join();
+        drop(connection);
+        end(signal, [], &[&a]);
+        outcome
+    }
+
+    /// A wait without patience meets a send: it tells whether the receiver has gone.
+    impatient_wait_vs_send -> ["seen", "timeout"] {
+        let signal = Signal::new();
+        let a = Life::new();
+        let connection = signal.connect(Slot::new(1, &a));
+        let sender = signal.clone();
+        let sending = spawn(move || sender.send().numbers());
+        let outcome = match connection.disconnect_and_wait(Duration::ZERO) {
+            Waited::Gone => unreachable!("nobody else disconnects it"),
+            Waited::Seen => {
+                a.take_away();
+                a.take_over();
+                "seen"
+            }
+            Waited::Timeout => "timeout",
+        };
+        assert_eq!(signal.send().numbers(), [], "disconnected in any case");
+        sending.join();
+        assert_eq!(a.ended(), 1);
+        end(signal, [connection], &[&a]);
+        outcome
+    }
+
+    /// Two threads wait for the same receiver during a send: both are told.
+    two_waits_vs_send -> ["seen seen", "seen gone", "gone seen"] {
+        let signal = Signal::new();
+        let a = Life::new();
+        let connection = std::sync::Arc::new(signal.connect(Slot::new(1, &a)));
+        let sender = signal.clone();
+        let sending = spawn(move || sender.send().numbers());
+        let its_connection = connection.clone();
+        let waiting = spawn(move || its_connection.disconnect_and_wait(EVER));
+        let here = connection.disconnect_and_wait(EVER);
+        let there = waiting.join();
+        a.take_away();
+        sending.join();
+        drop(connection);
+        end(signal, [], &[&a]);
+        let name = |waited| if waited == Waited::Seen { "seen" } else { "gone" };
+        format!("{} {}", name(here), name(there))
+    }
+
+    /// Who finds a receiver no longer connected does not call it in the send that follows.
+    not_connected_then_send -> ["connected", "not connected"] {
+        let signal = Signal::new();
+        let a = Life::new();
+        let connection = std::sync::Arc::new(signal.connect(Slot::new(1, &a)));
+        let its_connection = connection.clone();
+        let disconnecting = spawn(move || its_connection.disconnect());
+        let outcome = if connection.is_connected() {
+            "connected"
+        } else {
+            assert_eq!(signal.send().numbers(), [], "called, though not connected before");
+            "not connected"
+        };
+        disconnecting.join();
+        drop(connection);
+        end(signal, [], &[&a]);
+        outcome
+    }
+}

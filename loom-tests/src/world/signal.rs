@@ -1,0 +1,234 @@
+//! Sending and waiting as `src/signal.rs`, `src/send/` and `src/connection.rs` do it, without
+//! their types. `source.rs` tells where those have moved on.
+
+use std::time::Duration;
+
+use super::WEAKENED;
+use super::publish::{Connected, Entry as _, Hub};
+use super::sync::{Arc, Ordering, Weak, fence, pause};
+use super::table::{Entry, Slot, Table, Target};
+use crate::weakened::Weakened;
+
+/// A signal, as threads share it.
+#[derive(Clone)]
+pub(crate) struct Signal(std::sync::Arc<Hub<Table>>);
+
+/// What a send found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// Nothing was connected, by the flag.
+    Idle,
+    /// Nothing was published, whatever the flag said.
+    Unpublished,
+    /// It called the receivers with these numbers.
+    Called(Vec<u64>),
+}
+
+impl Sent {
+    pub(crate) fn numbers(self) -> Vec<u64> {
+        match self {
+            Sent::Called(numbers) => numbers,
+            Sent::Idle | Sent::Unpublished => Vec::new(),
+        }
+    }
+}
+
+impl Signal {
+    pub(crate) fn new() -> Self {
+        Signal(std::sync::Arc::new(Hub::new()))
+    }
+
+    pub(crate) fn hub(&self) -> &Hub<Table> {
+        &self.0
+    }
+
+    pub(crate) fn connect(&self, slot: Slot) -> Connection {
+        let connected = self.0.connect(vec![slot.entry()]);
+        let Connected { entry, is_new } = connected.into_iter().next().expect("one was given");
+        Connection {
+            slot: Arc::downgrade(&entry.0),
+            number: entry.link().number(),
+            is_new,
+            signal: self.clone(),
+        }
+    }
+
+    fn occupied(&self) -> Option<&Hub<Table>> {
+        Some(&*self.0).filter(|hub| hub.is_occupied())
+    }
+
+    pub(crate) fn send(&self) -> Sent {
+        self.send_with(|_| ())
+    }
+
+    /// Sends; `before` runs before each call.
+    pub(crate) fn send_with(&self, before: impl FnMut(u64)) -> Sent {
+        let Some(hub) = self.occupied() else {
+            return Sent::Idle;
+        };
+        match hub.snapshot().as_deref() {
+            Some(table) => Sent::Called(walk(hub, table, before)),
+            None => Sent::Unpublished,
+        }
+    }
+
+    /// The numbers that a send would call, and nothing else of one.
+    pub(crate) fn published(&self) -> Vec<u64> {
+        let table = self.0.snapshot();
+        let entries = table.as_deref().map_or(&[][..], Table::entries);
+        entries.iter().map(|entry| entry.link().number()).collect()
+    }
+}
+
+/// As `Emitter` of `src/send/emitter.rs`: sends from a snapshot that it keeps.
+pub(crate) struct Emitter {
+    signal: Signal,
+    held: Option<Arc<Table>>,
+    seen: usize,
+}
+
+impl Emitter {
+    pub(crate) fn new(signal: &Signal) -> Self {
+        Emitter {
+            signal: signal.clone(),
+            held: None,
+            seen: 0,
+        }
+    }
+
+    pub(crate) fn send(&mut self) -> Vec<u64> {
+        let hub = self.signal.hub();
+        if hub.current() != self.seen {
+            self.held = hub.load_full();
+            let held = self.held.as_ref();
+            self.seen = held.map_or(0, |table| Arc::as_ptr(table).addr());
+        }
+        let table = self.held.as_deref();
+        table.map_or(Vec::new(), |table| walk(hub, table, |_| ()))
+    }
+}
+
+fn walk(hub: &Hub<Table>, table: &Table, mut before: impl FnMut(u64)) -> Vec<u64> {
+    let mut called = Vec::new();
+    let entries = table.entries();
+    let mut visit = |entry: &Entry| {
+        before(entry.link().number());
+        entry.0.call();
+        called.push(entry.link().number());
+    };
+    if entries.iter().any(|entry| entry.0.once || entry.is_weak()) {
+        walk_special(hub, entries, &mut visit);
+    } else {
+        entries.iter().for_each(visit);
+    }
+    called
+}
+
+fn walk_special(hub: &Hub<Table>, entries: &[Entry], visit: &mut impl FnMut(&Entry)) {
+    let weak = entries.iter().filter(|entry| entry.is_weak());
+    let pins: Vec<Option<Arc<Target>>> = match WEAKENED {
+        Weakened::PinnedInTurn | Weakened::Unpinned => Vec::new(),
+        _ => weak.map(|entry| entry.0.pin()).collect(),
+    };
+    let mut pinned = pins.iter();
+    let mut discards = Discards {
+        hub,
+        spent: Vec::new(),
+        found: Vec::new(),
+    };
+    for entry in entries {
+        let in_turn;
+        let is_dead = match WEAKENED {
+            Weakened::PinnedInTurn => {
+                in_turn = entry.0.pin();
+                in_turn.is_none()
+            }
+            Weakened::Unpinned => !entry.is_alive(),
+            _ => entry.is_weak() && pinned.next().is_none_or(Option::is_none),
+        };
+        if entry.is_weak() && is_dead {
+            discards.found.push(entry.clone());
+            continue;
+        }
+        if entry.0.once {
+            if !entry.link().claim() {
+                discards.found.push(entry.clone());
+                continue;
+            }
+            discards.spent.push(entry.clone());
+        }
+        visit(entry);
+    }
+}
+
+struct Discards<'h> {
+    hub: &'h Hub<Table>,
+    spent: Vec<Entry>,
+    found: Vec<Entry>,
+}
+
+impl Drop for Discards<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        if !self.spent.is_empty() {
+            self.found.append(&mut self.spent);
+            self.hub.disconnect_these(|_| self.found.clone());
+        } else if !self.found.is_empty() {
+            self.hub.try_discard(&self.found);
+        }
+    }
+}
+
+/// As the handle of `src/connection.rs`.
+pub(crate) struct Connection {
+    slot: Weak<Slot>,
+    pub(crate) number: u64,
+    pub(crate) is_new: bool,
+    signal: Signal,
+}
+
+/// How `disconnect_and_wait` ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// The receiver had gone by itself.
+    Gone,
+    /// The receiver went, and its destructor has returned.
+    Seen,
+    Timeout,
+}
+
+impl Connection {
+    fn upgrade(&self) -> Option<Arc<Slot>> {
+        pause();
+        self.slot.upgrade()
+    }
+
+    pub(crate) fn disconnect(&self) -> bool {
+        let slot = self.upgrade();
+        slot.is_some_and(|slot| self.signal.hub().disconnect(&Entry(slot)))
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        let slot = self.upgrade();
+        slot.is_some_and(|slot| slot.link.is_connected())
+    }
+
+    pub(crate) fn disconnect_and_wait(&self, timeout: Duration) -> Waited {
+        let Some(slot) = self.upgrade() else {
+            if WEAKENED != Weakened::EndNotAcquired {
+                fence(Ordering::Acquire);
+            }
+            return Waited::Gone;
+        };
+        self.signal.hub().disconnect(&Entry(slot.clone()));
+        let quiet = slot.watch();
+        drop(slot);
+        if quiet.wait(timeout) {
+            Waited::Seen
+        } else {
+            Waited::Timeout
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The shipped file in three worlds.
+
+use crate::weakened::Weakened;
+
+macro_rules! tests {
+    ($check:ident: $($model:ident)*) => {
+        $(#[test]
+        fn $model() {
+            crate::harness::$check(world::$model());
+        })*
+    };
+}
+
+/// Over loom, with a cell that keeps every table: what the orderings make visible.
+#[path = "."]
+#[allow(dead_code)]
+mod leaky {
+    use super::Weakened;
+    use crate::loom_sync::leaky_cell as sync;
+
+    #[path = "../../src/table/publish.rs"]
+    mod publish;
+    #[path = "world/mod.rs"]
+    mod world;
+
+    const WEAKENED: Weakened = Weakened::Nothing;
+
+    tests! { loom_unbounded:
+        connect_vs_send disconnect_vs_send connect_vs_connect same_key_twice
+        weak_drop_vs_send purge_vs_connect discard_vs_connect
+        not_connected_then_send
+    }
+    tests! { loom:
+        connect_vs_disconnect_vs_send once_vs_two_sends spent_key_vs_connect
+        dead_weak_vs_two_sends last_disconnect_vs_connect word_to_an_emitter
+        each_connects_then_sends_the_other sends_never_go_back emitter_never_goes_back
+    }
+}
+
+/// Over loom, with a cell that lets tables go: the end of receivers.
+#[path = "."]
+#[allow(dead_code)]
+mod reclaiming {
+    use super::Weakened;
+    use crate::loom_sync::debt_cell as sync;
+
+    #[path = "../../src/table/publish.rs"]
+    mod publish;
+    #[path = "world/mod.rs"]
+    mod world;
+
+    const WEAKENED: Weakened = Weakened::Nothing;
+
+    tests! { loom:
+        connect_vs_send disconnect_vs_send once_vs_two_sends last_disconnect_vs_connect
+        wait_vs_send wait_vs_send_and_disconnect impatient_wait_vs_send two_waits_vs_send
+        not_connected_then_send
+    }
+}
+
+/// Over shuttle.
+#[path = "."]
+#[allow(dead_code)]
+mod interleaved {
+    use super::Weakened;
+    use crate::shuttle_sync as sync;
+
+    #[path = "../../src/table/publish.rs"]
+    mod publish;
+    #[path = "world/mod.rs"]
+    mod world;
+
+    const WEAKENED: Weakened = Weakened::Nothing;
+
+    tests! { shuttle:
+        connect_vs_send disconnect_vs_send connect_vs_connect same_key_twice
+        connect_vs_disconnect_vs_send once_vs_two_sends spent_key_vs_connect weak_drop_vs_send
+        dead_weak_vs_two_sends purge_vs_connect discard_vs_connect last_disconnect_vs_connect
+        word_to_an_emitter each_connects_then_sends_the_other wait_vs_send
+        wait_vs_send_and_disconnect impatient_wait_vs_send two_waits_vs_send
+        not_connected_then_send sends_never_go_back emitter_never_goes_back
+    }
+}
