@@ -6,6 +6,7 @@ mod connection;
 mod error;
 mod event;
 mod identity;
+mod look;
 mod nesting;
 mod receiver;
 #[cfg(feature = "macros")]
@@ -22,11 +23,12 @@ pub use connection::{Connection, ScopedConnection};
 pub use error::{Failure, TrySendError, WaitError};
 pub use event::Event;
 pub use identity::Identity;
+pub use look::ConnectionInfo;
 pub use receiver::ReceiverId;
 pub use responses::{Response, Responses, RobustIntoIter, RobustResponses};
 pub use send::emitter::Emitter;
 pub use sender::Sender;
-pub use signal::{ConnectionInfo, Signal};
+pub use signal::Signal;
 
 #[cfg(feature = "macros")]
 pub use fanfare_macros::{Event, receiver};

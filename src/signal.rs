@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock};
 
 use crate::connect::{ConnectOptions, Prepared};
@@ -47,7 +47,7 @@ use crate::table::publish::{Connected, Hub};
 /// send. Connecting and disconnecting block one another, for a microsecond or two each.
 /// `docs/guarantees.md` has a row for each operation.
 pub struct Signal<E: Event, R: 'static = ()> {
-    hub: OnceLock<Arc<Hub<Table<E, R>>>>,
+    pub(crate) hub: OnceLock<Arc<Hub<Table<E, R>>>>,
 }
 
 // What runs inside the signal's own steps cannot panic half-way: receivers run outside.
@@ -68,7 +68,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
 
     /// What sends walk, unless nothing is connected.
     #[inline]
-    fn occupied(&self) -> Option<&Hub<Table<E, R>>> {
+    pub(crate) fn occupied(&self) -> Option<&Hub<Table<E, R>>> {
         self.hub
             .get()
             .map(|hub| &**hub)
@@ -528,72 +528,6 @@ fn function<F: 'static>(_receiver: &F) -> Identified {
     Identified::Function(std::any::TypeId::of::<F>())
 }
 
-/// # Looking
-///
-/// Answers about one moment, which may have passed when they arrive.
-impl<E: Event, R: 'static> Signal<E, R> {
-    /// How many connections the signal holds. Dead weak receivers that have not been
-    /// taken out yet count: [`has_listeners`](Signal::has_listeners) is exact about those.
-    pub fn len(&self) -> usize {
-        self.with_table(0, Table::len)
-    }
-
-    /// Whether the signal holds no connection.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Who listens: those connected for any sender first, then sender by sender, each in
-    /// the order of their calls. For how often each ran, count in
-    /// [`send_each`](Signal::send_each), by id.
-    pub fn connections(&self) -> Vec<ConnectionInfo> {
-        self.with_table(Vec::new(), |table| {
-            table
-                .entries()
-                .map(|entry| ConnectionInfo::of(entry))
-                .collect()
-        })
-    }
-
-    /// Names that receivers were connected for and that nothing has sent from since the
-    /// first of those connections: misspelt ones, it may be. Sorted.
-    ///
-    /// ```
-    /// use fanfare::Signal;
-    ///
-    /// static SAVED: Signal<u32> = Signal::new();
-    /// SAVED.options().sender("shop.Order").connect(|_sender, _id| ());
-    /// SAVED.options().sender("shop.Odrer").connect(|_sender, _id| ());
-    /// SAVED.send("shop.Order", &1);
-    /// assert_eq!(SAVED.unmatched_senders(), ["shop.Odrer"]);
-    /// ```
-    pub fn unmatched_senders(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.with_table(Vec::new(), |table| {
-            table.names_not_sent().map(String::from).collect()
-        });
-        names.sort();
-        names
-    }
-
-    /// Takes out the weak receivers whose target has died; returns how many. Never
-    /// needed for correctness, only to have their memory back now.
-    pub fn purge(&self) -> usize {
-        self.hub.get().map_or(0, |hub| hub.purge())
-    }
-
-    /// How many dead weak receivers have been taken out so far, by whatever means.
-    pub fn purged(&self) -> u64 {
-        self.hub.get().map_or(0, |hub| hub.purged())
-    }
-
-    fn with_table<T>(&self, none: T, look: impl FnOnce(&Table<E, R>) -> T) -> T {
-        match self.occupied() {
-            Some(hub) => hub.snapshot().as_deref().map_or(none, look),
-            None => none,
-        }
-    }
-}
-
 impl<E: Event, R: 'static> Default for Signal<E, R> {
     fn default() -> Self {
         Signal::new()
@@ -612,46 +546,5 @@ impl<E: Event, R: 'static> fmt::Debug for Signal<E, R> {
 impl<E: Event, R: 'static> DropsSender for Hub<Table<E, R>> {
     fn drop_sender(&self, sender: &SenderKey) {
         self.disconnect_these(|table| table.connected_for(Some(sender.probe())));
-    }
-}
-
-/// What is known of one connection. Made by [`Signal::connections`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ConnectionInfo {
-    /// The receiver's id.
-    pub id: ReceiverId,
-    /// Its name, or the name of its type.
-    pub name: String,
-    /// Where it was connected in the source.
-    pub location: &'static Location<'static>,
-    /// The sender it was connected for, in words, a name in quotes; `None` for any.
-    pub sender: Option<String>,
-    /// Its uid.
-    pub dispatch_uid: Option<String>,
-    /// Its priority.
-    pub priority: i32,
-    /// Whether it runs only once.
-    pub once: bool,
-    /// Whether it is a method of an object that the signal does not keep alive.
-    pub weak: bool,
-    /// Whether a send would call it: not if it is dead or spent.
-    pub live: bool,
-}
-
-impl ConnectionInfo {
-    fn of<E: Event, R: 'static>(entry: &Entry<E, R>) -> Self {
-        let about = entry.about();
-        ConnectionInfo {
-            id: entry.id(),
-            name: entry.name().into_owned(),
-            location: about.location,
-            sender: about.sender.as_ref().map(ToString::to_string),
-            dispatch_uid: entry.uid().map(String::from),
-            priority: about.priority,
-            once: about.once,
-            weak: about.weak,
-            live: entry.is_connected(),
-        }
     }
 }

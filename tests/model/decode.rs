@@ -51,76 +51,80 @@ impl Bytes<'_> {
     }
 
     fn op(&mut self) -> Op {
-        match self.below(44) {
-            0..=5 => Op::Connect(self.spec()),
-            6 => {
+        match self.below(64) {
+            0..=10 => Op::Connect(self.spec()),
+            11 | 12 => {
                 let count = self.below(MAX_BATCH);
                 Op::ConnectMany((0..count).map(|_| self.spec()).collect())
             }
-            7 => Op::Prepare(self.spec()),
-            8 => Op::ConnectShelf,
-            9 => Op::ClearShelf,
-            10 => Op::Fill {
-                // The largest fills are for tests that take their time.
-                size: match self.next() {
-                    255 => 8,
-                    size => size % (FILLS.len() as u8 - 2),
-                },
-                spread: match self.below(5) {
-                    0 => Spread::AnySender,
-                    1 => Spread::OneSender,
-                    2 => Spread::TenSenders,
-                    3 => Spread::SenderEach,
-                    _ => Spread::Mixed,
-                },
-                order: match self.below(4) {
-                    0 => Order::Level,
-                    1 => Order::Rising,
-                    2 => Order::Falling,
-                    _ => Order::Jumbled,
-                },
-                at_once: self.flag(),
-            },
-            11 => Op::Thin {
+            13 => Op::Prepare(self.spec()),
+            14 => Op::ConnectShelf,
+            15 => Op::ClearShelf,
+            16 => self.fill(),
+            17 => Op::Thin {
                 count: match self.next() {
                     255 => u16::MAX,
                     count => u16::from(count),
                 },
                 seed: self.wide(),
             },
-            12 | 13 => Op::Disconnect(self.wide()),
-            14 => Op::DisconnectAndWait(self.wide()),
-            15 => Op::IsConnected(self.wide()),
-            16 => Op::DropHandle(self.wide()),
-            17 => Op::Scope(self.wide()),
-            18 => Op::DropGuard(self.next()),
-            19 => Op::KeepGuard(self.next()),
-            20 => Op::DisconnectFunction(self.next()),
-            21 => Op::DisconnectFunctionFrom(self.from(), self.next()),
-            22 => Op::DisconnectFunctionEverywhere(self.next()),
-            23 => Op::DisconnectWeak {
+            18..=20 => Op::Disconnect(self.wide()),
+            21 => Op::DisconnectAndWait(self.wide()),
+            22 => Op::IsConnected(self.wide()),
+            23 => Op::DropHandle(self.wide()),
+            24 => Op::Scope(self.wide()),
+            25 => Op::DropGuard(self.next()),
+            26 => Op::KeepGuard(self.next()),
+            27 => Op::DisconnectFunction(self.next()),
+            28 => Op::DisconnectFunctionFrom(self.from(), self.next()),
+            29 => Op::DisconnectFunctionEverywhere(self.next()),
+            30 => Op::DisconnectWeak {
                 target: self.next(),
                 method: self.next(),
             },
-            24 => Op::DisconnectUid(self.next()),
-            25 => Op::DisconnectUidFrom(self.from(), self.next()),
-            26 => Op::DisconnectUidEverywhere(self.next()),
-            27 => Op::DisconnectSender(self.from()),
-            28 => Op::DisconnectAll,
-            29 => Op::RenewTarget(self.next()),
-            30 => Op::DropTarget(self.next()),
-            31 => Op::RenewIdentity(self.next()),
-            32 => Op::DropIdentity(self.next()),
-            33 => Op::Purge,
-            34 => Op::ReleaseEmitter,
-            35 => Op::DropEmitter,
-            36 => Op::HasListeners(self.from()),
-            37 => Op::Look,
-            38 => Op::Unmatched,
-            39 => Op::DisconnectSelf,
-            40 => Op::Panic(self.next()),
-            41 => Op::Refuse,
+            31 | 32 => Op::DisconnectUid(self.next()),
+            33 => Op::DisconnectUidFrom(self.from(), self.next()),
+            34 => Op::DisconnectUidEverywhere(self.next()),
+            35 => Op::DisconnectSender(self.from()),
+            36 => Op::DisconnectAll,
+            37..=39 => Op::RenewTarget(self.next()),
+            40 | 41 => Op::DropTarget(self.next()),
+            42 | 43 => Op::RenewIdentity(self.next()),
+            44 | 45 => Op::DropIdentity(self.next()),
+            46 => Op::Purge,
+            47 => Op::ReleaseEmitter,
+            48 => Op::DropEmitter,
+            49 => Op::HasListeners(self.from()),
+            50 => Op::Look,
+            51 => Op::Unmatched,
+            52 => Op::DisconnectSelf,
+            53 => Op::Panic(self.next()),
+            54 => Op::Refuse,
             _ => Op::Send(self.sending()),
+        }
+    }
+
+    fn fill(&mut self) -> Op {
+        Op::Fill {
+            // The largest fills are for tests that take their time.
+            size: match self.next() {
+                255 => 8,
+                size => size % (FILLS.len() as u8 - 2),
+            },
+            spread: match self.below(5) {
+                0 => Spread::AnySender,
+                1 => Spread::OneSender,
+                2 => Spread::TenSenders,
+                3 => Spread::SenderEach,
+                _ => Spread::Mixed,
+            },
+            order: match self.below(4) {
+                0 => Order::Level,
+                1 => Order::Rising,
+                2 => Order::Falling,
+                _ => Order::Jumbled,
+            },
+            at_once: self.flag(),
         }
     }
 
@@ -149,11 +153,11 @@ impl Bytes<'_> {
             what: match kind {
                 0 | 1 => What::Function(number),
                 2 => What::Pointer(number),
-                3 => What::Weak {
-                    target: number & 3,
-                    method: number >> 2,
+                3 | 4 => What::Weak {
+                    target: number >> 1,
+                    method: number,
                 },
-                4 => What::WeakClosure { target: number },
+                5 => What::WeakClosure { target: number },
                 _ => What::Closure,
             },
             sender: given(0).then(|| self.from()),
