@@ -111,12 +111,14 @@ impl<T, X: fmt::Debug> fmt::Debug for TrySendError<T, X> {
 
 impl<T, X> fmt::Display for TrySendError<T, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "receiver {} failed after {} others had answered",
-            self.receiver,
-            self.before.len()
-        )
+        match self.before.len() {
+            1 => write!(f, "receiver {} failed, after 1 answer", self.receiver),
+            answers => write!(
+                f,
+                "receiver {} failed, after {answers} answers",
+                self.receiver
+            ),
+        }
     }
 }
 

@@ -446,6 +446,21 @@ impl<E: Event, R: 'static> Signal<E, R> {
         T: Send + Sync + 'static,
         M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
     {
+        self.disconnect_weak_from(Sender::NONE, target, method)
+    }
+
+    /// As [`disconnect_weak`](Signal::disconnect_weak), for one that was connected for
+    /// `sender`.
+    pub fn disconnect_weak_from<'a, T, M>(
+        &self,
+        sender: impl Into<Sender<'a>>,
+        target: &Arc<T>,
+        method: M,
+    ) -> bool
+    where
+        T: Send + Sync + 'static,
+        M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
         const {
             assert!(
                 size_of::<M>() == 0,
@@ -455,7 +470,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
         let _ = method;
         let target = Arc::downgrade(target);
         Identified::method::<M>(target)
-            .is_some_and(|method| self.disconnect_key(method, Sender::NONE))
+            .is_some_and(|method| self.disconnect_key(method, sender.into()))
     }
 
     /// Disconnects what was connected under `uid` for any sender; false if nothing was.

@@ -10,6 +10,20 @@ use fanfare::{Sender, Signal};
 type Asked = Signal<(), u32>;
 
 #[test]
+fn it_is_disconnected_by_target_method_and_sender() {
+    let signal = Asked::new();
+    let target = Arc::new(3);
+    signal.connect_weak(&target, read);
+    signal.options().sender("a").connect_weak(&target, read);
+    assert!(!signal.disconnect_weak_from("b", &target, read));
+    assert!(!signal.disconnect_weak_from("a", &Arc::new(3), read));
+    assert!(signal.disconnect_weak_from("a", &target, read));
+    assert_eq!(*signal.send("a", &()), [3]);
+    assert!(signal.disconnect_weak(&target, read));
+    assert!(signal.is_empty());
+}
+
+#[test]
 fn it_runs_while_its_target_lives_and_does_not_keep_it() {
     let signal = Asked::new();
     let target = Arc::new(3);
