@@ -189,8 +189,9 @@ impl<E: Event, R: 'static> dyn Receive<E, R> + '_ {
 
     /// The receiver's half of its key, if it has one.
     pub(crate) fn identified(&self) -> Option<Identified> {
-        match self.uid() {
-            Some(uid) => Some(Identified::Uid(uid.to_owned().into())),
+        let labels = self.about().labels.as_ref();
+        match labels.and_then(|labels| labels.uid.clone()) {
+            Some(uid) => Some(Identified::Uid(uid)),
             None => self.identity(),
         }
     }

@@ -227,6 +227,26 @@ fn a_receiver_costs_at_most_128_bytes_beyond_what_it_captures() {
     }
 }
 
+/// Each goes before all but the first few: no array of its own for each.
+#[test]
+fn receivers_of_rising_priority_share_arrays() {
+    const MANY: i32 = 20_000;
+    let (bytes, signal) = live_bytes(|| {
+        let signal = Ticks::new();
+        for first in 0..64 {
+            let options = signal.options().priority(MANY);
+            drop(options.connect(move |_, tick| tick.count.set(first)));
+        }
+        for priority in 0..MANY {
+            let options = signal.options().priority(priority);
+            drop(options.connect(move |_, tick| tick.count.set(priority as u64)));
+        }
+        signal
+    });
+    let each = bytes as f64 / signal.len() as f64;
+    assert!(each <= 160.0, "{each:.1} bytes a receiver");
+}
+
 #[test]
 fn everything_is_given_back() {
     let (bytes, ()) = live_bytes(|| {

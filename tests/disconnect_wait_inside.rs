@@ -138,7 +138,7 @@ fn every_way_of_sending_is_noticed() {
     }
 }
 
-/// The rule is about what the send holds, not about being inside one.
+/// Refused is only what is still held: these are gone as soon as they are disconnected.
 #[test]
 fn inside_a_send_it_may_wait_for_what_that_send_does_not_hold() {
     static SIGNAL: Plain = Plain::new();
@@ -152,6 +152,23 @@ fn inside_a_send_it_may_wait_for_what_that_send_does_not_hold() {
     });
     SIGNAL.send(Sender::NONE, &());
     assert_eq!(*OUTCOMES.lock().unwrap(), [Ok(()), Ok(())]);
+}
+
+/// An answer that is dropped because a later receiver panicked is dropped inside the send.
+#[test]
+fn the_answers_of_a_failing_send_are_inside_it() {
+    static SIGNAL: fanfare::Signal<(), AtDrop> = fanfare::Signal::new();
+    static LAST: OnceLock<Connection> = OnceLock::new();
+    static OUTCOME: Mutex<Option<Result<(), WaitError>>> = Mutex::new(None);
+    SIGNAL.connect(|_, ()| {
+        AtDrop(Some(Box::new(|| {
+            let outcome = LAST.get().unwrap().disconnect_and_wait(SHORT);
+            *OUTCOME.lock().unwrap() = Some(outcome);
+        })))
+    });
+    LAST.set(SIGNAL.connect(|_, ()| panic!("later"))).unwrap();
+    assert!(std::panic::catch_unwind(|| drop(SIGNAL.send(Sender::NONE, &()))).is_err());
+    assert_eq!(*OUTCOME.lock().unwrap(), Some(Err(WaitError::InsideSend)));
 }
 
 /// As the receivers of a shutdown do: they end those of other signals, and wait for their runs.

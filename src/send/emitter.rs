@@ -77,8 +77,9 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     #[inline(always)]
     pub fn send<'a>(&mut self, sender: impl Into<Sender<'a>>, event: &E::Args<'_>) -> Responses<R> {
         let hub = self.hub;
+        let sender = sender.into();
         match self.table() {
-            Some(table) => super::collect(hub, table, &sender.into(), event),
+            Some(table) => super::collect(hub, table, &sender, event),
             None => Responses::new(),
         }
     }
@@ -91,8 +92,9 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
         event: &E::Args<'_>,
     ) -> RobustResponses<R> {
         let hub = self.hub;
+        let sender = sender.into();
         match self.table() {
-            Some(table) => super::robust::collect(hub, table, &sender.into(), event),
+            Some(table) => super::robust::collect(hub, table, &sender, event),
             None => RobustResponses::new(),
         }
     }
@@ -103,11 +105,12 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
         &mut self,
         sender: impl Into<Sender<'a>>,
         event: &E::Args<'_>,
-        each: impl FnMut(ReceiverId, R) -> ControlFlow<B>,
+        mut each: impl FnMut(ReceiverId, R) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         let hub = self.hub;
+        let sender = sender.into();
         match self.table() {
-            Some(table) => super::each(hub, table, &sender.into(), event, each),
+            Some(table) => super::each(hub, table, &sender, event, &mut each),
             None => ControlFlow::Continue(()),
         }
     }

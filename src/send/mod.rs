@@ -1,6 +1,7 @@
 //! Sending: walking one snapshot and collecting what the receivers answer.
 //!
 //! * here: the walk that every way of sending shares.
+//! * `special`: the walk where some receivers are weak or once-only.
 //! * `robust`: a walk that catches panics.
 //! * `emitter`: a sender that keeps its snapshot from one send to the next.
 
@@ -19,14 +20,13 @@ use crate::table::publish::Hub;
 use crate::table::{Selection, Table};
 
 /// Hands each receiver of `selection` to `visit`, in order, until it breaks. `visit` makes
-/// the call.
+/// the call, and the caller has started a `Running`.
 #[inline(never)]
 pub(crate) fn walk<E: Event, R: 'static, B>(
     hub: &Hub<Table<E, R>>,
     selection: &Selection<'_, E, R>,
     visit: &mut impl FnMut(&dyn Receive<E, R>) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
-    let _running = Running::send(hub);
     if selection.has_special() {
         return special::walk(hub, selection, visit);
     }
@@ -68,8 +68,9 @@ pub(crate) fn collect<E: Event, R: 'static>(
         drop(running);
         return Responses::counted(run.len());
     }
-    let mut responses = Responses::with_capacity(run.len());
+    // First, so that it outlives the answers, whose destructors are the user's.
     let _running = Running::send(hub);
+    let mut responses = Responses::with_capacity(run.len());
     for receiver in run {
         let value = receiver.call(sender, event);
         responses.push(|| receiver.id(), value);
@@ -113,6 +114,7 @@ fn collect_all<E: Event, R: 'static>(
         });
         return Responses::counted(list.len());
     }
+    let _running = Running::send(hub);
     let mut responses = Responses::with_capacity(selection.len());
     let _ = walk(hub, selection, &mut |receiver| {
         let value = receiver.call(sender, event);
@@ -129,9 +131,10 @@ pub(crate) fn each<E: Event, R: 'static, B>(
     table: &Table<E, R>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
-    mut each: impl FnMut(ReceiverId, R) -> ControlFlow<B>,
+    each: &mut impl FnMut(ReceiverId, R) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     let selection = table.select(sender);
+    let _running = Running::send(hub);
     walk(hub, &selection, &mut |receiver| {
         each(receiver.id(), receiver.call(sender, event))
     })

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::Failure;
 use crate::event::Event;
+use crate::nesting::Running;
 use crate::report;
 use crate::responses::RobustResponses;
 use crate::sender::Sender;
@@ -20,6 +21,7 @@ pub(crate) fn collect<E: Event, R: 'static>(
     event: &E::Args<'_>,
 ) -> RobustResponses<R> {
     let selection = table.select(sender);
+    let _running = Running::send(hub);
     let mut responses = RobustResponses::with_capacity(selection.len());
     let _ = super::walk(hub, &selection, &mut |receiver| {
         match catch_unwind(AssertUnwindSafe(|| receiver.call(sender, event))) {

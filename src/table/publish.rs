@@ -397,16 +397,18 @@ impl<T: Table> Change<'_, T> {
         }
         if entry.is_weak() {
             self.garbage.extend(self.writer.weak.remove(&number));
+            let most = SWEEP_AT_LEAST.max(4 * self.writer.weak.len());
+            self.writer.sweep_at = self.writer.sweep_at.min(most);
             if !entry.is_alive() {
                 // Relaxed: a statistic. Row H2.
                 self.hub.purged.fetch_add(1, Ordering::Relaxed);
             }
         }
-        match self
+        // In the order of their numbers, as `connect` was given them.
+        let pending = self
             .added
-            .iter()
-            .rposition(|pending| pending.link().number() == number)
-        {
+            .binary_search_by_key(&number, |pending| pending.link().number());
+        match pending.ok() {
             Some(at) => self.garbage.push(self.added.remove(at)),
             None => self.removed.push(entry),
         }

@@ -118,7 +118,7 @@ impl<T: Item> List<T> {
         if added.is_empty() {
             return self.clone();
         }
-        let mut nodes = self.root.with(added);
+        let mut nodes = self.root.with(added, true);
         while nodes.len() > 1 {
             nodes = group(nodes, FAN).map(Node::Inner).map(child).collect();
         }
@@ -201,13 +201,14 @@ enum Removal<T> {
 }
 
 impl<T: Item> Node<T> {
-    /// The nodes, of this node's height, that hold its items and `added`.
-    fn with(&self, added: &[T]) -> Vec<Child<T>> {
+    /// The nodes, of this node's height, that hold its items and `added`. `is_last`: none of
+    /// the list stands after them.
+    fn with(&self, added: &[T], is_last: bool) -> Vec<Child<T>> {
         match self {
             Node::Leaf(items) => {
                 warm(items);
                 let last = items.last().map(T::order);
-                if last.is_none_or(|last| last < added[0].order()) {
+                if is_last && last.is_none_or(|last| last < added[0].order()) {
                     return append(items, added);
                 }
                 let merged = merge(items, added);
@@ -227,7 +228,8 @@ impl<T: Item> Node<T> {
                     if here.is_empty() {
                         grown.push(child.clone());
                     } else {
-                        grown.extend(child.node.with(here));
+                        let is_last = is_last && at + 1 == children.len();
+                        grown.extend(child.node.with(here, is_last));
                     }
                 }
                 group(grown, FAN).map(Node::Inner).map(child).collect()

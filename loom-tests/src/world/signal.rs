@@ -16,9 +16,9 @@ pub(crate) struct Signal(std::sync::Arc<Hub<Table>>);
 /// What a send found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
-    /// Nothing was connected, by the flag.
+    /// Nothing was connected, by the address.
     Idle,
-    /// Nothing was published, whatever the flag said.
+    /// Nothing was published, whatever the address said.
     Unpublished,
     /// It called the receivers with these numbers.
     Called(Vec<u64>),
