@@ -122,6 +122,8 @@ fn disconnecting() -> impl Strategy<Value = Op> {
         2 => (from(), 0..FUNCTIONS).prop_map(|(from, function)| Op::DisconnectFunctionFrom(from, function)),
         1 => (0..FUNCTIONS).prop_map(Op::DisconnectFunctionEverywhere),
         2 => (0..3_u8, 0..2_u8).prop_map(|(target, method)| Op::DisconnectWeak { target, method }),
+        1 => (from(), 0..3_u8, 0..2_u8)
+            .prop_map(|(from, target, method)| Op::DisconnectWeakFrom(from, target, method)),
         2 => (0..3_u8).prop_map(Op::DisconnectUid),
         2 => (from(), 0..3_u8).prop_map(|(from, uid)| Op::DisconnectUidFrom(from, uid)),
         1 => (0..3_u8).prop_map(Op::DisconnectUidEverywhere),

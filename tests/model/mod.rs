@@ -108,6 +108,7 @@ pub(crate) enum Op {
         target: u8,
         method: u8,
     },
+    DisconnectWeakFrom(From, u8, u8),
     DisconnectUid(u8),
     DisconnectUidFrom(From, u8),
     DisconnectUidEverywhere(u8),

@@ -277,6 +277,13 @@ impl<'p, A: Answer> Naive<'p, A> {
                 });
                 self.say(gone);
             }
+            Op::DisconnectWeakFrom(from, target, method) => {
+                let target = self.targets[usize::from(target) % TARGETS];
+                let gone = self.origin(from).zip(target).map(|(origin, target)| {
+                    self.remove_key(Key::Method(method % METHODS, target), Some(origin)) > 0
+                });
+                self.say(gone);
+            }
             Op::DisconnectUid(uid) => {
                 let gone = self.remove_key(uid_key(uid), Some(None));
                 self.say(Some(gone > 0));

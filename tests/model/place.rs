@@ -315,6 +315,18 @@ impl<A: Answer> Real<A> {
             .disconnect_weak(&target, method)))
     }
 
+    pub(super) fn disconnect_weak_from(
+        &self,
+        sender: Sender<'_>,
+        target: u8,
+        method: u8,
+    ) -> Option<bool> {
+        let target = self.target(target)?;
+        Some(with_method!(method, |method| self
+            .signal
+            .disconnect_weak_from(sender, &target, method)))
+    }
+
     /// Disconnects a weak method whose target is still in the pool.
     pub(super) fn disconnect_method_of(&self, target: usize, method: u8) -> Option<bool> {
         let alive =

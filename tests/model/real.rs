@@ -285,6 +285,12 @@ impl<A: Answer> Real<A> {
                 self.count(Some(self.disconnect_function_everywhere(number)))
             }
             Op::DisconnectWeak { target, method } => self.say(self.disconnect_weak(target, method)),
+            Op::DisconnectWeakFrom(from, target, method) => {
+                let said = self.with_sender(from, |sender| {
+                    self.disconnect_weak_from(sender, target, method)
+                });
+                self.say(said.flatten());
+            }
             Op::DisconnectUid(uid) => self.say(Some(self.signal.disconnect_uid(uid_of(uid)))),
             Op::DisconnectUidFrom(from, uid) => {
                 self.say(self.with_sender(from, |sender| {
