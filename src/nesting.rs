@@ -66,7 +66,7 @@ impl Running {
     /// # Panics
     ///
     /// If the sends that are running on this thread are too many or use too much stack.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn send<H>(hub: *const H) -> Self {
         let outer = INNERMOST.get();
         let nested = if outer == NONE {
@@ -92,8 +92,30 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+/// As [`Running`], for a send that is inside no other: it has nothing to put back.
+#[must_use]
+pub(crate) struct Outermost(());
+
+impl Outermost {
+    /// Starts a send of `hub`; `None` inside of another.
     #[inline(always)]
+    pub(crate) fn send<H>(hub: *const H) -> Option<Self> {
+        if INNERMOST.get() != NONE {
+            return None;
+        }
+        INNERMOST.set(hub.addr());
+        Some(Outermost(()))
+    }
+}
+
+impl Drop for Outermost {
+    #[inline(always)]
+    fn drop(&mut self) {
+        INNERMOST.set(NONE);
+    }
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
         INNERMOST.set(self.outer);
         if self.outer != NONE {

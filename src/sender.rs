@@ -84,6 +84,16 @@ impl<'a> Sender<'a> {
         }
     }
 
+    /// This, or a static of the same value: for a constant `NONE` the compiler then keeps
+    /// none on the stack.
+    #[inline(always)]
+    pub(crate) fn or_static(&self) -> &Sender<'a> {
+        match self.0 {
+            Repr::None => &Sender::NONE,
+            _ => self,
+        }
+    }
+
     /// What this sender is under in a table, or `None` for [`Sender::NONE`].
     #[inline]
     pub(crate) fn probe(&self) -> Option<Probe<'a>> {

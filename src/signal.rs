@@ -235,10 +235,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
             return Responses::new();
         };
         let sender = sender.into();
-        match hub.snapshot().as_deref() {
-            Some(table) => send::collect(hub, table, &sender, event),
-            None => Responses::new(),
-        }
+        send::collect(hub, || hub.snapshot(), &sender, event)
     }
 
     /// As [`send`](Signal::send), but a panic of a receiver is caught and becomes its
@@ -261,10 +258,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
             return RobustResponses::new();
         };
         let sender = sender.into();
-        match hub.snapshot().as_deref() {
-            Some(table) => send::robust::collect(hub, table, &sender, event),
-            None => RobustResponses::new(),
-        }
+        send::robust::collect(hub, || hub.snapshot(), &sender, event)
     }
 
     /// As [`send`](Signal::send), but stops at the first answer that satisfies `enough` and
@@ -325,10 +319,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
             return ControlFlow::Continue(());
         };
         let sender = sender.into();
-        match hub.snapshot().as_deref() {
-            Some(table) => send::each(hub, table, &sender, event, &mut each),
-            None => ControlFlow::Continue(()),
-        }
+        send::each(hub, || hub.snapshot(), &sender, event, &mut each)
     }
 
     /// A handle for sending over and over from one place; see its price there.

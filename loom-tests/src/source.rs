@@ -2,6 +2,7 @@
 //! one of these steps changes there, change the model, and then the step here.
 
 const SIGNAL: &str = include_str!("../../src/signal.rs");
+const SEND: &str = include_str!("../../src/send/mod.rs");
 const SPECIAL: &str = include_str!("../../src/send/special.rs");
 const EMITTER: &str = include_str!("../../src/send/emitter.rs");
 const RECEIVER: &str = include_str!("../../src/receiver.rs");
@@ -16,7 +17,16 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         &[
             ".filter(|hub| hub.is_occupied())",
             "let Some(hub) = self.occupied() else { return Responses::new(); };",
-            "match hub.snapshot().as_deref() { Some(table) => send::collect(",
+            "send::collect(hub, || hub.snapshot(), &sender, event)",
+        ],
+    ),
+    (
+        "send/mod.rs",
+        SEND,
+        &[
+            "let Some(_running) = Outermost::send(hub) else {",
+            "let snapshot = take(); count_in(hub, &snapshot, sender, event)",
+            "let _running = Running::send(hub); let snapshot = take();",
         ],
     ),
     (
@@ -37,7 +47,7 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         "send/emitter.rs",
         EMITTER,
         &[
-            "if self.hub.current() != self.seen { self.refresh(); } self.held.as_deref()",
+            "if self.hub.current() != self.seen { self.refresh(); } &self.held",
             "self.held = self.hub.load_full(); self.seen = self .held .as_ref() .map_or(0, |table| Arc::as_ptr(table).addr());",
         ],
     ),

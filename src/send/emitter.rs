@@ -56,11 +56,11 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     }
 
     #[inline(always)]
-    fn table(&mut self) -> Option<&Table<E, R>> {
+    fn snapshot(&mut self) -> &Option<Arc<Table<E, R>>> {
         if self.hub.current() != self.seen {
             self.refresh();
         }
-        self.held.as_deref()
+        &self.held
     }
 
     #[cold]
@@ -78,10 +78,7 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     pub fn send<'a>(&mut self, sender: impl Into<Sender<'a>>, event: &E::Args<'_>) -> Responses<R> {
         let hub = self.hub;
         let sender = sender.into();
-        match self.table() {
-            Some(table) => super::collect(hub, table, &sender, event),
-            None => Responses::new(),
-        }
+        super::collect(hub, || self.snapshot(), &sender, event)
     }
 
     /// As [`Signal::send_robust`](crate::Signal::send_robust).
@@ -93,10 +90,7 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     ) -> RobustResponses<R> {
         let hub = self.hub;
         let sender = sender.into();
-        match self.table() {
-            Some(table) => super::robust::collect(hub, table, &sender, event),
-            None => RobustResponses::new(),
-        }
+        super::robust::collect(hub, || self.snapshot(), &sender, event)
     }
 
     /// As [`Signal::send_each`](crate::Signal::send_each).
@@ -109,10 +103,7 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     ) -> ControlFlow<B> {
         let hub = self.hub;
         let sender = sender.into();
-        match self.table() {
-            Some(table) => super::each(hub, table, &sender, event, &mut each),
-            None => ControlFlow::Continue(()),
-        }
+        super::each(hub, || self.snapshot(), &sender, event, &mut each)
     }
 
     /// Lets go of the snapshot; the next send takes the then current one.

@@ -9,15 +9,27 @@ pub(crate) mod emitter;
 pub(crate) mod robust;
 mod special;
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
+use std::sync::Arc;
 
 use crate::event::Event;
-use crate::nesting::Running;
+use crate::nesting::{Outermost, Running};
 use crate::receiver::{Entry, Receive, ReceiverId};
 use crate::responses::Responses;
 use crate::sender::Sender;
 use crate::table::publish::Hub;
 use crate::table::{Selection, Table};
+
+/// A table as a send holds it, or none.
+///
+/// Every send marks its thread first and takes the table then, so that it lets go of what
+/// it holds, and runs the destructors that this may mean, with the mark still there.
+pub(crate) trait Snapshot<E: Event, R: 'static>:
+    Deref<Target = Option<Arc<Table<E, R>>>>
+{
+}
+
+impl<E: Event, R: 'static, S: Deref<Target = Option<Arc<Table<E, R>>>>> Snapshot<E, R> for S {}
 
 /// Hands each receiver of `selection` to `visit`, in order, until it breaks. `visit` makes
 /// the call, and the caller has started a `Running`.
@@ -30,7 +42,7 @@ pub(crate) fn walk<E: Event, R: 'static, B>(
     if selection.has_special() {
         return special::walk(hub, selection, visit);
     }
-    match selection.only_list() {
+    match selection.simple() {
         Some(list) => list.try_for_each_run(&mut |run: &[Entry<E, R>]| {
             run.iter().try_for_each(|entry| visit(&**entry))
         }),
@@ -47,76 +59,130 @@ fn walk_both<E: Event, R: 'static, B>(
     selection.iter().try_for_each(|entry| visit(&**entry))
 }
 
-/// Sends and keeps every answer.
+/// Sends and keeps every answer. `take` takes the snapshot.
 #[inline(always)]
-pub(crate) fn collect<E: Event, R: 'static>(
+pub(crate) fn collect<E: Event, R: 'static, S: Snapshot<E, R>>(
     hub: &Hub<Table<E, R>>,
-    table: &Table<E, R>,
+    take: impl FnOnce() -> S,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> Responses<R> {
-    let selection = table.select(sender);
-    // The common case on its own, so that what it holds stays in registers.
-    let Some(run) = selection.flat() else {
-        return collect_all(hub, &selection, sender, event);
-    };
+    // Without a store where the caller sends from nobody: see `count`.
+    let sender = sender.or_static();
     if Responses::<R>::ONLY_COUNTED {
-        let running = Running::send(hub);
-        call_all(run, |receiver| {
-            receiver.call(sender, event);
-        });
-        drop(running);
-        return Responses::counted(run.len());
+        Responses::counted(count(hub, take, sender, event))
+    } else {
+        keep(hub, take, sender, event)
     }
-    // First, so that it outlives the answers, whose destructors are the user's.
-    let _running = Running::send(hub);
-    let mut responses = Responses::with_capacity(run.len());
-    for receiver in run {
-        let value = receiver.call(sender, event);
-        responses.push(|| receiver.id(), value);
-    }
-    responses
 }
 
-/// Four calls a round: a loop over single calls takes three branches for each, and how
-/// they happen to be aligned moves it by half.
+/// Sends and counts the answers. The common case is inlined and written so that it stores
+/// little: the locked instructions that take and release a snapshot wait for every store
+/// before them.
 #[inline(always)]
-fn call_all<T>(run: &[T], mut call: impl FnMut(&T)) {
-    let (fours, rest) = run.as_chunks::<4>();
-    for [a, b, c, d] in fours {
-        call(a);
-        call(b);
-        call(c);
-        call(d);
-    }
-    for last in rest {
-        call(last);
+fn count<E: Event, R: 'static, S: Snapshot<E, R>>(
+    hub: &Hub<Table<E, R>>,
+    take: impl FnOnce() -> S,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> usize {
+    let Some(_running) = Outermost::send(hub) else {
+        return count_nested(hub, take, sender, event);
+    };
+    let snapshot = take();
+    count_in(hub, &snapshot, sender, event)
+}
+
+#[inline(never)]
+fn count_nested<E: Event, R: 'static, S: Snapshot<E, R>>(
+    hub: &Hub<Table<E, R>>,
+    take: impl FnOnce() -> S,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> usize {
+    let _running = Running::send(hub);
+    let snapshot = take();
+    count_in(hub, &snapshot, sender, event)
+}
+
+#[inline(always)]
+fn count_in<E: Event, R: 'static>(
+    hub: &Hub<Table<E, R>>,
+    snapshot: &Option<Arc<Table<E, R>>>,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> usize {
+    let Some(table) = snapshot else { return 0 };
+    match table.plain() {
+        Some(run) => {
+            call_all(run, sender, event);
+            run.len()
+        }
+        None => count_selected(hub, table, sender, event),
     }
 }
 
 #[inline(never)]
-fn collect_all<E: Event, R: 'static>(
+fn count_selected<E: Event, R: 'static>(
     hub: &Hub<Table<E, R>>,
-    selection: &Selection<'_, E, R>,
+    table: &Table<E, R>,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> usize {
+    let selection = table.select(sender);
+    if let Some(list) = selection.simple() {
+        let _ = list.try_for_each_run(&mut |run: &[Entry<E, R>]| {
+            call_all(run, sender, event);
+            ControlFlow::<()>::Continue(())
+        });
+        return list.len();
+    }
+    let mut called = 0;
+    let _ = walk(hub, &selection, &mut |receiver| {
+        called += 1;
+        receiver.call(sender, event);
+        ControlFlow::<()>::Continue(())
+    });
+    called
+}
+
+/// Four calls a round: a loop over single calls takes three branches for each, and how
+/// they happen to be aligned moves it by half.
+#[inline]
+fn call_all<E: Event, R: 'static>(
+    mut run: &[Entry<E, R>],
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) {
+    while let Some(([a, b, c, d], rest)) = run.split_first_chunk() {
+        a.call(sender, event);
+        b.call(sender, event);
+        c.call(sender, event);
+        d.call(sender, event);
+        run = rest;
+    }
+    for receiver in run {
+        receiver.call(sender, event);
+    }
+}
+
+#[inline(never)]
+fn keep<E: Event, R: 'static, S: Snapshot<E, R>>(
+    hub: &Hub<Table<E, R>>,
+    take: impl FnOnce() -> S,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> Responses<R> {
-    if Responses::<R>::ONLY_COUNTED
-        && !selection.has_special()
-        && let Some(list) = selection.only_list()
-    {
-        let _running = Running::send(hub);
-        let _ = list.try_for_each_run(&mut |run: &[Entry<E, R>]| {
-            call_all(run, |receiver| {
-                receiver.call(sender, event);
-            });
-            ControlFlow::<()>::Continue(())
-        });
-        return Responses::counted(list.len());
-    }
+    // Before the snapshot and the answers, to outlive both: their destructors are the
+    // user's.
     let _running = Running::send(hub);
+    let snapshot = take();
+    let Some(table) = &*snapshot else {
+        return Responses::new();
+    };
+    let selection = table.select(sender);
     let mut responses = Responses::with_capacity(selection.len());
-    let _ = walk(hub, selection, &mut |receiver| {
+    let _ = walk(hub, &selection, &mut |receiver| {
         let value = receiver.call(sender, event);
         responses.push(|| receiver.id(), value);
         ControlFlow::<()>::Continue(())
@@ -126,16 +192,19 @@ fn collect_all<E: Event, R: 'static>(
 
 /// Sends and hands each answer to `each`, until it breaks.
 #[inline]
-pub(crate) fn each<E: Event, R: 'static, B>(
+pub(crate) fn each<E: Event, R: 'static, B, S: Snapshot<E, R>>(
     hub: &Hub<Table<E, R>>,
-    table: &Table<E, R>,
+    take: impl FnOnce() -> S,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
     each: &mut impl FnMut(ReceiverId, R) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
-    let selection = table.select(sender);
     let _running = Running::send(hub);
-    walk(hub, &selection, &mut |receiver| {
+    let snapshot = take();
+    let Some(table) = &*snapshot else {
+        return ControlFlow::Continue(());
+    };
+    walk(hub, &table.select(sender), &mut |receiver| {
         each(receiver.id(), receiver.call(sender, event))
     })
 }

@@ -12,18 +12,24 @@ use crate::sender::Sender;
 use crate::table::Table;
 use crate::table::publish::Hub;
 
+use super::{Snapshot, walk};
+
 /// Sends, catches each panic and keeps every outcome.
 #[inline]
-pub(crate) fn collect<E: Event, R: 'static>(
+pub(crate) fn collect<E: Event, R: 'static, S: Snapshot<E, R>>(
     hub: &Hub<Table<E, R>>,
-    table: &Table<E, R>,
+    take: impl FnOnce() -> S,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> RobustResponses<R> {
-    let selection = table.select(sender);
     let _running = Running::send(hub);
+    let snapshot = take();
+    let Some(table) = &*snapshot else {
+        return RobustResponses::new();
+    };
+    let selection = table.select(sender);
     let mut responses = RobustResponses::with_capacity(selection.len());
-    let _ = super::walk(hub, &selection, &mut |receiver| {
+    let _ = walk(hub, &selection, &mut |receiver| {
         match catch_unwind(AssertUnwindSafe(|| receiver.call(sender, event))) {
             Ok(value) => responses.push(|| receiver.id(), value),
             Err(payload) => {

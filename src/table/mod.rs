@@ -23,6 +23,8 @@ use tree::{Item, List};
 
 /// One version of a signal's receivers. Never changes.
 pub(crate) struct Table<E: Event, R: 'static> {
+    /// All there is, where that is one array to be called whoever sends.
+    plain: Option<Arc<[Entry<E, R>]>>,
     any: Receivers<E, R>,
     senders: SenderMap<Arc<OneSender<E, R>>>,
     hasher: ahash::RandomState,
@@ -86,6 +88,13 @@ impl<E: Event, R: 'static> Table<E, R> {
         self.senders.get(hash, |own| own.key.probe() == probe)
     }
 
+    /// What every send calls, whoever sends, where that is one array of receivers that
+    /// can simply be called.
+    #[inline(always)]
+    pub(crate) fn plain(&self) -> Option<&[Entry<E, R>]> {
+        self.plain.as_deref()
+    }
+
     /// What a send from `sender` calls. A name is noted as one that something sent from.
     #[inline]
     pub(crate) fn select(&self, sender: &Sender<'_>) -> Selection<'_, E, R> {
@@ -100,7 +109,7 @@ impl<E: Event, R: 'static> Table<E, R> {
         }
     }
 
-    #[inline(never)]
+    #[inline]
     fn select_own(&self, sender: &Sender<'_>) -> Option<&Receivers<E, R>> {
         let own = self.own(sender.probe()?)?;
         if let Some(sent) = &own.sent
@@ -164,6 +173,7 @@ impl<E: Event, R: 'static> Table<E, R> {
         &self,
         entries: &[Entry<E, R>],
         change: impl Fn(&Receivers<E, R>, &[Entry<E, R>]) -> Receivers<E, R>,
+        len: usize,
     ) -> Self {
         let mut sorted = entries.to_vec();
         sorted.sort_by_cached_key(|entry| {
@@ -198,11 +208,14 @@ impl<E: Event, R: 'static> Table<E, R> {
                 senders.insert(hash, Arc::new(own), |own| own.key == *key);
             }
         }
+        let any = any.unwrap_or_else(|| self.any.with(&[]));
+        let is_plain = senders.is_empty() && any.special == 0;
         Table {
-            any: any.unwrap_or_else(|| self.any.with(&[])),
+            plain: is_plain.then(|| any.list.flat()).flatten(),
+            any,
             senders,
             hasher: self.hasher.clone(),
-            len: 0,
+            len,
         }
     }
 }
@@ -211,18 +224,14 @@ impl<E: Event, R: 'static> publish::Table for Table<E, R> {
     type Entry = Entry<E, R>;
 
     fn with(&self, added: &[Entry<E, R>]) -> Self {
-        let mut table = self.apply(added, Receivers::with);
-        table.len = self.len + added.len();
-        table
+        self.apply(added, Receivers::with, self.len + added.len())
     }
 
     fn without(&self, removed: &[Entry<E, R>]) -> Self {
         if removed.len() == self.len {
             return Table::empty();
         }
-        let mut table = self.apply(removed, Receivers::without);
-        table.len = self.len - removed.len();
-        table
+        self.apply(removed, Receivers::without, self.len - removed.len())
     }
 
     fn is_empty(&self) -> bool {
@@ -231,6 +240,7 @@ impl<E: Event, R: 'static> publish::Table for Table<E, R> {
 
     fn empty() -> Self {
         Table {
+            plain: None,
             any: Receivers::empty(),
             senders: SenderMap::new(),
             hasher: ahash::RandomState::new(),
@@ -256,19 +266,11 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
         self.any.special + self.own.map_or(0, |own| own.special) != 0
     }
 
-    /// All of them, where they are one array and can simply be called.
+    /// All of them, where they are one list and can simply be called.
     #[inline]
-    pub(crate) fn flat(&self) -> Option<&'t [Entry<E, R>]> {
-        if self.has_special() {
-            return None;
-        }
-        self.only_list()?.flat()
-    }
-
-    /// The one list that a send walks, where one is enough.
-    #[inline]
-    pub(crate) fn only_list(&self) -> Option<&'t List<Entry<E, R>>> {
+    pub(crate) fn simple(&self) -> Option<&'t List<Entry<E, R>>> {
         match self.own {
+            _ if self.has_special() => None,
             None => Some(&self.any.list),
             Some(own) if self.any.list.is_empty() => Some(&own.list),
             Some(_) => None,

@@ -147,10 +147,9 @@ impl<T: Item> List<T> {
     }
 
     /// The whole list, where it is one array.
-    #[inline]
-    pub(crate) fn flat(&self) -> Option<&[T]> {
+    pub(crate) fn flat(&self) -> Option<Arc<[T]>> {
         match &self.root {
-            Node::Leaf(items) => Some(items),
+            Node::Leaf(items) => Some(Arc::clone(items)),
             Node::Inner(_) => None,
         }
     }
