@@ -2,12 +2,11 @@
 //! one thread while the other does the same.
 
 use std::hint::black_box;
-use std::sync::{Barrier, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::RwLock;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fanfare::{Sender, Signal};
-use fanfare_benches::{boxed, connect};
+use fanfare_benches::{boxed, connect, on_threads};
 
 const RECEIVERS: u64 = 4;
 
@@ -18,7 +17,7 @@ fn send_contended(c: &mut Criterion) {
     connect(&signal, RECEIVERS);
     group.bench_function("signal", |b| {
         b.iter_custom(|rounds| {
-            on_two_threads(|| {
+            on_threads(2, &|| {
                 for _ in 0..rounds {
                     black_box(&signal).send(Sender::NONE, black_box(&1));
                 }
@@ -27,7 +26,7 @@ fn send_contended(c: &mut Criterion) {
     });
     group.bench_function("emitter", |b| {
         b.iter_custom(|rounds| {
-            on_two_threads(|| {
+            on_threads(2, &|| {
                 let mut emitter = signal.emitter();
                 for _ in 0..rounds {
                     black_box(&mut emitter).send(Sender::NONE, black_box(&1));
@@ -39,7 +38,7 @@ fn send_contended(c: &mut Criterion) {
     let rwlock = RwLock::new(boxed(RECEIVERS));
     group.bench_function("rwlock", |b| {
         b.iter_custom(|rounds| {
-            on_two_threads(|| {
+            on_threads(2, &|| {
                 for _ in 0..rounds {
                     for receiver in black_box(&rwlock).read().unwrap().iter() {
                         receiver(black_box(&1));
@@ -49,21 +48,6 @@ fn send_contended(c: &mut Criterion) {
         });
     });
     group.finish();
-}
-
-/// Runs `work` on two threads at once; returns the longer time.
-fn on_two_threads(work: impl Fn() + Sync) -> Duration {
-    let start = Barrier::new(2);
-    let timed = || {
-        start.wait();
-        let started = Instant::now();
-        work();
-        started.elapsed()
-    };
-    std::thread::scope(|scope| {
-        let other = scope.spawn(timed);
-        timed().max(other.join().expect("the work does not panic"))
-    })
 }
 
 criterion_group!(benches, send_contended);

@@ -2,6 +2,8 @@
 //! they are measured against.
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use fanfare::{Connection, Sender, Signal};
 
@@ -45,6 +47,34 @@ pub fn park_a_thread() {
             std::thread::park();
         }
     });
+}
+
+/// Runs `work` on so many threads at once; returns what the slowest took.
+///
+/// They start by spinning and not on a lock: a thread that sleeps there can take longer to
+/// wake than the work takes, and the two would run one after the other.
+pub fn on_threads(count: usize, work: &(dyn Fn() + Sync)) -> Duration {
+    let waiting = AtomicUsize::new(count);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..count)
+            .map(|_| {
+                scope.spawn(|| {
+                    // Relaxed: nothing is read because of it.
+                    waiting.fetch_sub(1, Ordering::Relaxed);
+                    while waiting.load(Ordering::Relaxed) != 0 {
+                        std::hint::spin_loop();
+                    }
+                    let started = Instant::now();
+                    work();
+                    started.elapsed()
+                })
+            })
+            .collect();
+        let took = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("the work does not panic"));
+        took.max().expect("there is a thread")
+    })
 }
 
 /// Numbers that look random and are the same every time.

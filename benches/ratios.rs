@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::sync::{Barrier, RwLock};
-use std::time::Instant;
+use std::sync::RwLock;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use fanfare::{Connection, Sender, Signal};
-use fanfare_benches::{Lcg, boxed, connect, connect_senders, park_a_thread};
+use fanfare_benches::{Lcg, boxed, connect, connect_senders, on_threads, park_a_thread};
 
 const ROUNDS: usize = 41;
 /// Roughly what one case takes in one round.
@@ -235,42 +235,19 @@ fn two_threads() {
             }
         }),
     ];
-    const SENDS: u32 = 200_000;
+    const SENDS: u32 = 1_000_000;
     for (name, work) in works {
         let (mut one, mut two) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
+        for _ in 0..ROUNDS / 2 {
             one.push(on_threads(1, work));
             two.push(on_threads(2, work));
         }
-        one.sort_by(f64::total_cmp);
-        two.sort_by(f64::total_cmp);
-        let (one, two) = (
-            one[ROUNDS / 2] / f64::from(SENDS),
-            two[ROUNDS / 2] / f64::from(SENDS),
-        );
+        one.sort();
+        two.sort();
+        let each = |took: &[Duration]| took[took.len() / 2].as_nanos() as f64 / f64::from(SENDS);
+        let (one, two) = (each(&one), each(&two));
         println!("  {name:<8} {one:>8.2} {two:>8.2} {:>6.2}", one / two);
     }
-}
-
-/// Nanoseconds that the slowest of so many threads took.
-fn on_threads(count: usize, work: &(dyn Fn() + Sync)) -> f64 {
-    let start = Barrier::new(count);
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..count)
-            .map(|_| {
-                scope.spawn(|| {
-                    start.wait();
-                    let started = Instant::now();
-                    work();
-                    started.elapsed().as_nanos() as f64
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().expect("the work does not panic"))
-            .fold(0.0, f64::max)
-    })
 }
 
 fn print(results: &BTreeMap<String, (f64, f64)>, unit: &str) {
