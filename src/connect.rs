@@ -6,7 +6,8 @@ use std::sync::{Arc, Weak};
 
 use crate::connection::Connection;
 use crate::event::Event;
-use crate::receiver::{About, Callee, Entry, Labels, Receive, ReceiverId, Slot, Strong, Weakly};
+use crate::receiver::callee::{Callee, Strong, Weakly};
+use crate::receiver::{About, Entry, Kind, Labels, Receive, ReceiverId, Slot};
 use crate::sender::{Sender, SenderKey};
 use crate::signal::Signal;
 use crate::table::Table;
@@ -39,6 +40,7 @@ pub struct ConnectOptions<'s, E: Event, R: 'static = ()> {
     labels: Labels,
     priority: i32,
     once: bool,
+    blocking: bool,
 }
 
 impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
@@ -49,7 +51,13 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
             labels: Labels::default(),
             priority: 0,
             once: false,
+            blocking: false,
         }
+    }
+
+    #[cfg(feature = "async")]
+    pub(crate) fn signal(&self) -> &'s Signal<E, R> {
+        self.signal
     }
 
     /// Only sends from this sender reach the receiver. [`Sender::NONE`] means any sender,
@@ -86,6 +94,27 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     /// disconnected. That run counts also if it panics.
     pub fn once(mut self) -> Self {
         self.once = true;
+        self
+    }
+
+    /// In an async send the receiver may block its thread: on a worker of tokio's
+    /// multi-threaded runtime the other tasks of that worker are handed on first
+    /// (`block_in_place`), which keeps the event borrowed. On a current-thread runtime, on
+    /// another executor and in a blocking send it is called as any other; where that will
+    /// not do, see [`connect_offloaded`](ConnectOptions::connect_offloaded). Changes
+    /// nothing for an async receiver.
+    ///
+    /// # Panics
+    ///
+    /// Without the feature `tokio`.
+    #[track_caller]
+    pub fn blocking(mut self) -> Self {
+        assert!(
+            cfg!(feature = "tokio"),
+            "`.blocking()` runs a receiver through tokio: enable fanfare's feature `tokio`, or leave \
+             the option out"
+        );
+        self.blocking = true;
         self
     }
 
@@ -142,7 +171,7 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     }
 
     #[track_caller]
-    fn slot<C: Callee<E, R>>(self, callee: C) -> Prepared<E, R> {
+    pub(crate) fn slot<C: Callee<E, R>>(self, callee: C) -> Prepared<E, R> {
         let labelled = self.labels.name.is_some() || self.labels.uid.is_some();
         let about = About {
             link: Link::new(0),
@@ -151,6 +180,10 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
             location: Location::caller(),
             labels: labelled.then(|| Box::new(self.labels)),
             priority: self.priority,
+            kind: match C::KIND {
+                Kind::Called if self.blocking => Kind::Blocking,
+                kind => kind,
+            },
             once: self.once,
             weak: C::WEAK,
         };

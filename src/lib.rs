@@ -1,6 +1,10 @@
 #![cfg_attr(any(feature = "macros", not(doctest)), doc = include_str!("../README.md"))]
 #![deny(missing_docs)]
 
+#[cfg(feature = "async")]
+mod asend;
+#[cfg(feature = "async")]
+mod blocking;
 mod connect;
 mod connection;
 mod error;
@@ -24,6 +28,8 @@ pub use error::{Failure, TrySendError, WaitError};
 pub use event::Event;
 pub use identity::Identity;
 pub use look::ConnectionInfo;
+#[cfg(feature = "async")]
+pub use receiver::BoxFuture;
 pub use receiver::ReceiverId;
 pub use responses::{Response, Responses, RobustIntoIter, RobustResponses};
 pub use send::emitter::Emitter;

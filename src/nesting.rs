@@ -24,6 +24,12 @@ thread_local! {
     static OUTER: [Cell<usize>; KNOWN] = const { [const { Cell::new(NONE) }; KNOWN] };
 }
 
+#[cfg(feature = "async")]
+thread_local! {
+    /// How many async sends this thread is polling, one inside another.
+    static POLLS: Cell<u32> = const { Cell::new(0) };
+}
+
 const NONE: usize = 0;
 const NOT_NESTED: Nested = Nested {
     depth: 0,
@@ -159,4 +165,42 @@ fn check_depth() {
          the circle, or hand the event to another thread",
         depth + 2,
     );
+}
+
+/// Whether this thread is polling an async send, so that to block it is to block an
+/// executor.
+#[cfg(feature = "async")]
+pub(crate) fn is_polling() -> bool {
+    POLLS.get() > 0
+}
+
+/// An async send that is being polled on this thread until this is dropped.
+#[cfg(feature = "async")]
+#[must_use]
+pub(crate) struct Polling {
+    outer: u32,
+}
+
+#[cfg(feature = "async")]
+impl Polling {
+    pub(crate) fn start() -> Self {
+        let outer = POLLS.get();
+        POLLS.set(outer + 1);
+        Polling { outer }
+    }
+
+    /// Starts something inside of one that may block all the same.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn suspend() -> Self {
+        Polling {
+            outer: POLLS.replace(0),
+        }
+    }
+}
+
+#[cfg(feature = "async")]
+impl Drop for Polling {
+    fn drop(&mut self) {
+        POLLS.set(self.outer);
+    }
 }

@@ -1,6 +1,8 @@
 //! Telling of panics that were caught. Never fails, whatever the subscriber does.
 
 use std::any::Any;
+#[cfg(feature = "async")]
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::receiver::ReceiverId;
@@ -51,14 +53,60 @@ pub(crate) fn target_panicked(payload: Box<dyn Any + Send>) {
     discard(payload);
 }
 
+/// A receiver's future panicked as it was dropped before its end.
+#[cfg(feature = "async")]
+pub(crate) fn future_panicked(payload: Box<dyn Any + Send>) {
+    event(
+        "a receiver's future panicked as it was dropped",
+        None,
+        "",
+        message(&*payload),
+    );
+    discard(payload);
+}
+
+/// Whether anybody hears of [`send_cancelled`].
+#[cfg(feature = "async")]
+pub(crate) const CANCELLED_SENDS: bool = cfg!(feature = "tracing");
+
+/// An async send was dropped: each receiver with whether it had finished.
+#[cfg(feature = "async")]
+pub(crate) fn send_cancelled(
+    receivers: impl Iterator<Item = (ReceiverId, Cow<'static, str>, bool)>,
+) {
+    #[cfg(feature = "tracing")]
+    {
+        let (finished, dropped): (Vec<_>, Vec<_>) = receivers.partition(|(.., over)| *over);
+        if dropped.is_empty() {
+            return;
+        }
+        let names = |receivers: Vec<(ReceiverId, Cow<'static, str>, bool)>| {
+            let names = receivers
+                .iter()
+                .map(|(id, name, _)| format!("{id} ({name})"));
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let (finished, dropped) = (names(finished), names(dropped));
+        guarded(|| {
+            tracing::warn!(target: "fanfare", finished, dropped, "async send was dropped before its end");
+        });
+    }
+    #[cfg(not(feature = "tracing"))]
+    drop(receivers);
+}
+
 #[cfg(feature = "tracing")]
-fn event(what: &str, receiver: Option<ReceiverId>, name: &str, message: &str) {
-    let reported = catch_unwind(AssertUnwindSafe(|| {
-        tracing::error!(target: "fanfare", receiver = receiver.map(tracing::field::display), name, panic = message, "{what}");
-    }));
-    if let Err(payload) = reported {
+fn guarded(tell: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(tell)) {
         discard(payload);
     }
+}
+
+#[cfg(feature = "tracing")]
+fn event(what: &str, receiver: Option<ReceiverId>, name: &str, message: &str) {
+    guarded(|| {
+        tracing::error!(target: "fanfare", receiver = receiver.map(tracing::field::display), name, panic = message, "{what}");
+    });
 }
 
 /// The panic hook has told of it already.

@@ -208,6 +208,13 @@ impl<R> RobustResponses<R> {
         self.failures.push((self.len(), failure));
     }
 
+    /// The answers of a send that let panics through.
+    #[cfg(feature = "async")]
+    pub(crate) fn into_answers(self) -> Responses<R> {
+        debug_assert!(self.all_ok());
+        self.answers
+    }
+
     /// How many receivers ran.
     pub fn len(&self) -> usize {
         self.answers.len() + self.failures.len()

@@ -5,7 +5,8 @@ const SIGNAL: &str = include_str!("../../src/signal.rs");
 const SEND: &str = include_str!("../../src/send/mod.rs");
 const SPECIAL: &str = include_str!("../../src/send/special.rs");
 const EMITTER: &str = include_str!("../../src/send/emitter.rs");
-const RECEIVER: &str = include_str!("../../src/receiver.rs");
+const RECEIVER: &str = include_str!("../../src/receiver/mod.rs");
+const CALLEE: &str = include_str!("../../src/receiver/callee.rs");
 const CONNECTION: &str = include_str!("../../src/connection.rs");
 const SYNC: &str = include_str!("../../src/table/sync.rs");
 
@@ -33,12 +34,12 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         "send/special.rs",
         SPECIAL,
         &[
-            "let weak = selection.iter().filter(|entry| entry.about().weak);",
-            "let pins = Pins(weak.map(|entry| entry.pin()).collect());",
-            "let mut discards = Discards {",
-            "if about.weak && pinned.next().is_none_or(Option::is_none) { discards.note(entry);",
+            "let pins = Pins::of(selection); let mut discards = Discards::of(hub);",
+            "let pin = if about.weak { pinned.next() } else { None };",
+            "if about.weak && pin.is_none_or(Option::is_none) { discards.note(entry);",
             "if about.once { if !about.link.claim() { discards.note(entry); return",
-            "discards.spent.push(entry.clone()); } visit(&**entry)",
+            "discards.spent.push(entry.clone()); } each(entry,",
+            "let weak = selection.iter().filter(|entry| entry.about().weak); Pins(weak.map(|entry| entry.pin()).collect())",
             "self.found.extend(self.spent.drain(..)); self.hub.disconnect_these(|_| self.found.to_vec());",
             "self.hub.try_discard(&self.found);",
         ],
@@ -52,11 +53,17 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
-        "receiver.rs",
-        RECEIVER,
+        "receiver/callee.rs",
+        CALLEE,
         &[
             "self.target.upgrade().map(|target| target as _)",
             "self.target.strong_count() > 0",
+        ],
+    ),
+    (
+        "receiver/mod.rs",
+        RECEIVER,
+        &[
             "ManuallyDrop::drop(callee)",
             "self.about.link.announce_gone(); } }",
         ],

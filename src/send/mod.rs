@@ -1,11 +1,14 @@
 //! Sending: walking one snapshot and collecting what the receivers answer.
 //!
 //! * here: the walk that every way of sending shares.
-//! * `special`: the walk where some receivers are weak or once-only.
+//! * `special`: the walk where some receivers are weak, once-only, queued or async.
+//! * `future`: a walk that awaits.
 //! * `robust`: a walk that catches panics.
 //! * `emitter`: a sender that keeps its snapshot from one send to the next.
 
 pub(crate) mod emitter;
+#[cfg(feature = "async")]
+pub(crate) mod future;
 pub(crate) mod robust;
 mod special;
 
@@ -14,7 +17,7 @@ use std::sync::Arc;
 
 use crate::event::Event;
 use crate::nesting::{Outermost, Running};
-use crate::receiver::{Entry, Receive, ReceiverId};
+use crate::receiver::{Entry, ReceiverId};
 use crate::responses::Responses;
 use crate::sender::Sender;
 use crate::table::publish::Hub;
@@ -31,22 +34,111 @@ pub(crate) trait Snapshot<E: Event, R: 'static>:
 
 impl<E: Event, R: 'static, S: Deref<Target = Option<Arc<Table<E, R>>>>> Snapshot<E, R> for S {}
 
-/// Hands each receiver of `selection` to `visit`, in order, until it breaks. `visit` makes
-/// the call, and the caller has started a `Running`.
+/// One receiver whose turn it is in a walk.
+pub(crate) struct Turn<'t, E: Event, R: 'static> {
+    pub(crate) receiver: &'t Entry<E, R>,
+    how: How<'t, R>,
+}
+
+#[cfg_attr(
+    not(all(feature = "async", feature = "queue")),
+    allow(dead_code, reason = "some are made with a feature only")
+)]
+enum How<'t, R> {
+    Call,
+    /// Call it, or hand the event to its queue.
+    CallOrEnqueue(&'t mut Shared),
+    /// It has run.
+    Ran(std::thread::Result<R>),
+}
+
+/// What the queued receivers of one send share.
+#[cfg(feature = "queue")]
+pub(crate) use crate::queue::Shared;
+/// What the queued receivers of one send would share.
+#[cfg(not(feature = "queue"))]
+#[derive(Default)]
+pub(crate) struct Shared;
+
+impl<'t, E: Event, R: 'static> Turn<'t, E, R> {
+    #[inline(always)]
+    fn of(receiver: &'t Entry<E, R>) -> Self {
+        Turn {
+            receiver,
+            how: How::Call,
+        }
+    }
+
+    fn or_enqueue(receiver: &'t Entry<E, R>, shared: &'t mut Shared) -> Self {
+        Turn {
+            receiver,
+            how: How::CallOrEnqueue(shared),
+        }
+    }
+
+    /// Makes the call and returns the answer.
+    #[inline(always)]
+    pub(crate) fn take(self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
+        match self.how {
+            How::Call => self.receiver.call(sender, event),
+            How::CallOrEnqueue(shared) => call_or_enqueue(self.receiver, shared, sender, event),
+            How::Ran(Ok(answer)) => answer,
+            How::Ran(Err(panic)) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+fn call_or_enqueue<E: Event, R: 'static>(
+    receiver: &Entry<E, R>,
+    shared: &mut Shared,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> R {
+    #[cfg(feature = "queue")]
+    if receiver.about().kind == crate::receiver::Kind::Queued {
+        return receiver.enqueue(receiver, sender, event, shared);
+    }
+    let _ = shared;
+    receiver.call(sender, event)
+}
+
+/// What a way of sending does with each receiver.
+pub(crate) trait Turns<E: Event, R: 'static, B> {
+    /// Whether a panic of one receiver leaves the others running.
+    const ROBUST: bool;
+
+    /// Takes one receiver's turn; a break ends the walk.
+    fn visit(&mut self, turn: Turn<'_, E, R>) -> ControlFlow<B>;
+}
+
+impl<E: Event, R: 'static, B, F: FnMut(Turn<'_, E, R>) -> ControlFlow<B>> Turns<E, R, B> for F {
+    const ROBUST: bool = false;
+
+    #[inline]
+    fn visit(&mut self, turn: Turn<'_, E, R>) -> ControlFlow<B> {
+        self(turn)
+    }
+}
+
+/// Gives each receiver of `selection` its turn, in order, until one breaks. The caller has
+/// started a `Running`.
 #[inline(never)]
 pub(crate) fn walk<E: Event, R: 'static, B>(
     hub: &Hub<Table<E, R>>,
     selection: &Selection<'_, E, R>,
-    visit: &mut impl FnMut(&dyn Receive<E, R>) -> ControlFlow<B>,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+    turns: &mut impl Turns<E, R, B>,
 ) -> ControlFlow<B> {
     if selection.has_special() {
-        return special::walk(hub, selection, visit);
+        return special::walk(hub, selection, sender, event, turns);
     }
     match selection.simple() {
         Some(list) => list.try_for_each_run(&mut |run: &[Entry<E, R>]| {
-            run.iter().try_for_each(|entry| visit(&**entry))
+            run.iter()
+                .try_for_each(|entry| turns.visit(Turn::of(entry)))
         }),
-        None => walk_both(selection, visit),
+        None => walk_both(selection, turns),
     }
 }
 
@@ -54,9 +146,11 @@ pub(crate) fn walk<E: Event, R: 'static, B>(
 #[inline(never)]
 fn walk_both<E: Event, R: 'static, B>(
     selection: &Selection<'_, E, R>,
-    visit: &mut impl FnMut(&dyn Receive<E, R>) -> ControlFlow<B>,
+    turns: &mut impl Turns<E, R, B>,
 ) -> ControlFlow<B> {
-    selection.iter().try_for_each(|entry| visit(&**entry))
+    selection
+        .iter()
+        .try_for_each(|entry| turns.visit(Turn::of(entry)))
 }
 
 /// Sends and keeps every answer. `take` takes the snapshot.
@@ -138,9 +232,13 @@ fn count_selected<E: Event, R: 'static>(
         return list.len();
     }
     let mut called = 0;
-    let _ = walk(hub, &selection, &mut |receiver| {
+    let _ = walk(hub, &selection, sender, event, &mut |turn: Turn<
+        '_,
+        E,
+        R,
+    >| {
         called += 1;
-        receiver.call(sender, event);
+        turn.take(sender, event);
         ControlFlow::<()>::Continue(())
     });
     called
@@ -182,8 +280,13 @@ fn keep<E: Event, R: 'static, S: Snapshot<E, R>>(
     };
     let selection = table.select(sender);
     let mut responses = Responses::with_capacity(selection.len());
-    let _ = walk(hub, &selection, &mut |receiver| {
-        let value = receiver.call(sender, event);
+    let _ = walk(hub, &selection, sender, event, &mut |turn: Turn<
+        '_,
+        E,
+        R,
+    >| {
+        let receiver = turn.receiver;
+        let value = turn.take(sender, event);
         responses.push(|| receiver.id(), value);
         ControlFlow::<()>::Continue(())
     });
@@ -204,7 +307,12 @@ pub(crate) fn each<E: Event, R: 'static, B, S: Snapshot<E, R>>(
     let Some(table) = &*snapshot else {
         return ControlFlow::Continue(());
     };
-    walk(hub, &table.select(sender), &mut |receiver| {
-        each(receiver.id(), receiver.call(sender, event))
+    let selection = table.select(sender);
+    walk(hub, &selection, sender, event, &mut |turn: Turn<
+        '_,
+        E,
+        R,
+    >| {
+        each(turn.receiver.id(), turn.take(sender, event))
     })
 }

@@ -1,18 +1,21 @@
 //! The send that lets no receiver's panic through.
 
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
 use crate::error::Failure;
 use crate::event::Event;
 use crate::nesting::Running;
+use crate::receiver::Entry;
 use crate::report;
 use crate::responses::RobustResponses;
 use crate::sender::Sender;
 use crate::table::Table;
 use crate::table::publish::Hub;
 
-use super::{Snapshot, walk};
+use super::{Snapshot, Turn, Turns, walk};
 
 /// Sends, catches each panic and keeps every outcome.
 #[inline]
@@ -28,17 +31,45 @@ pub(crate) fn collect<E: Event, R: 'static, S: Snapshot<E, R>>(
         return RobustResponses::new();
     };
     let selection = table.select(sender);
-    let mut responses = RobustResponses::with_capacity(selection.len());
-    let _ = walk(hub, &selection, &mut |receiver| {
-        match catch_unwind(AssertUnwindSafe(|| receiver.call(sender, event))) {
-            Ok(value) => responses.push(|| receiver.id(), value),
-            Err(payload) => {
-                let name = receiver.name();
-                report::receiver_panicked(receiver.id(), &name, &*payload);
-                responses.push_failure(Failure::new(receiver.id(), name, payload));
-            }
+    let mut outcomes = Outcomes {
+        sender,
+        event,
+        responses: RobustResponses::with_capacity(selection.len()),
+    };
+    let _ = walk(hub, &selection, sender, event, &mut outcomes);
+    outcomes.responses
+}
+
+/// Every outcome so far.
+struct Outcomes<'s, 'e, E: Event, R: 'static> {
+    sender: &'s Sender<'s>,
+    event: &'s E::Args<'e>,
+    responses: RobustResponses<R>,
+}
+
+impl<E: Event, R: 'static> Turns<E, R, Infallible> for Outcomes<'_, '_, E, R> {
+    const ROBUST: bool = true;
+
+    fn visit(&mut self, turn: Turn<'_, E, R>) -> ControlFlow<Infallible> {
+        let receiver = turn.receiver;
+        let outcome = catch_unwind(AssertUnwindSafe(|| turn.take(self.sender, self.event)));
+        keep(&mut self.responses, receiver, outcome);
+        ControlFlow::Continue(())
+    }
+}
+
+/// Notes one receiver's outcome, and reports it if it is a panic.
+pub(super) fn keep<E: Event, R: 'static>(
+    responses: &mut RobustResponses<R>,
+    receiver: &Entry<E, R>,
+    outcome: thread::Result<R>,
+) {
+    match outcome {
+        Ok(value) => responses.push(|| receiver.id(), value),
+        Err(payload) => {
+            let name = receiver.name();
+            report::receiver_panicked(receiver.id(), &name, &*payload);
+            responses.push_failure(Failure::new(receiver.id(), name, payload));
         }
-        ControlFlow::<()>::Continue(())
-    });
-    responses
+    }
 }

@@ -1,23 +1,41 @@
 //! A connected receiver: the callable, its place, and what it is known by.
+//!
+//! * here: the entry of a table, and what it shares with the handles.
+//! * `callee`: the kinds of receivers.
+//! * `key`: what makes two connections the same.
 
-use std::any::{Any, TypeId, type_name};
+pub(crate) mod callee;
+pub(crate) mod key;
+
 use std::borrow::Cow;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+#[cfg(feature = "async")]
+use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
+use callee::{Callee, Pinned};
+use key::{Identified, Key};
+
 use crate::event::Event;
 use crate::nesting::{self, Running};
+#[cfg(feature = "queue")]
+use crate::queue::Shared;
 use crate::report;
 use crate::sender::{Sender, SenderKey};
 use crate::table::Table;
 use crate::table::publish::{self, Hub, Link, Quiet};
 use crate::table::tree::{Counted, Item, Order};
+
+/// What an async receiver returns: its future, boxed and able to change threads.
+///
+/// `Box::pin(async move { .. })` makes one. It may borrow the sender and the event.
+#[cfg(feature = "async")]
+pub type BoxFuture<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
 
 /// Which connection a response or a failure came from.
 ///
@@ -110,8 +128,28 @@ pub(crate) trait Receive<E: Event, R: 'static>: Attached {
     /// Calls the receiver. For a weak one only while its target is pinned.
     fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R;
 
+    /// Starts an async receiver: see [`Callee::start`].
+    #[cfg(feature = "async")]
+    fn start<'a>(
+        &'a self,
+        entry: &Entry<E, R>,
+        pin: Option<&'a Pinned>,
+        sender: Sender<'a>,
+        event: &'a E::Args<'_>,
+    ) -> BoxFuture<'a, R>;
+
+    /// Hands the event to a queued receiver's queue: see [`Callee::enqueue`].
+    #[cfg(feature = "queue")]
+    fn enqueue(
+        &self,
+        entry: &Entry<E, R>,
+        sender: &Sender<'_>,
+        event: &E::Args<'_>,
+        shared: &mut Shared,
+    ) -> R;
+
     /// Keeps a weak receiver's target alive; `None` if it has died.
-    fn pin(&self) -> Option<Arc<dyn Any + Send + Sync>>;
+    fn pin(&self) -> Option<Pinned>;
 
     /// What is known of it.
     fn about(&self) -> &About<E, R>;
@@ -154,8 +192,35 @@ pub(crate) struct About<E: Event, R: 'static> {
     /// Boxed: most receivers have neither.
     pub(crate) labels: Option<Box<Labels>>,
     pub(crate) priority: i32,
+    pub(crate) kind: Kind,
     pub(crate) once: bool,
     pub(crate) weak: bool,
+}
+
+/// What a send does when it gets to a receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(all(feature = "async", feature = "queue", feature = "tokio")),
+    allow(dead_code, reason = "some kinds are made with a feature only")
+)]
+pub(crate) enum Kind {
+    /// Calls it.
+    Called,
+    /// Calls it; in `asend` where it may block the thread.
+    Blocking,
+    /// Calls it; in `asend` starts it on a thread where it may block, and awaits it.
+    Offloaded,
+    /// Starts it and awaits it, together with the others that are awaited.
+    Awaited,
+    /// Hands the event to its queue.
+    Queued,
+}
+
+impl Kind {
+    /// Whether a send from a thread that nothing awaits on cannot just call it.
+    pub(crate) fn is_special(self) -> bool {
+        matches!(self, Kind::Awaited | Kind::Queued)
+    }
 }
 
 /// What a receiver was called by its user.
@@ -197,7 +262,8 @@ impl<E: Event, R: 'static> dyn Receive<E, R> + '_ {
     }
 
     pub(crate) fn is_special(&self) -> bool {
-        self.about().once || self.about().weak
+        let about = self.about();
+        about.once || about.weak || about.kind.is_special()
     }
 }
 
@@ -240,135 +306,6 @@ impl<E: Event, R: 'static> publish::Entry for Entry<E, R> {
     }
 }
 
-/// What makes two connections of a signal the same.
-#[derive(PartialEq, Eq, Hash)]
-pub(crate) struct Key {
-    pub(crate) receiver: Identified,
-    pub(crate) sender: Option<SenderKey>,
-}
-
-/// A receiver's half of the key. The kinds never equal one another.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Identified {
-    Uid(Cow<'static, str>),
-    /// The type of a callable without state, of which all values are the same.
-    Function(TypeId),
-    /// Such a callable as the method of one object.
-    Method(TypeId, Allocation),
-}
-
-impl Identified {
-    /// The identity of a callable by its type: `None` if it carries state, for then two
-    /// of the type may differ.
-    pub(crate) fn function<F: 'static>() -> Option<Self> {
-        (size_of::<F>() == 0).then(|| Identified::Function(TypeId::of::<F>()))
-    }
-
-    pub(crate) fn method<M: 'static>(target: Weak<dyn Any + Send + Sync>) -> Option<Self> {
-        (size_of::<M>() == 0).then(|| Identified::Method(TypeId::of::<M>(), Allocation(target)))
-    }
-}
-
-/// The identity of an `Arc`'s allocation. Holding it keeps the address from being used
-/// again, so what equals it is that allocation and no later one.
-#[derive(Clone)]
-pub(crate) struct Allocation(Weak<dyn Any + Send + Sync>);
-
-impl PartialEq for Allocation {
-    fn eq(&self, other: &Self) -> bool {
-        Weak::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for Allocation {}
-
-impl Hash for Allocation {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.as_ptr().cast::<()>().hash(state);
-    }
-}
-
-/// The two kinds of callable.
-pub(crate) trait Callee<E: Event, R>: Send + Sync + 'static {
-    const WEAK: bool;
-    fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R;
-    fn pin(&self) -> Option<Arc<dyn Any + Send + Sync>>;
-    fn is_alive(&self) -> bool;
-    fn type_name(&self) -> &'static str;
-    fn identity(&self) -> Option<Identified>;
-}
-
-/// A function or closure, owned.
-pub(crate) struct Strong<F>(pub(crate) F);
-
-impl<E, R, F> Callee<E, R> for Strong<F>
-where
-    E: Event,
-    F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
-{
-    const WEAK: bool = false;
-
-    #[inline]
-    fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
-        (self.0)(*sender, event)
-    }
-
-    fn pin(&self) -> Option<Arc<dyn Any + Send + Sync>> {
-        None
-    }
-
-    fn is_alive(&self) -> bool {
-        true
-    }
-
-    fn type_name(&self) -> &'static str {
-        type_name::<F>()
-    }
-
-    fn identity(&self) -> Option<Identified> {
-        Identified::function::<F>()
-    }
-}
-
-/// A method of an object that it does not keep alive.
-pub(crate) struct Weakly<T, M> {
-    pub(crate) target: Weak<T>,
-    pub(crate) method: M,
-}
-
-impl<E, R, T, M> Callee<E, R> for Weakly<T, M>
-where
-    E: Event,
-    T: Send + Sync + 'static,
-    M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
-{
-    const WEAK: bool = true;
-
-    fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
-        let target = self
-            .target
-            .upgrade()
-            .expect("the send has pinned the target");
-        (self.method)(&target, *sender, event)
-    }
-
-    fn pin(&self) -> Option<Arc<dyn Any + Send + Sync>> {
-        self.target.upgrade().map(|target| target as _)
-    }
-
-    fn is_alive(&self) -> bool {
-        self.target.strong_count() > 0
-    }
-
-    fn type_name(&self) -> &'static str {
-        type_name::<M>()
-    }
-
-    fn identity(&self) -> Option<Identified> {
-        Identified::method::<M>(self.target.clone())
-    }
-}
-
 /// The allocation behind an entry.
 pub(crate) struct Slot<E: Event, R: 'static, C: Callee<E, R>> {
     about: About<E, R>,
@@ -390,7 +327,29 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Receive<E, R> for Slot<E, R, C> {
         self.callee.call(sender, event)
     }
 
-    fn pin(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+    #[cfg(feature = "async")]
+    fn start<'a>(
+        &'a self,
+        entry: &Entry<E, R>,
+        pin: Option<&'a Pinned>,
+        sender: Sender<'a>,
+        event: &'a E::Args<'_>,
+    ) -> BoxFuture<'a, R> {
+        self.callee.start(entry, pin, sender, event)
+    }
+
+    #[cfg(feature = "queue")]
+    fn enqueue(
+        &self,
+        entry: &Entry<E, R>,
+        sender: &Sender<'_>,
+        event: &E::Args<'_>,
+        shared: &mut Shared,
+    ) -> R {
+        self.callee.enqueue(entry, sender, event, shared)
+    }
+
+    fn pin(&self) -> Option<Pinned> {
         self.callee.pin()
     }
 

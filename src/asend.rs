@@ -1,0 +1,282 @@
+//! Async receivers, and the sends that await them.
+
+use std::sync::Arc;
+
+use crate::connect::{ConnectOptions, Prepared};
+use crate::connection::Connection;
+use crate::error::TrySendError;
+use crate::event::Event;
+use crate::receiver::BoxFuture;
+use crate::receiver::callee::{Awaited, AwaitedWeakly};
+use crate::responses::{Responses, RobustResponses};
+use crate::send::future::{self, Marked};
+use crate::sender::Sender;
+use crate::signal::Signal;
+
+/// # Connecting async receivers
+impl<E: Event, R: 'static> Signal<E, R> {
+    /// Connects an async `receiver` for any sender, beside the others.
+    ///
+    /// A receiver is a function or closure that returns its future boxed; the future may
+    /// borrow the sender and the event. An `async fn` becomes one through
+    /// `|sender, event| Box::pin(it(sender, event))`, or through `#[receiver]`.
+    ///
+    /// Everything else is as for [`connect`](Signal::connect).
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static GREETED: Signal<&'static str, usize> = Signal::new();
+    ///
+    /// GREETED.connect_async(|_sender, name| Box::pin(async move { name.len() }));
+    /// GREETED.connect(|_sender, name| 100 + name.len());
+    ///
+    /// let borrowed = String::from("Ada");
+    /// let lengths = pollster::block_on(GREETED.asend(Sender::NONE, &&*borrowed));
+    /// assert_eq!(*lengths, [103, 3]);
+    /// ```
+    #[track_caller]
+    pub fn connect_async<F>(&self, receiver: F) -> Connection
+    where
+        F: for<'a> Fn(Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
+    {
+        self.options().connect_async(receiver)
+    }
+
+    /// Connects an async method of `target`, for any sender, without keeping `target` alive.
+    ///
+    /// A send that has started keeps it alive until it is over or dropped. Everything else
+    /// is as for [`connect_weak`](Signal::connect_weak).
+    ///
+    /// ```
+    /// use fanfare::{BoxFuture, Sender, Signal};
+    /// use std::sync::Arc;
+    ///
+    /// static ASKED: Signal<u32, u32> = Signal::new();
+    ///
+    /// struct Shelf(u32);
+    /// impl Shelf {
+    ///     fn take<'a>(&'a self, _sender: Sender<'a>, n: &'a u32) -> BoxFuture<'a, u32> {
+    ///         Box::pin(async move { self.0.min(*n) })
+    ///     }
+    /// }
+    ///
+    /// let shelf = Arc::new(Shelf(5));
+    /// ASKED.connect_weak_async(&shelf, Shelf::take);
+    /// assert_eq!(*pollster::block_on(ASKED.asend(Sender::NONE, &9)), [5]);
+    /// drop(shelf);
+    /// assert!(pollster::block_on(ASKED.asend(Sender::NONE, &9)).is_empty());
+    /// ```
+    #[track_caller]
+    pub fn connect_weak_async<T, M>(&self, target: &Arc<T>, method: M) -> Connection
+    where
+        T: Send + Sync + 'static,
+        M: for<'a> Fn(&'a T, Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.options().connect_weak_async(target, method)
+    }
+}
+
+/// # Async receivers
+impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
+    /// Connects an async `receiver`. See [`Signal::connect_async`].
+    #[track_caller]
+    pub fn connect_async<F>(self, receiver: F) -> Connection
+    where
+        F: for<'a> Fn(Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
+    {
+        let signal = self.signal();
+        signal.connect_one(self.prepare_async(receiver))
+    }
+
+    /// Connects an async method of an object that the signal does not keep alive. See
+    /// [`Signal::connect_weak_async`].
+    #[track_caller]
+    pub fn connect_weak_async<T, M>(self, target: &Arc<T>, method: M) -> Connection
+    where
+        T: Send + Sync + 'static,
+        M: for<'a> Fn(&'a T, Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R>
+            + Send
+            + Sync
+            + 'static,
+    {
+        let signal = self.signal();
+        signal.connect_one(self.prepare_weak_async(target, method))
+    }
+
+    /// As [`prepare`](ConnectOptions::prepare), for an async receiver.
+    #[track_caller]
+    pub fn prepare_async<F>(self, receiver: F) -> Prepared<E, R>
+    where
+        F: for<'a> Fn(Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
+    {
+        self.slot(Awaited(receiver))
+    }
+
+    /// As [`prepare_weak`](ConnectOptions::prepare_weak), for an async method.
+    #[track_caller]
+    pub fn prepare_weak_async<T, M>(self, target: &Arc<T>, method: M) -> Prepared<E, R>
+    where
+        T: Send + Sync + 'static,
+        M: for<'a> Fn(&'a T, Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.slot(AwaitedWeakly {
+            target: Arc::downgrade(target),
+            method,
+        })
+    }
+}
+
+/// # Sending to async receivers
+impl<E: Event, R: Send + 'static> Signal<E, R> {
+    /// Calls each sync receiver that `sender` reaches, then runs the async ones together,
+    /// and returns the answers: of the sync receivers, then of the async ones, each in
+    /// their order, whichever is done first.
+    ///
+    /// The future does nothing until it is polled; its first poll takes the snapshot and
+    /// calls the sync receivers. It is `Send`, works on any executor, and its receivers run
+    /// inside the caller's task. Between polls it keeps the snapshot alive, so
+    /// [`disconnect_and_wait`](Connection::disconnect_and_wait) waits for its end; no guard
+    /// of `arc_swap` is held then.
+    ///
+    /// Allocates for each async receiver, whatever `R` is.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future drops those of the receivers that have not finished; sync
+    /// receivers have either all run by then or none has. With the feature `tracing` one
+    /// event at level warn, target `fanfare`, names those that had finished and those that
+    /// had not.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the first receiver that does, as it comes; the others are dropped
+    /// where they are. Also if sends are nested too deep: see [`Signal`].
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static ADD: Signal<u32, u32> = Signal::new();
+    /// ADD.connect_async(|_sender, n| Box::pin(async move { n + 1 }));
+    /// ADD.connect(|_sender, n| n + 2);
+    ///
+    /// # pollster::block_on(async {
+    /// assert_eq!(*ADD.asend(Sender::NONE, &10).await, [12, 11]);
+    /// # });
+    /// ```
+    pub fn asend<'a, 'e, S: Into<Sender<'a>>>(
+        &'a self,
+        sender: S,
+        event: &'a E::Args<'e>,
+    ) -> impl Future<Output = Responses<R>> + Send + use<'a, 'e, E, R, S>
+    where
+        for<'x> E::Args<'x>: Sync,
+    {
+        let sender = sender.into();
+        Marked::new(self, async move {
+            match self
+                .occupied()
+                .and_then(|hub| Some((hub, hub.load_full()?)))
+            {
+                Some((hub, table)) => {
+                    let outcomes = future::gather(hub, table, sender, event, false);
+                    outcomes.await.into_answers()
+                }
+                None => Responses::new(),
+            }
+        })
+    }
+
+    /// As [`asend`](Signal::asend), but a panic of a receiver is caught and becomes its
+    /// outcome; the others run.
+    ///
+    /// Each failure is also reported once, as in [`send_robust`](Signal::send_robust).
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static DIVIDE: Signal<u32, u32> = Signal::new();
+    /// DIVIDE.connect_async(|_sender, by| Box::pin(async move { 100 / by }));
+    /// DIVIDE.connect_async(|_sender, by| Box::pin(async move { 7 * by }));
+    ///
+    /// # std::panic::set_hook(Box::new(|_| ()));
+    /// # pollster::block_on(async {
+    /// let outcomes = DIVIDE.asend_robust(Sender::NONE, &0).await;
+    /// assert_eq!(outcomes.failures().count(), 1);
+    /// assert_eq!(**outcomes.answers(), [0]);
+    /// # });
+    /// ```
+    pub fn asend_robust<'a, 'e, S: Into<Sender<'a>>>(
+        &'a self,
+        sender: S,
+        event: &'a E::Args<'e>,
+    ) -> impl Future<Output = RobustResponses<R>> + Send + use<'a, 'e, E, R, S>
+    where
+        for<'x> E::Args<'x>: Sync,
+    {
+        let sender = sender.into();
+        Marked::new(self, async move {
+            match self
+                .occupied()
+                .and_then(|hub| Some((hub, hub.load_full()?)))
+            {
+                Some((hub, table)) => future::gather(hub, table, sender, event, true).await,
+                None => RobustResponses::new(),
+            }
+        })
+    }
+}
+
+/// # Sending to async receivers that can fail
+impl<E: Event, T: Send + 'static, X: Send + 'static> Signal<E, Result<T, X>> {
+    /// As [`asend`](Signal::asend), but stops at the first `Err`: of a sync receiver, and
+    /// then no later one runs and no async one starts; of an async receiver, whichever
+    /// fails first, and then the others are dropped where they are.
+    ///
+    /// # Errors
+    ///
+    /// With that error, its receiver, and the answers of the sync receivers before it. Those
+    /// of async receivers that had finished are lost.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static PAY: Signal<u32, Result<u32, String>> = Signal::new();
+    /// PAY.connect(|_sender, cents| Ok(cents / 100));
+    /// PAY.connect_async(|_sender, _cents| Box::pin(std::future::pending()));
+    /// PAY.connect_async(|_sender, cents| {
+    ///     Box::pin(async move { Err(format!("{cents} cents are too few")) })
+    /// });
+    ///
+    /// # pollster::block_on(async {
+    /// let stopped = PAY.try_asend(Sender::NONE, &250).await.unwrap_err();
+    /// assert_eq!(*stopped.before, [2]);
+    /// assert_eq!(stopped.error, "250 cents are too few");
+    /// # });
+    /// ```
+    pub fn try_asend<'a, 'e, S: Into<Sender<'a>>>(
+        &'a self,
+        sender: S,
+        event: &'a E::Args<'e>,
+    ) -> impl Future<Output = Result<Responses<T>, TrySendError<T, X>>> + Send + use<'a, 'e, E, T, X, S>
+    where
+        for<'x> E::Args<'x>: Sync,
+    {
+        let sender = sender.into();
+        Marked::new(self, async move {
+            match self
+                .occupied()
+                .and_then(|hub| Some((hub, hub.load_full()?)))
+            {
+                Some((hub, table)) => future::try_gather(hub, table, sender, event).await,
+                None => Ok(Responses::new()),
+            }
+        })
+    }
+}

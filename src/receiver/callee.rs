@@ -1,0 +1,201 @@
+//! The kinds of receivers: what each does when a send gets to it.
+
+use std::any::{Any, type_name};
+use std::sync::{Arc, Weak};
+
+#[cfg(feature = "async")]
+use super::BoxFuture;
+#[cfg(any(feature = "async", feature = "queue"))]
+use super::Entry;
+use super::Kind;
+use super::key::Identified;
+use crate::event::Event;
+#[cfg(feature = "queue")]
+use crate::queue::{Queue, QueueAnswer, Sent, Shared};
+use crate::sender::Sender;
+
+/// A receiver as its user made it. `Function` is what it is known by.
+pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
+    type Function: 'static;
+    const KIND: Kind = Kind::Called;
+    const WEAK: bool = false;
+
+    /// Runs the receiver. For a weak one only while its target is pinned, for an async one
+    /// never.
+    fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R;
+
+    /// Starts the receiver where [`Kind::is_started`].
+    #[cfg(feature = "async")]
+    fn start<'a>(
+        &'a self,
+        _entry: &Entry<E, R>,
+        _pin: Option<&'a Pinned>,
+        _sender: Sender<'a>,
+        _event: &'a E::Args<'_>,
+    ) -> BoxFuture<'a, R> {
+        unreachable!("only receivers that are awaited are started")
+    }
+
+    /// Hands the event to the receiver's queue, where there is one.
+    #[cfg(feature = "queue")]
+    fn enqueue(
+        &self,
+        _entry: &Entry<E, R>,
+        _sender: &Sender<'_>,
+        _event: &E::Args<'_>,
+        _shared: &mut Shared,
+    ) -> R {
+        unreachable!("only queued receivers are enqueued")
+    }
+
+    /// Keeps a weak receiver's target alive; `None` if it has died.
+    fn pin(&self) -> Option<Pinned> {
+        None
+    }
+
+    fn is_alive(&self) -> bool {
+        true
+    }
+
+    fn identity(&self) -> Option<Identified> {
+        Identified::function::<Self::Function>()
+    }
+
+    fn type_name(&self) -> &'static str {
+        type_name::<Self::Function>()
+    }
+}
+
+/// The target of a weak receiver, kept alive for one send.
+pub(crate) type Pinned = Arc<dyn Any + Send + Sync>;
+
+/// A function or closure, owned.
+pub(crate) struct Strong<F>(pub(crate) F);
+
+impl<E, R, F> Callee<E, R> for Strong<F>
+where
+    E: Event,
+    R: 'static,
+    F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+{
+    type Function = F;
+
+    #[inline]
+    fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
+        (self.0)(*sender, event)
+    }
+}
+
+/// A method of an object that it does not keep alive.
+pub(crate) struct Weakly<T, M> {
+    pub(crate) target: Weak<T>,
+    pub(crate) method: M,
+}
+
+impl<E, R, T, M> Callee<E, R> for Weakly<T, M>
+where
+    E: Event,
+    R: 'static,
+    T: Send + Sync + 'static,
+    M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+{
+    type Function = M;
+    const WEAK: bool = true;
+
+    fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
+        let target = self
+            .target
+            .upgrade()
+            .expect("the send has pinned the target");
+        (self.method)(&target, *sender, event)
+    }
+
+    fn pin(&self) -> Option<Pinned> {
+        self.target.upgrade().map(|target| target as _)
+    }
+
+    fn is_alive(&self) -> bool {
+        self.target.strong_count() > 0
+    }
+
+    fn identity(&self) -> Option<Identified> {
+        Identified::method::<M>(self.target.clone())
+    }
+}
+
+/// An async function or closure, owned.
+#[cfg(feature = "async")]
+pub(crate) struct Awaited<F>(pub(crate) F);
+
+#[cfg(feature = "async")]
+impl<E, R, F> Callee<E, R> for Awaited<F>
+where
+    E: Event,
+    R: 'static,
+    F: for<'a> Fn(Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
+{
+    type Function = F;
+    const KIND: Kind = Kind::Awaited;
+
+    fn call(&self, _sender: &Sender<'_>, _event: &E::Args<'_>) -> R {
+        unreachable!("async receivers are started, not called")
+    }
+
+    fn start<'a>(
+        &'a self,
+        _entry: &Entry<E, R>,
+        _pin: Option<&'a Pinned>,
+        sender: Sender<'a>,
+        event: &'a E::Args<'_>,
+    ) -> BoxFuture<'a, R> {
+        (self.0)(sender, event)
+    }
+}
+
+/// An async method of an object that it does not keep alive.
+#[cfg(feature = "async")]
+pub(crate) struct AwaitedWeakly<T, M> {
+    pub(crate) target: Weak<T>,
+    pub(crate) method: M,
+}
+
+#[cfg(feature = "async")]
+impl<E, R, T, M> Callee<E, R> for AwaitedWeakly<T, M>
+where
+    E: Event,
+    R: 'static,
+    T: Send + Sync + 'static,
+    M: for<'a> Fn(&'a T, Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
+{
+    type Function = M;
+    const KIND: Kind = Kind::Awaited;
+    const WEAK: bool = true;
+
+    fn call(&self, _sender: &Sender<'_>, _event: &E::Args<'_>) -> R {
+        unreachable!("async receivers are started, not called")
+    }
+
+    fn start<'a>(
+        &'a self,
+        _entry: &Entry<E, R>,
+        pin: Option<&'a Pinned>,
+        sender: Sender<'a>,
+        event: &'a E::Args<'_>,
+    ) -> BoxFuture<'a, R> {
+        let target = pin.and_then(|pin| pin.downcast_ref());
+        let target = target.expect("the send has pinned the target");
+        (self.method)(target, sender, event)
+    }
+
+    fn pin(&self) -> Option<Pinned> {
+        self.target.upgrade().map(|target| target as _)
+    }
+
+    fn is_alive(&self) -> bool {
+        self.target.strong_count() > 0
+    }
+
+    fn identity(&self) -> Option<Identified> {
+        Identified::method::<M>(self.target.clone())
+    }
+}
