@@ -6,12 +6,19 @@ use crate::connect::{ConnectOptions, Prepared};
 use crate::connection::Connection;
 use crate::error::TrySendError;
 use crate::event::Event;
+#[cfg(feature = "tokio")]
+use crate::event::OwnedEvent;
 use crate::receiver::BoxFuture;
+#[cfg(feature = "tokio")]
+use crate::receiver::callee::Offloaded;
 use crate::receiver::callee::{Awaited, AwaitedWeakly};
 use crate::responses::{Responses, RobustResponses};
 use crate::send::future::{self, Marked};
+use crate::send::outcome::Answer;
 use crate::sender::Sender;
 use crate::signal::Signal;
+use crate::table::Table;
+use crate::table::publish::Hub;
 
 /// # Connecting async receivers
 impl<E: Event, R: 'static> Signal<E, R> {
@@ -133,6 +140,65 @@ impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
     }
 }
 
+type Taken<'s, E, R> = (&'s Hub<Table<E, R>>, Arc<Table<E, R>>);
+
+impl<E: Event, R: 'static> Signal<E, R> {
+    /// The table, owned, for a send that lets go of its thread.
+    fn taken(&self) -> Option<Taken<'_, E, R>> {
+        let hub = self.occupied()?;
+        Some((hub, hub.load_full()?))
+    }
+}
+
+/// # Receivers that block
+#[cfg(feature = "tokio")]
+impl<E, R> ConnectOptions<'_, E, R>
+where
+    E: OwnedEvent + Clone + Send + Sync,
+    R: Send + 'static,
+{
+    /// Connects a receiver that an async send runs on a thread which tokio keeps for
+    /// blocking (`spawn_blocking`), with a clone of the event.
+    ///
+    /// An async send awaits it together with the async receivers, and its answer stands
+    /// among theirs. Should that send be dropped, the receiver runs on to its end. Without a
+    /// tokio runtime it is called where the send is polled, and in a blocking send as any
+    /// other sync receiver. Costs some 30 µs more than a call. See
+    /// [`blocking`](ConnectOptions::blocking) for one that borrows its event.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    /// use std::thread;
+    ///
+    /// static SAVED: Signal<String, thread::ThreadId> = Signal::new();
+    /// SAVED.options().connect_offloaded(|_sender, _text| thread::current().id());
+    ///
+    /// let runtime = tokio::runtime::Runtime::new()?;
+    /// let text = "kept".to_string();
+    /// let there = runtime.block_on(SAVED.asend(Sender::NONE, &text));
+    /// assert_ne!(there[0], thread::current().id());
+    /// assert_eq!(*SAVED.send(Sender::NONE, &text), [thread::current().id()]);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn connect_offloaded<F>(self, receiver: F) -> Connection
+    where
+        F: Fn(Sender<'_>, &E) -> R + Send + Sync + 'static,
+    {
+        let signal = self.signal();
+        signal.connect_one(self.prepare_offloaded(receiver))
+    }
+
+    /// As [`prepare`](ConnectOptions::prepare), for such a receiver.
+    #[track_caller]
+    pub fn prepare_offloaded<F>(self, receiver: F) -> Prepared<E, R>
+    where
+        F: Fn(Sender<'_>, &E) -> R + Send + Sync + 'static,
+    {
+        self.slot(Offloaded(receiver))
+    }
+}
+
 /// # Sending to async receivers
 impl<E: Event, R: Send + 'static> Signal<E, R> {
     /// Calls each sync receiver that `sender` reaches, then runs the async ones together,
@@ -179,18 +245,34 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
         for<'x> E::Args<'x>: Sync,
     {
         let sender = sender.into();
-        Marked::new(self, async move {
-            match self
-                .occupied()
-                .and_then(|hub| Some((hub, hub.load_full()?)))
-            {
-                Some((hub, table)) => {
-                    let outcomes = future::gather(hub, table, sender, event, false);
-                    outcomes.await.into_answers()
-                }
-                None => Responses::new(),
+        async move {
+            // First, to outlive the table: destructors of answers are the user's.
+            let mut responses = Responses::new();
+            let Some((hub, table)) = self.taken() else {
+                return responses;
+            };
+            let selection = table.select(&sender);
+            if future::needs_books(&selection) {
+                // Boxed, for it is large and the common case is not.
+                let gathered = Box::pin(future::gather(hub, &selection, &sender, event, false));
+                return Marked::new(hub, gathered).await.into_answers();
             }
-        })
+            let awaited = future::call_first(hub, &selection, &sender, event, &mut responses);
+            if let [only] = awaited[..] {
+                let started = future::start_one(hub, only, sender, event);
+                let answer = Marked::new(hub, started).await;
+                responses.push(|| only.id(), answer);
+            } else if !awaited.is_empty() {
+                let started = awaited.iter().copied();
+                let started =
+                    started.map(|entry| Answer::of(entry.start(entry, None, sender, event)));
+                let answers = Marked::new(hub, future::join(started)).await;
+                for (entry, answer) in awaited.iter().zip(answers) {
+                    responses.push(|| entry.id(), answer);
+                }
+            }
+            responses
+        }
     }
 
     /// As [`asend`](Signal::asend), but a panic of a receiver is caught and becomes its
@@ -221,15 +303,13 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
         for<'x> E::Args<'x>: Sync,
     {
         let sender = sender.into();
-        Marked::new(self, async move {
-            match self
-                .occupied()
-                .and_then(|hub| Some((hub, hub.load_full()?)))
-            {
-                Some((hub, table)) => future::gather(hub, table, sender, event, true).await,
-                None => RobustResponses::new(),
-            }
-        })
+        async move {
+            let Some((hub, table)) = self.taken() else {
+                return RobustResponses::new();
+            };
+            let selection = table.select(&sender);
+            Marked::new(hub, future::gather(hub, &selection, &sender, event, true)).await
+        }
     }
 }
 
@@ -269,14 +349,12 @@ impl<E: Event, T: Send + 'static, X: Send + 'static> Signal<E, Result<T, X>> {
         for<'x> E::Args<'x>: Sync,
     {
         let sender = sender.into();
-        Marked::new(self, async move {
-            match self
-                .occupied()
-                .and_then(|hub| Some((hub, hub.load_full()?)))
-            {
-                Some((hub, table)) => future::try_gather(hub, table, sender, event).await,
-                None => Ok(Responses::new()),
-            }
-        })
+        async move {
+            let Some((hub, table)) = self.taken() else {
+                return Ok(Responses::new());
+            };
+            let selection = table.select(&sender);
+            Marked::new(hub, future::try_gather(hub, &selection, &sender, event)).await
+        }
     }
 }

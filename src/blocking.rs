@@ -19,6 +19,22 @@ pub(crate) fn in_place<T>(run: impl FnOnce() -> T) -> T {
     run()
 }
 
+/// Runs what may block on a thread that tokio keeps for that; without a runtime, at once.
+#[cfg(feature = "tokio")]
+pub(crate) async fn elsewhere<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    let Ok(runtime) = Handle::try_current() else {
+        return run();
+    };
+    match runtime.spawn_blocking(run).await {
+        Ok(answer) => answer,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down and has not started it: so is this task.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
 /// Whether blocking this thread would block an executor. Knows of our own async sends and,
 /// with the feature `tokio`, of its runtimes.
 pub(crate) fn is_forbidden() -> bool {

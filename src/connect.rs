@@ -55,7 +55,7 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
         }
     }
 
-    #[cfg(feature = "async")]
+    #[cfg(any(feature = "async", feature = "queue"))]
     pub(crate) fn signal(&self) -> &'s Signal<E, R> {
         self.signal
     }
@@ -101,19 +101,20 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     /// multi-threaded runtime the other tasks of that worker are handed on first
     /// (`block_in_place`), which keeps the event borrowed. On a current-thread runtime, on
     /// another executor and in a blocking send it is called as any other; where that will
-    /// not do, see [`connect_offloaded`](ConnectOptions::connect_offloaded). Changes
-    /// nothing for an async receiver.
+    /// not do, see `connect_offloaded`, which the feature `tokio` brings. Changes nothing for an
+    /// async receiver.
     ///
     /// # Panics
     ///
     /// Without the feature `tokio`.
     #[track_caller]
     pub fn blocking(mut self) -> Self {
-        assert!(
-            cfg!(feature = "tokio"),
-            "`.blocking()` runs a receiver through tokio: enable fanfare's feature `tokio`, or leave \
-             the option out"
-        );
+        if !cfg!(feature = "tokio") {
+            panic!(
+                "`.blocking()` runs a receiver through tokio: enable fanfare's feature `tokio`, or \
+                 leave the option out"
+            );
+        }
         self.blocking = true;
         self
     }

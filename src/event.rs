@@ -39,6 +39,59 @@ pub trait Event: 'static {
     type Args<'a>;
 }
 
+/// An event that borrows nothing, so that it can outlive its send: one whose `Args<'a>` is the
+/// type itself, for every `'a`.
+///
+/// Implemented for each such event, and only here. It is what a place asks for that keeps a
+/// copy of what it is sent. (A [`Deferred`](crate::Deferred) is given its events, and takes any that
+/// hold no borrow shorter than `'static`.)
+///
+/// ```
+/// use fanfare::{Event, OwnedEvent};
+///
+/// fn copy<E: OwnedEvent + Clone>(event: &E::Args<'_>) -> E {
+///     event.clone()
+/// }
+///
+/// #[derive(Clone)]
+/// struct LineRead {
+///     text: String,
+/// }
+///
+/// impl Event for LineRead {
+///     type Args<'a> = LineRead;
+/// }
+///
+/// let line = LineRead { text: String::from("kept") };
+/// assert_eq!(copy::<LineRead>(&line).text, "kept");
+/// ```
+///
+/// An event that borrows is none:
+///
+/// ```compile_fail,E0308
+/// use fanfare::{Event, OwnedEvent};
+///
+/// struct LineRead<'a> {
+///     text: &'a str,
+/// }
+///
+/// impl Event for LineRead<'static> {
+///     type Args<'a> = LineRead<'a>;
+/// }
+///
+/// fn keep<E: OwnedEvent>(event: E) {}
+///
+/// keep(LineRead { text: "a static one, this time" });
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event that owns what it carries",
+    label = "cannot be kept after its send",
+    note = "an owned event has no lifetime, and its `Event::Args<'a>` is the type itself"
+)]
+pub trait OwnedEvent: for<'a> Event<Args<'a> = Self> + Sized {}
+
+impl<E> OwnedEvent for E where E: for<'a> Event<Args<'a> = E> {}
+
 macro_rules! plain_events {
     ($($name:ty)*) => {
         $(impl Event for $name {

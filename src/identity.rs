@@ -64,7 +64,7 @@ impl Identity {
         Sender::identity(self)
     }
 
-    pub(crate) fn state(&self) -> &Arc<IdentityState> {
+    pub(crate) const fn state(&self) -> &Arc<IdentityState> {
         &self.0
     }
 }

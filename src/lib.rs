@@ -12,6 +12,8 @@ mod event;
 mod identity;
 mod look;
 mod nesting;
+#[cfg(feature = "queue")]
+mod queue;
 mod receiver;
 #[cfg(feature = "macros")]
 mod registry;
@@ -25,9 +27,14 @@ mod table;
 pub use connect::{ConnectOptions, Prepared};
 pub use connection::{Connection, ScopedConnection};
 pub use error::{Failure, TrySendError, WaitError};
-pub use event::Event;
+pub use event::{Event, OwnedEvent};
 pub use identity::Identity;
 pub use look::ConnectionInfo;
+#[cfg(feature = "queue")]
+pub use queue::{
+    Overflow, Queue, QueueAnswer, QueueBuilder, QueueError, QueueStats, QueueWaitError,
+    QueuedOptions, ShutdownReport, Undelivered,
+};
 #[cfg(feature = "async")]
 pub use receiver::BoxFuture;
 pub use receiver::ReceiverId;

@@ -3,9 +3,16 @@
 pub use crate::registry::Registration;
 pub use inventory::submit;
 
+#[cfg(feature = "async")]
+use std::marker::PhantomData;
+
 use crate::connect::ConnectOptions;
 use crate::connection::Connection;
 use crate::event::Event;
+#[cfg(feature = "async")]
+use crate::receiver::callee::{Awaited, Callee, Pinned};
+#[cfg(feature = "async")]
+use crate::receiver::{BoxFuture, Entry, Kind};
 use crate::sender::Sender;
 use crate::signal::Signal;
 
@@ -54,5 +61,58 @@ where
     #[track_caller]
     fn connect(self, options: ConnectOptions<'static, E, R>) -> Connection {
         options.connect(self)
+    }
+}
+
+#[cfg(feature = "async")]
+impl<E: Event, R: 'static, F: Send + Sync + 'static> Candidate<E, R, F> {
+    /// Connects the async function that `start` calls.
+    ///
+    /// The expansion writes `start`, and not this a bound on the function: what keeps its
+    /// future from being boxed is then explained by what the future holds.
+    #[track_caller]
+    pub fn connect_async<S>(self, start: S) -> Connection
+    where
+        S: for<'a> Fn(Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
+    {
+        let signal = self.options.signal();
+        signal.connect_one(self.options.slot(Started {
+            start: Awaited(start),
+            function: PhantomData::<F>,
+        }))
+    }
+}
+
+/// An async function, known by itself and not by the closure that starts it: each
+/// expansion has another one.
+#[cfg(feature = "async")]
+struct Started<F, S> {
+    start: Awaited<S>,
+    function: PhantomData<F>,
+}
+
+#[cfg(feature = "async")]
+impl<E, R, F, S> Callee<E, R> for Started<F, S>
+where
+    E: Event,
+    R: 'static,
+    F: Send + Sync + 'static,
+    S: for<'a> Fn(Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
+{
+    type Function = F;
+    const KIND: Kind = Kind::Awaited;
+
+    fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
+        Callee::<E, R>::call(&self.start, sender, event)
+    }
+
+    fn start<'a>(
+        &'a self,
+        entry: &Entry<E, R>,
+        pin: Option<&'a Pinned>,
+        sender: Sender<'a>,
+        event: &'a E::Args<'_>,
+    ) -> BoxFuture<'a, R> {
+        self.start.start(entry, pin, sender, event)
     }
 }

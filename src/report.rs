@@ -53,6 +53,34 @@ pub(crate) fn target_panicked(payload: Box<dyn Any + Send>) {
     discard(payload);
 }
 
+/// A receiver panicked on a queue's worker.
+#[cfg(feature = "queue")]
+pub(crate) fn queued_receiver_panicked(
+    receiver: ReceiverId,
+    name: &str,
+    payload: Box<dyn Any + Send>,
+) {
+    event(
+        "queued receiver panicked",
+        Some(receiver),
+        name,
+        message(&*payload),
+    );
+    discard(payload);
+}
+
+/// The destructor of an event panicked as a queue let go of it.
+#[cfg(feature = "queue")]
+pub(crate) fn event_panicked(payload: Box<dyn Any + Send>) {
+    event(
+        "a queued event's destructor panicked",
+        None,
+        "",
+        message(&*payload),
+    );
+    discard(payload);
+}
+
 /// A receiver's future panicked as it was dropped before its end.
 #[cfg(feature = "async")]
 pub(crate) fn future_panicked(payload: Box<dyn Any + Send>) {
@@ -67,7 +95,13 @@ pub(crate) fn future_panicked(payload: Box<dyn Any + Send>) {
 
 /// Whether anybody hears of [`send_cancelled`].
 #[cfg(feature = "async")]
-pub(crate) const CANCELLED_SENDS: bool = cfg!(feature = "tracing");
+pub(crate) fn hears_of_cancelled_sends() -> bool {
+    #[cfg(feature = "tracing")]
+    let hears = tracing::enabled!(target: "fanfare", tracing::Level::WARN);
+    #[cfg(not(feature = "tracing"))]
+    let hears = false;
+    hears
+}
 
 /// An async send was dropped: each receiver with whether it had finished.
 #[cfg(feature = "async")]

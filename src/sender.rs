@@ -36,7 +36,8 @@ enum Repr<'a> {
     Name(&'a str),
     /// A `u128` in halves, which keeps the alignment, and so the size, down.
     Key([u64; 2]),
-    Identity(&'a Identity),
+    /// What an identity and a connection made for it both have.
+    Identity(&'a Arc<IdentityState>),
 }
 
 /// A type as a sender: its identity, and its name for people.
@@ -73,7 +74,7 @@ impl<'a> Sender<'a> {
 
     /// One object as the sender; its death disconnects what was connected for it.
     pub const fn identity(identity: &'a Identity) -> Self {
-        Sender(Repr::Identity(identity))
+        Sender(Repr::Identity(identity.state()))
     }
 
     /// The name, where the sender is one.
@@ -102,7 +103,7 @@ impl<'a> Sender<'a> {
             Repr::Type(info) => Some(Probe::Type(info.id)),
             Repr::Name(name) => Some(Probe::Name(name)),
             Repr::Key(key) => Some(Probe::Key(key)),
-            Repr::Identity(identity) => Some(Probe::Identity(identity.state().number())),
+            Repr::Identity(state) => Some(Probe::Identity(state.number())),
         }
     }
 
@@ -113,7 +114,7 @@ impl<'a> Sender<'a> {
             Repr::Type(info) => Some(SenderKey::Type(info)),
             Repr::Name(name) => Some(SenderKey::Name(name.into())),
             Repr::Key(key) => Some(SenderKey::Key(key)),
-            Repr::Identity(identity) => Some(SenderKey::Identity(Arc::clone(identity.state()))),
+            Repr::Identity(state) => Some(SenderKey::Identity(Arc::clone(state))),
         }
     }
 }
@@ -163,6 +164,17 @@ impl SenderKey {
         }
     }
 
+    /// The sender that this was made from. An identity may have died since: a send from it
+    /// then reaches what is connected for any sender.
+    pub(crate) fn as_sender(&self) -> Sender<'_> {
+        Sender(match self {
+            SenderKey::Type(info) => Repr::Type(info),
+            SenderKey::Name(name) => Repr::Name(name),
+            SenderKey::Key(key) => Repr::Key(*key),
+            SenderKey::Identity(state) => Repr::Identity(state),
+        })
+    }
+
     pub(crate) fn name(&self) -> Option<&str> {
         match self {
             SenderKey::Name(name) => Some(name),
@@ -187,12 +199,7 @@ impl Hash for SenderKey {
 
 impl fmt::Display for SenderKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SenderKey::Type(info) => Sender(Repr::Type(info)).fmt(f),
-            SenderKey::Name(name) => Sender(Repr::Name(name)).fmt(f),
-            SenderKey::Key(key) => Sender(Repr::Key(*key)).fmt(f),
-            SenderKey::Identity(state) => write!(f, "identity {}", state.number()),
-        }
+        self.as_sender().fmt(f)
     }
 }
 
@@ -219,7 +226,7 @@ impl fmt::Display for Sender<'_> {
             Repr::Key([low, high]) => {
                 write!(f, "key {}", (u128::from(high) << 64) | u128::from(low))
             }
-            Repr::Identity(identity) => write!(f, "identity {}", identity.state().number()),
+            Repr::Identity(state) => write!(f, "identity {}", state.number()),
         }
     }
 }

@@ -12,7 +12,7 @@ use syn::{
 };
 
 /// The options there are, in the order in which the documentation tells of them.
-const OPTIONS: &str = "`sender`, `dispatch_uid`, `priority`, `once` and `name`";
+const OPTIONS: &str = "`sender`, `dispatch_uid`, `priority`, `once`, `name` and `blocking`";
 
 pub(crate) struct Arguments {
     /// Never empty.
@@ -22,6 +22,7 @@ pub(crate) struct Arguments {
     priority: Option<Priority>,
     once: Option<()>,
     name: Option<LitStr>,
+    blocking: Option<Span>,
 }
 
 enum SenderOption {
@@ -56,6 +57,7 @@ impl Arguments {
             priority: None,
             once: None,
             name: None,
+            blocking: None,
         };
         while !input.is_empty() {
             if !input.peek(Token![,]) {
@@ -85,10 +87,14 @@ impl Arguments {
             "priority" => fill(&mut self.priority, &option, || {
                 parse_priority(&option, input)
             }),
-            "once" => fill(&mut self.once, &option, || parse_once(input)),
+            "once" => fill(&mut self.once, &option, || parse_flag(&option, input)),
             "name" => fill(&mut self.name, &option, || {
                 let mend = "leave it out to name the receiver after its function";
                 parse_text(&option, "\"kitchen bell\"", mend, input)
+            }),
+            "blocking" => fill(&mut self.blocking, &option, || {
+                parse_flag(&option, input)?;
+                Ok(option.span())
             }),
             _ => Err(unknown_option(&option, input)),
         }
@@ -113,6 +119,11 @@ impl Arguments {
         self.dispatch_uid.as_ref()
     }
 
+    /// Where it says `blocking`, if it does.
+    pub(crate) fn blocking(&self) -> Option<Span> {
+        self.blocking
+    }
+
     /// The options as calls on `ConnectOptions`.
     pub(crate) fn calls(&self) -> TokenStream {
         let sender = self.sender.as_ref().map(|sender| match sender {
@@ -129,7 +140,8 @@ impl Arguments {
             .map(|Priority { minus, value }| quote!(.priority(#minus #value)));
         let once = self.once.map(|()| quote!(.once()));
         let name = self.name.as_ref().map(|name| quote!(.name(#name)));
-        quote!(#sender #dispatch_uid #priority #once #name)
+        let blocking = self.blocking.map(|_| quote!(.blocking()));
+        quote!(#sender #dispatch_uid #priority #once #name #blocking)
     }
 }
 
@@ -193,9 +205,11 @@ fn fill<T>(slot: &mut Option<T>, option: &Ident, parse: impl FnOnce() -> Result<
     Ok(())
 }
 
-fn parse_once(input: ParseStream<'_>) -> Result<()> {
+fn parse_flag(option: &Ident, input: ParseStream<'_>) -> Result<()> {
     if input.peek(Token![=]) || input.peek(token::Paren) {
-        return Err(input.error("`once` takes no value: write `once` alone, or leave it out"));
+        return Err(input.error(format!(
+            "`{option}` takes no value: write `{option}` alone, or leave it out"
+        )));
     }
     Ok(())
 }

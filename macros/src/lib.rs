@@ -12,6 +12,8 @@ mod arguments;
 mod event;
 mod receiver;
 
+use receiver::Features;
+
 /// Registers a function as a receiver of one or several signals.
 ///
 /// Nothing is connected until the program calls `fanfare::connect_receivers()`, which connects every registered
@@ -71,8 +73,26 @@ mod receiver;
 ///
 /// It is a free function, in a module or in the body of another function, with two parameters and the return type of
 /// the signal: `fn(Sender<'_>, &PizzaDone<'_>) -> R`. All lifetimes stay open, `'_` and not `'static`, nor one for two.
-/// It is not `async`, `unsafe`, `extern` or generic (lifetimes apart), and stands in no `impl` or `trait`.
+/// It is not `unsafe`, `extern` or generic (lifetimes apart), and stands in no `impl` or `trait`.
 /// `#[cfg]` and `#[allow]` on the function count for the registration too.
+///
+/// An `async fn` becomes an async receiver, as by `ConnectOptions::connect_async`; fanfare needs its feature `async`.
+/// What it holds across an `.await` must be `Send`. It is known by the function as well, so the same one twice is one
+/// connection. A closure that calls it, connected by hand, is another receiver.
+///
+/// ```
+/// # use fanfare::{Sender, Signal, receiver};
+/// static PIZZA_DONE: Signal<u32, String> = Signal::new();
+///
+/// #[receiver(PIZZA_DONE, priority = 1)]
+/// async fn deliver(_sender: Sender<'_>, size_cm: &u32) -> String {
+///     let street = std::future::ready("Rye Lane").await;
+///     format!("{size_cm} cm to {street}")
+/// }
+///
+/// fanfare::connect_receivers();
+/// assert_eq!(*PIZZA_DONE.send(Sender::NONE, &32), ["32 cm to Rye Lane"]);
+/// ```
 ///
 /// # Options
 ///
@@ -86,6 +106,7 @@ mod receiver;
 /// | `priority = 10` | an `i32` literal, higher ones run earlier | `0` |
 /// | `once` | runs for one send, then is disconnected | every send |
 /// | `name = "kitchen bell"` | what it is called in `Signal::connections` and in failures | the path of the function |
+/// | `blocking` | may block its thread in an async send, as by `ConnectOptions::blocking`; fanfare needs its feature `tokio`, and the function is not `async` | an async send calls it as it is |
 ///
 /// ```
 /// # use fanfare::{Sender, Signal, receiver};
@@ -121,15 +142,17 @@ mod receiver;
 /// All are errors of the compiler, and name the mend:
 ///
 /// - no signal, an empty list, or something that is not a path in the place of a signal;
-/// - an option that does not exist, is given twice, or has no value; a value for `once`;
+/// - an option that does not exist, is given twice, or has no value; a value for `once` or `blocking`;
 /// - an empty `dispatch_uid`, `name` or name of a sender, or one that is not a string literal;
 /// - a `sender` that is neither a type nor a string literal; a `priority` that is not an `i32` literal;
 /// - a duplicate: the same signal and sender twice on one function with the same `dispatch_uid`, or both without,
 ///   in one list or in several attributes. Compared as written: two paths to one signal are two signals here, and
 ///   are left to the report;
-/// - something that is not a function, or one that is `async`, `unsafe`, `extern`, generic, has a `self` parameter
-///   or not exactly two;
-/// - a function whose types do not fit the signal: the compiler shows the signature it expects.
+/// - something that is not a function, or one that is `unsafe`, `extern`, generic, has a `self` parameter or not
+///   exactly two;
+/// - an `async fn` without fanfare's feature `async`; `blocking` without its feature `tokio`, or on an `async fn`;
+/// - a function whose types do not fit the signal: the compiler shows the signature it expects; an `async fn` whose
+///   future cannot change threads: it shows what the future holds.
 ///
 /// ```compile_fail
 /// # use fanfare::{Sender, Signal, receiver};
@@ -140,7 +163,7 @@ mod receiver;
 /// ```
 #[proc_macro_attribute]
 pub fn receiver(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    receiver::expand(arguments.into(), &item.into()).into()
+    receiver::expand(arguments.into(), &item.into(), Features::ENABLED).into()
 }
 
 /// Makes a struct or an enum an event: something a signal carries.

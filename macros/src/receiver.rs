@@ -8,16 +8,35 @@ use syn::{Attribute, Error, FnArg, GenericParam, Ident, Path, Result, Signature,
 
 use crate::arguments::{Arguments, Key, path_text};
 
-pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
+/// Which features of fanfare the macro may count on.
+#[derive(Clone, Copy)]
+pub(crate) struct Features {
+    pub(crate) r#async: bool,
+    pub(crate) tokio: bool,
+}
+
+impl Features {
+    pub(crate) const ENABLED: Self = Self {
+        r#async: cfg!(feature = "async"),
+        tokio: cfg!(feature = "tokio"),
+    };
+}
+
+pub(crate) fn expand(
+    arguments: TokenStream,
+    item: &TokenStream,
+    features: Features,
+) -> TokenStream {
     let function = match Parser::parse2(parse_function, item.clone()) {
         Ok(function) => function,
         Err(error) => return with_error(item, &error),
     };
     let arguments = Arguments::parse(arguments).and_then(|arguments| {
         function.check_keys(&arguments)?;
+        function.check_blocking(&arguments, features)?;
         Ok(arguments)
     });
-    match (function.check(), arguments) {
+    match (function.check(features), arguments) {
         (Ok(()), Ok(arguments)) => {
             let registrations = function.registrations(&arguments);
             quote!(#item #registrations)
@@ -86,18 +105,18 @@ impl Function {
     }
 
     /// Everything about the function that keeps it from being a receiver.
-    fn check(&self) -> Result<()> {
+    fn check(&self, features: Features) -> Result<()> {
         let ident = self.ident();
         let signature = &self.signature;
         let mut errors = Vec::new();
         let mut refuse = |tokens: &dyn ToTokens, message: String| {
             errors.push(Error::new_spanned(tokens, message));
         };
-        if let Some(asyncness) = &signature.asyncness {
+        if let (Some(asyncness), false) = (&signature.asyncness, features.r#async) {
             refuse(
                 asyncness,
                 format!(
-                    "async receivers are not supported yet: make `{ident}` a plain function and spawn its async work from there"
+                    "async receivers need fanfare's feature `async`: enable it in `Cargo.toml`, or make `{ident}` a plain function"
                 ),
             );
         }
@@ -207,6 +226,24 @@ impl Function {
         Ok(())
     }
 
+    fn check_blocking(&self, arguments: &Arguments, features: Features) -> Result<()> {
+        let Some(blocking) = arguments.blocking() else {
+            return Ok(());
+        };
+        let ident = self.ident();
+        let message = if self.signature.asyncness.is_some() {
+            format!(
+                "`blocking` is for plain functions, and `{ident}` is async: leave the option out, and await what blocks, for instance in `tokio::task::spawn_blocking`"
+            )
+        } else if features.tokio {
+            return Ok(());
+        } else {
+            "`blocking` needs fanfare's feature `tokio`: enable it in `Cargo.toml`, or leave the option out"
+                .to_owned()
+        };
+        Err(Error::new(blocking, message))
+    }
+
     fn duplicate(&self, arguments: &Arguments, signal: &Path) -> Error {
         let ident = self.ident();
         let text = path_text(signal);
@@ -248,12 +285,19 @@ impl Function {
             let at_signal = at_signal.resolved_at(Span::call_site());
             let signal_options =
                 quote_spanned!(at_signal=> ::fanfare::__private::options(&#signal));
+            let connect = self.signature.asyncness.map_or_else(
+                || quote_spanned!(at_name=> .connect()),
+                // Names that no item has: a parameter must not be the name of a constant.
+                |_| quote_spanned! {at_name=>
+                    .connect_async(|__sender, __event| ::std::boxed::Box::pin(#ident(__sender, __event)))
+                },
+            );
             let connect = quote_spanned! {at_name=>
                 ::fanfare::__private::Candidate {
                     options: #signal_options #options,
                     function: #ident,
                 }
-                .connect()
+                #connect
             };
             quote! {
                 #(#attributes)*
@@ -310,4 +354,99 @@ fn mentions_impl(tokens: TokenStream) -> bool {
         TokenTree::Group(group) => mentions_impl(group.stream()),
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Features = Features {
+        r#async: false,
+        tokio: false,
+    };
+    const ASYNC: Features = Features {
+        r#async: true,
+        tokio: false,
+    };
+    const TOKIO: Features = Features {
+        r#async: true,
+        tokio: true,
+    };
+
+    /// The expansion as text, without the spaces between tokens.
+    fn expansion(arguments: &str, item: &str, features: Features) -> String {
+        let item = item.parse().expect("tokens");
+        let expansion = expand(arguments.parse().expect("tokens"), &item, features);
+        tight(&expansion.to_string())
+    }
+
+    fn tight(text: &str) -> String {
+        text.replace(' ', "")
+    }
+
+    /// What the compiler is told about `item`.
+    fn errors(arguments: &str, item: &str, features: Features) -> Vec<String> {
+        let arguments = arguments.parse().expect("tokens");
+        let item = item.parse().expect("tokens");
+        let expansion = expand(arguments, &item, features).to_string();
+        let errors = expansion.split("compile_error ! {").skip(1);
+        errors
+            .map(|error| error.split('"').nth(1).expect("a message").to_owned())
+            .collect()
+    }
+
+    const RING: &str = "async fn ring(_: Sender<'_>, _: &u32) { lay_the_table().await }";
+
+    #[test]
+    fn async_without_the_feature_names_the_mend() {
+        assert_eq!(
+            errors("PIZZA_DONE", RING, PLAIN),
+            [
+                "async receivers need fanfare's feature `async`: enable it in `Cargo.toml`, or make `ring` a plain function"
+            ]
+        );
+        assert_eq!(errors("PIZZA_DONE", RING, ASYNC), [""; 0]);
+    }
+
+    #[test]
+    fn async_without_the_feature_leaves_the_function_and_says_it_once() {
+        let stacked = format!("#[must_use] #[receiver(PIZZA_SENT)] {RING}");
+        let expansion = expansion("PIZZA_DONE", &stacked, PLAIN);
+        let function = tight(&format!("#[must_use] {RING}"));
+        assert!(expansion.starts_with(&function), "{expansion}");
+        assert_eq!(expansion.matches("compile_error").count(), 1, "{expansion}");
+    }
+
+    #[test]
+    fn async_is_boxed_and_stays_as_it_is() {
+        let boxed = expansion("PIZZA_DONE", RING, ASYNC);
+        assert!(boxed.starts_with(&tight(RING)), "{boxed}");
+        let boxing =
+            ".connect_async(|__sender,__event|::std::boxed::Box::pin(ring(__sender,__event)))";
+        assert!(boxed.contains(boxing), "{boxed}");
+        let plain = expansion("PIZZA_DONE", &RING.replace("async", ""), ASYNC);
+        assert!(plain.contains(".connect()"), "{plain}");
+    }
+
+    #[test]
+    fn blocking_without_the_feature_names_the_mend() {
+        let ring = RING.replace("async", "");
+        let message = "`blocking` needs fanfare's feature `tokio`: enable it in `Cargo.toml`, or leave the option out";
+        for features in [PLAIN, ASYNC] {
+            assert_eq!(errors("PIZZA_DONE, blocking", &ring, features), [message]);
+        }
+        let expansion = expansion("PIZZA_DONE, blocking", &ring, TOKIO);
+        assert!(expansion.contains(".blocking()"), "{expansion}");
+    }
+
+    #[test]
+    fn blocking_is_not_for_async() {
+        let messages = errors("PIZZA_DONE, blocking", RING, TOKIO);
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        assert!(
+            messages[0].starts_with("`blocking` is for plain functions, and `ring` is async"),
+            "{messages:?}"
+        );
+        assert_eq!(errors("PIZZA_DONE, blocking", RING, PLAIN).len(), 2);
+    }
 }

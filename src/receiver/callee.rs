@@ -10,8 +10,10 @@ use super::Entry;
 use super::Kind;
 use super::key::Identified;
 use crate::event::Event;
+#[cfg(any(feature = "queue", feature = "tokio"))]
+use crate::event::OwnedEvent;
 #[cfg(feature = "queue")]
-use crate::queue::{Queue, QueueAnswer, Sent, Shared};
+use crate::queue::{self, Queue, QueueAnswer, Sent, Shared};
 use crate::sender::Sender;
 
 /// A receiver as its user made it. `Function` is what it is known by.
@@ -46,6 +48,12 @@ pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
         _shared: &mut Shared,
     ) -> R {
         unreachable!("only queued receivers are enqueued")
+    }
+
+    /// Runs a queued receiver, with what [`enqueue`](Callee::enqueue) handed to the queue.
+    #[cfg(feature = "queue")]
+    fn deliver(&self, _sent: &(dyn Any + Send + Sync)) {
+        unreachable!("only queued receivers are delivered to")
     }
 
     /// Keeps a weak receiver's target alive; `None` if it has died.
@@ -197,5 +205,84 @@ where
 
     fn identity(&self) -> Option<Identified> {
         Identified::method::<M>(self.target.clone())
+    }
+}
+
+/// A function or closure that runs on a queue.
+#[cfg(feature = "queue")]
+pub(crate) struct Queued<F> {
+    pub(crate) queue: Queue,
+    pub(crate) receiver: F,
+}
+
+#[cfg(feature = "queue")]
+impl<E, R, F> Callee<E, R> for Queued<F>
+where
+    E: OwnedEvent + Clone + Send + Sync,
+    R: QueueAnswer + 'static,
+    F: Fn(Sender<'_>, &E) + Send + Sync + 'static,
+{
+    type Function = F;
+    const KIND: Kind = Kind::Queued;
+
+    fn call(&self, _sender: &Sender<'_>, _event: &E) -> R {
+        unreachable!("queued receivers are not called by a send")
+    }
+
+    fn enqueue(
+        &self,
+        entry: &Entry<E, R>,
+        sender: &Sender<'_>,
+        event: &E,
+        shared: &mut Shared,
+    ) -> R {
+        queue::enqueue(&self.queue, entry, sender, event, shared)
+    }
+
+    fn deliver(&self, sent: &(dyn Any + Send + Sync)) {
+        let sent: &Sent<E> = sent
+            .downcast_ref()
+            .expect("the send made it for this event");
+        let sender = sent
+            .sender
+            .as_ref()
+            .map_or(Sender::NONE, |key| key.as_sender());
+        (self.receiver)(sender, &sent.event);
+    }
+}
+
+/// A function or closure that an async send runs on a thread of tokio's for blocking.
+#[cfg(feature = "tokio")]
+pub(crate) struct Offloaded<F>(pub(crate) F);
+
+#[cfg(feature = "tokio")]
+impl<E, R, F> Callee<E, R> for Offloaded<F>
+where
+    E: OwnedEvent + Clone + Send + Sync,
+    R: Send + 'static,
+    F: Fn(Sender<'_>, &E) -> R + Send + Sync + 'static,
+{
+    type Function = F;
+    const KIND: Kind = Kind::Offloaded;
+
+    fn call(&self, sender: &Sender<'_>, event: &E) -> R {
+        (self.0)(*sender, event)
+    }
+
+    fn start<'a>(
+        &'a self,
+        entry: &Entry<E, R>,
+        _pin: Option<&'a Pinned>,
+        sender: Sender<'a>,
+        event: &'a E,
+    ) -> BoxFuture<'a, R> {
+        // Owned by the thread that runs it, which a cancelled send does not wait for; so it
+        // has the entry too, and `disconnect_and_wait` waits.
+        let entry = entry.clone();
+        let (key, event) = (sender.to_key(), event.clone());
+        Box::pin(crate::blocking::elsewhere(move || {
+            let sender = key.as_ref().map_or(Sender::NONE, |key| key.as_sender());
+            entry.call_marked(&sender, &event)
+        }))
     }
 }

@@ -7,6 +7,8 @@
 pub(crate) mod callee;
 pub(crate) mod key;
 
+#[cfg(feature = "queue")]
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -24,7 +26,7 @@ use key::{Identified, Key};
 use crate::event::Event;
 use crate::nesting::{self, Running};
 #[cfg(feature = "queue")]
-use crate::queue::Shared;
+use crate::queue::{Deliver, Shared};
 use crate::report;
 use crate::sender::{Sender, SenderKey};
 use crate::table::Table;
@@ -148,6 +150,10 @@ pub(crate) trait Receive<E: Event, R: 'static>: Attached {
         shared: &mut Shared,
     ) -> R;
 
+    /// The receiver as a queue holds it.
+    #[cfg(feature = "queue")]
+    fn into_deliver(self: Arc<Self>) -> Arc<dyn Deliver>;
+
     /// Keeps a weak receiver's target alive; `None` if it has died.
     fn pin(&self) -> Option<Pinned>;
 
@@ -235,6 +241,13 @@ impl<E: Event, R: 'static> dyn Receive<E, R> + '_ {
         ReceiverId(self.about().link.number())
     }
 
+    /// Calls the receiver on a thread that is in no send of its signal otherwise.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn call_marked(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
+        let _running = Running::send(self.about().hub.as_ptr());
+        self.call(sender, event)
+    }
+
     pub(crate) fn sender(&self) -> Option<&SenderKey> {
         self.about().sender.as_ref()
     }
@@ -261,9 +274,14 @@ impl<E: Event, R: 'static> dyn Receive<E, R> + '_ {
         }
     }
 
+    /// Whether a send cannot simply call it.
     pub(crate) fn is_special(&self) -> bool {
-        let about = self.about();
-        about.once || about.weak || about.kind.is_special()
+        self.is_mortal() || self.about().kind.is_special()
+    }
+
+    /// Whether it can be dead or spent while it is still in the table.
+    pub(crate) fn is_mortal(&self) -> bool {
+        self.about().once || self.about().weak
     }
 }
 
@@ -349,6 +367,11 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Receive<E, R> for Slot<E, R, C> {
         self.callee.enqueue(entry, sender, event, shared)
     }
 
+    #[cfg(feature = "queue")]
+    fn into_deliver(self: Arc<Self>) -> Arc<dyn Deliver> {
+        self
+    }
+
     fn pin(&self) -> Option<Pinned> {
         self.callee.pin()
     }
@@ -394,6 +417,22 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Attached for Slot<E, R, C> {
 
     fn identity(&self) -> Option<Identified> {
         self.callee.identity()
+    }
+}
+
+#[cfg(feature = "queue")]
+impl<E: Event, R: 'static, C: Callee<E, R>> Deliver for Slot<E, R, C> {
+    fn deliver(&self, sent: &(dyn Any + Send + Sync)) {
+        let _running = Running::send(self.about.hub.as_ptr());
+        self.callee.deliver(sent);
+    }
+
+    fn id(&self) -> ReceiverId {
+        <dyn Receive<E, R>>::id(self)
+    }
+
+    fn name(&self) -> Cow<'static, str> {
+        <dyn Receive<E, R>>::name(self)
     }
 }
 

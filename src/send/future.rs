@@ -1,19 +1,17 @@
 //! Sends with async receivers: awaited by an async send, driven to their end by others.
 
-use std::any::Any;
-use std::mem;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use std::thread;
 
 use futures_concurrency::future::{Join, TryJoin};
 use futures_util::future::{join_all, try_join_all};
 use pin_project_lite::pin_project;
+use smallvec::SmallVec;
 
+use super::outcome::{Answer, Outcome};
 use super::robust;
 use super::special::{Discards, Group, Pins, for_each_live};
 use super::{How, Shared, Turn, Turns};
@@ -21,32 +19,70 @@ use crate::blocking;
 use crate::error::TrySendError;
 use crate::event::Event;
 use crate::nesting::{Polling, Running};
-use crate::receiver::{BoxFuture, Entry, Kind};
+use crate::receiver::{Entry, Kind};
 use crate::report;
 use crate::responses::{Responses, RobustResponses};
 use crate::sender::Sender;
-use crate::signal::Signal;
 use crate::table::publish::Hub;
 use crate::table::{Selection, Table};
 
 /// From so many futures on `futures-concurrency`, which polls only those that were woken,
 /// is faster than `join_all`.
-const MANY: usize = 64;
+const MANY: usize = 31;
+
+/// Whether a send has to note which receivers ran: some may be dead or spent, or somebody
+/// would hear of its being dropped.
+pub(crate) fn needs_books<E: Event, R: 'static>(selection: &Selection<'_, E, R>) -> bool {
+    selection.has_mortal() || report::hears_of_cancelled_sends()
+}
+
+/// Calls what an async send calls, keeps the answers, and returns what is still to be
+/// awaited. For a selection without receivers that may be dead or spent.
+pub(crate) fn call_first<'t, E: Event, R: 'static>(
+    hub: &Hub<Table<E, R>>,
+    selection: &Selection<'t, E, R>,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+    responses: &mut Responses<R>,
+) -> SmallVec<[&'t Entry<E, R>; 4]> {
+    let _mark = Mark::of(hub);
+    let mut awaited = SmallVec::new();
+    let mut shared = Shared::default();
+    selection.for_each(|entry| {
+        if Group::Concurrent.has(entry.about().kind) {
+            awaited.push(entry);
+        } else {
+            let answer = call(Turn::or_enqueue(entry, &mut shared), sender, event);
+            responses.push(|| entry.id(), answer);
+        }
+    });
+    awaited
+}
+
+/// Starts one of those.
+pub(crate) fn start_one<'t, E: Event, R: 'static>(
+    hub: &Hub<Table<E, R>>,
+    entry: &'t Entry<E, R>,
+    sender: Sender<'t>,
+    event: &'t E::Args<'_>,
+) -> Answer<'t, R> {
+    let _mark = Mark::of(hub);
+    Answer::of(entry.start(entry, None, sender, event))
+}
 
 /// Keeps every answer, or, if `robust`, every outcome.
 pub(crate) async fn gather<E: Event, R: 'static>(
     hub: &Hub<Table<E, R>>,
-    table: Arc<Table<E, R>>,
-    sender: Sender<'_>,
+    selection: &Selection<'_, E, R>,
+    sender: &Sender<'_>,
     event: &E::Args<'_>,
     robust: bool,
 ) -> RobustResponses<R> {
-    let selection = table.select(&sender);
-    let pins = Pins::of(&selection);
+    let pins = Pins::of(selection);
     let mut discards = Discards::of(hub);
     let mut responses = RobustResponses::with_capacity(selection.len());
-    call_inline(&selection, &pins, &mut discards, |entry, turn| {
-        let call = AssertUnwindSafe(|| call(turn, &sender, event));
+    call_inline(selection, &pins, &mut discards, |entry, turn| {
+        let call = AssertUnwindSafe(|| call(turn, sender, event));
         let outcome = if robust {
             catch_unwind(call)
         } else {
@@ -58,18 +94,18 @@ pub(crate) async fn gather<E: Event, R: 'static>(
 
     let group = Group::Concurrent;
     let started = start(
-        &selection,
+        selection,
         &pins,
         &mut discards,
         group,
-        sender,
+        *sender,
         event,
         robust,
     );
     let finished = started.finished();
     let cancelled = Cancelled::unless_over(&started.receivers, &finished);
     let outcomes = join(noting(started.futures, &finished)).await;
-    cancelled.is_over();
+    cancelled.disarm();
     for (receiver, outcome) in started.receivers.into_iter().zip(outcomes) {
         robust::keep(&mut responses, receiver, outcome);
     }
@@ -80,16 +116,15 @@ pub(crate) async fn gather<E: Event, R: 'static>(
 /// running.
 pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
     hub: &Hub<Table<E, Result<T, X>>>,
-    table: Arc<Table<E, Result<T, X>>>,
-    sender: Sender<'_>,
+    selection: &Selection<'_, E, Result<T, X>>,
+    sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> Result<Responses<T>, TrySendError<T, X>> {
-    let selection = table.select(&sender);
-    let pins = Pins::of(&selection);
+    let pins = Pins::of(selection);
     let mut discards = Discards::of(hub);
     let mut before = Responses::new();
-    let failed = call_inline(&selection, &pins, &mut discards, |entry, turn| {
-        let value = match call(turn, &sender, event) {
+    let failed = call_inline(selection, &pins, &mut discards, |entry, turn| {
+        let value = match call(turn, sender, event) {
             Ok(value) => value,
             Err(error) => return ControlFlow::Break((entry.id(), error)),
         };
@@ -101,11 +136,11 @@ pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
         None => {
             let group = Group::Concurrent;
             let started = start(
-                &selection,
+                selection,
                 &pins,
                 &mut discards,
                 group,
-                sender,
+                *sender,
                 event,
                 false,
             );
@@ -117,7 +152,7 @@ pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
                 answer.map_err(|error| (receiver.id(), error))
             }));
             let answers = answers.await;
-            cancelled.is_over();
+            cancelled.disarm();
             match answers {
                 Ok(answers) => {
                     for (receiver, value) in started.receivers.into_iter().zip(answers) {
@@ -221,80 +256,16 @@ fn start<'t, E: Event, R: 'static>(
     };
     let _ = for_each_live(selection, pins, discards, group, |entry, pin| {
         let start = AssertUnwindSafe(|| entry.start(entry, pin, sender, event));
-        let state = if robust {
-            catch_unwind(start).map_or_else(State::Panicked, State::Running)
+        let running = if robust {
+            catch_unwind(start)
         } else {
-            State::Running(start())
+            Ok(start())
         };
         started.receivers.push(entry);
-        started.futures.push(Outcome {
-            state,
-            robust,
-            finished: None,
-        });
+        started.futures.push(Outcome::of(running, robust));
         ControlFlow::<()>::Continue(())
     });
     started
-}
-
-/// A receiver's future that ends with what it answered or, if `robust`, panicked with.
-struct Outcome<'a, R> {
-    state: State<'a, R>,
-    robust: bool,
-    finished: Option<&'a AtomicBool>,
-}
-
-enum State<'a, R> {
-    Running(BoxFuture<'a, R>),
-    Panicked(Box<dyn Any + Send>),
-    Over,
-}
-
-impl<R> Outcome<'_, R> {
-    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<thread::Result<R>> {
-        match &mut self.state {
-            State::Running(future) => {
-                let answer = ready!(future.as_mut().poll(cx));
-                self.state = State::Over;
-                Poll::Ready(Ok(answer))
-            }
-            State::Panicked(_) => match mem::replace(&mut self.state, State::Over) {
-                State::Panicked(panic) => Poll::Ready(Err(panic)),
-                _ => unreachable!("it was one"),
-            },
-            State::Over => panic!("a receiver's future was polled after its end"),
-        }
-    }
-}
-
-impl<R> Future for Outcome<'_, R> {
-    type Output = thread::Result<R>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = if self.robust {
-            let advanced = catch_unwind(AssertUnwindSafe(|| self.advance(cx)));
-            ready!(advanced.unwrap_or_else(|panic| Poll::Ready(Err(panic))))
-        } else {
-            ready!(self.advance(cx))
-        };
-        if let Some(finished) = self.finished {
-            // Relaxed: who drops the send has it after whoever polled it last, by whatever
-            // hands futures from thread to thread. Row A1.
-            finished.store(true, Ordering::Relaxed);
-        }
-        Poll::Ready(outcome)
-    }
-}
-
-impl<R> Drop for Outcome<'_, R> {
-    /// Several are dropped in a row where a send is cancelled; a panic of one future's
-    /// destructor must not meet that of another.
-    fn drop(&mut self) {
-        let state = mem::replace(&mut self.state, State::Over);
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(state))) {
-            report::future_panicked(panic);
-        }
-    }
 }
 
 /// The futures, each to note its end where somebody will ask.
@@ -303,16 +274,13 @@ fn noting<'a, R>(
     finished: &'a [AtomicBool],
 ) -> impl ExactSizeIterator<Item = Outcome<'a, R>> {
     let noted = futures.into_iter().enumerate();
-    noted.map(|(at, mut future)| {
-        future.finished = finished.get(at);
-        future
-    })
+    noted.map(|(at, future)| future.noting(finished.get(at)))
 }
 
 impl<E: Event, R: 'static> Started<'_, E, R> {
     /// A place to note the end of each, if it would be reported.
     fn finished(&self) -> Vec<AtomicBool> {
-        if report::CANCELLED_SENDS {
+        if report::hears_of_cancelled_sends() {
             self.futures
                 .iter()
                 .map(|_| AtomicBool::new(false))
@@ -337,7 +305,7 @@ impl<'t, E: Event, R: 'static> Cancelled<'t, E, R> {
         }
     }
 
-    fn is_over(mut self) {
+    fn disarm(mut self) {
         self.finished = &[];
     }
 }
@@ -358,11 +326,13 @@ impl<E: Event, R: 'static> Drop for Cancelled<'_, E, R> {
 }
 
 /// Waits for all, and keeps their order.
-async fn join<F: Future>(mut futures: impl ExactSizeIterator<Item = F>) -> Vec<F::Output> {
+pub(crate) async fn join<F: Future>(
+    mut futures: impl ExactSizeIterator<Item = F>,
+) -> Vec<F::Output> {
     match futures.len() {
         0 => Vec::new(),
         1 => vec![futures.next().expect("there is one").await],
-        ..MANY => join_all(futures).await,
+        2..MANY => join_all(futures).await,
         _ => futures.collect::<Vec<_>>().join().await,
     }
 }
@@ -378,40 +348,60 @@ where
     }
 }
 
+/// The mark of a thread in which user code of an async send runs, until this is dropped.
+struct Mark {
+    _running: Running,
+    _polling: Polling,
+}
+
+impl Mark {
+    fn of<H>(hub: *const H) -> Self {
+        Mark {
+            _running: Running::send(hub),
+            _polling: Polling::start(),
+        }
+    }
+}
+
 pin_project! {
-    /// An async send, which marks its thread whenever user code runs in it.
-    pub(crate) struct Marked<'s, E: Event, R: 'static, F> {
-        signal: &'s Signal<E, R>,
+    /// A part of an async send that marks its thread whenever it runs there.
+    pub(crate) struct Marked<'h, H, F> {
+        hub: &'h H,
         #[pin]
-        send: Option<F>,
+        part: Option<F>,
     }
 
-    impl<E: Event, R: 'static, F> PinnedDrop for Marked<'_, E, R, F> {
+    impl<H, F> PinnedDrop for Marked<'_, H, F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _running = this.signal.hub.get().map(|hub| Running::destructor(&**hub));
-            this.send.set(None);
+            if this.part.is_some() {
+                let _running = Running::destructor(*this.hub);
+                this.part.set(None);
+            }
         }
     }
 }
 
-impl<'s, E: Event, R: 'static, F> Marked<'s, E, R, F> {
-    pub(crate) fn new(signal: &'s Signal<E, R>, send: F) -> Self {
+impl<'h, H, F> Marked<'h, H, F> {
+    pub(crate) fn new(hub: &'h H, part: F) -> Self {
         Marked {
-            signal,
-            send: Some(send),
+            hub,
+            part: Some(part),
         }
     }
 }
 
-impl<E: Event, R: 'static, F: Future> Future for Marked<'_, E, R, F> {
+impl<H, F: Future> Future for Marked<'_, H, F> {
     type Output = F::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let _running = this.signal.hub.get().map(|hub| Running::send(&**hub));
-        let _polling = Polling::start();
-        let send = this.send.as_pin_mut().expect("only the drop takes it");
-        send.poll(cx)
+        let mut this = self.project();
+        let _mark = Mark::of(*this.hub);
+        let part = this.part.as_mut().as_pin_mut();
+        let output = ready!(part.expect("a send was polled after its end").poll(cx));
+        // What is left goes while the thread is still marked.
+        this.part.set(None);
+        Poll::Ready(output)
     }
 }

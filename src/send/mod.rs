@@ -2,13 +2,15 @@
 //!
 //! * here: the walk that every way of sending shares.
 //! * `special`: the walk where some receivers are weak, once-only, queued or async.
-//! * `future`: a walk that awaits.
+//! * `future`: a walk that awaits; `outcome`: the future of one receiver.
 //! * `robust`: a walk that catches panics.
 //! * `emitter`: a sender that keeps its snapshot from one send to the next.
 
 pub(crate) mod emitter;
 #[cfg(feature = "async")]
 pub(crate) mod future;
+#[cfg(feature = "async")]
+pub(crate) mod outcome;
 pub(crate) mod robust;
 mod special;
 
@@ -58,7 +60,7 @@ pub(crate) use crate::queue::Shared;
 /// What the queued receivers of one send would share.
 #[cfg(not(feature = "queue"))]
 #[derive(Default)]
-pub(crate) struct Shared;
+pub(crate) struct Shared {}
 
 impl<'t, E: Event, R: 'static> Turn<'t, E, R> {
     #[inline(always)]
@@ -105,6 +107,7 @@ fn call_or_enqueue<E: Event, R: 'static>(
 /// What a way of sending does with each receiver.
 pub(crate) trait Turns<E: Event, R: 'static, B> {
     /// Whether a panic of one receiver leaves the others running.
+    #[cfg_attr(not(feature = "async"), allow(dead_code, reason = "asked for futures"))]
     const ROBUST: bool;
 
     /// Takes one receiver's turn; a break ends the walk.

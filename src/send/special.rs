@@ -67,7 +67,7 @@ pub(super) enum Group {
 }
 
 impl Group {
-    fn has(self, kind: Kind) -> bool {
+    pub(super) fn has(self, kind: Kind) -> bool {
         let offloaded =
             matches!(self, Group::Inline | Group::Concurrent) && kind == Kind::Offloaded;
         let awaited = kind == Kind::Awaited || offloaded;

@@ -35,6 +35,8 @@ pub(crate) struct Table<E: Event, R: 'static> {
 pub(crate) struct Receivers<E: Event, R: 'static> {
     list: List<Entry<E, R>>,
     special: usize,
+    /// How many of those may be dead or spent.
+    mortal: usize,
 }
 
 /// The receivers of one sender.
@@ -50,6 +52,7 @@ impl<E: Event, R: 'static> Receivers<E, R> {
         Receivers {
             list: List::empty(),
             special: 0,
+            mortal: 0,
         }
     }
 
@@ -58,6 +61,7 @@ impl<E: Event, R: 'static> Receivers<E, R> {
         Receivers {
             list: self.list.with(added),
             special: self.special + special(added),
+            mortal: self.mortal + mortal(added),
         }
     }
 
@@ -74,12 +78,17 @@ impl<E: Event, R: 'static> Receivers<E, R> {
         Receivers {
             list,
             special: self.special - special(removed),
+            mortal: self.mortal - mortal(removed),
         }
     }
 }
 
 fn special<E: Event, R: 'static>(entries: &[Entry<E, R>]) -> usize {
     entries.iter().filter(|entry| entry.is_special()).count()
+}
+
+fn mortal<E: Event, R: 'static>(entries: &[Entry<E, R>]) -> usize {
+    entries.iter().filter(|entry| entry.is_mortal()).count()
 }
 
 impl<E: Event, R: 'static> Table<E, R> {
@@ -211,7 +220,7 @@ impl<E: Event, R: 'static> Table<E, R> {
         let any = any.unwrap_or_else(|| self.any.with(&[]));
         let is_plain = senders.is_empty() && any.special == 0;
         Table {
-            plain: is_plain.then(|| any.list.flat()).flatten(),
+            plain: any.list.flat().filter(|_| is_plain).cloned(),
             any,
             senders,
             hasher: self.hasher.clone(),
@@ -260,10 +269,30 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
         self.any.list.len() + self.own.map_or(0, |own| own.list.len())
     }
 
-    /// Whether some may be dead or spent, so that calling is not enough.
+    /// Whether some may be dead or spent, are queued or async, so that calling is not enough.
     #[inline]
     pub(crate) fn has_special(&self) -> bool {
         self.any.special + self.own.map_or(0, |own| own.special) != 0
+    }
+
+    /// Whether some may be dead or spent.
+    #[cfg(feature = "async")]
+    pub(crate) fn has_mortal(&self) -> bool {
+        self.any.mortal + self.own.map_or(0, |own| own.mortal) != 0
+    }
+
+    /// Hands all of them to `each`, in order.
+    #[cfg(feature = "async")]
+    pub(crate) fn for_each(&self, mut each: impl FnMut(&'t Entry<E, R>)) {
+        let only = match self.own {
+            None => Some(&self.any.list),
+            Some(own) if self.any.list.is_empty() => Some(&own.list),
+            Some(_) => None,
+        };
+        match only.and_then(|list| list.flat()) {
+            Some(run) => run.iter().for_each(each),
+            None => self.iter().for_each(&mut each),
+        }
     }
 
     /// All of them, where they are one list and can simply be called.

@@ -147,9 +147,9 @@ impl<T: Item> List<T> {
     }
 
     /// The whole list, where it is one array.
-    pub(crate) fn flat(&self) -> Option<Arc<[T]>> {
+    pub(crate) fn flat(&self) -> Option<&Arc<[T]>> {
         match &self.root {
-            Node::Leaf(items) => Some(Arc::clone(items)),
+            Node::Leaf(items) => Some(items),
             Node::Inner(_) => None,
         }
     }

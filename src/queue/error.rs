@@ -1,0 +1,100 @@
+//! What can go wrong with a queue.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A [`Queue`](crate::Queue) refused an event for one receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum QueueError {
+    /// There was no room, and the policy is [`Overflow::Reject`](crate::Overflow::Reject).
+    #[non_exhaustive]
+    Full {
+        /// The queue's name.
+        queue: Arc<str>,
+        /// How much there is room for, for each worker.
+        capacity: usize,
+    },
+    /// The queue has been shut down; a sender that waited for room is told so, too.
+    #[non_exhaustive]
+    Closed {
+        /// The queue's name.
+        queue: Arc<str>,
+    },
+    /// There was no room, the policy is [`Overflow::Block`](crate::Overflow::Block), and the
+    /// sender is a worker of the queue: it would have waited for itself, or for another
+    /// worker that may be waiting for it.
+    #[non_exhaustive]
+    WouldDeadlock {
+        /// The queue's name.
+        queue: Arc<str>,
+        /// How much there is room for, for each worker.
+        capacity: usize,
+    },
+}
+
+impl fmt::Display for QueueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            QueueError::Full { queue, capacity } => write!(
+                f,
+                "queue {queue:?} is full with {capacity} events for this worker: give it more capacity \
+                 or workers, or another overflow policy"
+            ),
+            QueueError::Closed { queue } => write!(
+                f,
+                "queue {queue:?} is shut down: send before its shutdown, or disconnect its receivers"
+            ),
+            QueueError::WouldDeadlock { queue, capacity } => write!(
+                f,
+                "queue {queue:?} is full with {capacity} events for this worker, and the sender is a \
+                 worker of the queue, which must not wait for itself: give it more capacity or \
+                 another overflow policy, or send from another thread"
+            ),
+        }
+    }
+}
+
+impl Error for QueueError {}
+
+/// [`Queue::flush`](crate::Queue::flush), [`Queue::flush_timeout`](crate::Queue::flush_timeout)
+/// or [`Queue::shutdown`](crate::Queue::shutdown) did not wait, or not long enough.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum QueueWaitError {
+    /// The caller is a worker of the queue: it would wait for itself. Nothing was changed.
+    #[non_exhaustive]
+    InsideWorker {
+        /// The queue's name.
+        queue: Arc<str>,
+    },
+    /// Not everything was delivered when the time was up.
+    #[non_exhaustive]
+    Timeout {
+        /// The queue's name.
+        queue: Arc<str>,
+        /// How long was waited.
+        waited: Duration,
+    },
+}
+
+impl fmt::Display for QueueWaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            QueueWaitError::InsideWorker { queue } => write!(
+                f,
+                "the caller is a worker of queue {queue:?} and would wait for itself: flush or shut \
+                 down from another thread"
+            ),
+            QueueWaitError::Timeout { queue, waited } => write!(
+                f,
+                "queue {queue:?} had not delivered everything after {waited:?}: wait longer, or shut \
+                 it down to get what is left"
+            ),
+        }
+    }
+}
+
+impl Error for QueueWaitError {}

@@ -1,0 +1,74 @@
+//! What a shutdown leaves.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::worker::discard;
+use super::{Job, Sent};
+use crate::receiver::ReceiverId;
+
+/// What [`Queue::shutdown`](crate::Queue::shutdown) could not deliver in time.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+#[must_use = "what was not delivered is lost with it"]
+pub struct ShutdownReport {
+    /// What no receiver has got: worker by worker, and for each in the order of sending. Of
+    /// one receiver and one sender, everything here came after everything delivered.
+    pub undelivered: Vec<Undelivered>,
+    /// How many workers were still running a receiver when the time was up. Those runs count
+    /// as delivered when they end, and nothing follows them.
+    pub still_running: usize,
+}
+
+/// One event that one receiver has not got.
+///
+/// It keeps the event and the receiver alive.
+pub struct Undelivered {
+    /// `None` only while it is dropped.
+    job: Option<Job>,
+}
+
+impl Undelivered {
+    pub(super) fn new(job: Job) -> Self {
+        Undelivered { job: Some(job) }
+    }
+
+    fn job(&self) -> &Job {
+        self.job.as_ref().expect("only the destructor takes it out")
+    }
+
+    /// Whose it is.
+    pub fn receiver(&self) -> ReceiverId {
+        self.job().receiver.id()
+    }
+
+    /// The receiver's name: what [`name`](crate::ConnectOptions::name) gave it, else the
+    /// name of its type.
+    pub fn name(&self) -> Cow<'static, str> {
+        self.job().receiver.name()
+    }
+
+    /// The event, if `E` is its type. It may be shared with other receivers of the same send.
+    pub fn event<E: 'static>(&self) -> Option<&E> {
+        let sent = self.job().sent.downcast_ref::<Sent<E>>()?;
+        Some(&sent.event)
+    }
+}
+
+impl Drop for Undelivered {
+    /// The user's destructors may panic; that ends here.
+    fn drop(&mut self) {
+        if let Some(job) = self.job.take() {
+            discard(job);
+        }
+    }
+}
+
+impl fmt::Debug for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Undelivered")
+            .field("receiver", &self.receiver())
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,95 @@
+//! The future of one async receiver, as a send holds it.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::thread;
+
+use crate::receiver::BoxFuture;
+use crate::report;
+
+/// Ends with what the receiver answered.
+pub(crate) struct Answer<'a, R>(Option<BoxFuture<'a, R>>);
+
+impl<'a, R> Answer<'a, R> {
+    pub(crate) fn of(future: BoxFuture<'a, R>) -> Self {
+        Answer(Some(future))
+    }
+}
+
+impl<R> Future for Answer<'_, R> {
+    type Output = R;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let future = self.0.as_mut();
+        let future = future.expect("a receiver's future was polled after its end");
+        let answer = ready!(future.as_mut().poll(cx));
+        self.0 = None;
+        Poll::Ready(answer)
+    }
+}
+
+impl<R> Drop for Answer<'_, R> {
+    /// Several are dropped in a row where a send is cancelled; a panic of one future's
+    /// destructor must not meet that of another.
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(future) = self.0.take()
+            && let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(future)))
+        {
+            report::future_panicked(panic);
+        }
+    }
+}
+
+/// Ends with what the receiver answered or, if `robust`, panicked with.
+pub(super) struct Outcome<'a, R> {
+    running: Result<Answer<'a, R>, Option<Box<dyn Any + Send>>>,
+    robust: bool,
+    finished: Option<&'a AtomicBool>,
+}
+
+impl<'a, R> Outcome<'a, R> {
+    /// Of a future, or of the panic that came instead of one.
+    pub(super) fn of(started: thread::Result<BoxFuture<'a, R>>, robust: bool) -> Self {
+        Outcome {
+            running: started.map(Answer::of).map_err(Some),
+            robust,
+            finished: None,
+        }
+    }
+
+    /// Also notes its end.
+    pub(super) fn noting(self, finished: Option<&'a AtomicBool>) -> Self {
+        Outcome { finished, ..self }
+    }
+}
+
+impl<R> Future for Outcome<'_, R> {
+    type Output = thread::Result<R>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let robust = self.robust;
+        let outcome = match &mut self.running {
+            Ok(answer) if robust => {
+                let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(answer).poll(cx)));
+                polled.map_or_else(|panic| Poll::Ready(Err(panic)), |poll| poll.map(Ok))
+            }
+            Ok(answer) => Pin::new(answer).poll(cx).map(Ok),
+            Err(panic) => {
+                let panic = panic.take();
+                Poll::Ready(Err(panic.expect("a panic was asked for twice")))
+            }
+        };
+        let outcome = ready!(outcome);
+        if let Some(finished) = self.finished {
+            // Relaxed: who drops the send has it after whoever polled it last, by whatever
+            // hands futures from thread to thread. Row A1.
+            finished.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(outcome)
+    }
+}
