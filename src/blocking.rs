@@ -35,6 +35,18 @@ pub(crate) async fn elsewhere<T: Send + 'static>(run: impl FnOnce() -> T + Send 
     }
 }
 
+/// Drives a future to its end on a thread of our own, in the tokio runtime that the thread
+/// has entered, if any.
+#[cfg(feature = "queue")]
+pub(crate) fn drive<T>(future: impl Future<Output = T>) -> T {
+    let _polling = nesting::Polling::start();
+    #[cfg(feature = "tokio")]
+    if let Ok(runtime) = Handle::try_current() {
+        return runtime.block_on(future);
+    }
+    pollster::block_on(future)
+}
+
 /// Whether blocking this thread would block an executor. Knows of our own async sends and,
 /// with the feature `tokio`, of its runtimes.
 pub(crate) fn is_forbidden() -> bool {

@@ -7,8 +7,12 @@ use super::{Job, Queue, QueueError, Sent};
 use crate::connect::{ConnectOptions, Prepared};
 use crate::connection::Connection;
 use crate::event::{Event, OwnedEvent};
+#[cfg(feature = "async")]
+use crate::receiver::BoxFuture;
 use crate::receiver::Entry;
 use crate::receiver::callee::Queued;
+#[cfg(feature = "async")]
+use crate::receiver::callee::QueuedAsync;
 use crate::sender::Sender;
 
 /// What a signal's answers need for receivers that have not run when the send returns.
@@ -129,6 +133,59 @@ where
     }
 }
 
+/// # Async receivers
+#[cfg(feature = "async")]
+impl<E, R> QueuedOptions<'_, E, R>
+where
+    E: OwnedEvent + Clone + Send + Sync,
+    R: QueueAnswer + 'static,
+{
+    /// Connects an async `receiver`, whose future a worker of the queue drives to its end
+    /// before it takes the next event.
+    ///
+    /// So a queue runs as many of its futures at a time as it has workers, and everything
+    /// that is said of the queue's order, overflow and end holds for them. The future runs
+    /// in the tokio runtime that the queue was given by
+    /// [`on_tokio`](crate::QueueBuilder), or in none.
+    ///
+    /// ```
+    /// use fanfare::{Queue, Sender, Signal};
+    /// use std::sync::Mutex;
+    ///
+    /// static ORDERED: Signal<String> = Signal::new();
+    /// static INDEXED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    ///
+    /// let queue = Queue::bounded(100)?;
+    /// ORDERED.options().queued(&queue).connect_async(|_sender, order| {
+    ///     Box::pin(async move { INDEXED.lock().unwrap().push(order.clone()) })
+    /// });
+    /// ORDERED.send(Sender::NONE, &"tea".to_string());
+    /// queue.flush().unwrap();
+    /// assert_eq!(*INDEXED.lock().unwrap(), ["tea"]);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn connect_async<F>(self, receiver: F) -> Connection
+    where
+        F: for<'a> Fn(Sender<'a>, &'a E) -> BoxFuture<'a, ()> + Send + Sync + 'static,
+    {
+        let signal = self.options.signal();
+        signal.connect_one(self.prepare_async(receiver))
+    }
+
+    /// As [`prepare`](QueuedOptions::prepare), for an async receiver.
+    #[track_caller]
+    pub fn prepare_async<F>(self, receiver: F) -> Prepared<E, R>
+    where
+        F: for<'a> Fn(Sender<'a>, &'a E) -> BoxFuture<'a, ()> + Send + Sync + 'static,
+    {
+        self.options.slot(QueuedAsync {
+            queue: self.queue,
+            receiver,
+        })
+    }
+}
+
 /// What the queued receivers of one send share, made when the first is reached.
 #[derive(Default)]
 pub(crate) struct Shared(Option<Arc<dyn Any + Send + Sync>>);
@@ -147,6 +204,16 @@ impl Shared {
         });
         Arc::clone(shared)
     }
+}
+
+/// What a worker finds in a job.
+pub(crate) fn unpack<E: OwnedEvent>(sent: &(dyn Any + Send + Sync)) -> (Sender<'_>, &E) {
+    let sent: &Sent<E> = sent.downcast_ref().expect("the send made it of this event");
+    let sender = sent.sender.as_ref();
+    (
+        sender.map_or(Sender::NONE, |key| key.as_sender()),
+        &sent.event,
+    )
 }
 
 /// Hands the event of one send to the queue of one receiver.

@@ -30,7 +30,7 @@ use crate::sender::SenderKey;
 use crate::table::sync::lock;
 
 pub use connect::{QueueAnswer, QueuedOptions};
-pub(crate) use connect::{Shared, enqueue};
+pub(crate) use connect::{Shared, enqueue, unpack};
 pub use error::{QueueError, QueueWaitError};
 pub use line::Overflow;
 pub use shutdown::{ShutdownReport, Undelivered};
@@ -139,6 +139,8 @@ impl Queue {
             capacity: Some(DEFAULT_CAPACITY),
             workers: 1,
             overflow: Overflow::default(),
+            #[cfg(feature = "tokio")]
+            runtime: None,
         }
     }
 
@@ -427,6 +429,8 @@ pub struct QueueBuilder {
     capacity: Option<usize>,
     workers: usize,
     overflow: Overflow,
+    #[cfg(feature = "tokio")]
+    runtime: Option<tokio::runtime::Handle>,
 }
 
 impl QueueBuilder {
@@ -483,6 +487,30 @@ impl QueueBuilder {
         self
     }
 
+    /// The workers run inside the tokio runtime that this is called in, so that async
+    /// receivers ([`QueuedOptions::connect_async`]) have its timers, its input and output,
+    /// and `tokio::spawn`.
+    ///
+    /// The runtime must live as long as the queue is used, and a current-thread one must be
+    /// running for its timers to come: what a receiver asks of a runtime that has been shut
+    /// down panics in that receiver.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    #[cfg(feature = "tokio")]
+    #[track_caller]
+    pub fn on_tokio(mut self) -> Self {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            panic!(
+                "`on_tokio` was called outside of a tokio runtime: call it where the runtime runs, \
+                 or after `let _entered = runtime.enter()`"
+            );
+        };
+        self.runtime = Some(runtime);
+        self
+    }
+
     /// Makes the queue and starts its workers.
     ///
     /// # Errors
@@ -510,9 +538,13 @@ impl QueueBuilder {
         for line in 0..self.workers {
             let pool = Arc::clone(&queue.0.pool);
             let name = format!("{}-{line}", pool.name);
-            let thread = thread::Builder::new()
-                .name(name)
-                .spawn(move || worker::run(&pool, line))?;
+            #[cfg(feature = "tokio")]
+            let runtime = self.runtime.clone();
+            let thread = thread::Builder::new().name(name).spawn(move || {
+                #[cfg(feature = "tokio")]
+                let _entered = runtime.as_ref().map(|runtime| runtime.enter());
+                worker::run(&pool, line);
+            })?;
             lock(&queue.0.threads).push(thread);
         }
         Ok(queue)

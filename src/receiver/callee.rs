@@ -13,7 +13,7 @@ use crate::event::Event;
 #[cfg(any(feature = "queue", feature = "tokio"))]
 use crate::event::OwnedEvent;
 #[cfg(feature = "queue")]
-use crate::queue::{self, Queue, QueueAnswer, Sent, Shared};
+use crate::queue::{self, Queue, QueueAnswer, Shared};
 use crate::sender::Sender;
 
 /// A receiver as its user made it. `Function` is what it is known by.
@@ -240,14 +240,45 @@ where
     }
 
     fn deliver(&self, sent: &(dyn Any + Send + Sync)) {
-        let sent: &Sent<E> = sent
-            .downcast_ref()
-            .expect("the send made it for this event");
-        let sender = sent
-            .sender
-            .as_ref()
-            .map_or(Sender::NONE, |key| key.as_sender());
-        (self.receiver)(sender, &sent.event);
+        let (sender, event) = queue::unpack::<E>(sent);
+        (self.receiver)(sender, event);
+    }
+}
+
+/// An async function or closure that runs on a queue.
+#[cfg(all(feature = "async", feature = "queue"))]
+pub(crate) struct QueuedAsync<F> {
+    pub(crate) queue: Queue,
+    pub(crate) receiver: F,
+}
+
+#[cfg(all(feature = "async", feature = "queue"))]
+impl<E, R, F> Callee<E, R> for QueuedAsync<F>
+where
+    E: OwnedEvent + Clone + Send + Sync,
+    R: QueueAnswer + 'static,
+    F: for<'a> Fn(Sender<'a>, &'a E) -> BoxFuture<'a, ()> + Send + Sync + 'static,
+{
+    type Function = F;
+    const KIND: Kind = Kind::Queued;
+
+    fn call(&self, _sender: &Sender<'_>, _event: &E) -> R {
+        unreachable!("queued receivers are not called by a send")
+    }
+
+    fn enqueue(
+        &self,
+        entry: &Entry<E, R>,
+        sender: &Sender<'_>,
+        event: &E,
+        shared: &mut Shared,
+    ) -> R {
+        queue::enqueue(&self.queue, entry, sender, event, shared)
+    }
+
+    fn deliver(&self, sent: &(dyn Any + Send + Sync)) {
+        let (sender, event) = queue::unpack::<E>(sent);
+        crate::blocking::drive((self.receiver)(sender, event));
     }
 }
 
