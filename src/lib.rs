@@ -37,7 +37,7 @@ pub use queue::{
 };
 #[cfg(feature = "async")]
 pub use receiver::BoxFuture;
-pub use receiver::ReceiverId;
+pub use receiver::{ReceiverId, ReceiverKind};
 pub use responses::{Response, Responses, RobustIntoIter, RobustResponses};
 pub use send::emitter::Emitter;
 pub use sender::Sender;

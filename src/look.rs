@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use crate::event::Event;
-use crate::receiver::{Entry, ReceiverId};
+use crate::receiver::{Entry, ReceiverId, ReceiverKind};
 use crate::signal::Signal;
 use crate::table::Table;
 
@@ -100,6 +100,8 @@ pub struct ConnectionInfo {
     pub once: bool,
     /// Whether it is a method of an object that the signal does not keep alive.
     pub weak: bool,
+    /// What a send does when it gets to it.
+    pub kind: ReceiverKind,
     /// Whether a send would call it: not if it is dead or spent.
     pub live: bool,
 }
@@ -116,6 +118,7 @@ impl ConnectionInfo {
             priority: about.priority,
             once: about.once,
             weak: about.weak,
+            kind: about.kind,
             live: entry.is_connected(),
         }
     }

@@ -204,23 +204,22 @@ pub(crate) struct About<E: Event, R: 'static> {
 }
 
 /// What a send does when it gets to a receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(all(feature = "async", feature = "queue", feature = "tokio")),
-    allow(dead_code, reason = "some kinds are made with a feature only")
-)]
-pub(crate) enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReceiverKind {
     /// Calls it.
     Called,
-    /// Calls it; in `asend` where it may block the thread.
+    /// Calls it; in an async send where it may block the thread.
     Blocking,
-    /// Calls it; in `asend` starts it on a thread where it may block, and awaits it.
+    /// Calls it; in an async send on a thread where it may block, and awaits it.
     Offloaded,
-    /// Starts it and awaits it, together with the others that are awaited.
+    /// Awaits it, together with the others that are awaited.
     Awaited,
     /// Hands the event to its queue.
     Queued,
 }
+
+pub(crate) use ReceiverKind as Kind;
 
 impl Kind {
     /// Whether a send from a thread that nothing awaits on cannot just call it.
