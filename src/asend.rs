@@ -14,7 +14,6 @@ use crate::receiver::callee::Offloaded;
 use crate::receiver::callee::{Awaited, AwaitedWeakly};
 use crate::responses::{Responses, RobustResponses};
 use crate::send::future::{self, Marked};
-use crate::send::outcome::Answer;
 use crate::sender::Sender;
 use crate::signal::Signal;
 use crate::table::Table;
@@ -257,19 +256,12 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
                 let gathered = Box::pin(future::gather(hub, &selection, &sender, event, false));
                 return Marked::new(hub, gathered).await.into_answers();
             }
-            let awaited = future::call_first(hub, &selection, &sender, event, &mut responses);
-            if let [only] = awaited[..] {
-                let started = future::start_one(hub, only, sender, event);
-                let answer = Marked::new(hub, started).await;
-                responses.push(|| only.id(), answer);
-            } else if !awaited.is_empty() {
-                let started = awaited.iter().copied();
-                let started =
-                    started.map(|entry| Answer::of(entry.start(entry, None, sender, event)));
-                let answers = Marked::new(hub, future::join(started)).await;
-                for (entry, answer) in awaited.iter().zip(answers) {
-                    responses.push(|| entry.id(), answer);
-                }
+            if let Some(run) = selection.only_awaited() {
+                future::wait(hub, run.iter(), sender, event, &mut responses).await;
+            } else {
+                let awaited = future::call_first(hub, &selection, &sender, event, &mut responses);
+                let awaited = awaited.iter().copied();
+                future::wait(hub, awaited, sender, event, &mut responses).await;
             }
             responses
         }

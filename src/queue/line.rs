@@ -282,12 +282,8 @@ impl<T> Line<T> {
                     return Some((Started { ticket }, parcel.item));
                 }
                 Some(parcel) => self.leave(parcel),
-                None => {
-                    let books = lock(&self.books);
-                    if books.closed && self.open(&books).unsettled == 0 {
-                        return None;
-                    }
-                }
+                // Woken, which `tell_of` does at the end alone.
+                None => return None,
             }
         }
     }

@@ -278,6 +278,11 @@ impl<E: Event, R: 'static> dyn Receive<E, R> + '_ {
         self.is_mortal() || self.about().kind.is_special()
     }
 
+    /// Whether an async send awaits it.
+    pub(crate) fn is_awaited(&self) -> bool {
+        matches!(self.about().kind, Kind::Awaited | Kind::Offloaded)
+    }
+
     /// Whether it can be dead or spent while it is still in the table.
     pub(crate) fn is_mortal(&self) -> bool {
         self.about().once || self.about().weak

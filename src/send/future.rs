@@ -59,15 +59,48 @@ pub(crate) fn call_first<'t, E: Event, R: 'static>(
     awaited
 }
 
-/// Starts one of those.
-pub(crate) fn start_one<'t, E: Event, R: 'static>(
+/// Starts `receivers`, awaits them together and keeps their answers.
+pub(crate) async fn wait<'t, E: Event, R: 'static>(
     hub: &Hub<Table<E, R>>,
-    entry: &'t Entry<E, R>,
+    receivers: impl ExactSizeIterator<Item = &'t Entry<E, R>> + Clone,
     sender: Sender<'t>,
     event: &'t E::Args<'_>,
-) -> Answer<'t, R> {
-    let _mark = Mark::of(hub);
-    Answer::of(entry.start(entry, None, sender, event))
+    responses: &mut Responses<R>,
+) {
+    let mut each = receivers.clone();
+    let start = |entry: &'t Entry<E, R>| Answer::of(entry.start(entry, None, sender, event));
+    match receivers.len() {
+        0 => {}
+        1 => {
+            let only = each.next().expect("there is one");
+            let started = {
+                let _mark = Mark::of(hub);
+                start(only)
+            };
+            let answer = Marked::new(hub, started).await;
+            responses.push(|| only.id(), answer);
+        }
+        2..MANY => {
+            let joined = {
+                let _mark = Mark::of(hub);
+                join_all(receivers.map(start))
+            };
+            let answers = Marked::new(hub, joined).await;
+            for (entry, answer) in each.zip(answers) {
+                responses.push(|| entry.id(), answer);
+            }
+        }
+        _ => {
+            let started = {
+                let _mark = Mark::of(hub);
+                receivers.map(start).collect::<Vec<_>>()
+            };
+            let answers = Marked::new(hub, started.join()).await;
+            for (entry, answer) in each.zip(answers) {
+                responses.push(|| entry.id(), answer);
+            }
+        }
+    }
 }
 
 /// Keeps every answer, or, if `robust`, every outcome.

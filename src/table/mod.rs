@@ -37,6 +37,8 @@ pub(crate) struct Receivers<E: Event, R: 'static> {
     special: usize,
     /// How many of those may be dead or spent.
     mortal: usize,
+    /// How many an async send awaits.
+    awaited: usize,
 }
 
 /// The receivers of one sender.
@@ -53,6 +55,7 @@ impl<E: Event, R: 'static> Receivers<E, R> {
             list: List::empty(),
             special: 0,
             mortal: 0,
+            awaited: 0,
         }
     }
 
@@ -60,8 +63,9 @@ impl<E: Event, R: 'static> Receivers<E, R> {
     fn with(&self, added: &[Entry<E, R>]) -> Self {
         Receivers {
             list: self.list.with(added),
-            special: self.special + special(added),
-            mortal: self.mortal + mortal(added),
+            special: self.special + count(added, |entry| entry.is_special()),
+            mortal: self.mortal + count(added, |entry| entry.is_mortal()),
+            awaited: self.awaited + count(added, |entry| entry.is_awaited()),
         }
     }
 
@@ -77,18 +81,18 @@ impl<E: Event, R: 'static> Receivers<E, R> {
         }
         Receivers {
             list,
-            special: self.special - special(removed),
-            mortal: self.mortal - mortal(removed),
+            special: self.special - count(removed, |entry| entry.is_special()),
+            mortal: self.mortal - count(removed, |entry| entry.is_mortal()),
+            awaited: self.awaited - count(removed, |entry| entry.is_awaited()),
         }
     }
 }
 
-fn special<E: Event, R: 'static>(entries: &[Entry<E, R>]) -> usize {
-    entries.iter().filter(|entry| entry.is_special()).count()
-}
-
-fn mortal<E: Event, R: 'static>(entries: &[Entry<E, R>]) -> usize {
-    entries.iter().filter(|entry| entry.is_mortal()).count()
+fn count<E: Event, R: 'static>(
+    entries: &[Entry<E, R>],
+    is: impl Fn(&Entry<E, R>) -> bool,
+) -> usize {
+    entries.iter().filter(|entry| is(entry)).count()
 }
 
 impl<E: Event, R: 'static> Table<E, R> {
@@ -281,15 +285,19 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
         self.any.mortal + self.own.map_or(0, |own| own.mortal) != 0
     }
 
+    /// All of them, where they are one array and all are awaited by an async send.
+    #[cfg(feature = "async")]
+    pub(crate) fn only_awaited(&self) -> Option<&'t [Entry<E, R>]> {
+        if self.any.awaited + self.own.map_or(0, |own| own.awaited) != self.len() {
+            return None;
+        }
+        Some(self.only_list()?.flat()?)
+    }
+
     /// Hands all of them to `each`, in order.
     #[cfg(feature = "async")]
     pub(crate) fn for_each(&self, mut each: impl FnMut(&'t Entry<E, R>)) {
-        let only = match self.own {
-            None => Some(&self.any.list),
-            Some(own) if self.any.list.is_empty() => Some(&own.list),
-            Some(_) => None,
-        };
-        match only.and_then(|list| list.flat()) {
+        match self.only_list().and_then(|list| list.flat()) {
             Some(run) => run.iter().for_each(each),
             None => self.iter().for_each(&mut each),
         }
@@ -298,8 +306,16 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
     /// All of them, where they are one list and can simply be called.
     #[inline]
     pub(crate) fn simple(&self) -> Option<&'t List<Entry<E, R>>> {
+        if self.has_special() {
+            return None;
+        }
+        self.only_list()
+    }
+
+    /// The one list that a send walks, where one is enough.
+    #[inline]
+    fn only_list(&self) -> Option<&'t List<Entry<E, R>>> {
         match self.own {
-            _ if self.has_special() => None,
             None => Some(&self.any.list),
             Some(own) if self.any.list.is_empty() => Some(&own.list),
             Some(_) => None,
