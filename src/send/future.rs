@@ -237,6 +237,9 @@ pub(super) fn drive<E: Event, R: 'static, B, T: Turns<E, R, B>>(
     event: &E::Args<'_>,
     turns: &mut T,
 ) -> ControlFlow<B> {
+    if selection.awaited() == 0 {
+        return ControlFlow::Continue(());
+    }
     let group = Group::Awaited;
     let polling = Polling::start();
     let started = start(selection, pins, discards, group, *sender, event, T::ROBUST);
@@ -262,7 +265,7 @@ pub(super) fn drive<E: Event, R: 'static, B, T: Turns<E, R, B>>(
 pub(super) fn refuse_on_an_executor<E: Event, R: 'static>(selection: &Selection<'_, E, R>) {
     let is_awaited = |entry: &Entry<E, R>| entry.about().kind == Kind::Awaited;
     assert!(
-        !selection.iter().any(is_awaited) || !blocking::is_forbidden(),
+        selection.awaited() == 0 || !selection.iter().any(is_awaited) || !blocking::is_forbidden(),
         "a signal with async receivers was sent with a blocking `send` on a thread that runs an \
          executor: await `asend`, `asend_robust` or `try_asend` instead; no receiver has run"
     );

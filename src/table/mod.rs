@@ -285,10 +285,16 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
         self.any.mortal + self.own.map_or(0, |own| own.mortal) != 0
     }
 
+    /// How many an async send awaits.
+    #[cfg(feature = "async")]
+    pub(crate) fn awaited(&self) -> usize {
+        self.any.awaited + self.own.map_or(0, |own| own.awaited)
+    }
+
     /// All of them, where they are one array and all are awaited by an async send.
     #[cfg(feature = "async")]
     pub(crate) fn only_awaited(&self) -> Option<&'t [Entry<E, R>]> {
-        if self.any.awaited + self.own.map_or(0, |own| own.awaited) != self.len() {
+        if self.awaited() != self.len() {
             return None;
         }
         Some(self.only_list()?.flat()?)
