@@ -1,11 +1,13 @@
-//! Models of fanfare's table: see README.md.
+//! Models of fanfare's table, its queues and its async sends: see README.md.
 
 #![cfg(test)]
 // Each world compiles the same files over its own primitives.
 #![allow(clippy::duplicate_mod)]
 
+mod cancel;
 mod harness;
 mod loom_sync;
+mod queue;
 mod shuttle_sync;
 mod source;
 mod twins;
