@@ -3,15 +3,19 @@
 
 #[cfg(feature = "async")]
 mod asend;
+mod batch;
 #[cfg(feature = "async")]
 mod blocking;
 mod connect;
 mod connection;
+mod deferred;
 mod error;
 mod event;
 mod identity;
 mod look;
 mod nesting;
+#[cfg(feature = "rayon")]
+mod parallel;
 #[cfg(feature = "queue")]
 mod queue;
 mod receiver;
@@ -26,6 +30,7 @@ mod table;
 
 pub use connect::{ConnectOptions, Prepared};
 pub use connection::{Connection, ScopedConnection};
+pub use deferred::{CommitReport, Deferred, Savepoint, SavepointError};
 pub use error::{Failure, TrySendError, WaitError};
 pub use event::{Event, OwnedEvent};
 pub use identity::Identity;

@@ -53,6 +53,17 @@ pub(crate) fn target_panicked(payload: Box<dyn Any + Send>) {
     discard(payload);
 }
 
+/// The destructor panicked of an event, a key or an answer that a `Deferred` let go of.
+pub(crate) fn deferred_panicked(payload: Box<dyn Any + Send>) {
+    event(
+        "a deferred event, its key or an answer panicked as it was dropped",
+        None,
+        "",
+        message(&*payload),
+    );
+    discard(payload);
+}
+
 /// A receiver panicked on a queue's worker.
 #[cfg(feature = "queue")]
 pub(crate) fn queued_receiver_panicked(
@@ -97,7 +108,10 @@ pub(crate) fn future_panicked(payload: Box<dyn Any + Send>) {
 #[cfg(feature = "async")]
 pub(crate) fn hears_of_cancelled_sends() -> bool {
     #[cfg(feature = "tracing")]
-    let hears = tracing::enabled!(target: "fanfare", tracing::Level::WARN);
+    let hears = {
+        let asked = catch_unwind(|| tracing::enabled!(target: "fanfare", tracing::Level::WARN));
+        asked.map_err(discard).unwrap_or(false)
+    };
     #[cfg(not(feature = "tracing"))]
     let hears = false;
     hears

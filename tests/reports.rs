@@ -54,6 +54,27 @@ fn a_destructor_that_panics_is_told_once() {
 }
 
 #[test]
+fn a_deferred_event_that_panics_as_it_is_dropped_is_told_once() {
+    struct Fragile;
+    impl Drop for Fragile {
+        fn drop(&mut self) {
+            panic!("broken");
+        }
+    }
+    impl fanfare::Event for Fragile {
+        type Args<'a> = Fragile;
+    }
+    let signal = Signal::<Fragile>::new();
+    let mut deferred = fanfare::Deferred::new();
+    deferred.send(&signal, Sender::NONE, Fragile);
+    let listener = Listener::default();
+    tracing::subscriber::with_default(listener.clone(), || drop(deferred));
+    let expected = "ERROR fanfare: message=a deferred event, its key or an answer panicked as it \
+                    was dropped name=\"\" panic=\"broken\" ";
+    assert_eq!(*listener.told.lock().unwrap(), [expected]);
+}
+
+#[test]
 fn a_listener_that_panics_fails_no_send() {
     let signal = Asked::new();
     signal.connect(|_, ()| panic!("too hot"));

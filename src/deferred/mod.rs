@@ -1,0 +1,581 @@
+//! Events that wait for a transaction: its commit delivers them, its rollback drops them.
+
+mod outcome;
+mod record;
+mod savepoint;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::Hash;
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use smallvec::SmallVec;
+
+use crate::event::Event;
+use crate::nesting::Running;
+use crate::sender::Sender;
+use crate::signal::Signal;
+use crate::table::sync::HashMap;
+pub use outcome::CommitReport;
+use record::{Record, Recorded};
+pub use savepoint::{Savepoint, SavepointError};
+
+/// Events that are sent after a commit, or not at all.
+///
+/// What a transaction has to tell must not be told before it is committed: a mail for a row that
+/// was rolled back cannot be called back. So record the events here while the transaction runs, and
+/// [`commit`](Deferred::commit) this after it. Dropping it instead, or
+/// [`rollback`](Deferred::rollback), sends nothing. It knows of no database: the caller says when.
+///
+/// ```
+/// use fanfare::{Deferred, Sender, Signal};
+/// use std::sync::Mutex;
+///
+/// static PAID: Signal<u32> = Signal::new();
+/// static MAILS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// PAID.connect(|_sender, order| MAILS.lock().unwrap().push(format!("order {order} is paid")));
+///
+/// let mut deferred = Deferred::new();
+/// deferred.send(&PAID, Sender::NONE, 7);
+/// let savepoint = deferred.savepoint();
+/// deferred.send(&PAID, Sender::NONE, 8);
+/// deferred.rollback_to(savepoint)?;
+/// assert!(MAILS.lock().unwrap().is_empty());
+///
+/// assert_eq!(deferred.commit(), 1);
+/// assert_eq!(*MAILS.lock().unwrap(), ["order 7 is paid"]);
+/// # Ok::<(), fanfare::SavepointError>(())
+/// ```
+///
+/// # What it takes
+///
+/// The event is kept by value until the commit, so it may hold no borrow that is not `'static`. The
+/// sender is kept by its value, and the signal is borrowed (`'s`; usually it is a `static`). Which
+/// receivers are called is decided at the commit: those that are connected then. An
+/// [`Identity`](crate::Identity) that has died by then reaches the receivers for any sender.
+///
+/// What receivers answer is dropped, an `Err` as well, for whoever recorded the event has moved on.
+/// A receiver that can fail tells so itself, or panics and is seen by
+/// [`commit_robust`](Deferred::commit_robust).
+///
+/// A `Deferred` is `Send`: it may be filled on several threads, one after the other, and held across
+/// an `.await`. It has nothing to do with the thread it was made on. So that its events can be
+/// delivered wherever it has gone, they must be `Send` and `Sync`, and the answers `Send`.
+///
+/// # Re-entry
+///
+/// During a commit the buffer is borrowed, so receivers cannot record into it. They may send, and
+/// record into another. If it is in a `Mutex`, take it out to commit it, or a receiver that locks
+/// that mutex waits for its own thread: `let mut taken = std::mem::take(&mut *shared.lock().unwrap())`
+/// in a statement of its own, then `taken.commit()`.
+///
+/// # Panics in destructors
+///
+/// A panic in the destructor of an event, of a key or of an answer that is dropped here is caught,
+/// and told once with the feature `tracing`. The others are dropped as well.
+///
+/// # Cost
+///
+/// One box for each event, which also holds the sender and the key, an `Arc<str>` for a sender with a
+/// name, and a place in a B-tree, which allocates once for about six events. Nothing is shared with
+/// other threads and nothing waits, but for what receivers do.
+pub struct Deferred<'s> {
+    /// What its savepoints know it by.
+    number: u64,
+    /// When the last event was recorded or the last savepoint made, counted from 1.
+    now: u64,
+    /// In the order of recording.
+    entries: BTreeMap<u64, Entry<'s>>,
+    /// Where those are that the next one with an equal key takes the place of, by hash.
+    latest: HashMap<u64, SmallVec<[u64; 2]>>,
+    /// When the open savepoints were made, the outermost first.
+    savepoints: Vec<u64>,
+    /// The hidden entries, by when another took their place. Each was recorded before, and replaced
+    /// after, a savepoint that is still open: a rollback to that brings it back.
+    replaced: BTreeMap<u64, u64>,
+}
+
+/// A recorded event.
+struct Entry<'s> {
+    record: Box<dyn Record + Send + 's>,
+    /// `None` for one that takes nobody's place and whose place nobody takes.
+    coalesced: Option<Coalesced>,
+}
+
+#[derive(Clone, Copy)]
+struct Coalesced {
+    /// Computed once, for a `Hash` of the user's may panic.
+    hash: u64,
+    /// Whether another took its place.
+    hidden: bool,
+}
+
+impl<'s> Deferred<'s> {
+    /// Makes an empty one. Allocates nothing, but for the seeds of hashing if they are the first that
+    /// the process draws.
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Deferred {
+            // Relaxed: only the atomicity of the addition matters, or a savepoint would do for two
+            // buffers. Its partner is itself. Row D1.
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            now: 0,
+            entries: BTreeMap::new(),
+            latest: HashMap::default(),
+            savepoints: Vec::new(),
+            replaced: BTreeMap::new(),
+        }
+    }
+
+    /// How many events a commit would deliver now.
+    pub fn len(&self) -> usize {
+        self.entries.len() - self.replaced.len()
+    }
+
+    /// Whether a commit would deliver nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn tick(&mut self) -> u64 {
+        self.now += 1;
+        self.now
+    }
+}
+
+/// # Recording
+impl<'s> Deferred<'s> {
+    /// Records an event, to be sent on `signal` from `sender` by the commit. Calls nobody.
+    ///
+    /// ```
+    /// use fanfare::{Deferred, Signal};
+    ///
+    /// static SAVED: Signal<String, usize> = Signal::new();
+    /// SAVED.connect(|_sender, title| title.len());
+    ///
+    /// let mut deferred = Deferred::new();
+    /// deferred.send(&SAVED, "shop.Book", String::from("Emma"));
+    /// deferred.send(&SAVED, "shop.Book", String::from("Persuasion"));
+    /// assert_eq!(deferred.len(), 2);
+    /// assert_eq!(deferred.commit(), 2);
+    /// ```
+    pub fn send<'a, E, R>(
+        &mut self,
+        signal: &'s Signal<E, R>,
+        sender: impl Into<Sender<'a>>,
+        event: E::Args<'static>,
+    ) where
+        E: Event,
+        E::Args<'static>: Send,
+        for<'x> E::Args<'x>: Sync,
+        R: Send + 'static,
+    {
+        let record = Recorded::new(signal, event, (), sender);
+        let moment = self.tick();
+        let entry = Entry {
+            record: Box::new(record),
+            coalesced: None,
+        };
+        self.entries.insert(moment, entry);
+    }
+
+    /// As [`send`](Deferred::send), and takes the place of the event that was recorded with the
+    /// same signal, an equal sender and an equal key: that one is not sent.
+    ///
+    /// So the commit sends the latest of them, once, and where it was recorded: after what was
+    /// recorded before it. Keys of different types are different (a literal `7` is an `i32`), and what
+    /// `send` records stands for itself.
+    ///
+    /// A rollback to a savepoint that was made between the two brings the earlier one back, in its
+    /// own place. Until such a savepoint has ended both are kept; otherwise the earlier one is dropped
+    /// at once.
+    ///
+    /// Costs a hash of the key and a look in a hash table, and calls `Eq` for a key that has the
+    /// same hash.
+    ///
+    /// # Panics
+    ///
+    /// If `Hash` or `Eq` of the key do. The buffer is then as it was before the call.
+    ///
+    /// ```
+    /// use fanfare::{Deferred, Signal};
+    /// use std::sync::Mutex;
+    ///
+    /// static CHANGED: Signal<&'static str> = Signal::new();
+    /// static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    /// CHANGED.connect(|_sender, row| TOLD.lock().unwrap().push(row.to_string()));
+    ///
+    /// let mut deferred = Deferred::new();
+    /// deferred.send_coalesced(&CHANGED, "paint", "row 7 is blue", 7);
+    /// deferred.send_coalesced(&CHANGED, "paint", "row 8 is red", 8);
+    /// deferred.send_coalesced(&CHANGED, "paint", "row 7 is green", 7);
+    /// let savepoint = deferred.savepoint();
+    /// deferred.send_coalesced(&CHANGED, "paint", "row 7 is white", 7);
+    /// assert_eq!(deferred.len(), 2);
+    /// deferred.rollback_to(savepoint)?;
+    ///
+    /// assert_eq!(deferred.commit(), 2);
+    /// assert_eq!(*TOLD.lock().unwrap(), ["row 8 is red", "row 7 is green"]);
+    /// # Ok::<(), fanfare::SavepointError>(())
+    /// ```
+    pub fn send_coalesced<'a, E, R, K>(
+        &mut self,
+        signal: &'s Signal<E, R>,
+        sender: impl Into<Sender<'a>>,
+        event: E::Args<'static>,
+        key: K,
+    ) where
+        E: Event,
+        E::Args<'static>: Send,
+        for<'x> E::Args<'x>: Sync,
+        R: Send + 'static,
+        K: Eq + Hash + Send + 'static,
+    {
+        let record = Recorded::new(signal, event, key, sender);
+        // `Hash` and `Eq` of the user's run up to `earlier`, where nothing has been changed.
+        let hash = record.hash(self.latest.hasher());
+        let earlier = self.latest.get(&hash).and_then(|moments| {
+            let target = record.target();
+            let mut moments = moments.iter().copied();
+            moments.find(|moment| self.entries[moment].record.is_for(&target))
+        });
+
+        let moment = self.tick();
+        let moments = self.latest.entry(hash).or_default();
+        moments.retain(|it| Some(*it) != earlier);
+        moments.push(moment);
+        if let Some(earlier) = earlier {
+            self.replace(earlier, moment);
+        }
+        let entry = Entry {
+            record: Box::new(record),
+            coalesced: Some(Coalesced {
+                hash,
+                hidden: false,
+            }),
+        };
+        self.entries.insert(moment, entry);
+    }
+
+    /// Drops an entry whose place was taken at `moment`, or hides it if a rollback may bring it back.
+    fn replace(&mut self, earlier: u64, moment: u64) {
+        if self.is_of_innermost(earlier) {
+            self.entries.remove(&earlier);
+        } else {
+            self.hide(earlier, true);
+            self.replaced.insert(moment, earlier);
+        }
+    }
+
+    /// Whether every rollback that drops what is recorded now drops this entry as well.
+    fn is_of_innermost(&self, moment: u64) -> bool {
+        self.savepoints.last() < Some(&moment)
+    }
+
+    /// Returns its hash.
+    fn hide(&mut self, moment: u64, hidden: bool) -> Option<u64> {
+        let coalesced = self.entries.get_mut(&moment)?.coalesced.as_mut()?;
+        coalesced.hidden = hidden;
+        Some(coalesced.hash)
+    }
+
+    /// Sees to it that nobody takes the place of an entry that has been taken out.
+    fn forget(&mut self, moment: u64, entry: &Entry<'s>) {
+        if let Some(Coalesced { hash, .. }) = entry.coalesced
+            && let Some(moments) = self.latest.get_mut(&hash)
+        {
+            moments.retain(|it| *it != moment);
+            if moments.is_empty() {
+                self.latest.remove(&hash);
+            }
+        }
+    }
+}
+
+/// # Savepoints
+///
+/// As in SQL. They nest, without a limit.
+impl<'s> Deferred<'s> {
+    /// Makes a savepoint inside those that are open.
+    ///
+    /// It ends when it is released, when an outer one is released or rolled back to, and with
+    /// `commit` and `rollback`.
+    pub fn savepoint(&mut self) -> Savepoint {
+        let moment = self.tick();
+        self.savepoints.push(moment);
+        Savepoint {
+            buffer: self.number,
+            moment,
+        }
+    }
+
+    /// Drops every event recorded since `savepoint`, and brings back those whose place they took.
+    /// Ends the savepoints made after it; it stays open itself.
+    ///
+    /// Costs what it drops.
+    ///
+    /// # Errors
+    ///
+    /// If the savepoint has ended or is of another `Deferred`; nothing is changed.
+    ///
+    /// ```
+    /// use fanfare::{Deferred, Sender, Signal, SavepointError};
+    ///
+    /// static SAVED: Signal<u32> = Signal::new();
+    /// let mut deferred = Deferred::new();
+    ///
+    /// let outer = deferred.savepoint();
+    /// deferred.send(&SAVED, Sender::NONE, 1);
+    /// let inner = deferred.savepoint();
+    /// deferred.send(&SAVED, Sender::NONE, 2);
+    /// deferred.rollback_to(inner)?;
+    /// assert_eq!(deferred.len(), 1);
+    /// deferred.rollback_to(outer)?;
+    /// assert_eq!(deferred.len(), 0);
+    ///
+    /// assert_eq!(deferred.rollback_to(inner), Err(SavepointError::Ended(inner)));
+    /// deferred.send(&SAVED, Sender::NONE, 3);
+    /// deferred.rollback_to(outer)?;
+    /// assert!(deferred.is_empty());
+    /// # Ok::<(), SavepointError>(())
+    /// ```
+    pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<(), SavepointError> {
+        let place = self.place(savepoint)?;
+        self.savepoints.truncate(place + 1);
+        let dropped = self.entries.split_off(&savepoint.moment);
+        for (moment, entry) in &dropped {
+            self.forget(*moment, entry);
+        }
+        for earlier in self.replaced.split_off(&savepoint.moment).into_values() {
+            // Those recorded since have been dropped.
+            if let Some(hash) = self.hide(earlier, false) {
+                self.latest.entry(hash).or_default().push(earlier);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends `savepoint` and those made after it. What was recorded since counts as recorded before:
+    /// only a rollback to an outer savepoint, or of everything, drops it.
+    ///
+    /// Costs a look at each event that took the place of one from before it, which may now be dropped.
+    ///
+    /// # Errors
+    ///
+    /// If the savepoint has ended or is of another `Deferred`; nothing is changed.
+    ///
+    /// ```
+    /// use fanfare::{Deferred, Sender, Signal, SavepointError};
+    ///
+    /// static SAVED: Signal<u32> = Signal::new();
+    /// let mut deferred = Deferred::new();
+    /// let savepoint = deferred.savepoint();
+    /// deferred.send(&SAVED, Sender::NONE, 1);
+    /// deferred.release(savepoint)?;
+    /// assert_eq!(deferred.release(savepoint), Err(SavepointError::Ended(savepoint)));
+    /// assert_eq!(deferred.commit(), 1);
+    /// # Ok::<(), SavepointError>(())
+    /// ```
+    pub fn release(&mut self, savepoint: Savepoint) -> Result<(), SavepointError> {
+        let place = self.place(savepoint)?;
+        self.savepoints.truncate(place);
+        // What only the released savepoints kept was replaced after the first of them was made.
+        for (moment, earlier) in self.replaced.split_off(&savepoint.moment) {
+            self.replace(earlier, moment);
+        }
+        Ok(())
+    }
+
+    /// Its place among the open savepoints.
+    fn place(&self, savepoint: Savepoint) -> Result<usize, SavepointError> {
+        if savepoint.buffer != self.number {
+            return Err(SavepointError::Foreign(savepoint));
+        }
+        let place = self.savepoints.binary_search(&savepoint.moment);
+        place.map_err(|_| SavepointError::Ended(savepoint))
+    }
+}
+
+/// # The end
+///
+/// After each of these the buffer can be used again, as a new one.
+impl<'s> Deferred<'s> {
+    /// Sends every event, in the order of recording, as [`Signal::send`] does; returns how many.
+    /// Ends all savepoints.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the first receiver that does. Its event counts as delivered, for others may
+    /// have received it. The later events stay here, for another commit or a rollback.
+    ///
+    /// Also where a send is refused: if sends are nested too deep (see [`Signal`]), before anything is
+    /// delivered; and on a thread that runs an executor, at the first event that would reach an async
+    /// receiver (await `commit_async` there). That event stays here, too.
+    ///
+    /// ```
+    /// use fanfare::{Deferred, Sender, Signal};
+    /// use std::panic::{AssertUnwindSafe, catch_unwind};
+    ///
+    /// static PAID: Signal<u32> = Signal::new();
+    /// PAID.connect(|_sender, order| assert!(*order != 2, "no such order"));
+    ///
+    /// let mut deferred = Deferred::new();
+    /// for order in [1, 2, 3, 4] {
+    ///     deferred.send(&PAID, Sender::NONE, order);
+    /// }
+    /// # std::panic::set_hook(Box::new(|_| ()));
+    /// assert!(catch_unwind(AssertUnwindSafe(|| deferred.commit())).is_err());
+    /// assert_eq!(deferred.len(), 2);
+    /// assert_eq!(deferred.commit(), 2);
+    /// ```
+    pub fn commit(&mut self) -> usize {
+        self.start_commit();
+        let mut delivered = 0;
+        while let Some(record) = self.next_record() {
+            record.deliver();
+            delivered += 1;
+        }
+        delivered
+    }
+
+    /// As [`commit`](Deferred::commit), but sends as [`Signal::asend`] does, one event after the
+    /// other.
+    ///
+    /// Dropping the future stops it: the event that was being delivered is dropped as that send is,
+    /// and the later ones stay here. The future is `Send`.
+    ///
+    /// ```
+    /// use fanfare::{Deferred, Sender, Signal};
+    ///
+    /// static PAID: Signal<u32> = Signal::new();
+    /// PAID.connect_async(|_sender, order| Box::pin(async move { assert_ne!(*order, 0) }));
+    ///
+    /// # pollster::block_on(async {
+    /// let mut deferred = Deferred::new();
+    /// deferred.send(&PAID, Sender::NONE, 7);
+    /// assert_eq!(deferred.commit_async().await, 1);
+    /// # });
+    /// ```
+    #[cfg(feature = "async")]
+    pub async fn commit_async(&mut self) -> usize {
+        self.start_commit();
+        let mut delivered = 0;
+        while let Some((moment, entry)) = self.entries.pop_first() {
+            self.forget(moment, &entry);
+            entry.record.deliver_async().await;
+            delivered += 1;
+        }
+        delivered
+    }
+
+    /// As [`commit`](Deferred::commit), but sends as [`Signal::send_robust`] does: a panic of a
+    /// receiver is caught and told, and every receiver of every event runs.
+    ///
+    /// # Panics
+    ///
+    /// Where a send is refused, as `commit` does; what had been delivered before is not told.
+    ///
+    /// ```
+    /// use fanfare::{Deferred, Sender, Signal};
+    ///
+    /// static PAID: Signal<u32> = Signal::new();
+    /// PAID.connect(|_sender, order| assert!(*order != 2, "no such order"));
+    ///
+    /// let mut deferred = Deferred::new();
+    /// for order in [1, 2, 3] {
+    ///     deferred.send(&PAID, Sender::NONE, order);
+    /// }
+    /// # std::panic::set_hook(Box::new(|_| ()));
+    /// let report = deferred.commit_robust();
+    /// assert_eq!(report.delivered(), 3);
+    /// assert_eq!(report.failures()[0].message(), "no such order");
+    /// assert!(deferred.is_empty());
+    /// ```
+    pub fn commit_robust(&mut self) -> CommitReport {
+        self.start_commit();
+        let mut report = CommitReport {
+            delivered: 0,
+            failures: Vec::new(),
+        };
+        while let Some(record) = self.next_record() {
+            record.deliver_robust(&mut report.failures);
+            report.delivered += 1;
+        }
+        report
+    }
+
+    /// Drops every event and ends all savepoints. So does dropping the `Deferred`.
+    ///
+    /// ```
+    /// use fanfare::{Deferred, Sender, Signal};
+    ///
+    /// static PAID: Signal<u32> = Signal::new();
+    /// PAID.connect(|_sender, _order| unreachable!());
+    ///
+    /// let mut deferred = Deferred::new();
+    /// deferred.send(&PAID, Sender::NONE, 7);
+    /// deferred.rollback();
+    /// assert_eq!(deferred.commit(), 0);
+    /// ```
+    pub fn rollback(&mut self) {
+        self.savepoints.clear();
+        self.latest.clear();
+        self.replaced.clear();
+        self.entries.clear();
+    }
+
+    fn start_commit(&mut self) {
+        if !self.is_empty() {
+            // Refused here, and not by the first send, for that would have its event.
+            drop(Running::send(ptr::from_ref(self)));
+        }
+        if let Some(&moment) = self.savepoints.first() {
+            let buffer = self.number;
+            let released = self.release(Savepoint { buffer, moment });
+            debug_assert_eq!(released, Ok(()), "it is open");
+        }
+    }
+
+    /// Takes the first event out, unless it would be refused. Nothing is hidden then.
+    fn next_record(&mut self) -> Option<Box<dyn Record + Send + 's>> {
+        #[cfg(feature = "async")]
+        if let Some((_, first)) = self.entries.first_key_value() {
+            first.record.refuse_on_an_executor();
+        }
+        let (moment, entry) = self.entries.pop_first()?;
+        self.forget(moment, &entry);
+        Some(entry.record)
+    }
+}
+
+impl Default for Deferred<'_> {
+    fn default() -> Self {
+        Deferred::new()
+    }
+}
+
+impl fmt::Debug for Deferred<'_> {
+    /// Tells the type and the sender of each event that a commit would deliver.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deferred")
+            .field("events", &Events(self))
+            .field("open_savepoints", &self.savepoints.len())
+            .finish()
+    }
+}
+
+struct Events<'r, 's>(&'r Deferred<'s>);
+
+impl fmt::Debug for Events<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = self.0.entries.values();
+        let shown = entries.filter(|entry| entry.coalesced.is_none_or(|it| !it.hidden));
+        let events = shown.map(|entry| {
+            let event = entry.record.event_name();
+            let sender = entry.record.sender();
+            fmt::from_fn(move |f| write!(f, "{event} from {sender}"))
+        });
+        f.debug_list().entries(events).finish()
+    }
+}

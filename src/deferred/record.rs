@@ -1,0 +1,219 @@
+//! What a [`Deferred`](super::Deferred) keeps for one event.
+
+use std::any::{Any, TypeId, type_name};
+use std::hash::{BuildHasher, Hash};
+use std::mem::needs_drop;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+#[cfg(feature = "async")]
+use crate::blocking;
+use crate::error::Failure;
+use crate::event::Event;
+#[cfg(feature = "async")]
+use crate::receiver::{BoxFuture, Entry, Kind};
+use crate::report;
+use crate::sender::{Sender, SenderKey};
+use crate::signal::Signal;
+#[cfg(feature = "async")]
+use crate::table::publish::Hub;
+
+/// What is kept for one event, whatever its types.
+pub(super) trait Record {
+    /// Sends it.
+    fn deliver(&self);
+
+    /// Sends it, and adds what panics.
+    fn deliver_robust(&self, failures: &mut Vec<Failure>);
+
+    /// Sends it with [`Signal::asend`].
+    #[cfg(feature = "async")]
+    fn deliver_async<'r>(self: Box<Self>) -> BoxFuture<'r, ()>
+    where
+        Self: 'r;
+
+    /// Panics where a send of it would be refused, for its async receivers, before it calls any.
+    #[cfg(feature = "async")]
+    fn refuse_on_an_executor(&self);
+
+    /// Whether it has this target. Calls `Eq` of the key only if all else is equal.
+    fn is_for(&self, target: &Target<'_>) -> bool;
+
+    fn sender(&self) -> Sender<'_>;
+
+    fn event_name(&self) -> &'static str;
+}
+
+/// What makes two events equal to `send_coalesced`.
+pub(super) struct Target<'r> {
+    /// Its address, which stays its own while it is borrowed.
+    signal: usize,
+    sender: Option<&'r SenderKey>,
+    key: &'r dyn Any,
+}
+
+pub(super) struct Recorded<'s, E: Event, R: 'static, K> {
+    signal: &'s Signal<E, R>,
+    sender: Option<SenderKey>,
+    event: Contained<E::Args<'static>>,
+    key: Contained<K>,
+}
+
+impl<'s, E: Event, R: 'static, K: 'static> Recorded<'s, E, R, K> {
+    /// The event and the key first: from there on a panic drops them contained.
+    pub(super) fn new<'a>(
+        signal: &'s Signal<E, R>,
+        event: E::Args<'static>,
+        key: K,
+        sender: impl Into<Sender<'a>>,
+    ) -> Self {
+        Recorded {
+            signal,
+            event: Contained::new(event),
+            key: Contained::new(key),
+            sender: sender.into().to_key(),
+        }
+    }
+
+    pub(super) fn target(&self) -> Target<'_> {
+        Target {
+            signal: ptr::from_ref(self.signal).addr(),
+            sender: self.sender.as_ref(),
+            key: self.key.get(),
+        }
+    }
+
+    /// The hash of its target.
+    pub(super) fn hash(&self, hasher: &impl BuildHasher) -> u64
+    where
+        K: Hash,
+    {
+        let Target { signal, sender, .. } = self.target();
+        hasher.hash_one((signal, sender, TypeId::of::<K>(), self.key.get()))
+    }
+}
+
+impl<E, R, K> Record for Recorded<'_, E, R, K>
+where
+    E: Event,
+    E::Args<'static>: Send,
+    for<'x> E::Args<'x>: Sync,
+    R: Send + 'static,
+    K: Eq + Send + 'static,
+{
+    fn deliver(&self) {
+        let event = self.event.get();
+        // One by one: a panic of a later receiver meets no answers that it would have to drop.
+        let _ = self.signal.send_each(self.sender(), event, |_, answer| {
+            drop(Contained::new(answer));
+            ControlFlow::<()>::Continue(())
+        });
+    }
+
+    fn deliver_robust(&self, failures: &mut Vec<Failure>) {
+        let outcomes = self.signal.send_robust(self.sender(), self.event.get());
+        for outcome in outcomes {
+            match outcome {
+                Ok(answer) => drop(Contained::new(answer)),
+                Err(failure) => failures.push(failure),
+            }
+        }
+    }
+
+    #[cfg(feature = "async")]
+    fn deliver_async<'r>(self: Box<Self>) -> BoxFuture<'r, ()>
+    where
+        Self: 'r,
+    {
+        Box::pin(async move {
+            let answers = self.signal.asend(self.sender(), self.event.get()).await;
+            for answer in answers {
+                drop(Contained::new(answer));
+            }
+        })
+    }
+
+    #[cfg(feature = "async")]
+    fn refuse_on_an_executor(&self) {
+        let snapshot = self.signal.occupied().map(Hub::snapshot);
+        let Some(table) = snapshot.as_deref().and_then(Option::as_deref) else {
+            return;
+        };
+        let reached = table.peek(&self.sender());
+        let is_awaited = |entry: &Entry<E, R>| entry.about().kind == Kind::Awaited;
+        let is_async = reached.awaited() > 0 && reached.iter().any(is_awaited);
+        assert!(
+            !is_async || !blocking::is_forbidden(),
+            "an event of a signal with async receivers was committed with a blocking `commit` on \
+             a thread that runs an executor: await `commit_async` instead; the event is still \
+             in the buffer"
+        );
+    }
+
+    fn is_for(&self, target: &Target<'_>) -> bool {
+        let own = self.target();
+        own.signal == target.signal
+            && own.sender == target.sender
+            && target
+                .key
+                .downcast_ref::<K>()
+                .is_some_and(|key| self.key.get() == key)
+    }
+
+    fn sender(&self) -> Sender<'_> {
+        let sender = self.sender.as_ref();
+        sender.map_or(Sender::NONE, SenderKey::as_sender)
+    }
+
+    fn event_name(&self) -> &'static str {
+        type_name::<E>()
+    }
+}
+
+/// A value of the user's. A panic of its destructor goes no further.
+struct Contained<T>(Option<T>);
+
+impl<T> Contained<T> {
+    fn new(value: T) -> Self {
+        Contained(Some(value))
+    }
+
+    fn get(&self) -> &T {
+        self.0.as_ref().expect("only its drop takes it out")
+    }
+}
+
+impl<T> Drop for Contained<T> {
+    fn drop(&mut self) {
+        if !needs_drop::<T>() {
+            return;
+        }
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(self.0.take()))) {
+            report::deferred_panicked(payload);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nearly always the hash tells them apart before `is_for` is asked.
+    #[test]
+    fn a_target_is_a_signal_a_sender_and_a_key() {
+        let signals: [Signal<u32>; 2] = [Signal::new(), Signal::new()];
+        let recorded = |signal: usize, sender: &'static str, key: u32| {
+            Recorded::new(&signals[signal], 0, key, sender)
+        };
+        let one = recorded(0, "till", 7);
+        assert!(one.is_for(&recorded(0, "till", 7).target()));
+        assert!(!one.is_for(&recorded(1, "till", 7).target()));
+        assert!(!one.is_for(&recorded(0, "shop", 7).target()));
+        assert!(!one.is_for(&recorded(0, "till", 8).target()));
+        let of_another_type = Recorded::new(&signals[0], 0, 7_u64, "till");
+        assert!(!one.is_for(&of_another_type.target()));
+        let of_nobody = Recorded::new(&signals[0], 0, 7_u32, Sender::NONE);
+        assert!(!one.is_for(&of_nobody.target()));
+    }
+}

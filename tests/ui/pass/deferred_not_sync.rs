@@ -1,0 +1,16 @@
+use std::sync::atomic::AtomicU32;
+
+use fanfare::{Deferred, Event, Sender, Signal};
+
+#[derive(Event)]
+struct Counted {
+    times: AtomicU32,
+}
+
+static COUNTED: Signal<Counted> = Signal::new();
+
+fn main() {
+    let mut deferred = Deferred::new();
+    let times = AtomicU32::new(0);
+    deferred.send(&COUNTED, Sender::NONE, Counted { times });
+}
