@@ -2,6 +2,8 @@
 
 use crate::nesting;
 #[cfg(feature = "tokio")]
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+#[cfg(feature = "tokio")]
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Runs what may block: on a worker of tokio's multi-threaded runtime after its other tasks
@@ -11,10 +13,19 @@ pub(crate) fn in_place<T>(run: impl FnOnce() -> T) -> T {
     if let Ok(runtime) = Handle::try_current()
         && runtime.runtime_flavor() == RuntimeFlavor::MultiThread
     {
-        return tokio::task::block_in_place(|| {
-            let _blocking = nesting::Polling::suspend();
-            run()
-        });
+        // In a `LocalSet` tokio panics before it calls, and nothing tells beforehand.
+        let mut run = Some(run);
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            tokio::task::block_in_place(|| {
+                let _blocking = nesting::Polling::suspend();
+                run.take().map(|run| run())
+            })
+        }));
+        return match (ran, run) {
+            (Ok(answer), _) => answer.expect("it is called once"),
+            (Err(_), Some(run)) => run(),
+            (Err(panic), None) => resume_unwind(panic),
+        };
     }
     run()
 }
@@ -28,9 +39,12 @@ pub(crate) async fn elsewhere<T: Send + 'static>(run: impl FnOnce() -> T + Send 
     match runtime.spawn_blocking(run).await {
         Ok(answer) => answer,
         Err(failed) => match failed.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is shutting down and has not started it: so is this task.
-            Err(_) => std::future::pending().await,
+            Ok(panic) => resume_unwind(panic),
+            // Not left pending: who awaits this need not be a task of that runtime.
+            Err(_) => panic!(
+                "an offloaded receiver could not run: the tokio runtime whose handle this thread \
+                 has entered has shut down"
+            ),
         },
     }
 }
@@ -58,7 +72,7 @@ pub(crate) fn is_forbidden() -> bool {
 #[cfg(feature = "tokio")]
 fn runs_tokio() -> bool {
     Handle::try_current().is_ok()
-        && std::panic::catch_unwind(|| {
+        && catch_unwind(|| {
             let _ = tokio::sync::Mutex::new(()).blocking_lock();
         })
         .is_err()

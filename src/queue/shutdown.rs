@@ -6,6 +6,7 @@ use std::fmt;
 use super::worker::discard;
 use super::{Job, Sent};
 use crate::receiver::ReceiverId;
+use crate::sender::Sender;
 
 /// What [`Queue::shutdown`](crate::Queue::shutdown) could not deliver in time.
 #[derive(Debug, Default)]
@@ -52,6 +53,16 @@ impl Undelivered {
     pub fn event<E: 'static>(&self) -> Option<&E> {
         let sent = self.job().sent.downcast_ref::<Sent<E>>()?;
         Some(&sent.event)
+    }
+
+    /// The sender and the event, if `E` is its type: all that it takes to send it again.
+    pub fn sent<E: 'static>(&self) -> Option<(Sender<'_>, &E)> {
+        let sent = self.job().sent.downcast_ref::<Sent<E>>()?;
+        let sender = sent.sender.as_ref();
+        Some((
+            sender.map_or(Sender::NONE, |key| key.as_sender()),
+            &sent.event,
+        ))
     }
 }
 

@@ -9,7 +9,7 @@ use std::thread::yield_now;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
 
-pub(crate) use crate::table::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering, lock, wait};
+pub(crate) use crate::table::sync::{AtomicU64, Condvar, Mutex, Ordering, lock, wait};
 
 /// Who waits for a call of [`Channel::wake`].
 #[derive(Clone, Copy)]

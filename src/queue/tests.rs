@@ -385,6 +385,32 @@ fn dropping_the_last_handle_delivers_what_is_inside() {
 }
 
 #[test]
+fn after_a_shutdown_no_drop_waits() {
+    let queue = queue(8, Overflow::Block);
+    let gated = Gated::fill(&queue, 2);
+    assert_eq!(events(&queue.shutdown(NOW).unwrap()), [1]);
+    drop(queue);
+    assert_eq!(gated.seen(), []);
+    gated.open(1);
+}
+
+/// A round takes the bit of the one before the last, so that has to be over.
+#[test]
+fn a_round_waits_for_the_one_before() {
+    let queue = queue(8, Overflow::Block);
+    let gated = Gated::fill(&queue, 1);
+    let line = &queue.0.pool.lines[0];
+    for event in 1..4 {
+        assert!(queue.flush_timeout(NOW).is_err());
+        assert!(line.is_in_odd_round());
+        queue.push(0, job(&gated.receiver, event)).unwrap();
+    }
+    gated.open(4);
+    queue.flush().unwrap();
+    assert!(!line.is_in_odd_round());
+}
+
+#[test]
 fn dropping_the_last_handle_on_a_worker_does_not_wait_for_itself() {
     let queue = queue(8, Overflow::Block);
     let handle = Mutex::new(Some(queue.clone()));

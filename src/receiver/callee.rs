@@ -1,19 +1,22 @@
 //! The kinds of receivers: what each does when a send gets to it.
 
 use std::any::{Any, type_name};
+use std::iter;
+use std::slice;
 use std::sync::{Arc, Weak};
 
 #[cfg(feature = "async")]
 use super::BoxFuture;
 #[cfg(any(feature = "async", feature = "queue"))]
 use super::Entry;
-use super::Kind;
 use super::key::Identified;
+use super::{Kind, ReceiverId};
 use crate::event::Event;
 #[cfg(any(feature = "queue", feature = "tokio"))]
 use crate::event::OwnedEvent;
 #[cfg(feature = "queue")]
 use crate::queue::{self, Queue, QueueAnswer, Shared};
+use crate::send::batch::Answers;
 use crate::sender::Sender;
 
 /// A receiver as its user made it. `Function` is what it is known by.
@@ -21,6 +24,8 @@ pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
     type Function: 'static;
     const KIND: Kind = Kind::Called;
     const WEAK: bool = false;
+    /// Whether `call_slice` is one call.
+    const TAKES_SLICES: bool = false;
 
     /// Runs the receiver. For a weak one only while its target is pinned, for an async one
     /// never.
@@ -72,6 +77,19 @@ pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
     fn type_name(&self) -> &'static str {
         type_name::<Self::Function>()
     }
+
+    /// As `call`, for each of `events`, in order, or for all of them at once. The loop is
+    /// here and not in the send, where each call in it would be a virtual one.
+    fn call_slice(
+        &self,
+        receiver: ReceiverId,
+        sender: &Sender<'_>,
+        events: &[E::Args<'_>],
+        answers: &mut Answers<R>,
+    ) {
+        let values = events.iter().map(|event| self.call(sender, event));
+        answers.extend(receiver, values);
+    }
 }
 
 /// The target of a weak receiver, kept alive for one send.
@@ -91,6 +109,33 @@ where
     #[inline]
     fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
         (self.0)(*sender, event)
+    }
+}
+
+/// A function or closure that takes slices of events, owned.
+pub(crate) struct Slices<F>(pub(crate) F);
+
+impl<E, R, F> Callee<E, R> for Slices<F>
+where
+    E: Event,
+    R: 'static,
+    F: Fn(Sender<'_>, &[E::Args<'_>]) -> R + Send + Sync + 'static,
+{
+    type Function = F;
+    const TAKES_SLICES: bool = true;
+
+    fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
+        (self.0)(*sender, slice::from_ref(event))
+    }
+
+    fn call_slice(
+        &self,
+        receiver: ReceiverId,
+        sender: &Sender<'_>,
+        events: &[E::Args<'_>],
+        answers: &mut Answers<R>,
+    ) {
+        answers.extend(receiver, iter::once_with(|| (self.0)(*sender, events)));
     }
 }
 

@@ -28,6 +28,7 @@ use crate::nesting::{self, Running};
 #[cfg(feature = "queue")]
 use crate::queue::{Deliver, Shared};
 use crate::report;
+use crate::send::batch::Answers;
 use crate::sender::{Sender, SenderKey};
 use crate::table::Table;
 use crate::table::publish::{self, Hub, Link, Quiet};
@@ -162,6 +163,12 @@ pub(crate) trait Receive<E: Event, R: 'static>: Attached {
 
     /// As `about`, while nobody else has the receiver.
     fn about_mut(&mut self) -> &mut About<E, R>;
+
+    /// Calls the receiver for several events: see [`Callee::call_slice`].
+    fn call_slice(&self, sender: &Sender<'_>, events: &[E::Args<'_>], answers: &mut Answers<R>);
+
+    /// Whether `call_slice` is one call, and not one for each event.
+    fn takes_slices(&self) -> bool;
 }
 
 /// What a handle needs of a receiver, whatever the types of its signal.
@@ -386,6 +393,15 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Receive<E, R> for Slot<E, R, C> {
 
     fn about_mut(&mut self) -> &mut About<E, R> {
         &mut self.about
+    }
+
+    fn call_slice(&self, sender: &Sender<'_>, events: &[E::Args<'_>], answers: &mut Answers<R>) {
+        let receiver = ReceiverId(self.about.link.number());
+        self.callee.call_slice(receiver, sender, events, answers);
+    }
+
+    fn takes_slices(&self) -> bool {
+        C::TAKES_SLICES
     }
 }
 

@@ -23,7 +23,7 @@ use crate::receiver::{Entry, Kind};
 use crate::report;
 use crate::responses::{Responses, RobustResponses};
 use crate::sender::Sender;
-use crate::table::publish::Hub;
+use crate::table::publish::{Hub, is_live};
 use crate::table::{Selection, Table};
 
 /// From so many futures on `futures-concurrency`, which polls only those that were woken,
@@ -140,7 +140,10 @@ pub(crate) async fn gather<E: Event, R: 'static>(
     let outcomes = join(noting(started.futures, &finished)).await;
     cancelled.disarm();
     for (receiver, outcome) in started.receivers.into_iter().zip(outcomes) {
-        robust::keep(&mut responses, receiver, outcome);
+        match outcome {
+            Ok(answer) => responses.push(|| receiver.id(), answer),
+            Err(failure) => responses.push_failure(failure),
+        }
     }
     responses
 }
@@ -181,7 +184,8 @@ pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
             let cancelled = Cancelled::unless_over(&started.receivers, &finished);
             let futures = noting(started.futures, &finished).zip(&started.receivers);
             let answers = try_join(futures.map(|(future, receiver)| async move {
-                let answer = future.await.unwrap_or_else(|panic| resume_unwind(panic));
+                let answer = future.await;
+                let answer = answer.unwrap_or_else(|failure| resume_unwind(failure.into_panic()));
                 answer.map_err(|error| (receiver.id(), error))
             }));
             let answers = answers.await;
@@ -252,7 +256,7 @@ pub(super) fn drive<E: Event, R: 'static, B, T: Turns<E, R, B>>(
     outcomes.try_for_each(|(receiver, outcome)| {
         turns.visit(Turn {
             receiver,
-            how: How::Ran(outcome),
+            how: How::Ran(&mut Some(outcome)),
         })
     })
 }
@@ -263,7 +267,8 @@ pub(super) fn drive<E: Event, R: 'static, B, T: Turns<E, R, B>>(
 ///
 /// If one of the receivers is async and this is such a thread.
 pub(super) fn refuse_on_an_executor<E: Event, R: 'static>(selection: &Selection<'_, E, R>) {
-    let is_awaited = |entry: &Entry<E, R>| entry.about().kind == Kind::Awaited;
+    // A dead one that had it refused would be met, and taken out, by no send.
+    let is_awaited = |entry: &Entry<E, R>| entry.about().kind == Kind::Awaited && is_live(entry);
     assert!(
         selection.awaited() == 0 || !selection.iter().any(is_awaited) || !blocking::is_forbidden(),
         "a signal with async receivers was sent with a blocking `send` on a thread that runs an \
@@ -274,7 +279,7 @@ pub(super) fn refuse_on_an_executor<E: Event, R: 'static>(selection: &Selection<
 /// Receivers that are awaited, and their futures.
 struct Started<'t, E: Event, R: 'static> {
     receivers: Vec<&'t Entry<E, R>>,
-    futures: Vec<Outcome<'t, R>>,
+    futures: Vec<Outcome<'t, E, R>>,
 }
 
 fn start<'t, E: Event, R: 'static>(
@@ -298,17 +303,17 @@ fn start<'t, E: Event, R: 'static>(
             Ok(start())
         };
         started.receivers.push(entry);
-        started.futures.push(Outcome::of(running, robust));
+        started.futures.push(Outcome::of(entry, running, robust));
         ControlFlow::<()>::Continue(())
     });
     started
 }
 
 /// The futures, each to note its end where somebody will ask.
-fn noting<'a, R>(
-    futures: Vec<Outcome<'a, R>>,
+fn noting<'a, E: Event, R: 'static>(
+    futures: Vec<Outcome<'a, E, R>>,
     finished: &'a [AtomicBool],
-) -> impl ExactSizeIterator<Item = Outcome<'a, R>> {
+) -> impl ExactSizeIterator<Item = Outcome<'a, E, R>> {
     let noted = futures.into_iter().enumerate();
     noted.map(|(at, future)| future.noting(finished.get(at)))
 }

@@ -4,19 +4,25 @@
 //! * `special`: the walk where some receivers are weak, once-only, queued or async.
 //! * `future`: a walk that awaits; `outcome`: the future of one receiver.
 //! * `robust`: a walk that catches panics.
+//! * `parallel`: a walk over a pool of threads.
+//! * `batch`: a walk with several events.
 //! * `emitter`: a sender that keeps its snapshot from one send to the next.
 
+pub(crate) mod batch;
 pub(crate) mod emitter;
 #[cfg(feature = "async")]
 pub(crate) mod future;
 #[cfg(feature = "async")]
 pub(crate) mod outcome;
+#[cfg(feature = "rayon")]
+pub(crate) mod parallel;
 pub(crate) mod robust;
 mod special;
 
 use std::ops::{ControlFlow, Deref};
 use std::sync::Arc;
 
+use crate::error::Failure;
 use crate::event::Event;
 use crate::nesting::{Outermost, Running};
 use crate::receiver::{Entry, ReceiverId};
@@ -50,8 +56,8 @@ enum How<'t, R> {
     Call,
     /// Call it, or hand the event to its queue.
     CallOrEnqueue(&'t mut Shared),
-    /// It has run.
-    Ran(std::thread::Result<R>),
+    /// It has run, and here is its outcome. By reference, for the frames of nested sends.
+    Ran(&'t mut Option<Result<R, Failure>>),
 }
 
 /// What the queued receivers of one send share.
@@ -78,15 +84,31 @@ impl<'t, E: Event, R: 'static> Turn<'t, E, R> {
         }
     }
 
+    /// Its failure, where it has run and panicked.
+    fn failure(&mut self) -> Option<Failure> {
+        match &mut self.how {
+            How::Ran(outcome) => outcome.take_if(|outcome| outcome.is_err())?.err(),
+            _ => None,
+        }
+    }
+
     /// Makes the call and returns the answer.
     #[inline(always)]
     pub(crate) fn take(self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
         match self.how {
             How::Call => self.receiver.call(sender, event),
             How::CallOrEnqueue(shared) => call_or_enqueue(self.receiver, shared, sender, event),
-            How::Ran(Ok(answer)) => answer,
-            How::Ran(Err(panic)) => std::panic::resume_unwind(panic),
+            How::Ran(outcome) => outcome_of(outcome),
         }
+    }
+}
+
+/// What a receiver that has run answered; its panic travels on.
+#[inline(never)]
+fn outcome_of<R>(outcome: &mut Option<Result<R, Failure>>) -> R {
+    match outcome.take().expect("a turn is taken once") {
+        Ok(answer) => answer,
+        Err(failure) => std::panic::resume_unwind(failure.into_panic()),
     }
 }
 

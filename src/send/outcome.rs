@@ -1,13 +1,15 @@
 //! The future of one async receiver, as a send holds it.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::thread;
 
-use crate::receiver::BoxFuture;
+use super::robust;
+use crate::error::Failure;
+use crate::event::Event;
+use crate::receiver::{BoxFuture, Entry};
 use crate::report;
 
 /// Ends with what the receiver answered.
@@ -45,18 +47,26 @@ impl<R> Drop for Answer<'_, R> {
     }
 }
 
-/// Ends with what the receiver answered or, if `robust`, panicked with.
-pub(super) struct Outcome<'a, R> {
-    running: Result<Answer<'a, R>, Option<Box<dyn Any + Send>>>,
+/// Ends with what the receiver answered or, if `robust`, with its panic, which has been
+/// told of by then: the send may be dropped before it gets to it.
+pub(super) struct Outcome<'a, E: Event, R: 'static> {
+    receiver: &'a Entry<E, R>,
+    running: Result<Answer<'a, R>, Option<Failure>>,
     robust: bool,
     finished: Option<&'a AtomicBool>,
 }
 
-impl<'a, R> Outcome<'a, R> {
+impl<'a, E: Event, R: 'static> Outcome<'a, E, R> {
     /// Of a future, or of the panic that came instead of one.
-    pub(super) fn of(started: thread::Result<BoxFuture<'a, R>>, robust: bool) -> Self {
+    pub(super) fn of(
+        receiver: &'a Entry<E, R>,
+        started: thread::Result<BoxFuture<'a, R>>,
+        robust: bool,
+    ) -> Self {
+        let failed = |panic| Some(robust::failure(receiver, panic));
         Outcome {
-            running: started.map(Answer::of).map_err(Some),
+            receiver,
+            running: started.map(Answer::of).map_err(failed),
             robust,
             finished: None,
         }
@@ -68,20 +78,21 @@ impl<'a, R> Outcome<'a, R> {
     }
 }
 
-impl<R> Future for Outcome<'_, R> {
-    type Output = thread::Result<R>;
+impl<E: Event, R: 'static> Future for Outcome<'_, E, R> {
+    type Output = Result<R, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let robust = self.robust;
+        let (robust, receiver) = (self.robust, self.receiver);
         let outcome = match &mut self.running {
             Ok(answer) if robust => {
                 let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(answer).poll(cx)));
-                polled.map_or_else(|panic| Poll::Ready(Err(panic)), |poll| poll.map(Ok))
+                let failed = |panic| Poll::Ready(Err(robust::failure(receiver, panic)));
+                polled.map_or_else(failed, |poll| poll.map(Ok))
             }
             Ok(answer) => Pin::new(answer).poll(cx).map(Ok),
-            Err(panic) => {
-                let panic = panic.take();
-                Poll::Ready(Err(panic.expect("a panic was asked for twice")))
+            Err(failure) => {
+                let failure = failure.take();
+                Poll::Ready(Err(failure.expect("a failure was asked for twice")))
             }
         };
         let outcome = ready!(outcome);

@@ -1,5 +1,6 @@
 //! The send that lets no receiver's panic through.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,8 +51,12 @@ struct Outcomes<'s, 'e, E: Event, R: 'static> {
 impl<E: Event, R: 'static> Turns<E, R, Infallible> for Outcomes<'_, '_, E, R> {
     const ROBUST: bool = true;
 
-    fn visit(&mut self, turn: Turn<'_, E, R>) -> ControlFlow<Infallible> {
+    fn visit(&mut self, mut turn: Turn<'_, E, R>) -> ControlFlow<Infallible> {
         let receiver = turn.receiver;
+        if let Some(failure) = turn.failure() {
+            self.responses.push_failure(failure);
+            return ControlFlow::Continue(());
+        }
         let outcome = catch_unwind(AssertUnwindSafe(|| turn.take(self.sender, self.event)));
         keep(&mut self.responses, receiver, outcome);
         ControlFlow::Continue(())
@@ -66,10 +71,16 @@ pub(super) fn keep<E: Event, R: 'static>(
 ) {
     match outcome {
         Ok(value) => responses.push(|| receiver.id(), value),
-        Err(payload) => {
-            let name = receiver.name();
-            report::receiver_panicked(receiver.id(), &name, &*payload);
-            responses.push_failure(Failure::new(receiver.id(), name, payload));
-        }
+        Err(payload) => responses.push_failure(failure(receiver, payload)),
     }
+}
+
+/// A receiver's panic, reported.
+pub(super) fn failure<E: Event, R: 'static>(
+    receiver: &Entry<E, R>,
+    payload: Box<dyn Any + Send>,
+) -> Failure {
+    let name = receiver.name();
+    report::receiver_panicked(receiver.id(), &name, &*payload);
+    Failure::new(receiver.id(), name, payload)
 }

@@ -470,6 +470,6 @@ impl<T: Table> Change<'_, T> {
 }
 
 /// Whether a send would call it.
-fn is_live<E: Entry>(entry: &E) -> bool {
+pub(crate) fn is_live<E: Entry>(entry: &E) -> bool {
     entry.is_alive() && !entry.link().is_spent()
 }

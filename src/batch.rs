@@ -1,0 +1,121 @@
+//! Batches: several events in one send, and receivers that take them whole.
+
+use crate::connect::{ConnectOptions, Prepared};
+use crate::connection::Connection;
+use crate::event::Event;
+use crate::receiver::callee::Slices;
+use crate::responses::Responses;
+use crate::send;
+use crate::sender::Sender;
+use crate::signal::Signal;
+
+/// # Connecting receivers of batches
+impl<E: Event, R: 'static> Signal<E, R> {
+    /// Connects a `receiver` that takes events by the slice, for any sender, beside the
+    /// others.
+    ///
+    /// [`send_batch`](Signal::send_batch) calls it once, with all events. Any other way of
+    /// sending calls it with a slice of the one event.
+    ///
+    /// Everything else is as for [`connect`](Signal::connect); to disconnect it, keep the
+    /// [`Connection`] or give it a [`dispatch_uid`](ConnectOptions::dispatch_uid).
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static LINE: Signal<&'static str, usize> = Signal::new();
+    /// LINE.connect_batch(|_sender, lines| lines.iter().map(|line| line.len()).sum());
+    ///
+    /// let text = String::from("one\nthree");
+    /// let lines: Vec<&str> = text.lines().collect();
+    /// assert_eq!(*LINE.send_batch(Sender::NONE, &lines), [8]);
+    /// assert_eq!(*LINE.send(Sender::NONE, &lines[1]), [5]);
+    /// ```
+    #[track_caller]
+    pub fn connect_batch<F>(&self, receiver: F) -> Connection
+    where
+        F: Fn(Sender<'_>, &[E::Args<'_>]) -> R + Send + Sync + 'static,
+    {
+        self.connect_one(self.options().prepare_batch(receiver))
+    }
+}
+
+/// # Receivers of batches
+impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
+    /// Connects a `receiver` that takes events by the slice. See
+    /// [`Signal::connect_batch`].
+    #[cfg(any(feature = "async", feature = "queue"))]
+    #[track_caller]
+    pub fn connect_batch<F>(self, receiver: F) -> Connection
+    where
+        F: Fn(Sender<'_>, &[E::Args<'_>]) -> R + Send + Sync + 'static,
+    {
+        let signal = self.signal();
+        signal.connect_one(self.prepare_batch(receiver))
+    }
+
+    /// As [`prepare`](ConnectOptions::prepare), for a receiver that takes events by the
+    /// slice.
+    #[track_caller]
+    pub fn prepare_batch<F>(self, receiver: F) -> Prepared<E, R>
+    where
+        F: Fn(Sender<'_>, &[E::Args<'_>]) -> R + Send + Sync + 'static,
+    {
+        self.slot(Slices(receiver))
+    }
+}
+
+/// # Sending batches
+impl<E: Event, R: 'static> Signal<E, R> {
+    /// Sends all `events` over one snapshot, and returns the answers in the order of the
+    /// calls. No events are no send: nothing is called, nothing is noted.
+    ///
+    /// Each receiver that `sender` reaches gets all events, in their order, before the next
+    /// receiver gets any: one connected with [`connect_batch`](Signal::connect_batch) in one
+    /// call, any other in a call for each. So priorities hold for the batch as a whole, and
+    /// a receiver of slices has one place among the others. Where receivers are to take
+    /// turns at each event, [`send`](Signal::send) each. What a receiver hears is the same
+    /// in both, but that here no connect or disconnect comes in between.
+    ///
+    /// - A once-only receiver hears the first event, as it would of so many sends; one that
+    ///   takes slices hears them all.
+    /// - The target of a weak receiver is kept alive for the whole batch.
+    /// - A queued receiver's queue is handed each event by itself, in their order.
+    /// - Async receivers run last, on this thread: for each event in turn all of them
+    ///   together.
+    ///
+    /// Progress and re-entry are as for `send`. Costs one snapshot and one virtual call for
+    /// each receiver; the loop over the events is inside that call. Allocates nothing if `R`
+    /// has no content and no more than 16 weak receivers, no queued and no async ones are
+    /// reached.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of the first call that does: that receiver hears no later event, later
+    /// receivers hear nothing, and the earlier answers are lost. Also as `send` does, if
+    /// sends are nested too deep or there are async receivers and an executor runs on this
+    /// thread; then nothing has run.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static PAID: Signal<u32, u32> = Signal::new();
+    /// let tax = PAID.connect(|_sender, cents| cents * 19 / 100);
+    /// let sum = PAID.connect_batch(|_sender, all| all.iter().sum());
+    ///
+    /// let answers = PAID.send_batch(Sender::NONE, &[100, 300]);
+    /// let who: Vec<_> = answers.pairs().collect();
+    /// assert_eq!(who, [(tax.id(), &19), (tax.id(), &57), (sum.id(), &400)]);
+    /// ```
+    pub fn send_batch<'a>(
+        &self,
+        sender: impl Into<Sender<'a>>,
+        events: &[E::Args<'_>],
+    ) -> Responses<R> {
+        let Some(hub) = self.occupied().filter(|_| !events.is_empty()) else {
+            return Responses::new();
+        };
+        let sender = sender.into();
+        send::batch::collect(hub, &sender, events)
+    }
+}

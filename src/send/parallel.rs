@@ -1,0 +1,275 @@
+//! The send whose receivers run on the threads of a pool.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::iter::Peekable;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rayon::iter::{
+    IndexedParallelIterator, IntoParallelRefIterator, IntoParallelRefMutIterator, ParallelIterator,
+};
+use smallvec::SmallVec;
+
+use super::special::{Discards, Group, Pins, for_each_live};
+use super::{Shared, Turn, Turns, call_or_enqueue, robust, walk};
+use crate::event::Event;
+use crate::nesting::{self, Running};
+use crate::receiver::{Entry, Kind};
+use crate::report;
+use crate::responses::{Responses, RobustResponses};
+use crate::sender::Sender;
+use crate::table::publish::Hub;
+use crate::table::{Selection, Table};
+
+/// From so many receivers to be called on, they go to the pool.
+///
+/// To go there costs more than most receivers do. But who sends in parallel has slow ones,
+/// and the number does not tell: with more here, two that wait for a disk would do so one
+/// after the other, to save microseconds.
+const FEWEST: usize = 2;
+/// Receivers that a send lists without allocating.
+const LISTED: usize = 64;
+
+/// Sends, and keeps every answer, or, if `ROBUST`, every outcome.
+pub(crate) fn collect<E, R, const ROBUST: bool>(
+    hub: &Hub<Table<E, R>>,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> RobustResponses<R>
+where
+    E: Event,
+    R: Send + 'static,
+    for<'x> E::Args<'x>: Sync,
+{
+    // Before the snapshot and the answers, to outlive both: their destructors are the
+    // user's.
+    let _running = Running::send(hub);
+    let snapshot = hub.snapshot();
+    let Some(table) = &*snapshot else {
+        return RobustResponses::new();
+    };
+    let selection = table.select(sender);
+    let mut outcomes = Outcomes::<_, _, ROBUST> {
+        sender,
+        event,
+        responses: RobustResponses::with_capacity(selection.len()),
+    };
+    let _ = if is_worth_it(&selection) {
+        fan_out(hub, &selection, &mut outcomes)
+    } else {
+        walk(hub, &selection, sender, event, &mut outcomes)
+    };
+    outcomes.responses
+}
+
+/// Whether the pool would run receivers of `selection` side by side.
+fn is_worth_it<E: Event, R: 'static>(selection: &Selection<'_, E, R>) -> bool {
+    let called = |entry: &&Entry<E, R>| !entry.about().kind.is_special();
+    selection.iter().filter(called).nth(FEWEST - 1).is_some() && rayon::current_num_threads() > 1
+}
+
+/// Every outcome so far.
+struct Outcomes<'s, 'e, E: Event, R: 'static, const ROBUST: bool> {
+    sender: &'s Sender<'s>,
+    event: &'s E::Args<'e>,
+    responses: RobustResponses<R>,
+}
+
+impl<E: Event, R: 'static, const ROBUST: bool> Turns<E, R, Infallible>
+    for Outcomes<'_, '_, E, R, ROBUST>
+{
+    const ROBUST: bool = ROBUST;
+
+    fn visit(&mut self, mut turn: Turn<'_, E, R>) -> ControlFlow<Infallible> {
+        let receiver = turn.receiver;
+        if ROBUST && let Some(failure) = turn.failure() {
+            self.responses.push_failure(failure);
+            return ControlFlow::Continue(());
+        }
+        let take = AssertUnwindSafe(|| turn.take(self.sender, self.event));
+        let outcome = if ROBUST {
+            catch_unwind(take)
+        } else {
+            Ok(take())
+        };
+        robust::keep(&mut self.responses, receiver, outcome);
+        ControlFlow::Continue(())
+    }
+}
+
+/// As [`walk`], with the receivers that are called on the pool. On its own for its large
+/// frame.
+#[inline(never)]
+fn fan_out<E, R, const ROBUST: bool>(
+    hub: &Hub<Table<E, R>>,
+    selection: &Selection<'_, E, R>,
+    outcomes: &mut Outcomes<'_, '_, E, R, ROBUST>,
+) -> ControlFlow<Infallible>
+where
+    E: Event,
+    R: Send + 'static,
+    for<'x> E::Args<'x>: Sync,
+{
+    let (sender, event) = (outcomes.sender, outcomes.event);
+    #[cfg(feature = "async")]
+    super::future::refuse_on_an_executor(selection);
+    let pins = Pins::of(selection);
+    let mut discards = Discards::of(hub);
+    let mut receivers = SmallVec::<[&Entry<E, R>; LISTED]>::with_capacity(selection.len());
+    for_each_live(
+        selection,
+        &pins,
+        &mut discards,
+        Group::Called,
+        |entry, _| {
+            receivers.push(entry);
+            ControlFlow::Continue(())
+        },
+    )?;
+
+    let panics = Panics::default();
+    // What has been claimed runs: no other send will run it.
+    let is_skipped = |at: usize, receiver: &Entry<E, R>| {
+        !ROBUST && panics.is_after_one(at) && !receiver.about().once
+    };
+    let mut shared = Shared::default();
+    let mut hand_over = |at: usize, receiver: &Entry<E, R>| {
+        if is_skipped(at, receiver) {
+            return None;
+        }
+        panics.catch(at, || call_or_enqueue(receiver, &mut shared, sender, event))
+    };
+    let call = |at: usize, receiver: &Entry<E, R>| {
+        if is_skipped(at, receiver) {
+            return None;
+        }
+        // Not counted as a send inside others: the one that it is part of has been.
+        let _running = (!nesting::is_inside(hub)).then(|| Running::destructor(hub));
+        panics.catch(at, || receiver.call(sender, event))
+    };
+    let is_queued = |receiver: &Entry<E, R>| receiver.about().kind == Kind::Queued;
+    // Where answers are only counted there are no places for them.
+    let mut answers = Vec::new();
+    if !Responses::<R>::ONLY_COUNTED {
+        answers.resize_with(receivers.len(), || None);
+    }
+    for (at, receiver) in receivers.iter().enumerate() {
+        if is_queued(receiver) {
+            let answer = hand_over(at, receiver);
+            if let Some(place) = answers.get_mut(at) {
+                *place = answer;
+            }
+        }
+    }
+    // One by one: a slow receiver keeps no other from a thread that is free.
+    if Responses::<R>::ONLY_COUNTED {
+        let calls = receivers.par_iter().enumerate().with_max_len(1);
+        calls.for_each(|(at, receiver)| {
+            if !is_queued(receiver) {
+                call(at, receiver);
+            }
+        });
+        let panics = panics.in_order::<E, R, ROBUST>(&receivers);
+        let answers = Responses::counted(receivers.len() - panics.len());
+        keep_all(&mut outcomes.responses, &receivers, answers, panics);
+    } else {
+        let calls = receivers.par_iter().zip(answers.par_iter_mut());
+        let calls = calls.enumerate().with_max_len(1);
+        calls.for_each(|(at, (receiver, place))| {
+            if !is_queued(receiver) {
+                *place = call(at, receiver);
+            }
+        });
+        let panics = panics.in_order::<E, R, ROBUST>(&receivers);
+        let answers = answers.into_iter().flatten();
+        keep_all(&mut outcomes.responses, &receivers, answers, panics);
+    }
+    #[cfg(feature = "async")]
+    super::future::drive(selection, &pins, &mut discards, sender, event, outcomes)?;
+    ControlFlow::Continue(())
+}
+
+type Panic = Box<dyn Any + Send>;
+
+/// The panics of receivers, each with its receiver's place.
+struct Panics {
+    /// The least of the places.
+    first: AtomicUsize,
+    all: Mutex<Vec<(usize, Panic)>>,
+}
+
+impl Default for Panics {
+    fn default() -> Self {
+        Panics {
+            first: AtomicUsize::new(usize::MAX),
+            all: Mutex::default(),
+        }
+    }
+}
+
+impl Panics {
+    /// Whether a receiver before the one at `at` has panicked.
+    fn is_after_one(&self, at: usize) -> bool {
+        // Relaxed: a receiver that runs because this comes late is one that had started.
+        // Row P1.
+        self.first.load(Ordering::Relaxed) < at
+    }
+
+    /// Runs the receiver at `at`; `None` if it panics.
+    fn catch<R>(&self, at: usize, run: impl FnOnce() -> R) -> Option<R> {
+        let panic = match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(answer) => return Some(answer),
+            Err(panic) => panic,
+        };
+        // Relaxed: nothing is read because of it; the panics are behind the lock. Row P1.
+        self.first.fetch_min(at, Ordering::Relaxed);
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push((at, panic));
+        None
+    }
+
+    /// All, in the order of the receivers. If not `ROBUST` there are none: the first
+    /// travels, and the others are told of.
+    fn in_order<E: Event, R: 'static, const ROBUST: bool>(
+        self,
+        receivers: &[&Entry<E, R>],
+    ) -> Vec<(usize, Panic)> {
+        let mut all = self
+            .all
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.sort_unstable_by_key(|(at, _)| *at);
+        if ROBUST || all.is_empty() {
+            return all;
+        }
+        let mut all = all.into_iter();
+        let (_, first) = all.next().expect("it is not empty");
+        for (at, panic) in all {
+            let receiver = receivers[at];
+            report::receiver_panicked(receiver.id(), &receiver.name(), &*panic);
+            report::discard(panic);
+        }
+        resume_unwind(first)
+    }
+}
+
+/// Notes the outcome of each receiver: its panic, or else the next answer.
+fn keep_all<E: Event, R: 'static>(
+    responses: &mut RobustResponses<R>,
+    receivers: &[&Entry<E, R>],
+    answers: impl IntoIterator<Item = R>,
+    panics: Vec<(usize, Panic)>,
+) {
+    let mut panics: Peekable<_> = panics.into_iter().peekable();
+    let mut answers = answers.into_iter();
+    for (at, receiver) in receivers.iter().enumerate() {
+        let outcome = match panics.next_if(|(place, _)| *place == at) {
+            Some((_, panic)) => Err(panic),
+            None => Ok(answers.next().expect("who did not panic has answered")),
+        };
+        robust::keep(responses, receiver, outcome);
+    }
+}
