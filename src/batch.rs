@@ -44,7 +44,6 @@ impl<E: Event, R: 'static> Signal<E, R> {
 impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
     /// Connects a `receiver` that takes events by the slice. See
     /// [`Signal::connect_batch`].
-    #[cfg(any(feature = "async", feature = "queue"))]
     #[track_caller]
     pub fn connect_batch<F>(self, receiver: F) -> Connection
     where

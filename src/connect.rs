@@ -55,7 +55,6 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
         }
     }
 
-    #[cfg(any(feature = "async", feature = "queue"))]
     pub(crate) fn signal(&self) -> &'s Signal<E, R> {
         self.signal
     }
