@@ -63,6 +63,14 @@ pub mod __private;
 mod documents {
     #[doc = include_str!("../ARCHITECTURE.md")]
     struct Architecture;
+    #[cfg(all(
+        feature = "async",
+        feature = "queue",
+        feature = "rayon",
+        feature = "tokio"
+    ))]
+    #[doc = include_str!("../docs/delivery.md")]
+    struct Delivery;
     #[doc = include_str!("../docs/design.md")]
     struct Design;
     #[doc = include_str!("../docs/django.md")]

@@ -15,7 +15,8 @@ pub struct Response<R> {
     pub value: R,
 }
 
-/// The answers to one send, one per receiver that ran, in the order of their calls.
+/// The answers to one send, one per receiver that ran, in the order of their calls; to a
+/// batch, one per call. (Of a parallel send: in the order in which `send` would call.)
 ///
 /// A slice of the answers (it dereferences to `[R]`), with the receiver of each
 /// ([`pairs`](Responses::pairs)). It owns what it holds: keeping it keeps no receiver
