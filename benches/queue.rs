@@ -39,7 +39,8 @@ fn queue(c: &mut Criterion) {
                 started.elapsed()
             });
         });
-        queue.shutdown(Duration::MAX).expect("this is no worker");
+        let report = queue.shutdown(Duration::MAX);
+        drop(report.expect("this is no worker"));
     }
     group.finish();
 }

@@ -1,6 +1,7 @@
 #![cfg_attr(any(feature = "macros", not(doctest)), doc = include_str!("../README.md"))]
 #![deny(missing_docs)]
 
+mod any_thread;
 #[cfg(feature = "async")]
 mod asend;
 mod batch;

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock};
 
+use crate::any_thread::AnyThread;
 use crate::connect::{ConnectOptions, Prepared};
 use crate::connection::Connection;
 use crate::error::TrySendError;
@@ -48,8 +49,10 @@ use crate::table::publish::{Connected, Hub};
 /// send. Connecting and disconnecting block one another, for a microsecond or two each.
 /// `docs/guarantees.md` has a row for each operation.
 pub struct Signal<E: Event, R: 'static = ()> {
-    pub(crate) hub: OnceLock<Arc<Hub<Table<E, R>>>>,
+    pub(crate) hub: OnceLock<AnyThread<SharedHub<E, R>>>,
 }
+
+type SharedHub<E, R> = Arc<Hub<Table<E, R>>>;
 
 // What runs inside the signal's own steps cannot panic half-way: receivers run outside.
 impl<E: Event, R: 'static> UnwindSafe for Signal<E, R> {}
@@ -63,8 +66,9 @@ impl<E: Event, R: 'static> Signal<E, R> {
         }
     }
 
-    pub(crate) fn hub(&self) -> &Arc<Hub<Table<E, R>>> {
-        self.hub.get_or_init(|| Arc::new(Hub::new()))
+    pub(crate) fn hub(&self) -> &SharedHub<E, R> {
+        self.hub
+            .get_or_init(|| AnyThread::new(Arc::new(Hub::new())))
     }
 
     /// What sends walk, unless nothing is connected.
@@ -72,7 +76,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
     pub(crate) fn occupied(&self) -> Option<&Hub<Table<E, R>>> {
         self.hub
             .get()
-            .map(|hub| &**hub)
+            .map(|hub| &***hub)
             .filter(|hub| hub.is_occupied())
     }
 }

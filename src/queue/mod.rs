@@ -78,15 +78,16 @@ pub(crate) struct Sent<E> {
 /// once. The worker goes on. So it does when an event's or a receiver's destructor panics.
 ///
 /// **The end.** Nothing that was accepted is lost silently. [`shutdown`](Queue::shutdown)
-/// delivers what is inside and returns what it could not deliver in time. If the last handle is
-/// dropped instead, the queue accepts nothing more, and the drop waits until the workers have
-/// delivered what is inside: a program that forgets the shutdown gets all of its work done, and
-/// not a part of it. On a worker of the queue itself the drop does not wait, and the workers
-/// deliver the rest without it. After a shutdown it never waits.
+/// delivers what is inside and returns what it could not deliver in time. Without it, a queue
+/// lives until everything inside has been delivered: an event in it holds its receiver, and
+/// that holds a handle. So a program that forgets the shutdown gets all of its work done, and
+/// not a part of it. Where the last handle is dropped, the queue accepts nothing more, and the
+/// drop waits until the worker threads have ended; but not where it is dropped on one of these,
+/// and not after a shutdown.
 ///
-/// A connected receiver holds a handle, and a `static` is never dropped. So **before `main`
-/// returns, call `shutdown` or [`flush`](Queue::flush)**, or the process ends with events
-/// undelivered.
+/// A `static` is never dropped, nor are the handles of the receivers that are connected to it.
+/// So **before `main` returns, call `shutdown` or [`flush`](Queue::flush)**, or the process ends
+/// with events undelivered.
 ///
 /// ```
 /// use fanfare::{Overflow, Queue};
@@ -222,7 +223,8 @@ impl Queue {
         pool.close();
         // The workers end by themselves. That of a receiver which outlives the timeout is
         // waited for by nobody.
-        drop(mem::take(&mut *lock(&self.0.threads)));
+        let threads = mem::take(&mut *lock(&self.0.threads));
+        drop(threads);
         let mut report = ShutdownReport::default();
         if pool.lines.iter().all(|line| line.wait_settled(deadline)) {
             return Ok(report);
@@ -363,13 +365,14 @@ impl Pool {
 }
 
 impl Drop for Handle {
-    /// Nobody has a handle, so nobody pushes. The workers deliver what is inside.
+    /// Nobody has a handle, so nobody pushes. The workers deliver what is inside, and end.
     fn drop(&mut self) {
         self.pool.close();
         if worker::is_worker_of(&self.pool) {
             return;
         }
-        for thread in mem::take(&mut *lock(&self.threads)) {
+        let threads = mem::take(&mut *lock(&self.threads));
+        for thread in threads {
             // A worker catches all that might panic in it.
             if let Err(payload) = thread.join() {
                 report::discard(payload);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use crate::any_thread::AnyThread;
 use crate::event::Event;
 use crate::receiver::ReceiverId;
 use crate::responses::{Responses, RobustResponses};
@@ -40,8 +41,8 @@ use crate::table::publish::Hub;
 /// assert!(emitter.send(Sender::NONE, &3).is_empty());
 /// ```
 pub struct Emitter<'s, E: Event, R: 'static = ()> {
-    hub: &'s Hub<Table<E, R>>,
-    held: Option<Arc<Table<E, R>>>,
+    hub: AnyThread<&'s Hub<Table<E, R>>>,
+    held: AnyThread<Option<Arc<Table<E, R>>>>,
     /// The address of `held`, which cannot become another table's while this holds it.
     seen: usize,
 }
@@ -49,8 +50,8 @@ pub struct Emitter<'s, E: Event, R: 'static = ()> {
 impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     pub(crate) fn new(hub: &'s Hub<Table<E, R>>) -> Self {
         Emitter {
-            hub,
-            held: None,
+            hub: AnyThread::new(hub),
+            held: AnyThread::new(None),
             seen: 0,
         }
     }
@@ -66,7 +67,7 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     #[cold]
     #[inline(never)]
     fn refresh(&mut self) {
-        self.held = self.hub.load_full();
+        *self.held = self.hub.load_full();
         self.seen = self
             .held
             .as_ref()
@@ -76,7 +77,7 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     /// As [`Signal::send`](crate::Signal::send).
     #[inline(always)]
     pub fn send<'a>(&mut self, sender: impl Into<Sender<'a>>, event: &E::Args<'_>) -> Responses<R> {
-        let hub = self.hub;
+        let hub = *self.hub;
         let sender = sender.into();
         super::collect(hub, || self.snapshot(), &sender, event)
     }
@@ -88,7 +89,7 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
         sender: impl Into<Sender<'a>>,
         event: &E::Args<'_>,
     ) -> RobustResponses<R> {
-        let hub = self.hub;
+        let hub = *self.hub;
         let sender = sender.into();
         super::robust::collect(hub, || self.snapshot(), &sender, event)
     }
@@ -101,14 +102,14 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
         event: &E::Args<'_>,
         mut each: impl FnMut(ReceiverId, R) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let hub = self.hub;
+        let hub = *self.hub;
         let sender = sender.into();
         super::each(hub, || self.snapshot(), &sender, event, &mut each)
     }
 
     /// Lets go of the snapshot; the next send takes the then current one.
     pub fn release(&mut self) {
-        self.held = None;
+        *self.held = None;
         self.seen = 0;
     }
 }
