@@ -1,10 +1,11 @@
-//! Writes copies of `src/table/publish.rs` in each of which one step is weakened. A model that
-//! passes over such a copy as well has not checked that step.
+//! Writes copies of `src/table/publish.rs` and of `src/queue/line.rs` in each of which one step
+//! is weakened. A model that passes over such a copy as well has not checked that step.
+
+#[path = "src/queue/weaker.rs"]
+mod line;
 
 use std::path::Path;
 use std::{env, fs};
-
-const SHIPPED: &str = "../src/table/publish.rs";
 
 /// A copy: its name, and what in it is replaced by what.
 type Weakened = (&'static str, &'static [(&'static str, &'static str)]);
@@ -196,25 +197,31 @@ const WEAKENED: &[Weakened] = &[
 ];
 
 fn main() {
-    println!("cargo::rerun-if-changed={SHIPPED}");
     println!("cargo::rerun-if-changed=build.rs");
-    let shipped = fs::read_to_string(SHIPPED)
-        .unwrap_or_else(|error| panic!("cannot read `{SHIPPED}`: {error}"));
+    println!("cargo::rerun-if-changed=src/queue/weaker.rs");
+    write("../src/table/publish.rs", "", WEAKENED);
+    write("../src/queue/line.rs", "line_", line::WEAKENED);
+}
+
+fn write(shipped: &str, prefix: &str, weakened: &[Weakened]) {
+    println!("cargo::rerun-if-changed={shipped}");
+    let text = fs::read_to_string(shipped)
+        .unwrap_or_else(|error| panic!("cannot read `{shipped}`: {error}"));
     let is_code = |line: &&str| !line.trim_start().starts_with("//");
-    let shipped: String = shipped.split_inclusive('\n').filter(is_code).collect();
+    let code: String = text.split_inclusive('\n').filter(is_code).collect();
     let out = env::var_os("OUT_DIR").expect("cargo sets it");
-    for (name, replacements) in WEAKENED {
-        let mut text = shipped.clone();
+    for (name, replacements) in weakened {
+        let mut copy = code.clone();
         for (step, weaker) in *replacements {
-            let found = text.matches(step).count();
+            let found = copy.matches(step).count();
             assert!(
                 found == 1,
-                "`{SHIPPED}` has {found} of this step, which `{name}` weakens; adapt build.rs:\n{step}"
+                "`{shipped}` has {found} of this step, which `{name}` weakens; adapt the copy:\n{step}"
             );
-            text = text.replace(step, weaker);
+            copy = copy.replace(step, weaker);
         }
-        let path = Path::new(&out).join(name).with_extension("rs");
-        fs::write(&path, text)
+        let path = Path::new(&out).join(format!("{prefix}{name}.rs"));
+        fs::write(&path, copy)
             .unwrap_or_else(|error| panic!("cannot write `{}`: {error}", path.display()));
     }
 }

@@ -10,4 +10,9 @@ fn ui() {
     let cases = trybuild::TestCases::new();
     cases.pass("tests/ui/pass/*.rs");
     cases.compile_fail("tests/ui/fail/*.rs");
+    // The feature brings `async` with it.
+    if cfg!(feature = "tokio") {
+        cases.pass("tests/ui/async/pass/*.rs");
+        cases.compile_fail("tests/ui/async/fail/*.rs");
+    }
 }

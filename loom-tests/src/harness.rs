@@ -75,6 +75,13 @@ pub(crate) fn loom(model: Model) {
     loom_by(builder, "loom", model);
 }
 
+/// As [`loom`], for a model that is too large for that many.
+pub(crate) fn loom_large(model: Model) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.max(Some(PREEMPTIONS - 1));
+    loom_by(builder, "loom with fewer preemptions", model);
+}
+
 /// Runs the model over loom, without a bound.
 pub(crate) fn loom_unbounded(model: Model) {
     let mut builder = loom::model::Builder::new();

@@ -1,5 +1,5 @@
-//! `world/signal.rs` and `world/table.rs` follow files that the models cannot compile. When
-//! one of these steps changes there, change the model, and then the step here.
+//! `world/signal.rs`, `world/table.rs` and `queue/` follow files that the models cannot compile.
+//! When one of these steps changes there, change the model, and then the step here.
 
 const SIGNAL: &str = include_str!("../../src/signal.rs");
 const SEND: &str = include_str!("../../src/send/mod.rs");
@@ -9,6 +9,9 @@ const RECEIVER: &str = include_str!("../../src/receiver/mod.rs");
 const CALLEE: &str = include_str!("../../src/receiver/callee.rs");
 const CONNECTION: &str = include_str!("../../src/connection.rs");
 const SYNC: &str = include_str!("../../src/table/sync.rs");
+const QUEUE: &str = include_str!("../../src/queue/mod.rs");
+const QUEUE_SYNC: &str = include_str!("../../src/queue/sync.rs");
+const QUEUE_WORKER: &str = include_str!("../../src/queue/worker.rs");
 
 /// Files with steps that they have in this order.
 const FOLLOWED: &[(&str, &str, &[&str])] = &[
@@ -89,6 +92,37 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
             "self.0.swap(next)",
         ],
     ),
+    (
+        "queue/mod.rs",
+        QUEUE,
+        &[
+            "pool.close();",
+            "if pool.lines.iter().all(|line| line.wait_settled(deadline)) { return Ok(report); }",
+            "for line in &pool.lines { let left_over = line.give_up();",
+            "self.lines.iter().for_each(Line::close);",
+        ],
+    ),
+    (
+        "queue/sync.rs",
+        QUEUE_SYNC,
+        &[
+            "self.sender.try_send(item)",
+            "recv(self.closed) -> _ => Err(item), send(self.sender, item) ->",
+            "let open = lock(&self.open).take(); drop(open);",
+            "self.receiver.try_recv().ok()",
+            "recv(self.receiver) -> item => item.ok(), recv(woken) -> _ => None,",
+            "let _ = self.wakes[waiter as usize].0.try_send(());",
+        ],
+    ),
+    (
+        "queue/worker.rs",
+        QUEUE_WORKER,
+        &[
+            "while let Some((started, job)) = line.next() {",
+            "job.receiver.deliver(&*job.sent)",
+            "discard(job); line.finish(started);",
+        ],
+    ),
 ];
 
 #[test]
@@ -103,7 +137,7 @@ fn models_follow_the_source() {
         for step in *steps {
             rest = match rest.split_once(step) {
                 Some((_, after)) => after,
-                None => panic!("src/{file} has `{step}` no longer, or elsewhere: adapt src/world/"),
+                None => panic!("src/{file} has `{step}` no longer, or elsewhere: adapt its model"),
             };
         }
     }

@@ -11,6 +11,6 @@ static PIZZA_SENT: Signal<PizzaDone<'static>> = Signal::new();
 #[receiver(PIZZA_DONE)]
 #[receiver(PIZZA_SENT)]
 #[must_use]
-async unsafe fn ring(_sender: Sender<'_>) {}
+unsafe extern "C" fn ring(_sender: Sender<'_>) {}
 
 fn main() {}

@@ -1,15 +1,17 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use fanfare::{Event, Sender, Signal, receiver};
 
 #[derive(Event)]
 struct PizzaDone<'a> {
-    toppings: &'a [&'a str],
+    slices: &'a AtomicU32,
 }
 
 static PIZZA_DONE: Signal<PizzaDone<'static>> = Signal::new();
 
 #[receiver(PIZZA_DONE)]
-fn ring(_sender: Sender<'_>, pizza: &PizzaDone<'_>) {
-    println!("{:?}", pizza.toppings);
+async fn ring(_sender: Sender<'_>, pizza: &PizzaDone<'_>) {
+    println!("{}", pizza.slices.load(Ordering::Relaxed));
 }
 
 fn main() {}

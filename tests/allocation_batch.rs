@@ -1,0 +1,137 @@
+//! What a batch allocates: nothing, but for answers that have a size.
+//!
+//! The allocator counts for each thread, so the tests do not disturb one another.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use fanfare::{Sender, Signal};
+
+const EVENTS: [usize; 3] = [1, 16, 1_024];
+const RECEIVERS: [u64; 5] = [1, 4, 16, 65, 1_024];
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| drop(black_box(Box::new(1_u64)))), 1);
+}
+
+#[test]
+fn answers_without_content_allocate_nothing() {
+    for receivers in RECEIVERS {
+        let signal = Signal::<u64>::new();
+        for n in 0..receivers {
+            let options = signal.options();
+            let options = if n % 3 == 2 {
+                options.sender("s")
+            } else {
+                options
+            };
+            if n % 2 == 0 {
+                options.connect(move |_, event| touch(n + event));
+            } else {
+                options.connect_batch(move |_, events| touch(events[0] + n));
+            }
+        }
+        for sender in [Sender::NONE, Sender::named("s")] {
+            for events in EVENTS {
+                let events: Vec<u64> = (0..).take(events).collect();
+                let expected = signal.send_batch(sender, &events).len();
+                let made = allocations(|| {
+                    for _ in 0..5 {
+                        assert_eq!(
+                            black_box(signal.send_batch(sender, &events)).len(),
+                            expected
+                        );
+                    }
+                });
+                assert_eq!(made, 0, "{receivers} receivers, {} events", events.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_few_weak_receivers_allocate_nothing() {
+    let signal = Signal::<u64>::new();
+    let target = Arc::new(1_u64);
+    for n in 0..16 {
+        signal.connect_weak(&target, move |target: &u64, _, event| {
+            black_box(target + event + n);
+        });
+    }
+    signal.send_batch(Sender::NONE, &[1]);
+    let made = allocations(|| {
+        assert_eq!(
+            black_box(signal.send_batch(Sender::NONE, &[1, 2, 3])).len(),
+            48
+        );
+    });
+    assert_eq!(made, 0);
+}
+
+/// Two vectors, as large as is needed.
+#[test]
+fn answers_with_a_size_are_allocated_for_before_the_first_call() {
+    for receivers in RECEIVERS {
+        let signal = Signal::<u64, u64>::new();
+        for n in 0..receivers {
+            if n % 2 == 0 {
+                signal.connect(move |_, event| n + event);
+            } else {
+                signal.connect_batch(move |_, events| n + events[0]);
+            }
+        }
+        for events in EVENTS {
+            let events: Vec<u64> = (0..).take(events).collect();
+            signal.send_batch(Sender::NONE, &events);
+            let made = allocations(|| drop(black_box(signal.send_batch(Sender::NONE, &events))));
+            assert_eq!(made, 2, "{receivers} receivers, {} events", events.len());
+        }
+    }
+    let signal = Signal::<u64, u64>::new();
+    signal.connect(|_, event| *event);
+    let nothing = allocations(|| drop(black_box(signal.send_batch(Sender::NONE, &[]))));
+    assert_eq!(nothing, 0);
+}
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn touch(number: u64) {
+    black_box(number);
+}
+
+/// How often `work` allocated or grew an allocation on this thread.
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+struct Counting;
+
+// SAFETY: every call is handed on to `System` as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise is the one `System` asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is the one `System` asks for.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise is the one `System` asks for.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}

@@ -1,0 +1,273 @@
+//! With the feature `tracing`, an async send that is dropped tells which receivers had
+//! finished, once; and each panic is told once, however the send ends.
+#![cfg(all(feature = "async", feature = "tracing"))]
+
+use std::fmt;
+use std::future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use fanfare::{BoxFuture, Connection, Sender, Signal};
+use smol::future::yield_now;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+type Asked = Signal<(), Result<u32, &'static str>>;
+
+/// A receiver that answers after so many polls that pend.
+fn connect(signal: &Asked, name: &'static str, steps: usize) -> Connection {
+    signal.options().name(name).connect_async(move |_, ()| {
+        Box::pin(async move {
+            for _ in 0..steps {
+                yield_now().await;
+            }
+            Ok(1)
+        })
+    })
+}
+
+type Sent<'s> = BoxFuture<'s, ()>;
+const WAYS: [fn(&Asked) -> Sent<'_>; 3] = [
+    |signal| Box::pin(async { drop(signal.asend(Sender::NONE, &()).await) }),
+    |signal| Box::pin(async { drop(signal.asend_robust(Sender::NONE, &()).await) }),
+    |signal| Box::pin(async { drop(signal.try_asend(Sender::NONE, &()).await) }),
+];
+
+fn poll<T>(send: &mut Pin<Box<impl Future<Output = T> + ?Sized>>) -> Poll<T> {
+    send.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// What is told while `run` runs.
+fn told(run: impl FnOnce()) -> Vec<String> {
+    let listener = Listener::default();
+    tracing::subscriber::with_default(listener.clone(), run);
+    std::mem::take(&mut listener.told.lock().unwrap())
+}
+
+#[test]
+fn a_dropped_send_names_who_had_finished_and_who_had_not() {
+    for way in WAYS {
+        let signal = Asked::new();
+        signal.connect(|_, ()| Ok(0));
+        let names = ["one", "two", "three"];
+        let ids = [2, 0, 1].map(|steps| connect(&signal, names[steps], steps).id());
+        let name = |place: usize| {
+            let steps = [2, 0, 1][place];
+            format!("{} ({})", ids[place], names[steps])
+        };
+        for polls in 0..=3 {
+            let told = told(|| {
+                let mut send = way(&signal);
+                for _ in 0..polls {
+                    let _ = poll(&mut send);
+                }
+            });
+            let (finished, dropped) = match polls {
+                1 => (name(1), format!("{}, {}", name(0), name(2))),
+                2 => (format!("{}, {}", name(1), name(2)), name(0)),
+                // Before the first poll nothing has begun, and after the third all is over.
+                _ => {
+                    assert!(told.is_empty(), "{polls}: {told:?}");
+                    continue;
+                }
+            };
+            let expected = format!(
+                "WARN fanfare: message=async send was dropped before its end \
+                 finished={finished:?} dropped={dropped:?} "
+            );
+            assert_eq!(told, [expected]);
+        }
+    }
+}
+
+#[test]
+fn a_send_to_many_names_them_all() {
+    let signal = Asked::new();
+    for place in 0..100_usize {
+        signal
+            .options()
+            .name(place.to_string())
+            .connect_async(move |_, ()| {
+                Box::pin(async move {
+                    if place.is_multiple_of(2) {
+                        future::pending::<()>().await;
+                    }
+                    Ok(1)
+                })
+            });
+    }
+    for way in WAYS {
+        let told = told(|| assert!(poll(&mut way(&signal)).is_pending()));
+        let [told] = &told[..] else {
+            panic!("once: {told:?}")
+        };
+        let (finished, dropped) = told.split_once(" dropped=").unwrap();
+        for place in 0..100 {
+            let name = format!(" ({place})");
+            assert_eq!(finished.contains(&name), place % 2 == 1);
+            assert_eq!(dropped.contains(&name), place % 2 == 0);
+        }
+    }
+}
+
+#[test]
+fn a_send_that_ends_tells_nothing_of_its_siblings() {
+    let signal = Asked::new();
+    connect(&signal, "slow", 5);
+    let quiet = told(|| drop(smol::block_on(signal.try_asend(Sender::NONE, &()))));
+    assert_eq!(quiet, [""; 0]);
+    signal.connect_async(|_, ()| Box::pin(async { Err("too hot") }));
+    let stopped = told(|| drop(smol::block_on(signal.try_asend(Sender::NONE, &()))));
+    assert_eq!(stopped, [""; 0], "the error tells it");
+}
+
+#[test]
+fn a_panic_that_travels_names_whom_it_stopped() {
+    let signal = Asked::new();
+    let quick = connect(&signal, "quick", 0);
+    let slow = connect(&signal, "slow", 5);
+    let burnt = signal.options().name("burnt");
+    let burnt = burnt.connect_async(|_, ()| {
+        Box::pin(async {
+            yield_now().await;
+            panic!("too hot")
+        })
+    });
+    for way in [WAYS[0], WAYS[2]] {
+        let told = told(|| {
+            let send = AssertUnwindSafe(|| smol::block_on(way(&signal)));
+            assert!(catch_unwind(send).is_err());
+        });
+        let expected = format!(
+            "WARN fanfare: message=async send was dropped before its end \
+             finished=\"{} (quick)\" dropped=\"{} (slow), {} (burnt)\" ",
+            quick.id(),
+            slow.id(),
+            burnt.id()
+        );
+        assert_eq!(told, [expected]);
+    }
+}
+
+#[test]
+fn a_failure_is_told_once_also_by_a_send_that_is_dropped() {
+    let signal = Asked::new();
+    let failing = signal
+        .options()
+        .name("burnt")
+        .connect_async(|_, ()| Box::pin(async { panic!("too hot") }));
+    let slow = connect(&signal, "slow", 1);
+    let failure = format!(
+        "ERROR fanfare: message=receiver panicked receiver={} name=\"burnt\" panic=\"too hot\" ",
+        failing.id()
+    );
+    let ended = told(|| drop(smol::block_on(signal.asend_robust(Sender::NONE, &()))));
+    assert_eq!(ended, [failure.as_str()]);
+    let dropped = told(|| assert!(poll(&mut WAYS[1](&signal)).is_pending()));
+    let expected = format!(
+        "WARN fanfare: message=async send was dropped before its end \
+         finished=\"{} (burnt)\" dropped=\"{} (slow)\" ",
+        failing.id(),
+        slow.id()
+    );
+    assert_eq!(dropped, [failure, expected]);
+}
+
+struct Fragile;
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        panic!("broken");
+    }
+}
+
+#[test]
+fn a_future_whose_destructor_panics_is_told_once() {
+    for receivers in [1, 3, 50] {
+        let signal = Asked::new();
+        for place in 0..receivers {
+            signal.connect_async(move |_, ()| {
+                Box::pin(async move {
+                    let _fragile = Fragile;
+                    future::pending::<()>().await;
+                    Ok(place)
+                })
+            });
+        }
+        for way in WAYS {
+            let told = told(|| assert!(poll(&mut way(&signal)).is_pending()));
+            let (last, panics) = told.split_last().unwrap();
+            assert!(last.starts_with("WARN"), "{last}");
+            let expected = "ERROR fanfare: message=a receiver's future panicked as it was dropped \
+                            name=\"\" panic=\"broken\" ";
+            assert_eq!(panics, vec![expected; receivers as usize]);
+        }
+    }
+}
+
+#[test]
+fn a_listener_that_panics_fails_no_send() {
+    for panics_when_asked in [true, false] {
+        let signal = Asked::new();
+        connect(&signal, "slow", 1);
+        let listener = Listener {
+            panics_when_asked,
+            panics_when_told: true,
+            ..Listener::default()
+        };
+        tracing::subscriber::with_default(listener, || {
+            for way in WAYS {
+                smol::block_on(way(&signal));
+                assert!(poll(&mut way(&signal)).is_pending());
+            }
+        });
+    }
+}
+
+#[derive(Clone, Default)]
+struct Listener {
+    told: Arc<Mutex<Vec<String>>>,
+    panics_when_asked: bool,
+    panics_when_told: bool,
+}
+
+impl Subscriber for Listener {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> tracing::subscriber::Interest {
+        tracing::subscriber::Interest::sometimes()
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        assert!(!self.panics_when_asked, "a listener of its own faults");
+        *metadata.level() <= Level::WARN
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        assert!(!self.panics_when_told, "a listener of its own faults");
+        let metadata = event.metadata();
+        let mut text = Text(format!("{} {}: ", metadata.level(), metadata.target()));
+        event.record(&mut text);
+        self.told.lock().unwrap().push(text.0);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0 += &format!("{field}={value:?} ");
+    }
+}

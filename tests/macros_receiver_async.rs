@@ -1,0 +1,361 @@
+//! `#[receiver]` on an `async fn`: what it registers, and that the function stays what it was; and its option `blocking`.
+//!
+//! `connect_receivers` works on the whole program, so each test here has signals of its own and looks only at those.
+
+#![cfg(all(feature = "macros", feature = "async"))]
+#![forbid(unsafe_code)]
+#![warn(clippy::pedantic)]
+
+use std::future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fanfare::{Event, ReportEntry, Sender, Signal, connect_receivers, receiver};
+use smol::future::{block_on, yield_now};
+
+#[derive(Event)]
+struct PizzaDone<'a> {
+    topping: &'a str,
+}
+
+type Pizzas<R = String> = Signal<PizzaDone<'static>, R>;
+
+const PIZZA: PizzaDone<'static> = PizzaDone { topping: "olives" };
+
+struct PizzaStore;
+
+/// What the report says of one signal.
+fn reported(signal: &str) -> Vec<ReportEntry> {
+    let report = connect_receivers();
+    report
+        .entries()
+        .iter()
+        .filter(|entry| entry.signal == signal)
+        .cloned()
+        .collect()
+}
+
+static PLAIN: Pizzas = Signal::new();
+
+const LINE_OF_PLAIN: u32 = line!() + 1;
+#[receiver(PLAIN)]
+async fn plain(_sender: Sender<'_>, pizza: &PizzaDone<'_>) -> String {
+    yield_now().await;
+    format!("plain {}", pizza.topping)
+}
+
+#[test]
+fn connected_by_connect_receivers() {
+    connect_receivers();
+    let borrowed = String::from("basil");
+    let pizza = PizzaDone { topping: &borrowed };
+    let awaited = block_on(PLAIN.asend(Sender::NONE, &pizza));
+    assert_eq!(*awaited, ["plain basil"]);
+    assert_eq!(*PLAIN.send(Sender::NONE, &pizza), ["plain basil"]);
+}
+
+#[test]
+fn callable_as_it_is() {
+    let borrowed = String::from("basil");
+    let pizza = PizzaDone { topping: &borrowed };
+    assert_eq!(block_on(plain(Sender::NONE, &pizza)), "plain basil");
+}
+
+#[test]
+fn report_names_signal_receiver_file_and_line() {
+    let [entry] = &reported("PLAIN")[..] else {
+        panic!("one entry for PLAIN")
+    };
+    assert_eq!(entry.receiver, concat!(module_path!(), "::plain"));
+    assert_eq!((entry.file, entry.line), (file!(), LINE_OF_PLAIN));
+    assert!(entry.is_new);
+}
+
+#[test]
+fn connection_is_named_after_the_function_and_located_at_the_attribute() {
+    connect_receivers();
+    let [connection] = &PLAIN.connections()[..] else {
+        panic!("one connection to PLAIN")
+    };
+    assert_eq!(connection.name, concat!(module_path!(), "::plain"));
+    assert_eq!(
+        (connection.location.file(), connection.location.line()),
+        (file!(), LINE_OF_PLAIN)
+    );
+}
+
+static REPEATED: Pizzas<usize> = Signal::new();
+
+#[receiver(REPEATED)]
+#[receiver(crate::REPEATED)]
+#[receiver(REPEATED, sender = "web")]
+async fn repeated(_sender: Sender<'_>, pizza: &PizzaDone<'_>) -> usize {
+    future::ready(pizza.topping.len()).await
+}
+
+#[test]
+fn known_by_its_function() {
+    let first = connect_receivers();
+    assert_eq!(first.entries(), connect_receivers().entries());
+    assert!(reported("REPEATED").iter().all(|entry| entry.is_new));
+    let [again] = &reported("crate::REPEATED")[..] else {
+        panic!("one entry for crate::REPEATED")
+    };
+    assert!(!again.is_new, "two closures of one function are two");
+    assert_eq!(REPEATED.len(), 2);
+    assert_eq!(*block_on(REPEATED.asend("web", &PIZZA)), [6, 6]);
+    // A closure around it has an identity of its own.
+    let by_hand = REPEATED.connect_async(|sender, pizza| Box::pin(repeated(sender, pizza)));
+    assert!(by_hand.is_new());
+}
+
+static DISCONNECTED: Pizzas<usize> = Signal::new();
+
+#[receiver(DISCONNECTED, dispatch_uid = "gone")]
+async fn disconnected(_sender: Sender<'_>, pizza: &PizzaDone<'_>) -> usize {
+    pizza.topping.len()
+}
+
+#[test]
+fn not_connected_again_after_a_disconnect() {
+    connect_receivers();
+    assert!(DISCONNECTED.disconnect_uid("gone"));
+    connect_receivers();
+    assert!(DISCONNECTED.is_empty());
+}
+
+mod kitchen {
+    pub(super) mod signals {
+        use super::super::Pizzas;
+
+        pub(crate) static ORDERED: Pizzas<u32> = Pizzas::new();
+        pub(crate) static DELIVERED: Pizzas<u32> = Pizzas::new();
+    }
+}
+
+static REFUNDED: Pizzas<u32> = Signal::new();
+
+#[receiver([kitchen::signals::ORDERED, crate::kitchen::signals::DELIVERED,], dispatch_uid = "ledger")]
+#[receiver(REFUNDED, priority = 7)]
+async fn write_down(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> u32 {
+    3
+}
+
+#[test]
+fn several_signals_in_a_list_and_stacked() {
+    connect_receivers();
+    for signal in [
+        &kitchen::signals::ORDERED,
+        &kitchen::signals::DELIVERED,
+        &REFUNDED,
+    ] {
+        assert_eq!(*block_on(signal.asend(Sender::NONE, &PIZZA)), [3]);
+    }
+    assert!(kitchen::signals::DELIVERED.disconnect_uid("ledger"));
+    let [refunded] = &REFUNDED.connections()[..] else {
+        panic!("one connection to REFUNDED")
+    };
+    assert_eq!(
+        (refunded.priority, refunded.dispatch_uid.as_deref()),
+        (7, None)
+    );
+}
+
+static SENT_BY: Pizzas<&'static str> = Signal::new();
+
+#[receiver(SENT_BY)]
+async fn any_sender(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> &'static str {
+    "any"
+}
+
+#[receiver(SENT_BY, sender = PizzaStore)]
+async fn by_type(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> &'static str {
+    "type"
+}
+
+#[receiver(SENT_BY, sender = "web")]
+async fn by_name(sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> &'static str {
+    yield_now().await;
+    assert_eq!(sender.name(), Some("web"));
+    "name"
+}
+
+#[test]
+fn sender_by_type_and_by_name() {
+    connect_receivers();
+    let sent = |sender| block_on(SENT_BY.asend(sender, &PIZZA)).into_vec();
+    assert_eq!(sent(Sender::NONE), ["any"]);
+    assert_eq!(sent(Sender::of::<PizzaStore>()), ["any", "type"]);
+    assert_eq!(sent(Sender::named("web")), ["any", "name"]);
+    assert_eq!(sent(Sender::named("PizzaStore")), ["any"]);
+}
+
+static SHARED_UID: Pizzas<&'static str> = Signal::new();
+
+#[receiver(SHARED_UID, dispatch_uid = "bell")]
+async fn first_bell(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> &'static str {
+    "first"
+}
+
+#[receiver(SHARED_UID, dispatch_uid = "bell")]
+fn second_bell(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> &'static str {
+    "second"
+}
+
+#[test]
+fn first_of_an_uid_wins_whichever_is_async() {
+    let report = connect_receivers();
+    let mut duplicates = report
+        .duplicates()
+        .filter(|entry| entry.signal == "SHARED_UID");
+    let duplicate = duplicates.next().expect("one duplicate");
+    assert!(
+        duplicate.receiver.ends_with("::second_bell"),
+        "{duplicate:?}"
+    );
+    assert!(duplicates.next().is_none());
+    assert_eq!(*block_on(SHARED_UID.asend(Sender::NONE, &PIZZA)), ["first"]);
+}
+
+static ORDER: Pizzas<i32> = Signal::new();
+
+macro_rules! of_priority {
+    ($($name:ident $priority:literal)*) => {
+        $(
+            #[receiver(ORDER, priority = $priority)]
+            async fn $name(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> i32 {
+                $priority
+            }
+        )*
+    };
+}
+
+of_priority! { lowest -2_147_483_648 low -1 zero 0 high 0x10 highest 2_147_483_647_i32 }
+
+#[receiver(ORDER, priority = -7)]
+fn not_async(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> i32 {
+    -7
+}
+
+#[test]
+fn sync_before_async_and_then_by_priority() {
+    connect_receivers();
+    assert_eq!(
+        *block_on(ORDER.asend(Sender::NONE, &PIZZA)),
+        [-7, i32::MAX, 16, 0, -1, i32::MIN]
+    );
+}
+
+static ONCE: Pizzas<usize> = Signal::new();
+static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+#[receiver(ONCE, once, name = "the bell")]
+async fn first_pizza(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> usize {
+    RUNS.fetch_add(1, Ordering::Relaxed)
+}
+
+#[test]
+fn once_and_name() {
+    connect_receivers();
+    let [connection] = &ONCE.connections()[..] else {
+        panic!("one connection to ONCE")
+    };
+    assert_eq!((&*connection.name, connection.once), ("the bell", true));
+    assert_eq!(*block_on(ONCE.asend(Sender::NONE, &PIZZA)), [0]);
+    assert!(block_on(ONCE.asend(Sender::NONE, &PIZZA)).is_empty());
+}
+
+#[test]
+fn inside_a_function() {
+    static LOCAL: Pizzas<&'static str> = Signal::new();
+
+    struct LocalStore;
+
+    #[receiver(LOCAL, sender = LocalStore)]
+    async fn local(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> &'static str {
+        "local"
+    }
+
+    assert_eq!(reported("LOCAL").len(), 1);
+    let sent = block_on(LOCAL.asend(Sender::of::<LocalStore>(), &PIZZA));
+    assert_eq!(*sent, ["local"]);
+    assert_eq!(block_on(local(Sender::NONE, &PIZZA)), "local");
+}
+
+static ATTRIBUTES: Pizzas<u32> = Signal::new();
+
+#[deprecated = "send ATTRIBUTES"]
+static OLD: Pizzas<u32> = Signal::new();
+
+#[allow(dead_code)]
+mod inner {
+    use super::{ATTRIBUTES, PizzaDone, Sender, receiver};
+
+    // Names that an expansion might have chosen for its own.
+    #[allow(non_upper_case_globals)]
+    const sender: u32 = 1;
+    #[allow(non_upper_case_globals)]
+    static event: u32 = 2;
+
+    /// Its attributes and its visibility are its own.
+    #[must_use]
+    #[receiver(ATTRIBUTES)]
+    #[inline]
+    pub(super) async fn r#match(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> u32 {
+        1
+    }
+
+    #[cfg(any())]
+    #[receiver(ATTRIBUTES)]
+    async fn removed(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> u32 {
+        2
+    }
+
+    #[receiver(ATTRIBUTES)]
+    #[cfg(any())]
+    async fn removed_below(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> u32 {
+        3
+    }
+}
+
+#[allow(deprecated)]
+#[receiver(OLD)]
+async fn of_the_old_signal(_: Sender<'_>, PizzaDone { topping: _ }: &PizzaDone<'_>) -> u32 {
+    4
+}
+
+#[test]
+fn attributes_stay_and_conditions_count() {
+    assert_eq!(block_on(inner::r#match(Sender::NONE, &PIZZA)), 1);
+    let [entry] = &reported("ATTRIBUTES")[..] else {
+        panic!("one entry for ATTRIBUTES")
+    };
+    assert_eq!(entry.receiver, concat!(module_path!(), "::inner::match"));
+    assert_eq!(*block_on(ATTRIBUTES.asend(Sender::NONE, &PIZZA)), [1]);
+    assert_eq!(reported("OLD").len(), 1);
+}
+
+/// What tokio allows only where a thread may block.
+#[cfg(feature = "tokio")]
+mod blocking {
+    use super::{PIZZA, PizzaDone, Pizzas};
+    use fanfare::{Sender, Signal, connect_receivers, receiver};
+    use tokio::runtime::Handle;
+
+    static BLOCKING: Pizzas<usize> = Signal::new();
+    static NOT_BLOCKING: Pizzas<usize> = Signal::new();
+
+    #[receiver(BLOCKING, blocking, priority = 1)]
+    #[receiver(NOT_BLOCKING)]
+    fn blocks(_sender: Sender<'_>, pizza: &PizzaDone<'_>) -> usize {
+        Handle::current().block_on(async { pizza.topping.len() })
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn as_an_option() {
+        connect_receivers();
+        assert_eq!(BLOCKING.connections()[0].priority, 1);
+        assert_eq!(*BLOCKING.asend(Sender::NONE, &PIZZA).await, [6]);
+        let outcomes = NOT_BLOCKING.asend_robust(Sender::NONE, &PIZZA).await;
+        assert_eq!(outcomes.failures().count(), 1);
+    }
+}

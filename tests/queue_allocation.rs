@@ -1,0 +1,104 @@
+//! What a send to queued receivers allocates: one block for all of them.
+//!
+//! The allocator counts for each thread, so the workers do not disturb the count.
+#![cfg(feature = "queue")]
+
+#[allow(dead_code, reason = "other files use the rest of it")]
+mod queue_gate;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+
+use fanfare::{Overflow, Queue, Sender, Signal};
+use queue_gate::Gated;
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| drop(black_box(Box::new(1_u64)))), 1);
+}
+
+#[test]
+fn a_send_allocates_once_for_all_queued_receivers() {
+    for workers in [1, 3] {
+        let queue = Queue::builder().workers(workers).build().unwrap();
+        for receivers in [1, 4, 16] {
+            let signal = Signal::<u32>::new();
+            for receiver in 0..receivers {
+                let options = signal.options().queued(&queue);
+                options.connect(move |_, event| assert_ne!(*event, 1_000 + receiver));
+            }
+            // The first of a thread sets up what sends of this thread use again.
+            signal.send(Sender::key(1), &0);
+            queue.flush().unwrap();
+            let made = allocations(|| {
+                for event in 0..10 {
+                    signal.send(Sender::key(1), &event);
+                }
+            });
+            assert_eq!(made, 10, "{receivers} receivers");
+            queue.flush().unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_a_full_queue_drops_costs_no_more() {
+    for overflow in [Overflow::DropNewest, Overflow::DropOldest, Overflow::Reject] {
+        let queue = Queue::builder()
+            .capacity(1)
+            .overflow(overflow)
+            .build()
+            .unwrap();
+        let signal = Signal::<u32>::new();
+        let gated = Gated::connect(&signal, &queue);
+        signal.send(Sender::NONE, &0);
+        assert_eq!(gated.started(), 0);
+        signal.send(Sender::NONE, &1);
+        let made = allocations(|| {
+            for event in 2..12 {
+                signal.send(Sender::NONE, &event);
+            }
+        });
+        assert_eq!(made, 10, "{overflow:?}");
+        assert_eq!(queue.dropped() + queue.rejected(), 10);
+        gated.open(2);
+        queue.flush().unwrap();
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How often `work` allocated or grew an allocation on this thread.
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+// SAFETY: every call is handed on to `System` as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise is the one `System` asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is the one `System` asks for.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise is the one `System` asks for.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}

@@ -1,0 +1,130 @@
+//! With the feature `tracing`, each panic on a worker is told once.
+#![cfg(all(feature = "queue", feature = "tracing"))]
+
+use std::fmt;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex};
+
+use fanfare::{Event as Sendable, Queue, Sender, Signal};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// Panics as it is dropped, if it is a clone.
+struct Fragile {
+    is_clone: bool,
+}
+
+impl Clone for Fragile {
+    fn clone(&self) -> Self {
+        Fragile { is_clone: true }
+    }
+}
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        if self.is_clone {
+            resume_unwind(Box::new("event broken"));
+        }
+    }
+}
+
+impl Sendable for Fragile {
+    type Args<'a> = Fragile;
+}
+
+/// One test, for there is one listener in a process that hears the workers.
+#[test]
+fn each_panic_on_a_worker_is_told_once_and_the_worker_goes_on() {
+    let listener = Listener::default();
+    tracing::subscriber::set_global_default(listener.clone()).unwrap();
+    let told = || std::mem::take(&mut *listener.told.lock().unwrap());
+    let queue = Queue::bounded(16).unwrap();
+
+    let signal = Signal::<u32>::new();
+    let burnt = signal.options().name("burnt").queued(&queue);
+    let burnt = burnt.connect(|_, _| panic!("too hot"));
+    signal.send(Sender::NONE, &1);
+    signal.send(Sender::NONE, &2);
+    queue.flush().unwrap();
+    let id = burnt.id();
+    let expected = format!(
+        "ERROR fanfare: message=queued receiver panicked receiver={id} name=\"burnt\" panic=\"too hot\" "
+    );
+    assert_eq!(told(), [expected.clone(), expected]);
+
+    let signal = Signal::<Fragile>::new();
+    signal.options().queued(&queue).connect(|_, _| ());
+    signal.send(Sender::NONE, &Fragile { is_clone: false });
+    queue.flush().unwrap();
+    let told_of_event = told();
+    assert_eq!(told_of_event.len(), 1, "{told_of_event:?}");
+    assert!(told_of_event[0].contains("a queued event's destructor panicked"));
+    assert!(
+        told_of_event[0].contains("event broken"),
+        "{told_of_event:?}"
+    );
+
+    struct Broken;
+    impl Drop for Broken {
+        fn drop(&mut self) {
+            resume_unwind(Box::new("receiver broken"));
+        }
+    }
+    let signal = Signal::<u32>::new();
+    let held = Broken;
+    signal.options().queued(&queue).connect(move |_, _| {
+        let _held = &held;
+    });
+    signal.send(Sender::NONE, &1);
+    drop(signal);
+    queue.flush().unwrap();
+    let told_of_receiver = told();
+    assert_eq!(told_of_receiver.len(), 1, "{told_of_receiver:?}");
+    assert!(told_of_receiver[0].contains("receiver's destructor panicked"));
+    assert!(
+        told_of_receiver[0].contains("receiver broken"),
+        "{told_of_receiver:?}"
+    );
+
+    let stats = queue.stats();
+    assert_eq!((stats.delivered, stats.panicked), (4, 2));
+}
+
+#[derive(Clone, Default)]
+struct Listener {
+    told: Arc<Mutex<Vec<String>>>,
+}
+
+impl Subscriber for Listener {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == Level::ERROR
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let metadata = event.metadata();
+        let mut text = Text(format!("{} {}: ", metadata.level(), metadata.target()));
+        event.record(&mut text);
+        self.told.lock().unwrap().push(text.0);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0 += &format!("{field}={value:?} ");
+    }
+}

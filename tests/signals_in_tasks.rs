@@ -1,0 +1,81 @@
+//! A signal, and all that is made from it, may be held across an `.await` by a task that
+//! goes from thread to thread, also where the event borrows.
+#![cfg(feature = "async")]
+
+use std::sync::Arc;
+
+use fanfare::{Event, Sender, Signal};
+use tokio::task::{spawn, yield_now};
+
+struct Line<'a> {
+    text: &'a str,
+}
+
+impl Event for Line<'static> {
+    type Args<'a> = Line<'a>;
+}
+
+type Lines = Signal<Line<'static>, Result<usize, String>>;
+
+#[tokio::test]
+async fn a_signal_is_held_across_an_await() {
+    let sent = spawn(async {
+        let signal = Lines::new();
+        signal.connect(|_, line| Ok(line.text.len()));
+        yield_now().await;
+        let text = String::from("abc");
+        let line = Line { text: &text };
+        let answers = signal.asend(Sender::NONE, &line).await;
+        yield_now().await;
+        let outcomes = signal.asend_robust(Sender::NONE, &line).await;
+        let tried = signal.try_asend(Sender::NONE, &line).await;
+        yield_now().await;
+        (
+            answers.len(),
+            outcomes.len(),
+            tried.is_ok_and(|all| *all == [3]),
+        )
+    });
+    assert_eq!(sent.await.unwrap(), (1, 1, true));
+}
+
+struct App {
+    read: Lines,
+}
+
+#[tokio::test]
+async fn a_struct_with_a_signal_is_shared_by_tasks() {
+    let app = Arc::new(App {
+        read: Signal::new(),
+    });
+    app.read
+        .connect_async(|_, line| Box::pin(async { Ok(line.text.len()) }));
+    let tasks = (0..4).map(|_| {
+        let app = Arc::clone(&app);
+        spawn(async move {
+            let own = Arc::clone(&app);
+            yield_now().await;
+            own.read.asend("web", &Line { text: "ab" }).await.into_vec()
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        assert_eq!(task.await.unwrap(), [Ok(2)]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_made_from_a_signal_is_held_too() {
+    static READ: Lines = Signal::new();
+    let sent = spawn(async {
+        let prepared = READ.options().prepare(|_, line| Ok(line.text.len()));
+        let options = READ.options().dispatch_uid("second");
+        yield_now().await;
+        READ.connect_many([prepared]);
+        let connection = options.connect(|_, _| Err("none".to_owned()));
+        let mut emitter = READ.emitter();
+        yield_now().await;
+        assert!(connection.disconnect());
+        emitter.send("web", &Line { text: "abc" }).into_vec()
+    });
+    assert_eq!(sent.await.unwrap(), [Ok(3)]);
+}

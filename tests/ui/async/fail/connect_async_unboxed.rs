@@ -1,0 +1,12 @@
+use fanfare::{Event, Signal};
+
+#[derive(Event)]
+struct PizzaDone<'a> {
+    toppings: &'a [&'a str],
+}
+
+static PIZZA_DONE: Signal<PizzaDone<'static>> = Signal::new();
+
+fn main() {
+    PIZZA_DONE.connect_async(|_sender, pizza| async move { println!("{:?}", pizza.toppings) });
+}

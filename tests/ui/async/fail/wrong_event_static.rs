@@ -1,0 +1,15 @@
+use fanfare::{Event, Sender, Signal, receiver};
+
+#[derive(Event)]
+struct PizzaDone<'a> {
+    toppings: &'a [&'a str],
+}
+
+static PIZZA_DONE: Signal<PizzaDone<'static>> = Signal::new();
+
+#[receiver(PIZZA_DONE)]
+async fn ring(_sender: Sender<'_>, pizza: &PizzaDone<'static>) {
+    println!("{:?}", pizza.toppings);
+}
+
+fn main() {}

@@ -1,0 +1,23 @@
+use std::rc::Rc;
+
+use fanfare::{Event, Sender, Signal, receiver};
+
+#[derive(Event)]
+struct PizzaDone<'a> {
+    toppings: &'a [&'a str],
+}
+
+static PIZZA_DONE: Signal<PizzaDone<'static>> = Signal::new();
+
+async fn yield_now() {}
+
+#[receiver(PIZZA_DONE)]
+async fn ring(_sender: Sender<'_>, pizza: &PizzaDone<'_>) {
+    {
+        let toppings = Rc::new(pizza.toppings.len());
+        println!("{toppings}");
+    }
+    yield_now().await;
+}
+
+fn main() {}
