@@ -25,7 +25,8 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///
     /// A receiver is a function or closure that returns its future boxed; the future may
     /// borrow the sender and the event. An `async fn` becomes one through
-    /// `|sender, event| Box::pin(it(sender, event))`, or through `#[receiver]`.
+    /// `|sender, event| Box::pin(it(sender, event))`, or through `#[receiver]`. What a closure
+    /// captures its future cannot borrow; it clones an `Arc` of it.
     ///
     /// Everything else is as for [`connect`](Signal::connect).
     ///
@@ -210,6 +211,10 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     /// [`disconnect_and_wait`](Connection::disconnect_and_wait) waits for its end; no guard
     /// of `arc_swap` is held then.
     ///
+    /// A poll blocks for as long as a sync receiver does (see
+    /// [`blocking`](ConnectOptions::blocking)), and where a queue is full and its policy is
+    /// to block.
+    ///
     /// Allocates for each async receiver, whatever `R` is.
     ///
     /// # Cancellation
@@ -217,12 +222,13 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     /// Dropping the future drops those of the receivers that have not finished; sync
     /// receivers have either all run by then or none has. With the feature `tracing` one
     /// event at level warn, target `fanfare`, names those that had finished and those that
-    /// had not.
+    /// had not; so it does where the panic of a future ends the send. It is told if a subscriber wanted it
+    /// at the first poll.
     ///
     /// # Panics
     ///
     /// With the panic of the first receiver that does, as it comes; the others are dropped
-    /// where they are. Also if sends are nested too deep: see [`Signal`].
+    /// before it leaves. Also if sends are nested too deep: see [`Signal`].
     ///
     /// ```
     /// use fanfare::{Sender, Signal};

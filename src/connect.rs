@@ -98,10 +98,11 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
 
     /// In an async send the receiver may block its thread: on a worker of tokio's
     /// multi-threaded runtime the other tasks of that worker are handed on first
-    /// (`block_in_place`), which keeps the event borrowed. On a current-thread runtime, on
-    /// another executor and in a blocking send it is called as any other; where that will
-    /// not do, see `connect_offloaded`, which the feature `tokio` brings. Changes nothing for an
-    /// async receiver.
+    /// (`block_in_place`), which keeps the event borrowed. On a current-thread runtime, in a
+    /// `LocalSet`, on another executor and in a blocking send it is called as any other; where that will
+    /// not do, see `connect_offloaded`, which the feature `tokio` brings. In a `LocalSet` the
+    /// panic hook hears of each such call, and with `panic = "abort"` it ends the process.
+    /// Changes nothing for an async receiver.
     ///
     /// # Panics
     ///

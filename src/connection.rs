@@ -84,7 +84,8 @@ impl Connection {
     ///
     /// Blocks: until the last such send ends, at most for `timeout` ([`Duration::MAX`]
     /// waits for as long as it takes). Two receivers that wait for each other on two
-    /// threads, on two signals, both run into their timeouts.
+    /// threads, on two signals, both run into their timeouts. A suspended async send counts;
+    /// on the thread that would have to poll it, only the timeout ends the wait.
     ///
     /// # Errors
     ///

@@ -141,7 +141,8 @@ pub enum WaitError {
         waited: Duration,
     },
     /// The caller is inside a send of the same signal, or inside the destructor of one of its
-    /// receivers, and the receiver is still held: to wait might be to wait for itself.
+    /// receivers, or on a worker of the queue that the receiver runs on, and the receiver is
+    /// still held: to wait might be to wait for itself.
     InsideSend,
 }
 

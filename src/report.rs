@@ -25,7 +25,7 @@ pub(crate) fn discard(payload: Box<dyn Any + Send>) {
     }
 }
 
-/// A receiver panicked in a robust send.
+/// A receiver panicked in a robust send, or in a parallel one whose panic is another's.
 pub(crate) fn receiver_panicked(receiver: ReceiverId, name: &str, payload: &(dyn Any + Send)) {
     event("receiver panicked", Some(receiver), name, message(payload));
 }

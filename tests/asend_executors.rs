@@ -21,6 +21,9 @@ impl Event for Line<'static> {
     type Args<'a> = Line<'a>;
 }
 
+/// Nothing is measured by it: only a test that fails gets to its end.
+const NEVER: Duration = Duration::from_secs(60);
+
 type Lines<R = usize> = Signal<Line<'static>, R>;
 
 /// Two sync receivers and ten async ones, of which each waits until the next has begun,
@@ -200,7 +203,7 @@ fn connects_and_disconnects_go_on_while_a_send_is_suspended() {
         for _ in 0..1_000 {
             let own = signal.connect(|_, _| 0);
             assert_eq!(*signal.send("nobody waits", &Line { text: "" }), [0, 0]);
-            assert_eq!(own.disconnect_and_wait(Duration::MAX), Ok(()));
+            assert_eq!(own.disconnect_and_wait(NEVER), Ok(()));
             is_running.recv().unwrap();
         }
         end.send(()).unwrap();
@@ -217,7 +220,7 @@ fn disconnect_and_wait_waits_for_a_suspended_send_and_its_end() {
         is_running.recv().unwrap();
         let timeout = connection.disconnect_and_wait(Duration::ZERO);
         assert!(matches!(timeout, Err(WaitError::Timeout { .. })));
-        let waits = scope.spawn(|| connection.disconnect_and_wait(Duration::MAX));
+        let waits = scope.spawn(|| connection.disconnect_and_wait(NEVER));
         end.send(()).unwrap();
         assert_eq!(*send.join().unwrap(), [3]);
         assert_eq!(waits.join().unwrap(), Ok(()));
@@ -255,7 +258,7 @@ fn disconnect_and_wait_waits_for_a_suspended_send_that_is_dropped() {
                     Err(WaitError::Timeout { .. })
                 ));
                 both.wait();
-                let waited = connection.disconnect_and_wait(Duration::MAX);
+                let waited = connection.disconnect_and_wait(NEVER);
                 (waited, dropped.load(Ordering::Relaxed))
             });
             both.wait();
@@ -294,7 +297,7 @@ fn disconnect_and_wait_from_a_receiver_or_its_destructor_is_refused() {
     static FOUND: std::sync::Mutex<Option<WaitError>> = std::sync::Mutex::new(None);
     static OWN: std::sync::OnceLock<fanfare::Connection> = std::sync::OnceLock::new();
     fn wait() -> Option<WaitError> {
-        OWN.get().unwrap().disconnect_and_wait(Duration::MAX).err()
+        OWN.get().unwrap().disconnect_and_wait(NEVER).err()
     }
     struct Waits;
     impl Drop for Waits {

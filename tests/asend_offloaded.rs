@@ -180,7 +180,7 @@ fn a_dropped_send_leaves_it_running_and_disconnect_and_wait_waits() {
         let waited = connection.disconnect_and_wait(Duration::ZERO);
         assert!(matches!(waited, Err(WaitError::Timeout { .. })));
         end.send(()).unwrap();
-        assert_eq!(connection.disconnect_and_wait(Duration::MAX), Ok(()));
+        assert_eq!(connection.disconnect_and_wait(NEVER), Ok(()));
         assert_eq!(
             has_ended.try_recv().unwrap(),
             "abc",
@@ -194,8 +194,7 @@ fn once_runs_once_and_a_wait_for_itself_is_refused() {
     static WAITS: Texts<Option<WaitError>> = Signal::new();
     static OWN: OnceLock<Connection> = OnceLock::new();
     let options = WAITS.options().once();
-    let own = options
-        .connect_offloaded(|_, _| OWN.get().unwrap().disconnect_and_wait(Duration::MAX).err());
+    let own = options.connect_offloaded(|_, _| OWN.get().unwrap().disconnect_and_wait(NEVER).err());
     OWN.set(own).unwrap();
     let [runtime, _] = runtimes();
     let answers = runtime.block_on(WAITS.asend("web", &text()));

@@ -17,7 +17,7 @@ use crate::report;
 use crate::sender::{Sender, SenderKey};
 use crate::signal::Signal;
 #[cfg(feature = "async")]
-use crate::table::publish::Hub;
+use crate::table::publish::{Hub, is_live};
 
 /// What is kept for one event, whatever its types.
 pub(super) trait Record {
@@ -141,7 +141,8 @@ where
             return;
         };
         let reached = table.peek(&self.sender());
-        let is_awaited = |entry: &Entry<E, R>| entry.about().kind == Kind::Awaited;
+        let is_awaited =
+            |entry: &Entry<E, R>| entry.about().kind == Kind::Awaited && is_live(entry);
         let is_async = reached.awaited() > 0 && reached.iter().any(is_awaited);
         assert!(
             !is_async || !blocking::is_forbidden(),

@@ -1,6 +1,7 @@
 //! Connecting receivers that run on a queue.
 
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use super::{Job, Queue, QueueError, Sent};
@@ -13,6 +14,7 @@ use crate::receiver::Entry;
 use crate::receiver::callee::Queued;
 #[cfg(feature = "async")]
 use crate::receiver::callee::QueuedAsync;
+use crate::report;
 use crate::sender::Sender;
 
 /// What a signal's answers need for receivers that have not run when the send returns.
@@ -146,7 +148,7 @@ where
     /// So a queue runs as many of its futures at a time as it has workers, and everything
     /// that is said of the queue's order, overflow and end holds for them. The future runs
     /// in the tokio runtime that the queue was given by
-    /// [`on_tokio`](crate::QueueBuilder), or in none.
+    /// [`QueueBuilder`](crate::QueueBuilder)'s `on_tokio` (with the feature `tokio`), or in none.
     ///
     /// ```
     /// use fanfare::{Queue, Sender, Signal};
@@ -189,6 +191,18 @@ where
 /// What the queued receivers of one send share, made when the first is reached.
 #[derive(Default)]
 pub(crate) struct Shared(Option<Arc<dyn Any + Send + Sync>>);
+
+impl Drop for Shared {
+    /// Where the workers were faster, the sender lets go of the event last. A panic of its
+    /// destructor is no business of the sender's.
+    fn drop(&mut self) {
+        if let Some(sent) = self.0.take()
+            && let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(sent)))
+        {
+            report::event_panicked(payload);
+        }
+    }
+}
 
 impl Shared {
     fn of<E: OwnedEvent + Clone + Send + Sync>(

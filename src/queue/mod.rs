@@ -162,12 +162,18 @@ impl Queue {
         }
     }
 
+    /// Whether this thread is one of its workers.
+    pub(crate) fn is_inside_worker(&self) -> bool {
+        worker::is_worker_of(&self.0.pool)
+    }
+
     /// Waits until every event that was accepted before the call has been delivered, or
     /// dropped by the overflow policy, or returned by a shutdown. "Before" is *happens
     /// before*, and what the deliveries did happens before the return.
     ///
-    /// Blocking, for as long as the receivers take. Events that are sent meanwhile, by
-    /// receivers too, are not waited for (except in a queue that is being shut down). Any
+    /// Blocking, for as long as the receivers take. Of the events that are sent meanwhile, by
+    /// receivers too, it may wait for some, but it ends however many follow (in a queue that is
+    /// being shut down it waits for all). Any
     /// number of threads may flush at a time. What a receiver sends to *another* queue is
     /// that queue's: flush it after this one.
     ///
@@ -216,6 +222,31 @@ impl Queue {
     ///
     /// [`QueueWaitError::InsideWorker`], at once, on a worker of this queue; nothing is shut
     /// down.
+    ///
+    /// ```
+    /// use fanfare::{Queue, Sender, Signal};
+    /// use std::sync::{Mutex, mpsc};
+    /// use std::time::Duration;
+    ///
+    /// static ORDERED: Signal<String> = Signal::new();
+    ///
+    /// let queue = Queue::bounded(8)?;
+    /// let (started, has_started) = mpsc::channel();
+    /// let (release, released) = mpsc::channel::<()>();
+    /// let released = Mutex::new(released);
+    /// ORDERED.options().queued(&queue).connect(move |_sender, _order| {
+    ///     started.send(()).unwrap();
+    ///     let _ = released.lock().unwrap().recv();
+    /// });
+    /// ORDERED.send(Sender::NONE, &"tea".to_string());
+    /// ORDERED.send(Sender::NONE, &"milk".to_string());
+    /// has_started.recv().unwrap();
+    /// let report = queue.shutdown(Duration::ZERO).unwrap();
+    /// assert_eq!(report.still_running, 1);
+    /// assert_eq!(report.undelivered[0].event::<String>().unwrap(), "milk");
+    /// drop(release);
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn shutdown(&self, timeout: Duration) -> Result<ShutdownReport, QueueWaitError> {
         let pool = &self.0.pool;
         pool.check_not_inside()?;
@@ -243,7 +274,7 @@ impl Queue {
         self.0.pool.lines.iter().all(Line::is_closed)
     }
 
-    /// The counters, at one moment. Lock-free: one look at each, worker by worker.
+    /// The counters. Lock-free: one look at each, worker by worker, so not all of one moment.
     pub fn stats(&self) -> QueueStats {
         let mut stats = QueueStats::default();
         for line in &self.0.pool.lines {

@@ -36,11 +36,12 @@ pub(super) fn run(pool: &Pool, line: usize) {
 /// ends here: it concerns neither the worker nor who happens to push.
 pub(super) fn discard(job: Job) {
     let Job { receiver, sent } = job;
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(sent))) {
-        report::event_panicked(payload);
-    }
     let id = receiver.id();
+    // The receiver first: an event's destructor may wait until it has gone.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(receiver))) {
         report::destructor_panicked(id, payload);
+    }
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(sent))) {
+        report::event_panicked(payload);
     }
 }

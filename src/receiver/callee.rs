@@ -27,11 +27,11 @@ pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
     /// Whether `call_slice` is one call.
     const TAKES_SLICES: bool = false;
 
-    /// Runs the receiver. For a weak one only while its target is pinned, for an async one
-    /// never.
+    /// Runs the receiver. For a weak one only while its target is pinned, for an async or a
+    /// queued one never.
     fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R;
 
-    /// Starts the receiver where [`Kind::is_started`].
+    /// Starts a receiver that an async send awaits: [`Kind::Awaited`] or [`Kind::Offloaded`].
     #[cfg(feature = "async")]
     fn start<'a>(
         &'a self,
@@ -59,6 +59,12 @@ pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
     #[cfg(feature = "queue")]
     fn deliver(&self, _sent: &(dyn Any + Send + Sync)) {
         unreachable!("only queued receivers are delivered to")
+    }
+
+    /// Whether what the receiver still has to do can end only on this thread, or on one like
+    /// it.
+    fn waits_for_this_thread(&self) -> bool {
+        false
     }
 
     /// Keeps a weak receiver's target alive; `None` if it has died.
@@ -284,6 +290,10 @@ where
         queue::enqueue(&self.queue, entry, sender, event, shared)
     }
 
+    fn waits_for_this_thread(&self) -> bool {
+        self.queue.is_inside_worker()
+    }
+
     fn deliver(&self, sent: &(dyn Any + Send + Sync)) {
         let (sender, event) = queue::unpack::<E>(sent);
         (self.receiver)(sender, event);
@@ -319,6 +329,10 @@ where
         shared: &mut Shared,
     ) -> R {
         queue::enqueue(&self.queue, entry, sender, event, shared)
+    }
+
+    fn waits_for_this_thread(&self) -> bool {
+        self.queue.is_inside_worker()
     }
 
     fn deliver(&self, sent: &(dyn Any + Send + Sync)) {

@@ -420,7 +420,7 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Attached for Slot<E, R, C> {
     }
 
     fn is_inside(&self) -> bool {
-        nesting::is_inside(self.about.hub.as_ptr())
+        nesting::is_inside(self.about.hub.as_ptr()) || self.callee.waits_for_this_thread()
     }
 
     fn watch(&self) -> Arc<Quiet> {

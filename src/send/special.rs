@@ -22,8 +22,28 @@ const DISCARDS: usize = 8;
 
 /// As [`super::walk`], in two groups: first those that are called or handed to their
 /// queue, then those that are awaited.
-#[cold]
+#[inline(never)]
 pub(super) fn walk<E: Event, R: 'static, B>(
+    hub: &Hub<Table<E, R>>,
+    selection: &Selection<'_, E, R>,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+    turns: &mut impl Turns<E, R, B>,
+) -> ControlFlow<B> {
+    #[cfg(feature = "queue")]
+    if let Some(run) = selection.called_or_queued() {
+        let mut shared = Shared::default();
+        return run
+            .iter()
+            .try_for_each(|entry| turns.visit(Turn::or_enqueue(entry, &mut shared)));
+    }
+    walk_any(hub, selection, sender, event, turns)
+}
+
+/// On its own for its large frame.
+#[cold]
+#[inline(never)]
+fn walk_any<E: Event, R: 'static, B>(
     hub: &Hub<Table<E, R>>,
     selection: &Selection<'_, E, R>,
     sender: &Sender<'_>,

@@ -280,7 +280,7 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
     }
 
     /// Whether some may be dead or spent.
-    #[cfg(feature = "async")]
+    #[cfg(any(feature = "async", feature = "queue"))]
     pub(crate) fn has_mortal(&self) -> bool {
         self.any.mortal + self.own.map_or(0, |own| own.mortal) != 0
     }
@@ -307,6 +307,20 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
             Some(run) => run.iter().for_each(each),
             None => self.iter().for_each(&mut each),
         }
+    }
+
+    /// All of them, where they are one array and each is called or queued, whatever
+    /// happens meanwhile.
+    #[cfg(feature = "queue")]
+    pub(crate) fn called_or_queued(&self) -> Option<&'t [Entry<E, R>]> {
+        #[cfg(feature = "async")]
+        if self.awaited() > 0 {
+            return None;
+        }
+        if self.has_mortal() {
+            return None;
+        }
+        Some(self.only_list()?.flat()?)
     }
 
     /// All of them, where they are one list and can simply be called.
