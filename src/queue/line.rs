@@ -23,8 +23,9 @@ use super::sync::{AtomicU64, Channel, Condvar, Mutex, Ordering, Waiter, lock, wa
 #[non_exhaustive]
 pub enum Overflow {
     /// The sender waits for room: the default, since it alone loses nothing and fails
-    /// nothing. In an async send that blocks the executor's thread. On a worker of the same queue, where that might be a wait for itself, the
-    /// push is refused with [`QueueError::WouldDeadlock`](crate::QueueError::WouldDeadlock).
+    /// nothing. In an async send that blocks the executor's thread. On a worker of the same
+    /// queue, where that might be a wait for itself, the push is refused with
+    /// [`QueueError::WouldDeadlock`](crate::QueueError::WouldDeadlock).
     #[default]
     Block,
     /// What is being pushed is dropped, and counted.

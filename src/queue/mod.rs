@@ -173,9 +173,8 @@ impl Queue {
     ///
     /// Blocking, for as long as the receivers take. Of the events that are sent meanwhile, by
     /// receivers too, it may wait for some, but it ends however many follow (in a queue that is
-    /// being shut down it waits for all). Any
-    /// number of threads may flush at a time. What a receiver sends to *another* queue is
-    /// that queue's: flush it after this one.
+    /// being shut down it waits for all). Any number of threads may flush at a time. What a
+    /// receiver sends to *another* queue is that queue's: flush it after this one.
     ///
     /// # Errors
     ///
