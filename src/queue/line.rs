@@ -16,7 +16,7 @@
 use std::mem;
 use std::time::Instant;
 
-use super::sync::{AtomicU64, Channel, Condvar, Mutex, Ordering, Waiter, lock, wait};
+use super::sync::{AtomicU64, CachePadded, Channel, Condvar, Mutex, Ordering, Waiter, lock, wait};
 
 /// What a push does when its line is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -55,10 +55,11 @@ const ONE: u64 = 8;
 /// One worker's items, in the order in which they came.
 pub(crate) struct Line<T> {
     channel: Channel<Parcel<T>>,
-    /// How many tickets were taken; the flags of the line.
-    tickets: AtomicU64,
+    /// How many tickets were taken; the flags of the line. Padded: senders write it for each
+    /// item, and the worker what comes next.
+    tickets: CachePadded<AtomicU64>,
     /// What the worker has delivered, by the round's bit. Only the worker counts here.
-    delivered: [AtomicU64; 2],
+    delivered: CachePadded<[AtomicU64; 2]>,
     /// What was settled otherwise, by the round's bit.
     aside: [AtomicU64; 2],
     dropped: AtomicU64,
@@ -163,8 +164,8 @@ impl<T> Line<T> {
         let zero = || AtomicU64::new(0);
         Line {
             channel: Channel::new(capacity),
-            tickets: zero(),
-            delivered: [zero(), zero()],
+            tickets: CachePadded::new(zero()),
+            delivered: CachePadded::new([zero(), zero()]),
             aside: [zero(), zero()],
             dropped: zero(),
             rejected: zero(),
@@ -416,7 +417,7 @@ impl<T> Line<T> {
     /// start nothing any more.
     pub(crate) fn give_up(&self) -> LeftOver<T> {
         let _alone = lock(&self.drain);
-        for word in &self.delivered {
+        for word in self.delivered.iter() {
             // Acquire: with the release in `start`, so that what the worker runs is older
             // than what is taken out here. Row Q2.
             word.fetch_or(GIVEN_UP, Ordering::Acquire);
@@ -561,7 +562,7 @@ impl<T> Line<T> {
             depth: 0,
             running: 0,
         };
-        for word in &self.delivered {
+        for word in self.delivered.iter() {
             // Acquire: as above. Row Q3.
             let seen = word.load(Ordering::Acquire);
             counts.delivered += seen / ONE;

@@ -9,6 +9,8 @@ use std::thread::yield_now;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
 
+pub(crate) use crossbeam_utils::CachePadded;
+
 pub(crate) use crate::table::sync::{AtomicU64, Condvar, Mutex, Ordering, lock, wait};
 
 /// Who waits for a call of [`Channel::wake`].

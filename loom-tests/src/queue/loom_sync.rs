@@ -8,6 +8,7 @@ pub(crate) use crate::loom_sync::{Condvar, Ground, Mutex, Ordering, Spawned, loc
 mod channel;
 
 pub(crate) use channel::{Channel, Waiter};
+pub(crate) use crossbeam_utils::CachePadded;
 
 /// With a tick before each access: see `crate::loom_sync`.
 pub(crate) struct AtomicU64 {

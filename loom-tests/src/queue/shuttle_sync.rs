@@ -8,3 +8,4 @@ pub(crate) use crate::shuttle_sync::{
 mod channel;
 
 pub(crate) use channel::{Channel, Waiter};
+pub(crate) use crossbeam_utils::CachePadded;
