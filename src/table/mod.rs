@@ -12,6 +12,7 @@ mod senders;
 pub(crate) mod sync;
 pub(crate) mod tree;
 
+use std::ops::{Add, Sub};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,14 +32,40 @@ pub(crate) struct Table<E: Event, R: 'static> {
     len: usize,
 }
 
-/// A list of receivers, and how many of them a send cannot simply call.
+/// A list of receivers, and what a send has to know of it beforehand.
 pub(crate) struct Receivers<E: Event, R: 'static> {
     list: List<Entry<E, R>>,
+    counts: Counts,
+}
+
+/// How many receivers need more of a send than a call.
+#[derive(Clone, Copy, Default)]
+struct Counts {
     special: usize,
     /// How many of those may be dead or spent.
     mortal: usize,
     /// How many an async send awaits.
     awaited: usize,
+}
+
+impl Counts {
+    fn of<E: Event, R: 'static>(entries: &[Entry<E, R>]) -> Self {
+        let mut counts = Counts::default();
+        for entry in entries {
+            counts.special += usize::from(entry.is_special());
+            counts.mortal += usize::from(entry.is_mortal());
+            counts.awaited += usize::from(entry.is_awaited());
+        }
+        counts
+    }
+
+    fn map2(self, other: Self, change: impl Fn(usize, usize) -> usize) -> Self {
+        Counts {
+            special: change(self.special, other.special),
+            mortal: change(self.mortal, other.mortal),
+            awaited: change(self.awaited, other.awaited),
+        }
+    }
 }
 
 /// The receivers of one sender.
@@ -53,9 +80,7 @@ impl<E: Event, R: 'static> Receivers<E, R> {
     fn empty() -> Self {
         Receivers {
             list: List::empty(),
-            special: 0,
-            mortal: 0,
-            awaited: 0,
+            counts: Counts::default(),
         }
     }
 
@@ -63,9 +88,7 @@ impl<E: Event, R: 'static> Receivers<E, R> {
     fn with(&self, added: &[Entry<E, R>]) -> Self {
         Receivers {
             list: self.list.with(added),
-            special: self.special + count(added, |entry| entry.is_special()),
-            mortal: self.mortal + count(added, |entry| entry.is_mortal()),
-            awaited: self.awaited + count(added, |entry| entry.is_awaited()),
+            counts: self.counts.map2(Counts::of(added), usize::add),
         }
     }
 
@@ -81,18 +104,9 @@ impl<E: Event, R: 'static> Receivers<E, R> {
         }
         Receivers {
             list,
-            special: self.special - count(removed, |entry| entry.is_special()),
-            mortal: self.mortal - count(removed, |entry| entry.is_mortal()),
-            awaited: self.awaited - count(removed, |entry| entry.is_awaited()),
+            counts: self.counts.map2(Counts::of(removed), usize::sub),
         }
     }
-}
-
-fn count<E: Event, R: 'static>(
-    entries: &[Entry<E, R>],
-    is: impl Fn(&Entry<E, R>) -> bool,
-) -> usize {
-    entries.iter().filter(|entry| is(entry)).count()
 }
 
 impl<E: Event, R: 'static> Table<E, R> {
@@ -222,7 +236,7 @@ impl<E: Event, R: 'static> Table<E, R> {
             }
         }
         let any = any.unwrap_or_else(|| self.any.with(&[]));
-        let is_plain = senders.is_empty() && any.special == 0;
+        let is_plain = senders.is_empty() && any.counts.special == 0;
         Table {
             plain: any.list.flat().filter(|_| is_plain).cloned(),
             any,
@@ -273,22 +287,27 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
         self.any.list.len() + self.own.map_or(0, |own| own.list.len())
     }
 
+    #[inline]
+    fn sum(&self, of: impl Fn(&Counts) -> usize) -> usize {
+        of(&self.any.counts) + self.own.map_or(0, |own| of(&own.counts))
+    }
+
     /// Whether some may be dead or spent, are queued or async, so that calling is not enough.
     #[inline]
     pub(crate) fn has_special(&self) -> bool {
-        self.any.special + self.own.map_or(0, |own| own.special) != 0
+        self.sum(|counts| counts.special) != 0
     }
 
     /// Whether some may be dead or spent.
     #[cfg(any(feature = "async", feature = "queue"))]
     pub(crate) fn has_mortal(&self) -> bool {
-        self.any.mortal + self.own.map_or(0, |own| own.mortal) != 0
+        self.sum(|counts| counts.mortal) != 0
     }
 
     /// How many an async send awaits.
     #[cfg(feature = "async")]
     pub(crate) fn awaited(&self) -> usize {
-        self.any.awaited + self.own.map_or(0, |own| own.awaited)
+        self.sum(|counts| counts.awaited)
     }
 
     /// All of them, where they are one array and all are awaited by an async send.
