@@ -11,9 +11,9 @@ use crate::event::{Event, OwnedEvent};
 #[cfg(feature = "async")]
 use crate::receiver::BoxFuture;
 use crate::receiver::Entry;
-use crate::receiver::callee::Queued;
 #[cfg(feature = "async")]
-use crate::receiver::callee::QueuedAsync;
+use crate::receiver::callee::Awaited;
+use crate::receiver::callee::{Queued, Strong};
 use crate::report;
 use crate::sender::Sender;
 
@@ -130,7 +130,7 @@ where
     {
         self.options.slot(Queued {
             queue: self.queue,
-            receiver,
+            receiver: Strong(receiver),
         })
     }
 }
@@ -181,9 +181,9 @@ where
     where
         F: for<'a> Fn(Sender<'a>, &'a E) -> BoxFuture<'a, ()> + Send + Sync + 'static,
     {
-        self.options.slot(QueuedAsync {
+        self.options.slot(Queued {
             queue: self.queue,
-            receiver,
+            receiver: Awaited(receiver),
         })
     }
 }

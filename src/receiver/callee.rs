@@ -259,62 +259,50 @@ where
     }
 }
 
-/// A function or closure that runs on a queue.
+/// A receiver that runs on a queue.
 #[cfg(feature = "queue")]
-pub(crate) struct Queued<F> {
+pub(crate) struct Queued<C> {
     pub(crate) queue: Queue,
-    pub(crate) receiver: F,
+    pub(crate) receiver: C,
+}
+
+/// What a queue's worker does with an event.
+#[cfg(feature = "queue")]
+pub(crate) trait Run<E>: Send + Sync + 'static {
+    type Function: 'static;
+
+    fn run(&self, sender: Sender<'_>, event: &E);
 }
 
 #[cfg(feature = "queue")]
-impl<E, R, F> Callee<E, R> for Queued<F>
-where
-    E: OwnedEvent + Clone + Send + Sync,
-    R: QueueAnswer + 'static,
-    F: Fn(Sender<'_>, &E) + Send + Sync + 'static,
-{
+impl<E, F: Fn(Sender<'_>, &E) + Send + Sync + 'static> Run<E> for Strong<F> {
     type Function = F;
-    const KIND: Kind = Kind::Queued;
 
-    fn call(&self, _sender: &Sender<'_>, _event: &E) -> R {
-        unreachable!("queued receivers are not called by a send")
-    }
-
-    fn enqueue(
-        &self,
-        entry: &Entry<E, R>,
-        sender: &Sender<'_>,
-        event: &E,
-        shared: &mut Shared,
-    ) -> R {
-        queue::enqueue(&self.queue, entry, sender, event, shared)
-    }
-
-    fn waits_for_this_thread(&self) -> bool {
-        self.queue.is_inside_worker()
-    }
-
-    fn deliver(&self, sent: &(dyn Any + Send + Sync)) {
-        let (sender, event) = queue::unpack::<E>(sent);
-        (self.receiver)(sender, event);
+    fn run(&self, sender: Sender<'_>, event: &E) {
+        (self.0)(sender, event);
     }
 }
 
-/// An async function or closure that runs on a queue.
 #[cfg(all(feature = "async", feature = "queue"))]
-pub(crate) struct QueuedAsync<F> {
-    pub(crate) queue: Queue,
-    pub(crate) receiver: F,
-}
-
-#[cfg(all(feature = "async", feature = "queue"))]
-impl<E, R, F> Callee<E, R> for QueuedAsync<F>
+impl<E, F> Run<E> for Awaited<F>
 where
-    E: OwnedEvent + Clone + Send + Sync,
-    R: QueueAnswer + 'static,
     F: for<'a> Fn(Sender<'a>, &'a E) -> BoxFuture<'a, ()> + Send + Sync + 'static,
 {
     type Function = F;
+
+    fn run(&self, sender: Sender<'_>, event: &E) {
+        crate::blocking::drive((self.0)(sender, event));
+    }
+}
+
+#[cfg(feature = "queue")]
+impl<E, R, C> Callee<E, R> for Queued<C>
+where
+    E: OwnedEvent + Clone + Send + Sync,
+    R: QueueAnswer + 'static,
+    C: Run<E>,
+{
+    type Function = C::Function;
     const KIND: Kind = Kind::Queued;
 
     fn call(&self, _sender: &Sender<'_>, _event: &E) -> R {
@@ -337,7 +325,7 @@ where
 
     fn deliver(&self, sent: &(dyn Any + Send + Sync)) {
         let (sender, event) = queue::unpack::<E>(sent);
-        crate::blocking::drive((self.receiver)(sender, event));
+        self.receiver.run(sender, event);
     }
 }
 
