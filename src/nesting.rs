@@ -86,7 +86,7 @@ impl Running {
     }
 
     /// Starts the destructor of a receiver of `hub`.
-    pub(crate) fn destructor<H>(hub: *const H) -> Self {
+    pub(crate) fn unchecked<H>(hub: *const H) -> Self {
         let outer = INNERMOST.get();
         let nested = if outer == NONE {
             NOT_NESTED

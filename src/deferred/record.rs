@@ -7,17 +7,17 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-#[cfg(feature = "async")]
-use crate::blocking;
 use crate::error::Failure;
 use crate::event::Event;
 #[cfg(feature = "async")]
-use crate::receiver::{BoxFuture, Entry, Kind};
+use crate::receiver::BoxFuture;
 use crate::report;
+#[cfg(feature = "async")]
+use crate::send::future::is_refused;
 use crate::sender::{Sender, SenderKey};
 use crate::signal::Signal;
 #[cfg(feature = "async")]
-use crate::table::publish::{Hub, is_live};
+use crate::table::publish::Hub;
 
 /// What is kept for one event, whatever its types.
 pub(super) trait Record {
@@ -140,12 +140,8 @@ where
         let Some(table) = snapshot.as_deref().and_then(Option::as_deref) else {
             return;
         };
-        let reached = table.peek(&self.sender());
-        let is_awaited =
-            |entry: &Entry<E, R>| entry.about().kind == Kind::Awaited && is_live(entry);
-        let is_async = reached.awaited() > 0 && reached.iter().any(is_awaited);
         assert!(
-            !is_async || !blocking::is_forbidden(),
+            !is_refused(&table.peek(&self.sender())),
             "an event of a signal with async receivers was committed with a blocking `commit` on \
              a thread that runs an executor: await `commit_async` instead; the event is still \
              in the buffer"

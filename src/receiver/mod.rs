@@ -460,7 +460,7 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Drop for Slot<E, R, C> {
     /// Runs on whichever thread lets go last, a sender's maybe: so a panic of the user's
     /// destructor stops here instead of travelling into code that has no part in it.
     fn drop(&mut self) {
-        let _running = Running::destructor(self.about.hub.as_ptr());
+        let _running = Running::unchecked(self.about.hub.as_ptr());
         let callee = &mut self.callee;
         // SAFETY: `ManuallyDrop::drop` wants a value that is not used or dropped again;
         // this is the only call, in the destructor of the only owner.

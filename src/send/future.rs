@@ -1,7 +1,7 @@
 //! Sends with async receivers: awaited by an async send, driven to their end by others.
 
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
@@ -115,12 +115,7 @@ pub(crate) async fn gather<E: Event, R: 'static>(
     let mut discards = Discards::of(hub);
     let mut responses = RobustResponses::with_capacity(selection.len());
     call_inline(selection, &pins, &mut discards, |entry, turn| {
-        let call = AssertUnwindSafe(|| call(turn, sender, event));
-        let outcome = if robust {
-            catch_unwind(call)
-        } else {
-            Ok(call())
-        };
+        let outcome = robust::catch_if(robust, || call(turn, sender, event));
         robust::keep(&mut responses, entry, outcome);
         ControlFlow::<()>::Continue(())
     });
@@ -261,16 +256,20 @@ pub(super) fn drive<E: Event, R: 'static, B, T: Turns<E, R, B>>(
     })
 }
 
-/// Refuses a send that would have to block a thread on which an executor runs.
-///
-/// # Panics
-///
-/// If one of the receivers is async and this is such a thread.
-pub(super) fn refuse_on_an_executor<E: Event, R: 'static>(selection: &Selection<'_, E, R>) {
+/// Whether a blocking send would have to block a thread on which an executor runs: one of
+/// the receivers is async, and this is such a thread.
+pub(crate) fn is_refused<E: Event, R: 'static>(selection: &Selection<'_, E, R>) -> bool {
     // A dead one that had it refused would be met, and taken out, by no send.
     let is_awaited = |entry: &Entry<E, R>| entry.about().kind == Kind::Awaited && is_live(entry);
+    selection.awaited() > 0 && selection.iter().any(is_awaited) && blocking::is_forbidden()
+}
+
+/// # Panics
+///
+/// If the send [`is_refused`].
+pub(super) fn refuse_on_an_executor<E: Event, R: 'static>(selection: &Selection<'_, E, R>) {
     assert!(
-        selection.awaited() == 0 || !selection.iter().any(is_awaited) || !blocking::is_forbidden(),
+        !is_refused(selection),
         "a signal with async receivers was sent with a blocking `send` on a thread that runs an \
          executor: await `asend`, `asend_robust` or `try_asend` instead; no receiver has run"
     );
@@ -296,12 +295,8 @@ fn start<'t, E: Event, R: 'static>(
         futures: Vec::new(),
     };
     let _ = for_each_live(selection, pins, discards, group, |entry, pin| {
-        let start = AssertUnwindSafe(|| entry.start(entry, pin, sender, event));
-        let running = if robust {
-            catch_unwind(start)
-        } else {
-            Ok(start())
-        };
+        let start = || entry.start(entry, pin, sender, event);
+        let running = robust::catch_if(robust, start);
         started.receivers.push(entry);
         started.futures.push(Outcome::of(entry, running, robust));
         ControlFlow::<()>::Continue(())
@@ -416,7 +411,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.part.is_some() {
-                let _running = Running::destructor(*this.hub);
+                let _running = Running::unchecked(*this.hub);
                 this.part.set(None);
             }
         }

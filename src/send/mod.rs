@@ -257,15 +257,12 @@ fn count_selected<E: Event, R: 'static>(
         return list.len();
     }
     let mut called = 0;
-    let _ = walk(hub, &selection, sender, event, &mut |turn: Turn<
-        '_,
-        E,
-        R,
-    >| {
+    let mut call = |turn: Turn<'_, E, R>| {
         called += 1;
         turn.take(sender, event);
         ControlFlow::<()>::Continue(())
-    });
+    };
+    let _ = walk(hub, &selection, sender, event, &mut call);
     called
 }
 
@@ -305,16 +302,13 @@ fn keep<E: Event, R: 'static, S: Snapshot<E, R>>(
     };
     let selection = table.select(sender);
     let mut responses = Responses::with_capacity(selection.len());
-    let _ = walk(hub, &selection, sender, event, &mut |turn: Turn<
-        '_,
-        E,
-        R,
-    >| {
+    let mut call = |turn: Turn<'_, E, R>| {
         let receiver = turn.receiver;
         let value = turn.take(sender, event);
         responses.push(|| receiver.id(), value);
         ControlFlow::<()>::Continue(())
-    });
+    };
+    let _ = walk(hub, &selection, sender, event, &mut call);
     responses
 }
 
@@ -333,11 +327,6 @@ pub(crate) fn each<E: Event, R: 'static, B, S: Snapshot<E, R>>(
         return ControlFlow::Continue(());
     };
     let selection = table.select(sender);
-    walk(hub, &selection, sender, event, &mut |turn: Turn<
-        '_,
-        E,
-        R,
-    >| {
-        each(turn.receiver.id(), turn.take(sender, event))
-    })
+    let mut call = |turn: Turn<'_, E, R>| each(turn.receiver.id(), turn.take(sender, event));
+    walk(hub, &selection, sender, event, &mut call)
 }

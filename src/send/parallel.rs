@@ -13,8 +13,9 @@ use rayon::iter::{
 };
 use smallvec::SmallVec;
 
+use super::robust::{self, Outcomes};
 use super::special::{Discards, Group, Pins, for_each_live};
-use super::{Shared, Turn, Turns, call_or_enqueue, robust, walk};
+use super::{Shared, call_or_enqueue, walk};
 use crate::event::Event;
 use crate::nesting::{self, Running};
 use crate::receiver::{Entry, Kind};
@@ -52,11 +53,7 @@ where
         return RobustResponses::new();
     };
     let selection = table.select(sender);
-    let mut outcomes = Outcomes::<_, _, ROBUST> {
-        sender,
-        event,
-        responses: RobustResponses::with_capacity(selection.len()),
-    };
+    let mut outcomes = Outcomes::<_, _, ROBUST>::of(&selection, sender, event);
     let _ = if is_worth_it(&selection) {
         fan_out(hub, &selection, &mut outcomes)
     } else {
@@ -69,35 +66,6 @@ where
 fn is_worth_it<E: Event, R: 'static>(selection: &Selection<'_, E, R>) -> bool {
     let called = |entry: &&Entry<E, R>| !entry.about().kind.is_special();
     selection.iter().filter(called).nth(FEWEST - 1).is_some() && rayon::current_num_threads() > 1
-}
-
-/// Every outcome so far.
-struct Outcomes<'s, 'e, E: Event, R: 'static, const ROBUST: bool> {
-    sender: &'s Sender<'s>,
-    event: &'s E::Args<'e>,
-    responses: RobustResponses<R>,
-}
-
-impl<E: Event, R: 'static, const ROBUST: bool> Turns<E, R, Infallible>
-    for Outcomes<'_, '_, E, R, ROBUST>
-{
-    const ROBUST: bool = ROBUST;
-
-    fn visit(&mut self, mut turn: Turn<'_, E, R>) -> ControlFlow<Infallible> {
-        let receiver = turn.receiver;
-        if ROBUST && let Some(failure) = turn.failure() {
-            self.responses.push_failure(failure);
-            return ControlFlow::Continue(());
-        }
-        let take = AssertUnwindSafe(|| turn.take(self.sender, self.event));
-        let outcome = if ROBUST {
-            catch_unwind(take)
-        } else {
-            Ok(take())
-        };
-        robust::keep(&mut self.responses, receiver, outcome);
-        ControlFlow::Continue(())
-    }
 }
 
 /// As [`walk`], with the receivers that are called on the pool. On its own for its large
@@ -147,7 +115,7 @@ where
             return None;
         }
         // Not counted as a send inside others: the one that it is part of has been.
-        let _running = (!nesting::is_inside(hub)).then(|| Running::destructor(hub));
+        let _running = (!nesting::is_inside(hub)).then(|| Running::unchecked(hub));
         panics.catch(at, || receiver.call(sender, event))
     };
     let is_queued = |receiver: &Entry<E, R>| receiver.about().kind == Kind::Queued;

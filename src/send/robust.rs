@@ -13,8 +13,8 @@ use crate::receiver::Entry;
 use crate::report;
 use crate::responses::RobustResponses;
 use crate::sender::Sender;
-use crate::table::Table;
 use crate::table::publish::Hub;
+use crate::table::{Selection, Table};
 
 use super::{Snapshot, Turn, Turns, walk};
 
@@ -32,34 +32,56 @@ pub(crate) fn collect<E: Event, R: 'static, S: Snapshot<E, R>>(
         return RobustResponses::new();
     };
     let selection = table.select(sender);
-    let mut outcomes = Outcomes {
-        sender,
-        event,
-        responses: RobustResponses::with_capacity(selection.len()),
-    };
+    let mut outcomes = Outcomes::<_, _, true>::of(&selection, sender, event);
     let _ = walk(hub, &selection, sender, event, &mut outcomes);
     outcomes.responses
 }
 
-/// Every outcome so far.
-struct Outcomes<'s, 'e, E: Event, R: 'static> {
-    sender: &'s Sender<'s>,
-    event: &'s E::Args<'e>,
-    responses: RobustResponses<R>,
+/// Every answer so far or, if `ROBUST`, every outcome.
+pub(super) struct Outcomes<'s, 'e, E: Event, R: 'static, const ROBUST: bool> {
+    pub(super) sender: &'s Sender<'s>,
+    pub(super) event: &'s E::Args<'e>,
+    pub(super) responses: RobustResponses<R>,
 }
 
-impl<E: Event, R: 'static> Turns<E, R, Infallible> for Outcomes<'_, '_, E, R> {
-    const ROBUST: bool = true;
+impl<'s, 'e, E: Event, R: 'static, const ROBUST: bool> Outcomes<'s, 'e, E, R, ROBUST> {
+    pub(super) fn of(
+        selection: &Selection<'_, E, R>,
+        sender: &'s Sender<'s>,
+        event: &'s E::Args<'e>,
+    ) -> Self {
+        Outcomes {
+            sender,
+            event,
+            responses: RobustResponses::with_capacity(selection.len()),
+        }
+    }
+}
+
+impl<E: Event, R: 'static, const ROBUST: bool> Turns<E, R, Infallible>
+    for Outcomes<'_, '_, E, R, ROBUST>
+{
+    const ROBUST: bool = ROBUST;
 
     fn visit(&mut self, mut turn: Turn<'_, E, R>) -> ControlFlow<Infallible> {
         let receiver = turn.receiver;
-        if let Some(failure) = turn.failure() {
+        if ROBUST && let Some(failure) = turn.failure() {
             self.responses.push_failure(failure);
             return ControlFlow::Continue(());
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| turn.take(self.sender, self.event)));
+        let outcome = catch_if(ROBUST, || turn.take(self.sender, self.event));
         keep(&mut self.responses, receiver, outcome);
         ControlFlow::Continue(())
+    }
+}
+
+/// Runs it; if `robust`, a panic ends here.
+#[inline]
+pub(super) fn catch_if<T>(robust: bool, run: impl FnOnce() -> T) -> thread::Result<T> {
+    if robust {
+        catch_unwind(AssertUnwindSafe(run))
+    } else {
+        Ok(run())
     }
 }
 
