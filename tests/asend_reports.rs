@@ -2,18 +2,16 @@
 //! finished, once; and each panic is told once, however the send ends.
 #![cfg(all(feature = "async", feature = "tracing"))]
 
-use std::fmt;
+mod listener;
+
 use std::future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use fanfare::{BoxFuture, Connection, Sender, Signal};
+use listener::{Listener, told};
 use smol::future::yield_now;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
 
 type Asked = Signal<(), Result<u32, &'static str>>;
 
@@ -38,13 +36,6 @@ const WAYS: [fn(&Asked) -> Sent<'_>; 3] = [
 
 fn poll<T>(send: &mut Pin<Box<impl Future<Output = T> + ?Sized>>) -> Poll<T> {
     send.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// What is told while `run` runs.
-fn told(run: impl FnOnce()) -> Vec<String> {
-    let listener = Listener::default();
-    tracing::subscriber::with_default(listener.clone(), run);
-    std::mem::take(&mut listener.told.lock().unwrap())
 }
 
 #[test]
@@ -223,51 +214,5 @@ fn a_listener_that_panics_fails_no_send() {
                 assert!(poll(&mut way(&signal)).is_pending());
             }
         });
-    }
-}
-
-#[derive(Clone, Default)]
-struct Listener {
-    told: Arc<Mutex<Vec<String>>>,
-    panics_when_asked: bool,
-    panics_when_told: bool,
-}
-
-impl Subscriber for Listener {
-    fn register_callsite(&self, _: &'static Metadata<'static>) -> tracing::subscriber::Interest {
-        tracing::subscriber::Interest::sometimes()
-    }
-
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        assert!(!self.panics_when_asked, "a listener of its own faults");
-        *metadata.level() <= Level::WARN
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        assert!(!self.panics_when_told, "a listener of its own faults");
-        let metadata = event.metadata();
-        let mut text = Text(format!("{} {}: ", metadata.level(), metadata.target()));
-        event.record(&mut text);
-        self.told.lock().unwrap().push(text.0);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-struct Text(String);
-
-impl Visit for Text {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0 += &format!("{field}={value:?} ");
     }
 }

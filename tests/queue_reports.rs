@@ -1,14 +1,12 @@
 //! With the feature `tracing`, each panic on a worker is told once.
 #![cfg(all(feature = "queue", feature = "tracing"))]
 
-use std::fmt;
-use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex};
+mod listener;
 
-use fanfare::{Event as Sendable, Queue, Sender, Signal};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use std::panic::resume_unwind;
+
+use fanfare::{Event, Queue, Sender, Signal};
+use listener::Listener;
 
 /// Panics as it is dropped, if it is a clone.
 struct Fragile {
@@ -29,7 +27,7 @@ impl Drop for Fragile {
     }
 }
 
-impl Sendable for Fragile {
+impl Event for Fragile {
     type Args<'a> = Fragile;
 }
 
@@ -38,7 +36,7 @@ impl Sendable for Fragile {
 fn each_panic_on_a_worker_is_told_once_and_the_worker_goes_on() {
     let listener = Listener::default();
     tracing::subscriber::set_global_default(listener.clone()).unwrap();
-    let told = || std::mem::take(&mut *listener.told.lock().unwrap());
+    let told = || listener.take();
     let queue = Queue::bounded(16).unwrap();
 
     let signal = Signal::<u32>::new();
@@ -89,42 +87,4 @@ fn each_panic_on_a_worker_is_told_once_and_the_worker_goes_on() {
 
     let stats = queue.stats();
     assert_eq!((stats.delivered, stats.panicked), (4, 2));
-}
-
-#[derive(Clone, Default)]
-struct Listener {
-    told: Arc<Mutex<Vec<String>>>,
-}
-
-impl Subscriber for Listener {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() == Level::ERROR
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let metadata = event.metadata();
-        let mut text = Text(format!("{} {}: ", metadata.level(), metadata.target()));
-        event.record(&mut text);
-        self.told.lock().unwrap().push(text.0);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-struct Text(String);
-
-impl Visit for Text {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0 += &format!("{field}={value:?} ");
-    }
 }
