@@ -78,6 +78,15 @@ fn runs_tokio() -> bool {
         .is_err()
 }
 
+/// Whether this thread drives `runtime`, and no other does: what waits for it on this thread
+/// waits for ever.
+#[cfg(all(feature = "queue", feature = "tokio"))]
+pub(crate) fn is_its_only_thread(runtime: &Handle) -> bool {
+    runtime.runtime_flavor() == RuntimeFlavor::CurrentThread
+        && Handle::try_current().is_ok_and(|current| current.id() == runtime.id())
+        && runs_tokio()
+}
+
 #[cfg(not(feature = "tokio"))]
 fn runs_tokio() -> bool {
     false

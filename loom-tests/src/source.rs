@@ -10,6 +10,7 @@ const CALLEE: &str = include_str!("../../src/receiver/callee.rs");
 const CONNECTION: &str = include_str!("../../src/connection.rs");
 const SYNC: &str = include_str!("../../src/table/sync.rs");
 const QUEUE: &str = include_str!("../../src/queue/mod.rs");
+const QUEUE_POOL: &str = include_str!("../../src/queue/pool.rs");
 const QUEUE_SYNC: &str = include_str!("../../src/queue/sync.rs");
 const QUEUE_WORKER: &str = include_str!("../../src/queue/worker.rs");
 
@@ -99,8 +100,12 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
             "pool.close();",
             "if pool.lines.iter().all(|line| line.wait_settled(deadline)) { return Ok(report); }",
             "for line in &pool.lines { let left_over = line.give_up();",
-            "self.lines.iter().for_each(Line::close);",
         ],
+    ),
+    (
+        "queue/pool.rs",
+        QUEUE_POOL,
+        &["self.lines.iter().for_each(Line::close);"],
     ),
     (
         "queue/sync.rs",

@@ -4,7 +4,8 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
-use super::{Job, Queue, QueueError, Sent};
+use super::pool::{Handle, Job, Sent};
+use super::{Queue, QueueError};
 use crate::connect::{ConnectOptions, Prepared};
 use crate::connection::Connection;
 use crate::event::{Event, OwnedEvent};
@@ -92,7 +93,7 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     pub fn queued(self, queue: &Queue) -> QueuedOptions<'s, E, R> {
         QueuedOptions {
             options: self,
-            queue: queue.clone(),
+            queue: Arc::clone(queue.handle()),
         }
     }
 }
@@ -102,7 +103,7 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
 #[must_use = "options do nothing until `connect` or `prepare`"]
 pub struct QueuedOptions<'s, E: Event, R: 'static = ()> {
     options: ConnectOptions<'s, E, R>,
-    queue: Queue,
+    queue: Arc<Handle>,
 }
 
 impl<E, R> QueuedOptions<'_, E, R>
@@ -232,7 +233,7 @@ pub(crate) fn unpack<E: OwnedEvent>(sent: &(dyn Any + Send + Sync)) -> (Sender<'
 
 /// Hands the event of one send to the queue of one receiver.
 pub(crate) fn enqueue<E, R>(
-    queue: &Queue,
+    queue: &Handle,
     entry: &Entry<E, R>,
     sender: &Sender<'_>,
     event: &E,
@@ -253,9 +254,9 @@ where
 }
 
 /// Which worker gets it: always the same for a receiver and a sender.
-fn lane<E: Event, R: 'static>(queue: &Queue, entry: &Entry<E, R>, sender: &Sender<'_>) -> u64 {
+fn lane<E: Event, R: 'static>(queue: &Handle, entry: &Entry<E, R>, sender: &Sender<'_>) -> u64 {
     static HASHER: OnceLock<ahash::RandomState> = OnceLock::new();
-    if queue.workers() == 1 {
+    if queue.has_one_worker() {
         return 0;
     }
     let hasher = HASHER.get_or_init(ahash::RandomState::new);

@@ -70,6 +70,14 @@ pub enum QueueWaitError {
         /// The queue's name.
         queue: Arc<str>,
     },
+    /// The queue's workers run in a current-thread runtime of tokio's, and the caller is the
+    /// thread that drives it: their timers, inputs and outputs would wait for the caller.
+    /// Nothing was changed.
+    #[non_exhaustive]
+    OnItsRuntime {
+        /// The queue's name.
+        queue: Arc<str>,
+    },
     /// Not everything was delivered when the time was up.
     #[non_exhaustive]
     Timeout {
@@ -87,6 +95,11 @@ impl fmt::Display for QueueWaitError {
                 f,
                 "the caller is a worker of queue {queue:?} and would wait for itself: flush or shut \
                  down from another thread"
+            ),
+            QueueWaitError::OnItsRuntime { queue } => write!(
+                f,
+                "the caller drives the current-thread runtime that the workers of queue {queue:?} \
+                 wait for: flush or shut down in `spawn_blocking`, or use a multi-threaded runtime"
             ),
             QueueWaitError::Timeout { queue, waited } => write!(
                 f,

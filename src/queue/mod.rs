@@ -1,63 +1,40 @@
 //! Background delivery: receivers that run on a queue's own threads.
 //!
-//! * here: `Queue`, which users hold, and what the dispatcher gives it.
-//! * `connect`: connecting receivers that run here.
+//! * here: `Queue`, which users hold; `builder`: how they describe one.
+//! * `connect`: connecting receivers that run here, and giving their events to the queue.
+//! * `pool`: what the handles and the workers of a queue share.
 //! * `line`: what decides about concurrency.
 //! * `worker`: the threads.
 //! * `shutdown`, `error`: what is left, and what goes wrong.
 
+mod builder;
 mod connect;
 mod error;
 pub(crate) mod line;
+mod pool;
 mod shutdown;
 pub(crate) mod sync;
 #[cfg(test)]
 mod tests;
 mod worker;
 
-use std::any::Any;
-use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::mem;
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::receiver::ReceiverId;
-use crate::report;
-use crate::sender::SenderKey;
 use crate::table::sync::lock;
 
+pub use builder::QueueBuilder;
 pub use connect::{QueueAnswer, QueuedOptions};
 pub(crate) use connect::{Shared, enqueue, unpack};
 pub use error::{QueueError, QueueWaitError};
 pub use line::Overflow;
+pub(crate) use pool::{Deliver, Handle};
 pub use shutdown::{ShutdownReport, Undelivered};
 
-use line::{Line, Pushed, Refusal};
-
-/// What a worker runs: one receiver with what one send gave it.
-pub(crate) struct Job {
-    pub(crate) receiver: Arc<dyn Deliver>,
-    pub(crate) sent: Arc<dyn Any + Send + Sync>,
-}
-
-/// A queued receiver.
-pub(crate) trait Deliver: Send + Sync {
-    /// Runs the receiver. May panic: the worker catches and reports it.
-    fn deliver(&self, sent: &(dyn Any + Send + Sync));
-
-    fn id(&self) -> ReceiverId;
-
-    fn name(&self) -> Cow<'static, str>;
-}
-
-/// What all queued receivers of one send share.
-pub(crate) struct Sent<E> {
-    pub(crate) sender: Option<SenderKey>,
-    pub(crate) event: E,
-}
+use pool::{Pool, Users};
 
 /// Worker threads, and a line of events for each, on which receivers run in the background.
 ///
@@ -77,17 +54,15 @@ pub(crate) struct Sent<E> {
 /// **Panics.** One in a receiver is caught, counted and, with the feature `tracing`, reported
 /// once. The worker goes on. So it does when an event's or a receiver's destructor panics.
 ///
-/// **The end.** Nothing that was accepted is lost silently. [`shutdown`](Queue::shutdown)
-/// delivers what is inside and returns what it could not deliver in time. Without it, a queue
-/// lives until everything inside has been delivered: an event in it holds its receiver, and
-/// that holds a handle. So a program that forgets the shutdown gets all of its work done, and
-/// not a part of it. Where the last handle is dropped, the queue accepts nothing more, and the
-/// drop waits until the worker threads have ended; but not where it is dropped on one of these,
-/// and not after a shutdown.
+/// **The end.** [`shutdown`](Queue::shutdown) delivers what is inside and returns what it could
+/// not deliver in time. Without it, dropping the last `Queue` of a program's own
+/// [flushes](Queue::flush): the drop waits until what is inside has been delivered, however long
+/// the receivers take. The receivers stay connected and go on being served; when they have gone as
+/// well, the worker threads end.
 ///
-/// A `static` is never dropped, nor are the handles of the receivers that are connected to it.
-/// So **before `main` returns, call `shutdown` or [`flush`](Queue::flush)**, or the process ends
-/// with events undelivered.
+/// **What is still inside when the process ends is lost, without a word.** So keep a `Queue` until
+/// `main` returns, or call `shutdown` or `flush` there. No drop waits after a shutdown, on a worker
+/// of the queue, where `flush` would be refused, and of a `Queue` in a `static` or in a receiver.
 ///
 /// ```
 /// use fanfare::{Overflow, Queue};
@@ -99,23 +74,7 @@ pub(crate) struct Sent<E> {
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Clone)]
-pub struct Queue(Arc<Handle>);
-
-/// What the handles of one queue share.
-struct Handle {
-    pool: Arc<Pool>,
-    /// Until a shutdown: after one, nobody waits for them.
-    threads: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// What the handles share with the workers.
-struct Pool {
-    name: Arc<str>,
-    capacity: Option<usize>,
-    overflow: Overflow,
-    /// One for each worker.
-    lines: Box<[Line<Job>]>,
-}
+pub struct Queue(Arc<Users>);
 
 impl Queue {
     /// A queue with one worker and room for so many events, whose senders wait when it is
@@ -135,36 +94,16 @@ impl Queue {
 
     /// Starts the description of a queue.
     pub fn builder() -> QueueBuilder {
-        QueueBuilder {
-            name: String::from("queue"),
-            capacity: Some(DEFAULT_CAPACITY),
-            workers: 1,
-            overflow: Overflow::default(),
-            #[cfg(feature = "tokio")]
-            runtime: None,
-        }
+        QueueBuilder::new()
     }
 
-    /// Gives a job to the worker that `lane` leads to. Allocates nothing while there is room
-    /// in a bounded line, and takes no lock but that of a worker that sleeps.
-    #[inline]
-    pub(crate) fn push(&self, lane: u64, job: Job) -> Result<(), QueueError> {
-        let pool = &*self.0.pool;
-        let line = match &*pool.lines {
-            [only] => only,
-            // The remainder fits: it is less than a length.
-            lines => &lines[(lane % lines.len() as u64) as usize],
-        };
-        let may_wait = || !worker::is_worker_of(pool);
-        match line.push(job, pool.overflow, may_wait) {
-            Pushed::Accepted => Ok(()),
-            other => pool.not_simply(other),
-        }
+    /// What its receivers hold.
+    pub(crate) fn handle(&self) -> &Arc<Handle> {
+        &self.0.0
     }
 
-    /// Whether this thread is one of its workers.
-    pub(crate) fn is_inside_worker(&self) -> bool {
-        worker::is_worker_of(&self.0.pool)
+    fn pool(&self) -> &Pool {
+        &self.handle().pool
     }
 
     /// Waits until every event that was accepted before the call has been delivered, or
@@ -178,8 +117,10 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// [`QueueWaitError::InsideWorker`], at once, on a worker of this queue. Two queues whose
-    /// receivers flush each other are not noticed, and wait for ever.
+    /// At once, [`QueueWaitError::InsideWorker`] on a worker of this queue, and
+    /// [`QueueWaitError::OnItsRuntime`] where the queue is `on_tokio` and this is the one thread
+    /// that drives that runtime. Two queues whose receivers flush each other are not noticed,
+    /// and wait for ever.
     pub fn flush(&self) -> Result<(), QueueWaitError> {
         self.flush_timeout(Duration::MAX)
     }
@@ -191,17 +132,7 @@ impl Queue {
     ///
     /// [`QueueWaitError::Timeout`]; otherwise as `flush`.
     pub fn flush_timeout(&self, timeout: Duration) -> Result<(), QueueWaitError> {
-        let pool = &self.0.pool;
-        pool.check_not_inside()?;
-        let deadline = Instant::now().checked_add(timeout);
-        if pool.lines.iter().all(|line| line.flush(deadline)) {
-            Ok(())
-        } else {
-            Err(QueueWaitError::Timeout {
-                queue: Arc::clone(&pool.name),
-                waited: timeout,
-            })
-        }
+        self.pool().flush(timeout)
     }
 
     /// Ends the queue: it accepts nothing more, delivers what is inside until the time is up,
@@ -219,8 +150,8 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// [`QueueWaitError::InsideWorker`], at once, on a worker of this queue; nothing is shut
-    /// down.
+    /// [`QueueWaitError::InsideWorker`] and [`QueueWaitError::OnItsRuntime`], at once, as for
+    /// [`flush`](Queue::flush); nothing is shut down.
     ///
     /// ```
     /// use fanfare::{Queue, Sender, Signal};
@@ -247,13 +178,13 @@ impl Queue {
     /// # std::io::Result::Ok(())
     /// ```
     pub fn shutdown(&self, timeout: Duration) -> Result<ShutdownReport, QueueWaitError> {
-        let pool = &self.0.pool;
-        pool.check_not_inside()?;
+        let pool = self.pool();
+        pool.check_may_wait()?;
         let deadline = Instant::now().checked_add(timeout);
         pool.close();
         // The workers end by themselves. That of a receiver which outlives the timeout is
         // waited for by nobody.
-        let threads = mem::take(&mut *lock(&self.0.threads));
+        let threads = mem::take(&mut *lock(&self.handle().threads));
         drop(threads);
         let mut report = ShutdownReport::default();
         if pool.lines.iter().all(|line| line.wait_settled(deadline)) {
@@ -270,13 +201,13 @@ impl Queue {
 
     /// Whether it was shut down, or is being shut down.
     pub fn is_closed(&self) -> bool {
-        self.0.pool.lines.iter().all(Line::is_closed)
+        self.pool().is_closed()
     }
 
     /// The counters. Lock-free: one look at each, worker by worker, so not all of one moment.
     pub fn stats(&self) -> QueueStats {
         let mut stats = QueueStats::default();
-        for line in &self.0.pool.lines {
+        for line in &self.pool().lines {
             let counts = line.counts();
             stats.pushed += counts.pushed;
             stats.delivered += counts.delivered;
@@ -317,22 +248,22 @@ impl Queue {
 
     /// The name, which errors and threads have.
     pub fn name(&self) -> &str {
-        &self.0.pool.name
+        &self.pool().name
     }
 
     /// How many events each worker's line has room for; `None` for any number.
     pub fn capacity(&self) -> Option<usize> {
-        self.0.pool.capacity
+        self.pool().capacity
     }
 
     /// How many workers it has.
     pub fn workers(&self) -> usize {
-        self.0.pool.lines.len()
+        self.pool().lines.len()
     }
 
     /// What it does when it is full.
     pub fn overflow(&self) -> Overflow {
-        self.0.pool.overflow
+        self.pool().overflow
     }
 }
 
@@ -345,69 +276,6 @@ impl fmt::Debug for Queue {
             .field("overflow", &self.overflow())
             .field("stats", &self.stats())
             .finish_non_exhaustive()
-    }
-}
-
-impl Pool {
-    /// What is left to do where a push was not simply accepted.
-    #[cold]
-    fn not_simply(&self, pushed: Pushed<Job>) -> Result<(), QueueError> {
-        match pushed {
-            Pushed::Accepted => Ok(()),
-            Pushed::Displaced { oldest, more } => {
-                worker::discard(oldest);
-                more.into_iter().for_each(worker::discard);
-                Ok(())
-            }
-            Pushed::Dropped(job) => {
-                worker::discard(job);
-                Ok(())
-            }
-            Pushed::Refused(why, job) => {
-                worker::discard(job);
-                Err(self.error(why))
-            }
-        }
-    }
-
-    fn error(&self, why: Refusal) -> QueueError {
-        let queue = Arc::clone(&self.name);
-        // Without a capacity a line is never full.
-        let capacity = self.capacity.unwrap_or(usize::MAX);
-        match why {
-            Refusal::Full => QueueError::Full { queue, capacity },
-            Refusal::Closed => QueueError::Closed { queue },
-            Refusal::WouldWait => QueueError::WouldDeadlock { queue, capacity },
-        }
-    }
-
-    fn check_not_inside(&self) -> Result<(), QueueWaitError> {
-        if worker::is_worker_of(self) {
-            let queue = Arc::clone(&self.name);
-            return Err(QueueWaitError::InsideWorker { queue });
-        }
-        Ok(())
-    }
-
-    fn close(&self) {
-        self.lines.iter().for_each(Line::close);
-    }
-}
-
-impl Drop for Handle {
-    /// Nobody has a handle, so nobody pushes. The workers deliver what is inside, and end.
-    fn drop(&mut self) {
-        self.pool.close();
-        if worker::is_worker_of(&self.pool) {
-            return;
-        }
-        let threads = mem::take(&mut *lock(&self.threads));
-        for thread in threads {
-            // A worker catches all that might panic in it.
-            if let Err(payload) = thread.join() {
-                report::discard(payload);
-            }
-        }
     }
 }
 
@@ -434,152 +302,4 @@ pub struct QueueStats {
     pub depth: usize,
     /// Receivers that run, one for each worker at most.
     pub running: usize,
-}
-
-/// What a queue has room for, by default, for each worker.
-const DEFAULT_CAPACITY: usize = 1_024;
-
-/// Describes a [`Queue`]: one worker, room for 1,024 events, [`Overflow::Block`], and the name
-/// `"queue"`, unless told otherwise.
-///
-/// ```
-/// use fanfare::{Overflow, Queue};
-///
-/// let queue = Queue::builder()
-///     .name("thumbnails")
-///     .workers(4)
-///     .capacity(100)
-///     .overflow(Overflow::DropOldest)
-///     .build()?;
-/// assert_eq!((queue.workers(), queue.capacity()), (4, Some(100)));
-/// assert_eq!(queue.shutdown(std::time::Duration::MAX).unwrap().undelivered.len(), 0);
-/// # std::io::Result::Ok(())
-/// ```
-#[derive(Clone, Debug)]
-#[must_use = "nothing is started until `build`"]
-pub struct QueueBuilder {
-    name: String,
-    capacity: Option<usize>,
-    workers: usize,
-    overflow: Overflow,
-    #[cfg(feature = "tokio")]
-    runtime: Option<tokio::runtime::Handle>,
-}
-
-impl QueueBuilder {
-    /// How many events each worker's line has room for, exactly; what the worker is running
-    /// is not in it. The memory for them, some 50 bytes each, is taken at once.
-    ///
-    /// # Panics
-    ///
-    /// If `capacity` is 0.
-    #[track_caller]
-    pub fn capacity(mut self, capacity: usize) -> Self {
-        assert!(
-            capacity > 0,
-            "a queue of capacity 0 has no room for any event: give it 1 or more, or make it \
-             `unbounded`"
-        );
-        self.capacity = Some(capacity);
-        self
-    }
-
-    /// Gives it room for any number of events: no sender waits, nothing is dropped, and what
-    /// the workers cannot keep up with takes memory until there is none.
-    pub fn unbounded(mut self) -> Self {
-        self.capacity = None;
-        self
-    }
-
-    /// How many threads deliver. With more than one, events of different senders can reach a
-    /// receiver at the same time and in any order.
-    ///
-    /// # Panics
-    ///
-    /// If `workers` is 0.
-    #[track_caller]
-    pub fn workers(mut self, workers: usize) -> Self {
-        assert!(
-            workers > 0,
-            "a queue of 0 workers delivers nothing: give it 1 or more"
-        );
-        self.workers = workers;
-        self
-    }
-
-    /// What happens when there is no room.
-    pub fn overflow(mut self, overflow: Overflow) -> Self {
-        self.overflow = overflow;
-        self
-    }
-
-    /// What errors call it. Its threads have this name, a hyphen and a number; some systems
-    /// show no more than the first 15 bytes.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
-        self
-    }
-
-    /// The workers run inside the tokio runtime that this is called in, so that async
-    /// receivers ([`QueuedOptions::connect_async`]) have its timers, its input and output,
-    /// and `tokio::spawn`.
-    ///
-    /// The runtime must live as long as the queue is used, and a current-thread one must be
-    /// running for its timers to come: what a receiver asks of a runtime that has been shut
-    /// down panics in that receiver.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime.
-    #[cfg(feature = "tokio")]
-    #[track_caller]
-    pub fn on_tokio(mut self) -> Self {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            panic!(
-                "`on_tokio` was called outside of a tokio runtime: call it where the runtime runs, \
-                 or after `let _entered = runtime.enter()`"
-            );
-        };
-        self.runtime = Some(runtime);
-        self
-    }
-
-    /// Makes the queue and starts its workers.
-    ///
-    /// # Errors
-    ///
-    /// If a thread cannot be started (those that were started end), or if the name has a zero
-    /// byte in it.
-    pub fn build(self) -> io::Result<Queue> {
-        if self.name.contains('\0') {
-            let message = format!(
-                "the name {:?} has a zero byte in it, which no thread's name may have: leave it out",
-                self.name
-            );
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        }
-        let line = |_| Line::new(self.capacity);
-        let queue = Queue(Arc::new(Handle {
-            pool: Arc::new(Pool {
-                name: self.name.into(),
-                capacity: self.capacity,
-                overflow: self.overflow,
-                lines: (0..self.workers).map(line).collect(),
-            }),
-            threads: Mutex::new(Vec::with_capacity(self.workers)),
-        }));
-        for line in 0..self.workers {
-            let pool = Arc::clone(&queue.0.pool);
-            let name = format!("{}-{line}", pool.name);
-            #[cfg(feature = "tokio")]
-            let runtime = self.runtime.clone();
-            let thread = thread::Builder::new().name(name).spawn(move || {
-                #[cfg(feature = "tokio")]
-                let _entered = runtime.as_ref().map(|runtime| runtime.enter());
-                worker::run(&pool, line);
-            })?;
-            lock(&queue.0.threads).push(thread);
-        }
-        Ok(queue)
-    }
 }

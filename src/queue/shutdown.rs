@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::pool::{Job, Sent};
 use super::worker::discard;
-use super::{Job, Sent};
 use crate::receiver::ReceiverId;
 use crate::sender::Sender;
 

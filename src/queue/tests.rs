@@ -1,10 +1,15 @@
 //! The queue with receivers that no signal has connected.
 
+use std::any::Any;
+use std::borrow::Cow;
 use std::panic::resume_unwind;
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::scope;
+use std::thread::{self, scope};
 
+use super::pool::{Job, Sent};
 use super::*;
+use crate::receiver::ReceiverId;
 use crate::signal::Signal;
 
 const NOW: Duration = Duration::ZERO;
@@ -76,10 +81,10 @@ impl Gated {
     /// Pushes the events `0..events`; returns when the worker is running the first.
     fn fill(queue: &Queue, events: u32) -> Self {
         let gated = Gated::new();
-        queue.push(0, job(&gated.receiver, 0)).unwrap();
+        queue.handle().push(0, job(&gated.receiver, 0)).unwrap();
         assert_eq!(gated.started.recv(), Ok(0));
         for event in 1..events {
-            queue.push(0, job(&gated.receiver, event)).unwrap();
+            queue.handle().push(0, job(&gated.receiver, event)).unwrap();
         }
         gated
     }
@@ -118,7 +123,10 @@ fn delivers_in_order_and_flush_waits_for_all() {
     let keeps = Arc::clone(&seen);
     let receiver = fake(move |event| lock(&keeps).push(event));
     for event in 0..1_000 {
-        queue.push(u64::from(event), job(&receiver, event)).unwrap();
+        queue
+            .handle()
+            .push(u64::from(event), job(&receiver, event))
+            .unwrap();
     }
     queue.flush().unwrap();
     assert_eq!(*lock(&seen), Vec::from_iter(0..1_000));
@@ -140,7 +148,7 @@ fn a_full_line_does_as_its_policy_says() {
     ] {
         let queue = queue(2, overflow);
         let gated = Gated::fill(&queue, 3);
-        let pushed = queue.push(0, job(&gated.receiver, 3));
+        let pushed = queue.handle().push(0, job(&gated.receiver, 3));
         match (&pushed, outcome) {
             (Ok(()), Ok(())) => {}
             (Err(error), Err(text)) => assert!(error.to_string().contains(text), "{error}"),
@@ -164,7 +172,7 @@ fn a_blocked_sender_goes_on_when_there_is_room() {
     let queue = queue(1, Overflow::Block);
     let gated = Gated::fill(&queue, 2);
     scope(|threads| {
-        let pushing = threads.spawn(|| queue.push(0, job(&gated.receiver, 2)));
+        let pushing = threads.spawn(|| queue.handle().push(0, job(&gated.receiver, 2)));
         gated.open(3);
         assert_eq!(pushing.join().unwrap(), Ok(()));
     });
@@ -177,7 +185,7 @@ fn a_shutdown_wakes_a_blocked_sender() {
     let queue = queue(1, Overflow::Block);
     let gated = Gated::fill(&queue, 2);
     scope(|threads| {
-        let pushing = threads.spawn(|| queue.push(0, job(&gated.receiver, 2)));
+        let pushing = threads.spawn(|| queue.handle().push(0, job(&gated.receiver, 2)));
         // It has its ticket. There is no room before the worker goes on.
         while queue.stats().pushed < 3 {
             thread::yield_now();
@@ -214,7 +222,7 @@ fn a_shutdown_returns_what_was_not_delivered_and_names_it() {
     gated.open(1);
     let again = queue.shutdown(EVER).unwrap();
     assert_eq!((again.undelivered.len(), again.still_running), (0, 0));
-    let refused = queue.push(0, job(&gated.receiver, 5)).unwrap_err();
+    let refused = queue.handle().push(0, job(&gated.receiver, 5)).unwrap_err();
     assert!(matches!(refused, QueueError::Closed { .. }), "{refused:?}");
     assert_eq!(gated.seen(), [0]);
     assert!(adds_up(queue.stats()));
@@ -244,13 +252,13 @@ fn a_worker_waits_neither_for_room_nor_for_itself() {
         let filled = Arc::clone(&filler);
         let receiver = fake(move |_| {
             // In the line of this very worker: the second finds it full.
-            handle.push(0, job(&filled, 1)).unwrap();
-            let refused = handle.push(0, job(&filled, 2)).unwrap_err();
+            handle.handle().push(0, job(&filled, 1)).unwrap();
+            let refused = handle.handle().push(0, job(&filled, 2)).unwrap_err();
             let flush = handle.flush().unwrap_err();
             let shutdown = handle.shutdown(EVER).unwrap_err();
             told.send((refused, flush, shutdown)).unwrap();
         });
-        queue.push(0, job(&receiver, 0)).unwrap();
+        queue.handle().push(0, job(&receiver, 0)).unwrap();
         let (refused, flush, shutdown) = tells.recv().unwrap();
         assert!(
             matches!(refused, QueueError::WouldDeadlock { .. }),
@@ -277,11 +285,11 @@ fn a_flush_waits_for_nothing_that_came_later() {
     scope(|threads| {
         let flushing = threads.spawn(|| queue.flush());
         // The flush has started its round, and what is pushed now is of the next.
-        let line = &queue.0.pool.lines[0];
+        let line = &queue.pool().lines[0];
         while !line.is_in_odd_round() {
             thread::yield_now();
         }
-        queue.push(0, job(&gated.receiver, 1)).unwrap();
+        queue.handle().push(0, job(&gated.receiver, 1)).unwrap();
         gated.open(1);
         assert_eq!(flushing.join().unwrap(), Ok(()));
         assert_eq!(gated.started.recv(), Ok(1));
@@ -305,7 +313,7 @@ fn a_flush_is_not_deceived_by_what_was_dropped() {
     let gated = Gated::fill(&queue, 1);
     // Four settled tickets, none of them that of what is running.
     for event in 1..6 {
-        queue.push(0, job(&gated.receiver, event)).unwrap();
+        queue.handle().push(0, job(&gated.receiver, event)).unwrap();
     }
     assert_eq!(queue.dropped(), 4);
     assert!(queue.flush_timeout(NOW).is_err());
@@ -323,7 +331,7 @@ fn panics_of_receivers_are_counted_and_the_worker_goes_on() {
         }
     });
     for event in 0..5 {
-        queue.push(0, job(&receiver, event)).unwrap();
+        queue.handle().push(0, job(&receiver, event)).unwrap();
     }
     queue.flush().unwrap();
     let stats = queue.stats();
@@ -357,18 +365,18 @@ fn panics_of_destructors_end_where_they_start() {
     // The second drops the first; the third is delivered, to a receiver that panics as well
     // because the event is not of its type; the last stays in the report.
     for event in 0..3 {
-        queue.push(0, fragile(event)).unwrap();
+        queue.handle().push(0, fragile(event)).unwrap();
     }
     gated.open(1);
     queue.flush().unwrap();
     let stats = queue.stats();
     assert_eq!((stats.delivered, stats.dropped, stats.panicked), (2, 2, 1));
     let gated = Gated::fill(&queue, 1);
-    queue.push(0, fragile(3)).unwrap();
+    queue.handle().push(0, fragile(3)).unwrap();
     let report = queue.shutdown(NOW).unwrap();
     assert_eq!(report.undelivered.len(), 1);
     drop(report);
-    assert!(queue.push(0, fragile(4)).is_err());
+    assert!(queue.handle().push(0, fragile(4)).is_err());
     gated.open(1);
     queue.flush().unwrap();
 }
@@ -399,11 +407,11 @@ fn after_a_shutdown_no_drop_waits() {
 fn a_round_waits_for_the_one_before() {
     let queue = queue(8, Overflow::Block);
     let gated = Gated::fill(&queue, 1);
-    let line = &queue.0.pool.lines[0];
+    let line = &queue.pool().lines[0];
     for event in 1..4 {
         assert!(queue.flush_timeout(NOW).is_err());
         assert!(line.is_in_odd_round());
-        queue.push(0, job(&gated.receiver, event)).unwrap();
+        queue.handle().push(0, job(&gated.receiver, event)).unwrap();
     }
     gated.open(4);
     queue.flush().unwrap();
@@ -421,7 +429,7 @@ fn dropping_the_last_handle_on_a_worker_does_not_wait_for_itself() {
     });
     let gated = Gated::fill(&queue, 1);
     for event in 0..3 {
-        queue.push(0, job(&receiver, event)).unwrap();
+        queue.handle().push(0, job(&receiver, event)).unwrap();
     }
     drop(queue);
     drop(receiver);
@@ -438,7 +446,10 @@ fn a_lane_keeps_its_worker() {
         told.send((event, name)).unwrap();
     });
     for event in 0..9 {
-        queue.push(u64::from(event), job(&receiver, event)).unwrap();
+        queue
+            .handle()
+            .push(u64::from(event), job(&receiver, event))
+            .unwrap();
     }
     queue.flush().unwrap();
     drop(receiver);

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-use super::{Job, Pool};
+use super::pool::{Job, Pool};
 use crate::report;
 
 thread_local! {

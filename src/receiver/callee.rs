@@ -15,7 +15,7 @@ use crate::event::Event;
 #[cfg(any(feature = "queue", feature = "tokio"))]
 use crate::event::OwnedEvent;
 #[cfg(feature = "queue")]
-use crate::queue::{self, Queue, QueueAnswer, Shared};
+use crate::queue::{self, Handle, QueueAnswer, Shared};
 use crate::send::batch::Answers;
 use crate::sender::Sender;
 
@@ -262,7 +262,7 @@ where
 /// A receiver that runs on a queue.
 #[cfg(feature = "queue")]
 pub(crate) struct Queued<C> {
-    pub(crate) queue: Queue,
+    pub(crate) queue: Arc<Handle>,
     pub(crate) receiver: C,
 }
 

@@ -1,0 +1,187 @@
+//! What the handles and the workers of a queue share.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::mem;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::line::{Line, Overflow, Pushed, Refusal};
+use super::{QueueError, QueueWaitError, worker};
+use crate::receiver::ReceiverId;
+use crate::report;
+use crate::sender::SenderKey;
+use crate::table::sync::lock;
+
+/// What a worker runs: one receiver with what one send gave it.
+pub(crate) struct Job {
+    pub(crate) receiver: Arc<dyn Deliver>,
+    pub(crate) sent: Arc<dyn Any + Send + Sync>,
+}
+
+/// A queued receiver.
+pub(crate) trait Deliver: Send + Sync {
+    /// Runs the receiver. May panic: the worker catches and reports it.
+    fn deliver(&self, sent: &(dyn Any + Send + Sync));
+
+    fn id(&self) -> ReceiverId;
+
+    fn name(&self) -> Cow<'static, str>;
+}
+
+/// What all queued receivers of one send share.
+pub(crate) struct Sent<E> {
+    pub(crate) sender: Option<SenderKey>,
+    pub(crate) event: E,
+}
+
+/// What the users' handles of one queue share.
+pub(super) struct Users(pub(super) Arc<Handle>);
+
+/// What these and the queue's receivers share.
+pub(crate) struct Handle {
+    pub(super) pool: Arc<Pool>,
+    /// Until a shutdown: after one, nobody waits for them.
+    pub(super) threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the handles share with the workers.
+pub(super) struct Pool {
+    pub(super) name: Arc<str>,
+    pub(super) capacity: Option<usize>,
+    pub(super) overflow: Overflow,
+    /// One for each worker.
+    pub(super) lines: Box<[Line<Job>]>,
+    /// What the workers run in.
+    #[cfg(feature = "tokio")]
+    pub(super) runtime: Option<tokio::runtime::Handle>,
+}
+
+impl Pool {
+    /// What is left to do where a push was not simply accepted.
+    #[cold]
+    fn not_simply(&self, pushed: Pushed<Job>) -> Result<(), QueueError> {
+        match pushed {
+            Pushed::Accepted => Ok(()),
+            Pushed::Displaced { oldest, more } => {
+                worker::discard(oldest);
+                more.into_iter().for_each(worker::discard);
+                Ok(())
+            }
+            Pushed::Dropped(job) => {
+                worker::discard(job);
+                Ok(())
+            }
+            Pushed::Refused(why, job) => {
+                worker::discard(job);
+                Err(self.error(why))
+            }
+        }
+    }
+
+    fn error(&self, why: Refusal) -> QueueError {
+        let queue = Arc::clone(&self.name);
+        // Without a capacity a line is never full.
+        let capacity = self.capacity.unwrap_or(usize::MAX);
+        match why {
+            Refusal::Full => QueueError::Full { queue, capacity },
+            Refusal::Closed => QueueError::Closed { queue },
+            Refusal::WouldWait => QueueError::WouldDeadlock { queue, capacity },
+        }
+    }
+
+    /// Whether a wait for the workers can end.
+    pub(super) fn check_may_wait(&self) -> Result<(), QueueWaitError> {
+        if worker::is_worker_of(self) {
+            let queue = Arc::clone(&self.name);
+            return Err(QueueWaitError::InsideWorker { queue });
+        }
+        #[cfg(feature = "tokio")]
+        if let Some(runtime) = &self.runtime
+            && crate::blocking::is_its_only_thread(runtime)
+        {
+            let queue = Arc::clone(&self.name);
+            return Err(QueueWaitError::OnItsRuntime { queue });
+        }
+        Ok(())
+    }
+
+    pub(super) fn flush(&self, timeout: Duration) -> Result<(), QueueWaitError> {
+        self.check_may_wait()?;
+        let deadline = Instant::now().checked_add(timeout);
+        if self.lines.iter().all(|line| line.flush(deadline)) {
+            return Ok(());
+        }
+        Err(QueueWaitError::Timeout {
+            queue: Arc::clone(&self.name),
+            waited: timeout,
+        })
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.lines.iter().all(Line::is_closed)
+    }
+
+    pub(super) fn close(&self) {
+        self.lines.iter().for_each(Line::close);
+    }
+}
+
+impl Handle {
+    /// Gives a job to the worker that `lane` leads to. Allocates nothing while there is room
+    /// in a bounded line, and takes no lock but that of a worker that sleeps.
+    #[inline]
+    pub(crate) fn push(&self, lane: u64, job: Job) -> Result<(), QueueError> {
+        let pool = &*self.pool;
+        let line = match &*pool.lines {
+            [only] => only,
+            // The remainder fits: it is less than a length.
+            lines => &lines[(lane % lines.len() as u64) as usize],
+        };
+        let may_wait = || !worker::is_worker_of(pool);
+        match line.push(job, pool.overflow, may_wait) {
+            Pushed::Accepted => Ok(()),
+            other => pool.not_simply(other),
+        }
+    }
+
+    /// Whether there is one worker alone.
+    pub(crate) fn has_one_worker(&self) -> bool {
+        self.pool.lines.len() == 1
+    }
+
+    /// Whether this thread is one of its workers.
+    pub(crate) fn is_inside_worker(&self) -> bool {
+        worker::is_worker_of(&self.pool)
+    }
+}
+
+impl Drop for Users {
+    /// What is inside holds a handle, and so would be lost without a word if the process ended
+    /// next. After a shutdown nobody waits.
+    fn drop(&mut self) {
+        let pool = &self.0.pool;
+        if !pool.is_closed() {
+            // Where it is refused, the workers deliver without being waited for.
+            let _ = pool.flush(Duration::MAX);
+        }
+    }
+}
+
+impl Drop for Handle {
+    /// Nobody has a handle, so nobody pushes. The workers deliver what is inside, and end.
+    fn drop(&mut self) {
+        self.pool.close();
+        if worker::is_worker_of(&self.pool) {
+            return;
+        }
+        let threads = mem::take(&mut *lock(&self.threads));
+        for thread in threads {
+            // A worker catches all that might panic in it.
+            if let Err(payload) = thread.join() {
+                report::discard(payload);
+            }
+        }
+    }
+}
