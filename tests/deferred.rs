@@ -75,7 +75,7 @@ fn a_robust_commit_keeps_the_order_too() {
     }
     let report = deferred.commit_robust();
     assert!(report.all_ok());
-    assert_eq!((report.delivered(), report.failures().len()), (3, 0));
+    assert_eq!((report.sent(), report.failures().len()), (3, 0));
     assert_eq!(
         noted(&log),
         [

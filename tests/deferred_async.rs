@@ -42,7 +42,7 @@ fn told<T>(refused: impl FnOnce() -> T) -> String {
     let payload = catch_unwind(AssertUnwindSafe(refused))
         .map(|_| ())
         .unwrap_err();
-    (*payload.downcast::<&str>().unwrap()).to_owned()
+    *payload.downcast::<String>().unwrap()
 }
 
 #[test]
@@ -153,4 +153,27 @@ fn events_that_reach_no_async_receiver_are_committed_there() {
     deferred.send(inline, Sender::NONE, 3);
     on_an_executor(move || assert_eq!(deferred.commit(), 3));
     assert_eq!(*log.lock().unwrap(), [1, 2, 3]);
+}
+
+#[test]
+fn a_robust_async_commit_runs_every_receiver_of_every_event() {
+    let log = Log::default();
+    let (inline, awaited) = noting(&log);
+    inline.connect(|_, n| assert_ne!(*n, 2, "two"));
+    let burnt = awaited.options().sender("own");
+    burnt.connect_async(|_, n| Box::pin(async move { assert_ne!(*n, 1, "one") }));
+    let mut deferred = Deferred::new();
+    deferred.send(&awaited, "own", 1);
+    deferred.send(&inline, Sender::NONE, 2);
+    deferred.send(&awaited, "own", 3);
+    let report = pollster::block_on(deferred.commit_async_robust());
+    assert_eq!((report.sent(), report.all_ok()), (3, false));
+    let failed: Vec<_> = report.failures().iter().map(|it| it.message()).collect();
+    assert!(
+        failed[0].contains("one") && failed[1].contains("two"),
+        "{failed:?}"
+    );
+    assert_eq!(failed.len(), 2);
+    assert_eq!(*log.lock().unwrap(), [101, 2, 103]);
+    assert!(deferred.is_empty());
 }

@@ -286,7 +286,7 @@ fn check(ops: &[Op]) {
             Op::Commit { robust: true } => {
                 let (expected, exploding) = deliver(&mut model, true);
                 let report = deferred.commit_robust();
-                assert_eq!(report.delivered(), expected.len());
+                assert_eq!(report.sent(), expected.len());
                 assert_eq!(report.failures().len(), exploding);
                 assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), expected);
             }
@@ -312,7 +312,7 @@ fn check(ops: &[Op]) {
     }
 
     let rest: Vec<_> = deliver(&mut model, true).0;
-    assert_eq!(deferred.commit_robust().delivered(), rest.len());
+    assert_eq!(deferred.commit_robust().sent(), rest.len());
     assert_eq!(*seen.lock().unwrap(), rest);
     assert!(alive.lock().unwrap().is_empty());
 }

@@ -103,7 +103,7 @@ fn a_robust_commit_delivers_all_and_returns_each_failure() {
     let report = deferred.commit_robust();
     assert!(deferred.is_empty());
     assert!(!report.all_ok());
-    assert_eq!(report.delivered(), 4);
+    assert_eq!(report.sent(), 4);
     assert_eq!(*seen.lock().unwrap(), [3, 103, 9, 5, 105]);
     let told: Vec<_> = report
         .failures()
@@ -248,7 +248,7 @@ fn a_panic_in_a_destructor_never_travels() {
             Some(0),
         ),
         (|mut it, _| Some(it.commit()), Some(10)),
-        (|mut it, _| Some(it.commit_robust().delivered()), Some(10)),
+        (|mut it, _| Some(it.commit_robust().sent()), Some(10)),
     ];
     for (number, (way, expected)) in ways.into_iter().enumerate() {
         let alive = Arc::new(AtomicUsize::new(0));

@@ -1,5 +1,6 @@
 //! Savepoints of deferred events are those of SQL.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
 use fanfare::{Deferred, Savepoint, SavepointError, Sender, Signal};
@@ -139,7 +140,7 @@ fn a_commit_takes_what_is_inside_open_savepoints_and_ends_them() {
         );
     }
     let (mut deferred, savepoints) = three_deep(&noting);
-    assert_eq!(deferred.commit_robust().delivered(), 4);
+    assert_eq!(deferred.commit_robust().sent(), 4);
     for savepoint in savepoints {
         assert_eq!(
             deferred.rollback_to(savepoint),
@@ -257,4 +258,46 @@ fn ten_thousand_savepoints_nest() {
     assert_eq!(deferred.len(), 4_999);
     deferred.rollback_to(savepoints[1]).unwrap();
     assert_eq!(noting.committed(&mut deferred), [0]);
+}
+
+#[test]
+fn what_is_recorded_in_a_nested_part_that_fails_is_rolled_back() {
+    let noting = Noting::new();
+    let mut deferred = Deferred::new();
+    noting.record(&mut deferred, [1]);
+    let inner = deferred.nested(|deferred| {
+        noting.record(deferred, [2]);
+        let failed = deferred.nested(|deferred| {
+            noting.record(deferred, [3]);
+            Err::<(), _>("no")
+        });
+        assert_eq!(failed, Err("no"));
+        let unwound = catch_unwind(AssertUnwindSafe(|| {
+            deferred.nested(|deferred| -> Result<(), ()> {
+                noting.record(deferred, [4]);
+                panic!("stop");
+            })
+        }));
+        assert!(unwound.is_err());
+        noting.record(deferred, [5]);
+        Ok::<_, ()>(deferred.len())
+    });
+    assert_eq!(inner, Ok(3));
+    assert_eq!(noting.committed(&mut deferred), [1, 2, 5]);
+}
+
+#[test]
+fn a_nested_part_may_end_its_own_savepoint() {
+    let noting = Noting::new();
+    for result in [Ok(()), Err(())] {
+        let mut deferred = Deferred::new();
+        let outer = deferred.savepoint();
+        let ended = deferred.nested(|deferred| {
+            noting.record(deferred, [1]);
+            deferred.release(outer).unwrap();
+            result
+        });
+        assert_eq!(ended, result);
+        assert_eq!(noting.committed(&mut deferred), [1]);
+    }
 }

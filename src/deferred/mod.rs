@@ -1,5 +1,11 @@
 //! Events that wait for a transaction: its commit delivers them, its rollback drops them.
+//!
+//! * here: recording, and savepoints.
+//! * `commit`: the end of a buffer; `outcome`: what a robust one returns.
+//! * `record`: one event with its types erased.
+//! * `savepoint`: the token and its errors.
 
+mod commit;
 mod outcome;
 mod record;
 mod savepoint;
@@ -7,13 +13,11 @@ mod savepoint;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::Hash;
-use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use smallvec::SmallVec;
 
 use crate::event::Event;
-use crate::nesting::Running;
 use crate::sender::Sender;
 use crate::signal::Signal;
 use crate::table::sync::HashMap;
@@ -300,7 +304,8 @@ impl<'s> Deferred<'s> {
     /// Makes a savepoint inside those that are open.
     ///
     /// It ends when it is released, when an outer one is released or rolled back to, and with
-    /// `commit` and `rollback`.
+    /// `commit` and `rollback`. One that is forgotten, by a `?` for example, rolls nothing back:
+    /// [`nested`](Deferred::nested) does.
     pub fn savepoint(&mut self) -> Savepoint {
         let moment = self.tick();
         self.savepoints.push(moment);
@@ -308,6 +313,44 @@ impl<'s> Deferred<'s> {
             buffer: self.number,
             moment,
         }
+    }
+
+    /// Runs `record` inside a savepoint of its own: an `Ok` releases it, and an `Err` or a panic
+    /// rolls back to it, so that what was recorded inside is never sent. Returns what `record` did.
+    ///
+    /// It nests, as Django's `atomic` does, and a `?` inside forgets nothing.
+    ///
+    /// # Panics
+    ///
+    /// If `record` does; the buffer is rolled back first.
+    ///
+    /// ```
+    /// use fanfare::{Deferred, Sender, Signal};
+    ///
+    /// static PAID: Signal<u32> = Signal::new();
+    /// let mut deferred = Deferred::new();
+    /// deferred.send(&PAID, Sender::NONE, 1);
+    /// let parsed = deferred.nested(|deferred| {
+    ///     deferred.send(&PAID, Sender::NONE, 2);
+    ///     "three".parse().map(|order: u32| deferred.send(&PAID, Sender::NONE, order))
+    /// });
+    /// assert!(parsed.is_err());
+    /// assert_eq!(deferred.commit(), 1);
+    /// ```
+    pub fn nested<T, X>(&mut self, record: impl FnOnce(&mut Self) -> Result<T, X>) -> Result<T, X> {
+        let savepoint = self.savepoint();
+        let mut inside = Inside {
+            deferred: self,
+            savepoint: Some(savepoint),
+        };
+        let recorded = record(inside.deferred);
+        if recorded.is_ok()
+            && let Some(savepoint) = inside.savepoint.take()
+        {
+            // An `Err` says that `record` has ended it, by a commit for example.
+            let _ = inside.deferred.release(savepoint);
+        }
+        recorded
     }
 
     /// Drops every event recorded since `savepoint`, and brings back those whose place they took.
@@ -397,155 +440,20 @@ impl<'s> Deferred<'s> {
     }
 }
 
-/// # The end
-///
-/// After each of these the buffer can be used again, as a new one.
-impl<'s> Deferred<'s> {
-    /// Sends every event, in the order of recording, as [`Signal::send`] does; returns how many.
-    /// Ends all savepoints.
-    ///
-    /// # Panics
-    ///
-    /// With the panic of the first receiver that does. Its event counts as delivered, for others may
-    /// have received it. The later events stay here, for another commit or a rollback.
-    ///
-    /// Also where a send is refused: if sends are nested too deep (see [`Signal`]), before anything is
-    /// delivered; and on a thread that runs an executor, at the first event that would reach an async
-    /// receiver (await `commit_async` there). That event stays here, too.
-    ///
-    /// ```
-    /// use fanfare::{Deferred, Sender, Signal};
-    /// use std::panic::{AssertUnwindSafe, catch_unwind};
-    ///
-    /// static PAID: Signal<u32> = Signal::new();
-    /// PAID.connect(|_sender, order| assert!(*order != 2, "no such order"));
-    ///
-    /// let mut deferred = Deferred::new();
-    /// for order in [1, 2, 3, 4] {
-    ///     deferred.send(&PAID, Sender::NONE, order);
-    /// }
-    /// # std::panic::set_hook(Box::new(|_| ()));
-    /// assert!(catch_unwind(AssertUnwindSafe(|| deferred.commit())).is_err());
-    /// assert_eq!(deferred.len(), 2);
-    /// assert_eq!(deferred.commit(), 2);
-    /// ```
-    pub fn commit(&mut self) -> usize {
-        self.start_commit();
-        let mut delivered = 0;
-        while let Some(record) = self.next_record() {
-            record.deliver();
-            delivered += 1;
-        }
-        delivered
-    }
+/// Rolls back to its savepoint and ends it, if it is still there when this is dropped.
+struct Inside<'d, 's> {
+    deferred: &'d mut Deferred<'s>,
+    savepoint: Option<Savepoint>,
+}
 
-    /// As [`commit`](Deferred::commit), but sends as [`Signal::asend`] does, one event after the
-    /// other.
-    ///
-    /// Dropping the future stops it: the event that was being delivered is dropped as that send is,
-    /// and the later ones stay here. The future is `Send`.
-    ///
-    /// ```
-    /// use fanfare::{Deferred, Sender, Signal};
-    ///
-    /// static PAID: Signal<u32> = Signal::new();
-    /// PAID.connect_async(|_sender, order| Box::pin(async move { assert_ne!(*order, 0) }));
-    ///
-    /// # pollster::block_on(async {
-    /// let mut deferred = Deferred::new();
-    /// deferred.send(&PAID, Sender::NONE, 7);
-    /// assert_eq!(deferred.commit_async().await, 1);
-    /// # });
-    /// ```
-    #[cfg(feature = "async")]
-    pub async fn commit_async(&mut self) -> usize {
-        self.start_commit();
-        let mut delivered = 0;
-        while let Some((moment, entry)) = self.entries.pop_first() {
-            self.forget(moment, &entry);
-            entry.record.deliver_async().await;
-            delivered += 1;
-        }
-        delivered
-    }
-
-    /// As [`commit`](Deferred::commit), but sends as [`Signal::send_robust`] does: a panic of a
-    /// receiver is caught and told, and every receiver of every event runs.
-    ///
-    /// # Panics
-    ///
-    /// Where a send is refused, as `commit` does; what had been delivered before is not told.
-    ///
-    /// ```
-    /// use fanfare::{Deferred, Sender, Signal};
-    ///
-    /// static PAID: Signal<u32> = Signal::new();
-    /// PAID.connect(|_sender, order| assert!(*order != 2, "no such order"));
-    ///
-    /// let mut deferred = Deferred::new();
-    /// for order in [1, 2, 3] {
-    ///     deferred.send(&PAID, Sender::NONE, order);
-    /// }
-    /// # std::panic::set_hook(Box::new(|_| ()));
-    /// let report = deferred.commit_robust();
-    /// assert_eq!(report.delivered(), 3);
-    /// assert_eq!(report.failures()[0].message(), "no such order");
-    /// assert!(deferred.is_empty());
-    /// ```
-    pub fn commit_robust(&mut self) -> CommitReport {
-        self.start_commit();
-        let mut report = CommitReport {
-            delivered: 0,
-            failures: Vec::new(),
-        };
-        while let Some(record) = self.next_record() {
-            record.deliver_robust(&mut report.failures);
-            report.delivered += 1;
-        }
-        report
-    }
-
-    /// Drops every event and ends all savepoints. So does dropping the `Deferred`.
-    ///
-    /// ```
-    /// use fanfare::{Deferred, Sender, Signal};
-    ///
-    /// static PAID: Signal<u32> = Signal::new();
-    /// PAID.connect(|_sender, _order| unreachable!());
-    ///
-    /// let mut deferred = Deferred::new();
-    /// deferred.send(&PAID, Sender::NONE, 7);
-    /// deferred.rollback();
-    /// assert_eq!(deferred.commit(), 0);
-    /// ```
-    pub fn rollback(&mut self) {
-        self.savepoints.clear();
-        self.latest.clear();
-        self.replaced.clear();
-        self.entries.clear();
-    }
-
-    fn start_commit(&mut self) {
-        if !self.is_empty() {
-            // Refused here, and not by the first send, for that would have its event.
-            drop(Running::send(ptr::from_ref(self)));
-        }
-        if let Some(&moment) = self.savepoints.first() {
-            let buffer = self.number;
-            let released = self.release(Savepoint { buffer, moment });
+impl Drop for Inside<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(savepoint) = self.savepoint
+            && self.deferred.rollback_to(savepoint).is_ok()
+        {
+            let released = self.deferred.release(savepoint);
             debug_assert_eq!(released, Ok(()), "it is open");
         }
-    }
-
-    /// Takes the first event out, unless it would be refused. Nothing is hidden then.
-    fn next_record(&mut self) -> Option<Box<dyn Record + Send + 's>> {
-        #[cfg(feature = "async")]
-        if let Some((_, first)) = self.entries.first_key_value() {
-            first.record.refuse_on_an_executor();
-        }
-        let (moment, entry) = self.entries.pop_first()?;
-        self.forget(moment, &entry);
-        Some(entry.record)
     }
 }
 

@@ -2,18 +2,19 @@
 
 use crate::error::Failure;
 
-/// What [`Deferred::commit_robust`](crate::Deferred::commit_robust) did.
+/// What [`Deferred::commit_robust`](crate::Deferred::commit_robust) and its async form did.
 #[must_use = "it has the receivers that panicked"]
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct CommitReport {
-    pub(super) delivered: usize,
+    pub(super) sent: usize,
     pub(super) failures: Vec<Failure>,
 }
 
 impl CommitReport {
-    /// How many events were sent, whatever their receivers did.
-    pub fn delivered(&self) -> usize {
-        self.delivered
+    /// How many events were sent, whatever their receivers did or answered: a queue may have
+    /// refused them, which only an answer tells, and answers are dropped.
+    pub fn sent(&self) -> usize {
+        self.sent
     }
 
     /// Whether no receiver panicked.

@@ -12,8 +12,9 @@ use crate::event::Event;
 #[cfg(feature = "async")]
 use crate::receiver::BoxFuture;
 use crate::report;
+use crate::responses::RobustResponses;
 #[cfg(feature = "async")]
-use crate::send::future::is_refused;
+use crate::send::future::refused_for;
 use crate::sender::{Sender, SenderKey};
 use crate::signal::Signal;
 #[cfg(feature = "async")]
@@ -30,6 +31,12 @@ pub(super) trait Record {
     /// Sends it with [`Signal::asend`].
     #[cfg(feature = "async")]
     fn deliver_async<'r>(self: Box<Self>) -> BoxFuture<'r, ()>
+    where
+        Self: 'r;
+
+    /// Sends it with [`Signal::asend_robust`]; returns what panicked.
+    #[cfg(feature = "async")]
+    fn deliver_async_robust<'r>(self: Box<Self>) -> BoxFuture<'r, Vec<Failure>>
     where
         Self: 'r;
 
@@ -113,12 +120,7 @@ where
 
     fn deliver_robust(&self, failures: &mut Vec<Failure>) {
         let outcomes = self.signal.send_robust(self.sender(), self.event.get());
-        for outcome in outcomes {
-            match outcome {
-                Ok(answer) => drop(Contained::new(answer)),
-                Err(failure) => failures.push(failure),
-            }
-        }
+        keep_failures(outcomes, failures);
     }
 
     #[cfg(feature = "async")]
@@ -135,17 +137,33 @@ where
     }
 
     #[cfg(feature = "async")]
+    fn deliver_async_robust<'r>(self: Box<Self>) -> BoxFuture<'r, Vec<Failure>>
+    where
+        Self: 'r,
+    {
+        Box::pin(async move {
+            let sent = self.signal.asend_robust(self.sender(), self.event.get());
+            let mut failures = Vec::new();
+            keep_failures(sent.await, &mut failures);
+            failures
+        })
+    }
+
+    #[cfg(feature = "async")]
     fn refuse_on_an_executor(&self) {
         let snapshot = self.signal.occupied().map(Hub::snapshot);
         let Some(table) = snapshot.as_deref().and_then(Option::as_deref) else {
             return;
         };
-        assert!(
-            !is_refused(&table.peek(&self.sender())),
-            "an event of a signal with async receivers was committed with a blocking `commit` on \
-             a thread that runs an executor: await `commit_async` instead; the event is still \
-             in the buffer"
-        );
+        if let Some(receiver) = refused_for(&table.peek(&self.sender())) {
+            panic!(
+                "a `{}` was committed with a blocking `commit` on a thread that runs an executor, \
+                 and its signal has an async receiver, {}: await `commit_async` instead; the event \
+                 is still in the buffer",
+                type_name::<E>(),
+                receiver.place()
+            );
+        }
     }
 
     fn is_for(&self, target: &Target<'_>) -> bool {
@@ -165,6 +183,15 @@ where
 
     fn event_name(&self) -> &'static str {
         type_name::<E>()
+    }
+}
+
+fn keep_failures<R>(outcomes: RobustResponses<R>, failures: &mut Vec<Failure>) {
+    for outcome in outcomes {
+        match outcome {
+            Ok(answer) => drop(Contained::new(answer)),
+            Err(failure) => failures.push(failure),
+        }
     }
 }
 
