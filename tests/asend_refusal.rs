@@ -83,8 +83,10 @@ impl Watched {
         ];
         for (at, send) in ways.iter().enumerate() {
             let panic = catch_unwind(AssertUnwindSafe(send)).expect_err("it was not refused");
-            let message = panic.downcast_ref::<&str>().expect("a text");
+            let message = panic.downcast_ref::<String>().expect("a text");
             for named in [
+                "a signal of `()`",
+                "tests/asend_refusal.rs:",
                 "`asend`",
                 "`asend_robust`",
                 "`try_asend`",

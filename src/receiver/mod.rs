@@ -271,6 +271,12 @@ impl<E: Event, R: 'static> dyn Receive<E, R> + '_ {
         given.unwrap_or(Cow::Borrowed(self.type_name()))
     }
 
+    /// Its name, and where it was connected.
+    #[cfg(feature = "async")]
+    pub(crate) fn place(&self) -> String {
+        format!("{:?} of {}", self.name(), self.about().location)
+    }
+
     /// The receiver's half of its key, if it has one.
     pub(crate) fn identified(&self) -> Option<Identified> {
         let labels = self.about().labels.as_ref();

@@ -1,5 +1,6 @@
 //! Sends with async receivers: awaited by an async send, driven to their end by others.
 
+use std::any::type_name;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -256,23 +257,30 @@ pub(super) fn drive<E: Event, R: 'static, B, T: Turns<E, R, B>>(
     })
 }
 
-/// Whether a blocking send would have to block a thread on which an executor runs: one of
-/// the receivers is async, and this is such a thread.
-pub(crate) fn is_refused<E: Event, R: 'static>(selection: &Selection<'_, E, R>) -> bool {
+/// The first async receiver, where a blocking send would have to block a thread on which an
+/// executor runs.
+pub(crate) fn refused_for<'t, E: Event, R: 'static>(
+    selection: &Selection<'t, E, R>,
+) -> Option<&'t Entry<E, R>> {
     // A dead one that had it refused would be met, and taken out, by no send.
-    let is_awaited = |entry: &Entry<E, R>| entry.about().kind == Kind::Awaited && is_live(entry);
-    selection.awaited() > 0 && selection.iter().any(is_awaited) && blocking::is_forbidden()
+    let is_awaited = |entry: &&Entry<E, R>| entry.about().kind == Kind::Awaited && is_live(*entry);
+    let first = (selection.awaited() > 0).then(|| selection.iter().find(is_awaited))??;
+    blocking::is_forbidden().then_some(first)
 }
 
 /// # Panics
 ///
-/// If the send [`is_refused`].
+/// If the send would be [refused](refused_for).
 pub(super) fn refuse_on_an_executor<E: Event, R: 'static>(selection: &Selection<'_, E, R>) {
-    assert!(
-        !is_refused(selection),
-        "a signal with async receivers was sent with a blocking `send` on a thread that runs an \
-         executor: await `asend`, `asend_robust` or `try_asend` instead; no receiver has run"
-    );
+    if let Some(receiver) = refused_for(selection) {
+        panic!(
+            "a signal of `{}` was sent with a blocking `send` on a thread that runs an executor, \
+             and has an async receiver, {}: await `asend`, `asend_robust` or `try_asend` instead; no \
+             receiver has run",
+            type_name::<E>(),
+            receiver.place()
+        );
+    }
 }
 
 /// Receivers that are awaited, and their futures.
