@@ -152,11 +152,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
 
 /// # Receivers that block
 #[cfg(feature = "tokio")]
-impl<E, R> ConnectOptions<'_, E, R>
-where
-    E: OwnedEvent + Clone + Send + Sync,
-    R: Send + 'static,
-{
+impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
     /// Connects a receiver that an async send runs on a thread which tokio keeps for
     /// blocking (`spawn_blocking`), with a clone of the event.
     ///
@@ -183,6 +179,8 @@ where
     #[track_caller]
     pub fn connect_offloaded<F>(self, receiver: F) -> Connection
     where
+        E: OwnedEvent + Clone + Send + Sync,
+        R: Send,
         F: Fn(Sender<'_>, &E) -> R + Send + Sync + 'static,
     {
         let signal = self.signal();
@@ -193,6 +191,8 @@ where
     #[track_caller]
     pub fn prepare_offloaded<F>(self, receiver: F) -> Prepared<E, R>
     where
+        E: OwnedEvent + Clone + Send + Sync,
+        R: Send,
         F: Fn(Sender<'_>, &E) -> R + Send + Sync + 'static,
     {
         self.slot(Offloaded(receiver))

@@ -1,4 +1,6 @@
 #![cfg_attr(any(feature = "macros", not(doctest)), doc = include_str!("../README.md"))]
+// Names the feature that each item needs; a nightly Rust is wanted for it.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
 mod any_thread;

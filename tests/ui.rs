@@ -10,6 +10,10 @@ fn ui() {
     let cases = trybuild::TestCases::new();
     cases.pass("tests/ui/pass/*.rs");
     cases.compile_fail("tests/ui/fail/*.rs");
+    if cfg!(feature = "queue") {
+        cases.pass("tests/ui/queue/pass/*.rs");
+        cases.compile_fail("tests/ui/queue/fail/*.rs");
+    }
     // The feature brings `async` with it.
     if cfg!(feature = "tokio") {
         cases.pass("tests/ui/async/pass/*.rs");

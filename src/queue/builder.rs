@@ -105,7 +105,7 @@ impl QueueBuilder {
     }
 
     /// The workers run inside the tokio runtime that this is called in, so that async
-    /// receivers ([`QueuedOptions::connect_async`]) have its timers, its input and output,
+    /// receivers ([`QueuedOptions::connect_async`](crate::QueuedOptions::connect_async)) have its timers, its input and output,
     /// and `tokio::spawn`.
     ///
     /// The runtime must live as long as the queue is used, and a current-thread one must be

@@ -106,17 +106,16 @@ pub struct QueuedOptions<'s, E: Event, R: 'static = ()> {
     queue: Arc<Handle>,
 }
 
-impl<E, R> QueuedOptions<'_, E, R>
-where
-    E: OwnedEvent + Clone + Send + Sync,
-    R: QueueAnswer + 'static,
-{
+/// The events must own what they carry, and the answers be those of [`QueueAnswer`].
+impl<E: Event, R: 'static> QueuedOptions<'_, E, R> {
     /// Connects `receiver`, which answers nobody: what it has to tell it must tell itself.
     ///
     /// Everything else is as for [`Signal::connect`](crate::Signal::connect).
     #[track_caller]
     pub fn connect<F>(self, receiver: F) -> Connection
     where
+        E: OwnedEvent + Clone + Send + Sync,
+        R: QueueAnswer,
         F: Fn(Sender<'_>, &E) + Send + Sync + 'static,
     {
         let signal = self.options.signal();
@@ -127,6 +126,8 @@ where
     #[track_caller]
     pub fn prepare<F>(self, receiver: F) -> Prepared<E, R>
     where
+        E: OwnedEvent + Clone + Send + Sync,
+        R: QueueAnswer,
         F: Fn(Sender<'_>, &E) + Send + Sync + 'static,
     {
         self.options.slot(Queued {
@@ -138,11 +139,7 @@ where
 
 /// # Async receivers
 #[cfg(feature = "async")]
-impl<E, R> QueuedOptions<'_, E, R>
-where
-    E: OwnedEvent + Clone + Send + Sync,
-    R: QueueAnswer + 'static,
-{
+impl<E: Event, R: 'static> QueuedOptions<'_, E, R> {
     /// Connects an async `receiver`, whose future a worker of the queue drives to its end
     /// before it takes the next event.
     ///
@@ -170,6 +167,8 @@ where
     #[track_caller]
     pub fn connect_async<F>(self, receiver: F) -> Connection
     where
+        E: OwnedEvent + Clone + Send + Sync,
+        R: QueueAnswer,
         F: for<'a> Fn(Sender<'a>, &'a E) -> BoxFuture<'a, ()> + Send + Sync + 'static,
     {
         let signal = self.options.signal();
@@ -180,6 +179,8 @@ where
     #[track_caller]
     pub fn prepare_async<F>(self, receiver: F) -> Prepared<E, R>
     where
+        E: OwnedEvent + Clone + Send + Sync,
+        R: QueueAnswer,
         F: for<'a> Fn(Sender<'a>, &'a E) -> BoxFuture<'a, ()> + Send + Sync + 'static,
     {
         self.options.slot(Queued {
