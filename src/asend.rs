@@ -8,10 +8,10 @@ use crate::error::TrySendError;
 use crate::event::Event;
 #[cfg(feature = "tokio")]
 use crate::event::OwnedEvent;
-use crate::receiver::BoxFuture;
 #[cfg(feature = "tokio")]
 use crate::receiver::callee::Offloaded;
 use crate::receiver::callee::{Awaited, AwaitedWeakly};
+use crate::receiver::{BoxFuture, Kind};
 use crate::responses::{Responses, RobustResponses};
 use crate::send::future::{self, Marked};
 use crate::sender::Sender;
@@ -136,6 +136,39 @@ impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
         self.slot(AwaitedWeakly {
             target: Arc::downgrade(target),
             method,
+        })
+    }
+}
+
+/// # Whether to await
+impl<E: Event, R: 'static> Signal<E, R> {
+    /// Whether a send from `sender` that started now would get to an async receiver, or to
+    /// one that blocks: whether [`asend`](Signal::asend) is the way to send it, where both
+    /// are open. Otherwise as [`has_listeners`](Signal::has_listeners).
+    ///
+    /// Looks at each receiver that the send would get to.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static TOLD: Signal<u32> = Signal::new();
+    /// TOLD.connect(|_sender, _n| ());
+    /// assert!(!TOLD.has_async_listeners(Sender::NONE));
+    /// TOLD.options().sender("till").connect_async(|_sender, _n| Box::pin(async {}));
+    /// assert!(!TOLD.has_async_listeners(Sender::NONE));
+    /// assert!(TOLD.has_async_listeners("till"));
+    /// ```
+    pub fn has_async_listeners<'a>(&self, sender: impl Into<Sender<'a>>) -> bool {
+        let Some(hub) = self.occupied() else {
+            return false;
+        };
+        let sender = sender.into();
+        let table = hub.snapshot();
+        table.as_deref().is_some_and(|table| {
+            table.peek(&sender).iter().any(|entry| {
+                let called = matches!(entry.about().kind, Kind::Called | Kind::Queued);
+                !called && entry.is_connected()
+            })
         })
     }
 }

@@ -29,6 +29,7 @@ mod responses;
 mod send;
 mod sender;
 mod signal;
+pub mod signals;
 mod table;
 
 pub use connect::{ConnectOptions, Prepared};

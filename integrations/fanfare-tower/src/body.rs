@@ -1,0 +1,131 @@
+//! The body of a response.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Buf;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::error::{Cause, DynError};
+use crate::followed::{Followed, Telling, Told};
+use crate::future::end;
+
+pin_project! {
+    /// The body of a response from a [`SignalService`](crate::SignalService).
+    ///
+    /// Frames, trailers, size and end are those of the body inside. `request_finished` is sent
+    /// when that has ended, or when this is dropped; then after the body inside was.
+    pub struct SignalBody<B: Body> {
+        #[pin]
+        inner: B,
+        followed: Option<Followed>,
+        // Async receivers of `got_request_exception` run; their cause goes on afterwards.
+        telling: Option<Telling<B::Error>>,
+        view: fn(&B::Error) -> &DynError,
+    }
+}
+
+impl<B: Body> SignalBody<B> {
+    pub(crate) fn passed(inner: B, view: fn(&B::Error) -> &DynError) -> Self {
+        SignalBody {
+            inner,
+            followed: None,
+            telling: None,
+            view,
+        }
+    }
+
+    pub(crate) fn followed(inner: B, followed: Followed, view: fn(&B::Error) -> &DynError) -> Self {
+        SignalBody {
+            followed: Some(followed),
+            ..SignalBody::passed(inner, view)
+        }
+    }
+
+    /// The body inside.
+    pub fn get_ref(&self) -> &B {
+        &self.inner
+    }
+}
+
+impl<B: Body> Body for SignalBody<B>
+where
+    B::Error: Send + Sync + 'static,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        if let Some(telling) = this.telling {
+            let (followed, cause) = ready!(telling.poll(cx));
+            *this.telling = None;
+            return Poll::Ready(Some(Err(end(followed, cause))));
+        }
+        let Some(followed) = this.followed else {
+            return this.inner.poll_frame(cx);
+        };
+        followed.polled();
+        let poll = || {
+            let polled = this.inner.as_mut().poll_frame(cx);
+            polled.map_ok(|frame| {
+                let bytes = frame.data_ref().map_or(0, Buf::remaining);
+                let is_last = frame.is_trailers() || this.inner.is_end_stream();
+                (frame, bytes, is_last)
+            })
+        };
+        let cause = match catch_unwind(AssertUnwindSafe(poll)) {
+            Ok(polled) => match ready!(polled) {
+                Some(Ok((frame, bytes, is_last))) => {
+                    followed.handed_over(bytes, is_last);
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Some(Err(error)) => Cause::Error(error),
+                None => {
+                    if let Some(followed) = this.followed.take() {
+                        followed.sent();
+                    }
+                    return Poll::Ready(None);
+                }
+            },
+            Err(panic) => Cause::Panic(panic),
+        };
+        let followed = this.followed.take().expect("it was looked at");
+        match followed.except(cause, *this.view) {
+            Told::Now(followed, cause) => Poll::Ready(Some(Err(end(followed, cause)))),
+            Told::Waiting(mut telling) => {
+                let polled = telling.poll(cx);
+                let Poll::Ready((followed, cause)) = polled else {
+                    *this.telling = Some(telling);
+                    return Poll::Pending;
+                };
+                Poll::Ready(Some(Err(end(followed, cause))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.telling.is_none() && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<B: Body> fmt::Debug for SignalBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignalBody")
+            .field(
+                "is_followed",
+                &(self.followed.is_some() || self.telling.is_some()),
+            )
+            .finish_non_exhaustive()
+    }
+}

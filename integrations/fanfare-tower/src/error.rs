@@ -1,0 +1,131 @@
+//! Errors: those that a handler leaves for us, and those of services and bodies.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use http::Response;
+
+/// Any error, as receivers see it.
+pub(crate) type DynError = dyn Error + Send + Sync + 'static;
+type BoxError = Box<DynError>;
+
+/// An error that a handler has turned into a response, left in the response's extensions for
+/// `got_request_exception`.
+///
+/// The layer sends it as [`Application`](fanfare::signals::request::ExceptionKind::Application)
+/// and leaves it where it is. Each response has one at most; attaching another replaces it.
+///
+/// axum turns `Extension(RequestError::new(error))` into a part of a response.
+///
+/// ```
+/// use fanfare_tower::RequestError;
+/// use http::Response;
+///
+/// let error = std::io::Error::other("the disk is full");
+/// let mut response = Response::builder().status(500).body("sorry")?;
+/// RequestError::new(error).attach(&mut response);
+///
+/// let left = response.extensions().get::<RequestError>().unwrap();
+/// assert_eq!(left.to_string(), "the disk is full");
+/// # http::Result::Ok(())
+/// ```
+#[derive(Clone)]
+pub struct RequestError(Arc<DynError>);
+
+impl RequestError {
+    /// Takes the error, or its text.
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        RequestError(Arc::from(error.into()))
+    }
+
+    /// Puts it into the extensions of `response`.
+    pub fn attach<B>(self, response: &mut Response<B>) {
+        response.extensions_mut().insert(self);
+    }
+
+    /// The error.
+    pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.0
+    }
+}
+
+impl From<Arc<dyn Error + Send + Sync>> for RequestError {
+    fn from(error: Arc<dyn Error + Send + Sync>) -> Self {
+        RequestError(error)
+    }
+}
+
+impl fmt::Debug for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RequestError").field(&self.0).finish()
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Errors of services and bodies that receivers can be shown.
+///
+/// `Way` is how: [`Plain`] for every type that is an [`Error`], [`Boxed`] for
+/// `Box<dyn Error + Send + Sync>`, which is none. The compiler finds out by itself which it
+/// is. For an error of your own that is not an `Error`, implement this with a `Way` of your own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an error that receivers of a signal can be shown",
+    label = "the error of a service or of a response's body",
+    note = "it has to be `Error + Send + Sync + 'static`, or `Box<dyn Error + Send + Sync>`"
+)]
+pub trait AsError<Way>: Send + Sync + 'static {
+    /// The error.
+    fn as_error(&self) -> &(dyn Error + Send + Sync + 'static);
+}
+
+/// See [`AsError`]: a type that is an [`Error`].
+pub enum Plain {}
+
+/// See [`AsError`]: a boxed error.
+pub enum Boxed {}
+
+impl<E: Error + Send + Sync + 'static> AsError<Plain> for E {
+    fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        self
+    }
+}
+
+impl AsError<Boxed> for BoxError {
+    fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &**self
+    }
+}
+
+/// How to see the errors of a service and of its response's body. Functions, so that neither
+/// future nor body has a `Way` in its type.
+pub(crate) struct Views<E, F> {
+    pub(crate) service: fn(&E) -> &DynError,
+    pub(crate) body: fn(&F) -> &DynError,
+}
+
+impl<E, F> Clone for Views<E, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E, F> Copy for Views<E, F> {}
+
+/// What receivers hear of, and what goes on afterwards.
+pub(crate) enum Cause<E> {
+    Error(E),
+    Application(RequestError),
+    Panic(Box<dyn Any + Send>),
+}
+
+/// The text of a panic, where it has one.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> Option<&str> {
+    let text = payload.downcast_ref::<&'static str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}

@@ -1,0 +1,310 @@
+//! A request that somebody listens to, from its start to its end.
+
+use std::mem;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use fanfare::Sender;
+use fanfare::signals::request::{
+    ExceptionKind, GOT_REQUEST_EXCEPTION, Outcome, REQUEST_FINISHED, REQUEST_STARTED,
+    RequestException, RequestFinished, RequestStarted, Stage, next_id,
+};
+use http::header::CONTENT_LENGTH;
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+
+use crate::error::{Cause, DynError, RequestError, panic_message};
+use crate::layer::Who;
+use crate::send;
+
+/// One request. Its end is sent when this is dropped, if its start was sent: once, whatever
+/// happens in between.
+pub(crate) struct Followed(Option<Box<State>>);
+
+/// Something that receivers are being awaited for. In a lock that is never taken, to be `Sync`.
+pub(crate) struct Waiting<T>(Mutex<Pin<Box<dyn Future<Output = T> + Send>>>);
+
+/// An exception that is being sent; gives back what it was about.
+pub(crate) type Telling<E> = Waiting<(Followed, Cause<E>)>;
+
+/// What became of an exception.
+pub(crate) enum Told<E> {
+    Now(Followed, Cause<E>),
+    Waiting(Telling<E>),
+}
+
+pub(crate) struct State {
+    id: u64,
+    who: Who,
+    parts: Parts,
+    began: Instant,
+    phase: Phase,
+    outcome: Outcome,
+    stage: Stage,
+    status: Option<StatusCode>,
+    bytes: u64,
+    /// How many bytes the body was to have, where that is known.
+    due: Option<u64>,
+}
+
+/// Which of the signals that frame a request are behind it.
+enum Phase {
+    Unstarted,
+    Started,
+    /// The end is with a task that has not run yet.
+    Handed,
+}
+
+impl Followed {
+    /// Follows `request`. Nothing has been sent for it yet.
+    pub(crate) fn new<Q>(who: Who, request: Request<Q>) -> (Self, Request<Q>) {
+        let began = Instant::now();
+        let (parts, body) = request.into_parts();
+        let state = State {
+            id: next_id(),
+            who,
+            parts: parts.clone(),
+            began,
+            phase: Phase::Unstarted,
+            outcome: Outcome::Aborted,
+            stage: Stage::Service,
+            status: None,
+            bytes: 0,
+            due: None,
+        };
+        let followed = Followed(Some(Box::new(state)));
+        (followed, Request::from_parts(parts, body))
+    }
+
+    fn state(&mut self) -> &mut State {
+        self.0.as_mut().expect("only the end takes the state out")
+    }
+
+    /// Sends the start if no receiver has to be awaited; returns whether it did.
+    pub(crate) fn start_now(&mut self) -> bool {
+        let state = self.state();
+        let sent = send::now(&REQUEST_STARTED, state.sender(), &state.started());
+        if sent {
+            state.phase = Phase::Started;
+        }
+        sent
+    }
+
+    /// Sends the start.
+    pub(crate) fn start(mut self) -> Waiting<Followed> {
+        Waiting::on(async move {
+            let state = self.state();
+            // Before the first receiver may have heard of it.
+            state.phase = Phase::Started;
+            let started = state.started();
+            let sending = REQUEST_STARTED.asend_robust(state.sender(), &started);
+            if !send::awaited(sending).await {
+                self.state().phase = Phase::Unstarted;
+            }
+            self
+        })
+    }
+
+    /// Sends an exception. What is to follow from it happens when it has been sent.
+    pub(crate) fn except<E: Send + Sync + 'static>(
+        mut self,
+        cause: Cause<E>,
+        view: fn(&E) -> &DynError,
+    ) -> Told<E> {
+        let state = self.state();
+        match &cause {
+            Cause::Error(_) => state.outcome = Outcome::Failed,
+            Cause::Panic(_) => state.outcome = Outcome::Panicked,
+            Cause::Application(_) => {}
+        }
+        if send::now(
+            &GOT_REQUEST_EXCEPTION,
+            state.sender(),
+            &state.exception(&cause, cause.panic_message(), view),
+        ) {
+            return Told::Now(self, cause);
+        }
+        Told::Waiting(Waiting::on(async move {
+            // A panic's payload may not be shared between threads, so its text is copied.
+            let message = cause.panic_message().map(String::from);
+            let state = self.state();
+            let exception = state.exception(&cause, message.as_deref(), view);
+            send::awaited(GOT_REQUEST_EXCEPTION.asend_robust(state.sender(), &exception)).await;
+            (self, cause)
+        }))
+    }
+
+    /// Notes the status of a response that may have to wait for receivers yet.
+    pub(crate) fn answered(&mut self, status: StatusCode) {
+        self.state().status = Some(status);
+    }
+
+    /// Notes that the response is handed on. From here on all depends on its body.
+    pub(crate) fn responded(&mut self, expected: Expected) {
+        let state = self.state();
+        state.stage = Stage::Body;
+        state.due = expected.bytes;
+        if expected.nothing || state.needs_no_body() {
+            state.outcome = Outcome::NotPolled;
+        }
+    }
+
+    /// Notes that the body is being polled.
+    pub(crate) fn polled(&mut self) {
+        let state = self.state();
+        if state.outcome == Outcome::NotPolled {
+            state.outcome = Outcome::Aborted;
+        }
+    }
+
+    /// Notes a frame of the body. After the last one a server need not ask for another.
+    pub(crate) fn handed_over(&mut self, bytes: usize, is_last: bool) {
+        let state = self.state();
+        state.bytes += bytes as u64;
+        if is_last || state.due.is_some_and(|due| state.bytes >= due) {
+            state.outcome = Outcome::Sent;
+        }
+    }
+
+    /// Ends with the whole body handed over.
+    pub(crate) fn sent(mut self) {
+        self.state().outcome = Outcome::Sent;
+    }
+
+    /// Sends the end. Dropped before the first poll, it leaves that to the drop of what it holds.
+    #[cfg(feature = "tokio")]
+    pub(crate) async fn finish(self) {
+        let state = self.over();
+        send::awaited(REQUEST_FINISHED.asend_robust(state.sender(), &state.finished())).await;
+    }
+
+    /// Takes out the state, for whoever sends the end.
+    pub(crate) fn over(mut self) -> Box<State> {
+        self.0.take().expect("only the end takes the state out")
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        let Some(mut state) = self.0.take() else {
+            return;
+        };
+        match mem::replace(&mut state.phase, Phase::Handed) {
+            Phase::Unstarted => {}
+            Phase::Started => {
+                if !send::now(&REQUEST_FINISHED, state.sender(), &state.finished()) {
+                    send::detached(Followed(Some(state)));
+                }
+            }
+            Phase::Handed => send::on_a_thread(Followed(Some(state))),
+        }
+    }
+}
+
+impl State {
+    pub(crate) fn sender(&self) -> Sender<'_> {
+        self.who.sender()
+    }
+
+    fn started(&self) -> RequestStarted<'_> {
+        RequestStarted::new(self.id, self.parts.method.as_str(), self.parts.uri.path())
+            .with_request(&self.parts)
+    }
+
+    pub(crate) fn finished(&self) -> RequestFinished<'_> {
+        let (method, path) = (self.parts.method.as_str(), self.parts.uri.path());
+        RequestFinished::new(self.id, method, path, self.outcome)
+            .with_request(&self.parts)
+            .with_stage(self.stage)
+            .with_status(self.status.map(|status| status.as_u16()))
+            .with_bytes(self.bytes)
+            .with_elapsed(self.began.elapsed())
+    }
+
+    fn exception<'a, E>(
+        &'a self,
+        cause: &'a Cause<E>,
+        panic: Option<&'a str>,
+        view: fn(&E) -> &DynError,
+    ) -> RequestException<'a> {
+        let (kind, error) = match cause {
+            Cause::Error(error) => match self.stage {
+                Stage::Body => (ExceptionKind::Body, Some(view(error))),
+                _ => (ExceptionKind::Service, Some(view(error))),
+            },
+            Cause::Application(error) => (ExceptionKind::Application, Some(error.error())),
+            Cause::Panic(_) => (ExceptionKind::Panic, None),
+        };
+        let (method, path) = (self.parts.method.as_str(), self.parts.uri.path());
+        let mut exception = RequestException::new(self.id, method, path, kind)
+            .with_request(&self.parts)
+            .with_status(self.status.map(|status| status.as_u16()));
+        if let Some(error) = error {
+            exception = exception.with_error(error);
+        }
+        if let Some(message) = panic {
+            exception = exception.with_panic_message(message);
+        }
+        exception
+    }
+
+    /// Whether a response to this request has no body, whatever it holds.
+    fn needs_no_body(&self) -> bool {
+        let status = self.status.unwrap_or_default();
+        self.parts.method == Method::HEAD
+            || (self.parts.method == Method::CONNECT && status.is_success())
+            || status.is_informational()
+            || status == StatusCode::NO_CONTENT
+            || status == StatusCode::NOT_MODIFIED
+    }
+}
+
+impl<E> Cause<E> {
+    fn panic_message(&self) -> Option<&str> {
+        match self {
+            Cause::Panic(payload) => panic_message(&**payload),
+            _ => None,
+        }
+    }
+}
+
+/// What a response announces of its body.
+pub(crate) struct Expected {
+    nothing: bool,
+    bytes: Option<u64>,
+}
+
+impl Expected {
+    pub(crate) fn of<B: Body>(response: &Response<B>) -> Self {
+        let bytes = response.body().size_hint().exact().or_else(|| {
+            let announced = response.headers().get(CONTENT_LENGTH)?;
+            announced.to_str().ok()?.parse().ok()
+        });
+        Expected {
+            nothing: bytes == Some(0) || response.body().is_end_stream(),
+            bytes,
+        }
+    }
+}
+
+/// The error that a handler has left.
+pub(crate) fn left_error<B>(response: &Response<B>) -> Option<RequestError> {
+    response.extensions().get::<RequestError>().cloned()
+}
+
+impl<T> Waiting<T> {
+    fn on(future: impl Future<Output = T> + Send + 'static) -> Self {
+        Waiting(Mutex::new(Box::pin(future)))
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<T> {
+        let future = self
+            .0
+            .get_mut()
+            .unwrap_or_else(|poison| poison.into_inner());
+        future.as_mut().poll(cx)
+    }
+}

@@ -1,0 +1,14 @@
+#![cfg_attr(any(feature = "tokio", not(doctest)), doc = include_str!("../README.md"))]
+#![deny(missing_docs)]
+
+mod body;
+mod error;
+mod followed;
+mod future;
+mod layer;
+mod send;
+
+pub use body::SignalBody;
+pub use error::{AsError, Boxed, Plain, RequestError};
+pub use future::SignalFuture;
+pub use layer::{SignalLayer, SignalService};
