@@ -2,4 +2,14 @@
 //!
 //! Nothing in this crate sends them; each module says who does.
 
+use std::error::Error;
+
+pub mod auth;
+pub mod db;
+pub mod management;
 pub mod request;
+pub mod test;
+
+/// What receivers answer where an error of theirs stops what is under way, as an exception does
+/// in Django. `?` takes any error there; a receiver that cannot fail ends with `Ok(())`.
+pub type Answer = Result<(), Box<dyn Error + Send + Sync>>;
