@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use crate::connection::Connection;
 use crate::event::Event;
 use crate::receiver::callee::{Callee, Strong, Weakly};
+use crate::receiver::key::Identified;
 use crate::receiver::{About, Entry, Kind, Labels, Receive, ReceiverId, Slot};
 use crate::sender::{Sender, SenderKey};
 use crate::signal::Signal;
@@ -197,6 +198,21 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
 pub struct Prepared<E: Event, R: 'static = ()>(Arc<dyn Receive<E, R>>);
 
 impl<E: Event, R: 'static> Prepared<E, R> {
+    /// What makes it the same as another.
+    pub(crate) fn identified(&self) -> Option<Identified> {
+        self.0.identified()
+    }
+
+    /// The same, for this sender.
+    pub(crate) fn for_sender(self, sender: Sender<'_>) -> Self {
+        let Prepared(mut receiver) = self;
+        Arc::get_mut(&mut receiver)
+            .expect("nobody else has a prepared receiver")
+            .about_mut()
+            .sender = sender.to_key();
+        Prepared(receiver)
+    }
+
     /// Makes it a connection of `hub`, with a number of its own.
     pub(crate) fn into_entry(self, hub: &Arc<Hub<Table<E, R>>>) -> Entry<E, R> {
         let Prepared(mut receiver) = self;

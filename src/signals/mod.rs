@@ -7,9 +7,12 @@ use std::error::Error;
 pub mod auth;
 pub mod db;
 pub mod management;
+pub mod model;
 pub mod request;
 pub mod test;
+pub mod transaction;
 
 /// What receivers answer where an error of theirs stops what is under way, as an exception does
-/// in Django. `?` takes any error there; a receiver that cannot fail ends with `Ok(())`.
+/// in Django. `?` takes any error there, and `"why".into()` makes one; a receiver that cannot fail
+/// ends with `Ok(())`.
 pub type Answer = Result<(), Box<dyn Error + Send + Sync>>;

@@ -91,7 +91,7 @@ mod with_async {
         OUTER.connect(|_, _| INNER.send_batch(Sender::NONE, &[1, 2]).len() as u32);
         let refused = catch_unwind(|| pollster::block_on(OUTER.asend(Sender::NONE, &1)));
         let panic = refused.unwrap_err();
-        let message = panic.downcast_ref::<&str>().unwrap();
+        let message = panic.downcast_ref::<String>().unwrap();
         assert!(message.contains("asend"), "{message}");
         assert_eq!(INNER.len(), 2);
         assert!(once.is_connected());

@@ -1,0 +1,197 @@
+//! Operations on many rows, which SeaORM runs without hooks.
+
+use std::any::Any;
+
+use fanfare::signals::model::{Answer, BULK_CREATED, BULK_DELETED, BULK_UPDATED, Bulk};
+use fanfare::{Sender, Signal};
+use sea_orm::prelude::async_trait::async_trait;
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, DbErr, DeleteMany, DeleteResult, EntityTrait, InsertMany,
+    IntoActiveModel, TryInsert, TryInsertResult, UpdateMany, UpdateResult,
+};
+
+use crate::ModelSignals;
+use crate::scope::{self, Operation};
+
+/// Runs a statement for many rows, and sends one event for it: on `insert_many`, `update_many` and
+/// `delete_many`.
+///
+/// The signal is [`BULK_CREATED`], [`BULK_UPDATED`] or [`BULK_DELETED`], sent after the statement.
+/// An update or a delete that touched no row sends, an insert that inserted none does not. An `Err`
+/// of a receiver reaches the caller; a surrounding transaction undoes the statement.
+///
+/// ```
+/// # mod post {
+/// #     use sea_orm::entity::prelude::*;
+/// #     #[sea_orm::model]
+/// #     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+/// #     #[sea_orm(table_name = "post")]
+/// #     pub struct Model { #[sea_orm(primary_key)] pub id: i32, pub title: String }
+/// #     fanfare_sea_orm::model_signals!("blog.Post");
+/// # }
+/// # use fanfare::signals::model::BULK_CREATED;
+/// use fanfare_sea_orm::ExecSignalled;
+/// # use sea_orm::{ConnectionTrait, Database, DbErr, EntityTrait, Set};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), DbErr> {
+/// # let db = Database::connect("sqlite::memory:").await?;
+/// # db.execute_unprepared("CREATE TABLE post (id INTEGER PRIMARY KEY, title TEXT NOT NULL)").await?;
+/// BULK_CREATED.connect(|_sender, event| {
+///     assert_eq!(event.rows(), 2);
+///     Ok(())
+/// });
+/// let titled = |title: &str| post::ActiveModel { title: Set(title.to_owned()), ..Default::default() };
+/// let rows = post::Entity::insert_many([titled("a"), titled("b")]).exec_signalled(&db).await?;
+/// assert_eq!(rows, 2);
+/// # Ok(())
+/// # }
+/// ```
+#[async_trait]
+pub trait ExecSignalled: Sized {
+    /// What the statement gives.
+    type Output;
+    /// The rows, where the statement returns them.
+    type Rows;
+
+    /// Runs the statement. Receivers get the number of rows.
+    ///
+    /// # Errors
+    ///
+    /// Of the database or of a receiver.
+    async fn exec_signalled<C: ConnectionTrait>(self, db: &C) -> Result<Self::Output, DbErr>;
+
+    /// Runs the statement and lets it return its rows, for the caller and, as
+    /// [`Bulk::instances`], for the receivers.
+    ///
+    /// # Errors
+    ///
+    /// Of the database or of a receiver. `DbErr::BackendNotSupported`, where SeaORM's backend has no
+    /// RETURNING: for SQLite that is a feature of SeaORM, `sqlite-use-returning-for-3_35`.
+    async fn exec_returning_signalled<C: ConnectionTrait>(
+        self,
+        db: &C,
+    ) -> Result<Self::Rows, DbErr>;
+}
+
+async fn tell<E: ModelSignals, C: ConnectionTrait>(
+    signal: &Signal<Bulk<'static>, Answer>,
+    rows: u64,
+    instances: Option<&(dyn Any + Sync)>,
+    db: &C,
+) -> Result<(), DbErr> {
+    E::prepare();
+    let sender = Sender::of::<E>();
+    if signal.has_listeners(sender) {
+        let operation = Operation::done(scope::of(db));
+        let event = Bulk::new(rows, instances, operation.context());
+        operation.tell(signal.try_asend(sender, &event)).await?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl<A> ExecSignalled for InsertMany<A>
+where
+    A: ActiveModelTrait + Send,
+    A::Entity: ModelSignals,
+    <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
+{
+    type Output = u64;
+    type Rows = Vec<<A::Entity as EntityTrait>::Model>;
+
+    async fn exec_signalled<C: ConnectionTrait>(self, db: &C) -> Result<u64, DbErr> {
+        let rows = self.exec_without_returning(db).await?;
+        if rows > 0 {
+            tell::<A::Entity, C>(&BULK_CREATED, rows, None, db).await?;
+        }
+        Ok(rows)
+    }
+
+    async fn exec_returning_signalled<C: ConnectionTrait>(
+        self,
+        db: &C,
+    ) -> Result<Self::Rows, DbErr> {
+        let rows = self.exec_with_returning(db).await?;
+        if !rows.is_empty() {
+            tell::<A::Entity, C>(&BULK_CREATED, rows.len() as u64, Some(&rows), db).await?;
+        }
+        Ok(rows)
+    }
+}
+
+#[async_trait]
+impl<A> ExecSignalled for TryInsert<A>
+where
+    A: ActiveModelTrait + Send,
+    A::Entity: ModelSignals,
+    <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
+{
+    type Output = TryInsertResult<u64>;
+    type Rows = TryInsertResult<Vec<<A::Entity as EntityTrait>::Model>>;
+
+    async fn exec_signalled<C: ConnectionTrait>(self, db: &C) -> Result<Self::Output, DbErr> {
+        let result = self.exec_without_returning(db).await?;
+        if let TryInsertResult::Inserted(rows) = result
+            && rows > 0
+        {
+            tell::<A::Entity, C>(&BULK_CREATED, rows, None, db).await?;
+        }
+        Ok(result)
+    }
+
+    async fn exec_returning_signalled<C: ConnectionTrait>(
+        self,
+        db: &C,
+    ) -> Result<Self::Rows, DbErr> {
+        let result = self.exec_with_returning_many(db).await?;
+        if let TryInsertResult::Inserted(rows) = &result
+            && !rows.is_empty()
+        {
+            tell::<A::Entity, C>(&BULK_CREATED, rows.len() as u64, Some(rows), db).await?;
+        }
+        Ok(result)
+    }
+}
+
+#[async_trait]
+impl<E: ModelSignals> ExecSignalled for UpdateMany<E> {
+    type Output = UpdateResult;
+    type Rows = Vec<E::Model>;
+
+    async fn exec_signalled<C: ConnectionTrait>(self, db: &C) -> Result<UpdateResult, DbErr> {
+        let result = self.exec(db).await?;
+        tell::<E, C>(&BULK_UPDATED, result.rows_affected, None, db).await?;
+        Ok(result)
+    }
+
+    async fn exec_returning_signalled<C: ConnectionTrait>(
+        self,
+        db: &C,
+    ) -> Result<Vec<E::Model>, DbErr> {
+        let rows = self.exec_with_returning(db).await?;
+        tell::<E, C>(&BULK_UPDATED, rows.len() as u64, Some(&rows), db).await?;
+        Ok(rows)
+    }
+}
+
+#[async_trait]
+impl<E: ModelSignals> ExecSignalled for DeleteMany<E> {
+    type Output = DeleteResult;
+    type Rows = Vec<E::Model>;
+
+    async fn exec_signalled<C: ConnectionTrait>(self, db: &C) -> Result<DeleteResult, DbErr> {
+        let result = self.exec(db).await?;
+        tell::<E, C>(&BULK_DELETED, result.rows_affected, None, db).await?;
+        Ok(result)
+    }
+
+    async fn exec_returning_signalled<C: ConnectionTrait>(
+        self,
+        db: &C,
+    ) -> Result<Vec<E::Model>, DbErr> {
+        let rows = self.exec_with_returning(db).await?;
+        tell::<E, C>(&BULK_DELETED, rows.len() as u64, Some(&rows), db).await?;
+        Ok(rows)
+    }
+}

@@ -1,0 +1,324 @@
+//! A connection that tells the hooks what it is.
+
+use std::any::Any;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use sea_orm::prelude::async_trait::async_trait;
+use sea_orm::{
+    AccessMode, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, IsolationLevel,
+    QueryResult, Statement, TransactionError, TransactionOptions, TransactionSession,
+    TransactionTrait,
+};
+
+use crate::handover::across;
+use crate::scope::{self, Scope};
+use crate::transaction::SignalTransaction;
+
+/// A [`DatabaseConnection`] with a name, whose operations send complete signals.
+///
+/// Use it wherever SeaORM takes a connection. It gives receivers
+/// [`using`](fanfare::signals::model::PostSave::using), the columns of an update in `post_save`, and
+/// [`after_commit`](fanfare::signals::model::PostSave::after_commit), for its transactions are
+/// [`SignalTransaction`]s. Cheap to clone, as the connection itself.
+///
+/// It has no streams (`StreamTrait`) and cannot be handed to migrations, which take SeaORM's own
+/// types: use [`inner`](SignalConnection::inner) there.
+///
+/// ```
+/// # use fanfare_sea_orm::SignalConnection;
+/// # use sea_orm::{ConnectionTrait, Database, DbErr};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), DbErr> {
+/// let db = SignalConnection::new(Database::connect("sqlite::memory:").await?);
+/// assert_eq!(db.using(), "default");
+/// db.execute_unprepared("CREATE TABLE author (id INTEGER PRIMARY KEY)").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SignalConnection {
+    inner: DatabaseConnection,
+    scope: Scope,
+}
+
+impl SignalConnection {
+    /// Names the connection "default".
+    pub fn new(connection: DatabaseConnection) -> Self {
+        SignalConnection::named("default", connection)
+    }
+
+    /// Gives the connection a name, which receivers see as `using`.
+    pub fn named(using: impl Into<Arc<str>>, connection: DatabaseConnection) -> Self {
+        SignalConnection {
+            inner: connection,
+            scope: Scope::new(using),
+        }
+    }
+
+    /// Its name.
+    pub fn using(&self) -> &str {
+        &self.scope.using
+    }
+
+    /// SeaORM's connection. What is done through it sends as a plain connection does.
+    pub fn inner(&self) -> &DatabaseConnection {
+        &self.inner
+    }
+
+    /// SeaORM's connection.
+    pub fn into_inner(self) -> DatabaseConnection {
+        self.inner
+    }
+}
+
+/// What a [`Scoped`] connection can be made of: [`SignalConnection`], [`SignalTransaction`] and
+/// `Scoped` itself.
+pub trait Scopes:
+    ConnectionTrait + TransactionTrait<Transaction = SignalTransaction> + HasScope + Sized
+{
+    /// The same connection, whose operations tell receivers that they load data as it is, as from a
+    /// fixture: [`PreSave::raw`](fanfare::signals::model::PreSave::raw) is true. Rows are written as
+    /// ever.
+    fn raw(&self) -> Scoped<'_, Self> {
+        let mut scope = self.scope().clone();
+        scope.raw = true;
+        Scoped { inner: self, scope }
+    }
+
+    /// The same connection, whose deletes tell receivers what they started from:
+    /// [`Delete::origin`](fanfare::signals::model::Delete::origin). SeaORM's hooks cannot tell a
+    /// cascade from a delete; who starts it can.
+    ///
+    /// ```
+    /// # mod author {
+    /// #     use sea_orm::entity::prelude::*;
+    /// #     #[sea_orm::model]
+    /// #     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    /// #     #[sea_orm(table_name = "author")]
+    /// #     pub struct Model { #[sea_orm(primary_key)] pub id: i32 }
+    /// #     fanfare_sea_orm::model_signals!("library.Author");
+    /// # }
+    /// # use fanfare::signals::model::PRE_DELETE;
+    /// # use fanfare_sea_orm::{Scopes, SignalConnection};
+    /// # use sea_orm::{ConnectionTrait, Database, DbErr};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), DbErr> {
+    /// # let db = SignalConnection::new(Database::connect("sqlite::memory:").await?);
+    /// # db.execute_unprepared("CREATE TABLE author (id INTEGER PRIMARY KEY)").await?;
+    /// PRE_DELETE.connect(|_sender, event| {
+    ///     assert_eq!(event.origin::<author::Model>(), Some(&author::Model { id: 7 }));
+    ///     Ok(())
+    /// });
+    /// let author = author::Model { id: 7 };
+    /// author.clone().cascade_delete(&db.with_origin(author)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn with_origin(&self, origin: impl Any + Send + Sync) -> Scoped<'_, Self> {
+        let mut scope = self.scope().clone();
+        scope.origin = Some(Arc::new(origin));
+        Scoped { inner: self, scope }
+    }
+}
+
+/// So that nobody else implements `Scopes`.
+pub trait HasScope {
+    fn scope(&self) -> &Scope;
+}
+
+/// A connection or a transaction whose operations say more of themselves. Made by [`Scopes::raw`]
+/// and [`Scopes::with_origin`], which can be chained.
+#[derive(Debug)]
+pub struct Scoped<'c, C> {
+    inner: &'c C,
+    scope: Scope,
+}
+
+impl HasScope for SignalConnection {
+    fn scope(&self) -> &Scope {
+        &self.scope
+    }
+}
+
+impl HasScope for SignalTransaction {
+    fn scope(&self) -> &Scope {
+        self.own_scope()
+    }
+}
+
+impl<C> HasScope for Scoped<'_, C> {
+    fn scope(&self) -> &Scope {
+        &self.scope
+    }
+}
+
+impl Scopes for SignalConnection {}
+impl Scopes for SignalTransaction {}
+impl<C: Scopes> Scopes for Scoped<'_, C> {}
+
+impl From<DatabaseConnection> for SignalConnection {
+    /// Names the connection "default".
+    fn from(connection: DatabaseConnection) -> Self {
+        SignalConnection::new(connection)
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for SignalConnection {
+    fn get_database_backend(&self) -> DbBackend {
+        scope::answer(&self.scope);
+        self.inner.get_database_backend()
+    }
+
+    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        across(self.inner.execute_raw(stmt)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        across(self.inner.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
+        across(self.inner.query_one_raw(stmt)).await
+    }
+
+    async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        across(self.inner.query_all_raw(stmt)).await
+    }
+
+    fn support_returning(&self) -> bool {
+        self.inner.support_returning()
+    }
+
+    fn is_mock_connection(&self) -> bool {
+        self.inner.is_mock_connection()
+    }
+}
+
+#[async_trait]
+impl<C: Scopes> ConnectionTrait for Scoped<'_, C> {
+    fn get_database_backend(&self) -> DbBackend {
+        let backend = self.inner.get_database_backend();
+        // After the inner one's, which knows less.
+        scope::answer(&self.scope);
+        backend
+    }
+
+    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        self.inner.execute_raw(stmt).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.inner.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.inner.query_one_raw(stmt).await
+    }
+
+    async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.inner.query_all_raw(stmt).await
+    }
+
+    fn support_returning(&self) -> bool {
+        self.inner.support_returning()
+    }
+
+    fn is_mock_connection(&self) -> bool {
+        self.inner.is_mock_connection()
+    }
+}
+
+/// `TransactionTrait`, where only `begin_with_options` differs.
+macro_rules! transactions {
+    ([$($generics:tt)*] $name:ty, $begin:expr) => {
+        #[async_trait]
+        impl<$($generics)*> TransactionTrait for $name {
+            type Transaction = SignalTransaction;
+
+            async fn begin(&self) -> Result<SignalTransaction, DbErr> {
+                self.begin_with_options(TransactionOptions::default()).await
+            }
+
+            async fn begin_with_config(
+                &self,
+                isolation_level: Option<IsolationLevel>,
+                access_mode: Option<AccessMode>,
+            ) -> Result<SignalTransaction, DbErr> {
+                let options = TransactionOptions {
+                    isolation_level,
+                    access_mode,
+                    sqlite_transaction_mode: None,
+                };
+                self.begin_with_options(options).await
+            }
+
+            async fn begin_with_options(
+                &self,
+                options: TransactionOptions,
+            ) -> Result<SignalTransaction, DbErr> {
+                $begin(self, options).await
+            }
+
+            async fn transaction<F, T, E>(&self, callback: F) -> Result<T, TransactionError<E>>
+            where
+                F: for<'c> FnOnce(
+                        &'c SignalTransaction,
+                    )
+                        -> Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'c>>
+                    + Send,
+                T: Send,
+                E: std::fmt::Display + std::fmt::Debug + Send,
+            {
+                self.transaction_with_config(callback, None, None).await
+            }
+
+            async fn transaction_with_config<F, T, E>(
+                &self,
+                callback: F,
+                isolation_level: Option<IsolationLevel>,
+                access_mode: Option<AccessMode>,
+            ) -> Result<T, TransactionError<E>>
+            where
+                F: for<'c> FnOnce(
+                        &'c SignalTransaction,
+                    )
+                        -> Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'c>>
+                    + Send,
+                T: Send,
+                E: std::fmt::Display + std::fmt::Debug + Send,
+            {
+                let transaction = self.begin_with_config(isolation_level, access_mode).await?;
+                match callback(&transaction).await {
+                    Ok(value) => {
+                        transaction.commit().await?;
+                        Ok(value)
+                    }
+                    Err(error) => {
+                        transaction.rollback().await?;
+                        Err(TransactionError::Transaction(error))
+                    }
+                }
+            }
+        }
+    };
+}
+
+transactions!([] SignalConnection, SignalConnection::outermost);
+transactions!([] SignalTransaction, SignalTransaction::nested);
+transactions!([C: Scopes] Scoped<'_, C>, Scoped::begun);
+
+impl SignalConnection {
+    async fn outermost(&self, options: TransactionOptions) -> Result<SignalTransaction, DbErr> {
+        let inner = self.inner.begin_with_options(options).await?;
+        Ok(SignalTransaction::outermost(inner, self.scope.clone()))
+    }
+}
+
+impl<C: Scopes> Scoped<'_, C> {
+    async fn begun(&self, options: TransactionOptions) -> Result<SignalTransaction, DbErr> {
+        let transaction = self.inner.begin_with_options(options).await?;
+        Ok(transaction.scoped(&self.scope))
+    }
+}

@@ -1,0 +1,190 @@
+//! What the hooks of `ActiveModelBehavior` do.
+//!
+//! [`model_signals!`](crate::model_signals) calls these. An entity with hooks of its own says
+//! `model_signals!("blog.Post", custom)` and calls them itself: [`before_save`] and
+//! [`before_delete`] last in its hook, [`after_save`] and [`after_delete`] first. An `.await` between
+//! [`before_save`] and the end of the hook, or between the start of the hook and [`after_save`], loses
+//! `update_fields` of `post_save`.
+//!
+//! ```
+//! mod post {
+//!     use sea_orm::entity::prelude::*;
+//!
+//!     #[sea_orm::model]
+//!     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+//!     #[sea_orm(table_name = "post")]
+//!     pub struct Model {
+//!         #[sea_orm(primary_key)]
+//!         pub id: i32,
+//!         pub title: String,
+//!     }
+//!
+//!     fanfare_sea_orm::model_signals!("blog.Post", custom);
+//!
+//!     #[async_trait::async_trait]
+//!     impl ActiveModelBehavior for ActiveModel {
+//!         async fn before_save<C: ConnectionTrait>(mut self, db: &C, insert: bool) -> Result<Self, DbErr> {
+//!             self.title = sea_orm::Set(self.title.take().unwrap_or_default().to_uppercase());
+//!             fanfare_sea_orm::hooks::before_save(self, db, insert).await
+//!         }
+//!     }
+//! }
+//! # use fanfare::{Sender, signals::model::PRE_SAVE};
+//! # use fanfare_sea_orm::SignalConnection;
+//! # use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, Set};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), sea_orm::DbErr> {
+//! # let db = SignalConnection::new(Database::connect("sqlite::memory:").await?);
+//! # db.execute_unprepared("CREATE TABLE post (id INTEGER PRIMARY KEY, title TEXT NOT NULL)").await?;
+//! # PRE_SAVE.options().sender(Sender::of::<post::Entity>()).connect(|_sender, event| {
+//! #     assert_eq!(event.instance::<post::ActiveModel>().unwrap().title, Set("HOOKS".to_owned()));
+//! #     Ok(())
+//! # });
+//! # let post = post::ActiveModel { title: Set("hooks".to_owned()), ..Default::default() };
+//! # assert_eq!(post.insert(&db).await?.title, "HOOKS");
+//! # Ok(())
+//! # }
+//! ```
+
+use std::any::{Any, TypeId};
+
+use fanfare::Sender;
+use fanfare::signals::model::{
+    Delete, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE, PostSave, PreSave,
+};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ConnectionTrait, DbErr, EntityTrait, IdenStatic, Iterable,
+    TryIntoModel,
+};
+
+use crate::ModelSignals;
+use crate::handover::{self, Written};
+use crate::scope::{self, Operation};
+
+fn set_columns<A: ActiveModelTrait>(instance: &A) -> Vec<&'static str> {
+    let columns = <A::Entity as EntityTrait>::Column::iter();
+    let set = columns.filter(|column| matches!(instance.get(*column), ActiveValue::Set(_)));
+    set.map(|column| column.as_str()).collect()
+}
+
+/// Sends [`PRE_SAVE`]; returns the instance as receivers left it.
+///
+/// # Errors
+///
+/// The first error of a receiver: as it is if it is a `DbErr`, its text in `DbErr::Custom` otherwise.
+pub async fn before_save<A, C>(mut instance: A, db: &C, insert: bool) -> Result<A, DbErr>
+where
+    A: ActiveModelTrait + Send + 'static,
+    A::Entity: ModelSignals,
+    C: ConnectionTrait,
+{
+    A::Entity::prepare();
+    let sender = Sender::of::<A::Entity>();
+    if PRE_SAVE.has_listeners(sender) {
+        let columns = (!insert).then(|| set_columns(&instance));
+        let operation = Operation::ahead(scope::of(db));
+        let context = operation.context();
+        let event = PreSave::new(&mut instance, insert, columns.as_deref(), context);
+        operation.tell(PRE_SAVE.try_asend(sender, &event)).await?;
+    }
+    let is_asked_for = !insert && POST_SAVE.has_listeners(sender);
+    handover::leave(is_asked_for.then(|| {
+        Box::new(Written {
+            entity: TypeId::of::<A::Entity>(),
+            columns: set_columns(&instance),
+        })
+    }));
+    Ok(instance)
+}
+
+/// Sends [`POST_SAVE`]; returns the instance.
+///
+/// # Errors
+///
+/// As [`before_save`]. The row is written.
+pub async fn after_save<A, C>(
+    instance: <A::Entity as EntityTrait>::Model,
+    db: &C,
+    insert: bool,
+) -> Result<<A::Entity as EntityTrait>::Model, DbErr>
+where
+    A: ActiveModelTrait,
+    A::Entity: ModelSignals,
+    <A::Entity as EntityTrait>::Model: Any + Send + Sync,
+    C: ConnectionTrait,
+{
+    let written = handover::take();
+    let sender = Sender::of::<A::Entity>();
+    if POST_SAVE.has_listeners(sender) {
+        let scope = scope::of(db);
+        // Over a connection that is not ours nothing carried it.
+        let is_known = !insert && scope.is_some();
+        let columns = written
+            .filter(|it| is_known && it.entity == TypeId::of::<A::Entity>())
+            .map(|it| it.columns);
+        let operation = Operation::done(scope);
+        let context = operation.context();
+        let event = PostSave::new(&instance, insert, columns.as_deref(), context);
+        operation.tell(POST_SAVE.try_asend(sender, &event)).await?;
+    }
+    Ok(instance)
+}
+
+/// Sends [`PRE_DELETE`]. Receivers get the `ActiveModel`, and the `Model` if every column is known.
+///
+/// # Errors
+///
+/// As [`before_save`].
+pub async fn before_delete<A, C>(instance: A, db: &C) -> Result<A, DbErr>
+where
+    A: ActiveModelTrait + TryIntoModel<<A::Entity as EntityTrait>::Model> + Send + Sync + 'static,
+    A::Entity: ModelSignals,
+    <A::Entity as EntityTrait>::Model: Any + Send + Sync,
+    C: ConnectionTrait,
+{
+    A::Entity::prepare();
+    let sender = Sender::of::<A::Entity>();
+    if PRE_DELETE.has_listeners(sender) {
+        let operation = Operation::ahead(scope::of(db));
+        let model = instance.clone().try_into_model().ok();
+        let event = delete(&instance, model.as_ref(), &operation);
+        operation.tell(PRE_DELETE.try_asend(sender, &event)).await?;
+    }
+    Ok(instance)
+}
+
+/// Sends [`POST_DELETE`], as [`before_delete`] does.
+///
+/// # Errors
+///
+/// As [`before_save`]. The row is gone.
+pub async fn after_delete<A, C>(instance: A, db: &C) -> Result<A, DbErr>
+where
+    A: ActiveModelTrait + TryIntoModel<<A::Entity as EntityTrait>::Model> + Send + Sync + 'static,
+    A::Entity: ModelSignals,
+    <A::Entity as EntityTrait>::Model: Any + Send + Sync,
+    C: ConnectionTrait,
+{
+    let sender = Sender::of::<A::Entity>();
+    if POST_DELETE.has_listeners(sender) {
+        let operation = Operation::done(scope::of(db));
+        let model = instance.clone().try_into_model().ok();
+        let event = delete(&instance, model.as_ref(), &operation);
+        operation
+            .tell(POST_DELETE.try_asend(sender, &event))
+            .await?;
+    }
+    Ok(instance)
+}
+
+fn delete<'a, A: Any + Sync, M: Any + Sync>(
+    instance: &'a A,
+    model: Option<&'a M>,
+    operation: &'a Operation,
+) -> Delete<'a> {
+    let event = Delete::new(instance, operation.context());
+    match model {
+        Some(model) => event.or_as(model),
+        None => event,
+    }
+}

@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+mod bulk;
+mod connection;
+mod handover;
+pub mod hooks;
+mod inited;
+mod links;
+#[cfg(feature = "migration")]
+pub mod migration;
+mod names;
+#[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+pub mod pool;
+mod scope;
+mod transaction;
+
+pub use bulk::ExecSignalled;
+pub use connection::{Scoped, Scopes, SignalConnection};
+pub use inited::Inited;
+pub use links::{Links, Pk, PkSet, Through};
+pub use names::{ModelSignals, prepare_models};
+pub use transaction::{SignalTransaction, on_commit};
+
+#[doc(hidden)]
+pub mod __private {
+    pub use fanfare::signals::model::{is_model_name, prepare};
+    pub use inventory;
+    pub use sea_orm;
+    pub use sea_orm::prelude::async_trait::async_trait;
+
+    pub use crate::links::{after_link, after_unlink, before_link, before_unlink};
+    pub use crate::names::Registered;
+}

@@ -1,0 +1,553 @@
+//! Many-to-many relations.
+
+use std::any::Any;
+use std::collections::HashSet;
+
+use fanfare::Sender;
+use fanfare::signals::model::{M2M_CHANGED, M2mAction, M2mChanged};
+use sea_orm::sea_query::ValueTuple;
+use sea_orm::{
+    ActiveModelBehavior, ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr,
+    EntityTrait, IdenStatic, IntoActiveModel, Iterable, ModelTrait, PrimaryKeyToColumn,
+    QueryFilter, TransactionSession, TransactionTrait, Value,
+};
+
+use crate::ModelSignals;
+use crate::scope::{self, Operation};
+
+/// The junction entity of a many-to-many relation.
+/// [`model_signals!`](crate::model_signals) with `links(..)` implements it.
+pub trait Through: ModelSignals {
+    /// The entity that declares the relation.
+    type Left: EntityTrait<Model: Any + Sync>;
+    /// The entity at the other end.
+    type Right: EntityTrait<Model: Any + Sync>;
+
+    /// The junction's column that refers to the left entity's primary key.
+    fn left() -> Self::Column;
+    /// The junction's column that refers to the right entity's primary key.
+    fn right() -> Self::Column;
+}
+
+/// The primary key of an instance: what [`M2mChanged::instance`] has where the instance itself is
+/// not at hand, and beside it otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pk(pub Value);
+
+/// The primary keys at the other end of a many-to-many relation: what [`M2mChanged::pk_set`] has.
+/// Each once, in the order in which they were given.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PkSet(Vec<Value>);
+
+impl PkSet {
+    /// Whether the key is in the set.
+    pub fn contains(&self, pk: impl Into<Value>) -> bool {
+        self.0.contains(&pk.into())
+    }
+
+    /// Takes a key out; true if it was in the set. During
+    /// [`M2mAction::PreAdd`] of [`Links`] it is then not added.
+    pub fn remove(&mut self, pk: impl Into<Value>) -> bool {
+        let pk = pk.into();
+        let before = self.0.len();
+        self.0.retain(|it| *it != pk);
+        self.0.len() < before
+    }
+
+    /// The keys.
+    pub fn iter(&self) -> std::slice::Iter<'_, Value> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The links of one instance in a many-to-many relation, changed with Django's rules: Django's
+/// related manager.
+///
+/// `J` is the junction entity (see [`Through`]), whose two columns each refer to a primary key of
+/// one column. Each call runs in one transaction, and sends
+/// [`M2M_CHANGED`](fanfare::signals::model::M2M_CHANGED) in it:
+///
+/// | call | signals, in order | primary keys |
+/// |---|---|---|
+/// | `add` | `pre_add`, `post_add` | those that are missing, which may be none |
+/// | `remove` | `pre_remove`, `post_remove` | those that were given |
+/// | `clear` | `pre_clear`, `post_clear` | no set; sent even if there is no link |
+/// | `set` | a remove pair, then an add pair, each only if there is something to do | |
+/// | `add` and `remove` of nothing | none | |
+///
+/// Keys are of the column's type: `7_i32` for an `i32`. If nobody listens, `add` does not look which
+/// links are missing, where the junction's primary key lets the database skip the others.
+///
+/// Rows of the junction are written as bulk operations are, without its hooks.
+///
+/// ```
+/// # macro_rules! entity {
+/// #     ($module:ident, $table:literal, $name:literal) => {
+/// #         mod $module {
+/// #             use sea_orm::entity::prelude::*;
+/// #             #[sea_orm::model]
+/// #             #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+/// #             #[sea_orm(table_name = $table)]
+/// #             pub struct Model { #[sea_orm(primary_key)] pub id: i32 }
+/// #             fanfare_sea_orm::model_signals!($name);
+/// #         }
+/// #     };
+/// # }
+/// # entity!(post, "post", "blog.Post");
+/// # entity!(tag, "tag", "blog.Tag");
+/// mod post_tag {
+///     use sea_orm::entity::prelude::*;
+///
+///     #[sea_orm::model]
+///     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+///     #[sea_orm(table_name = "post_tag")]
+///     pub struct Model {
+///         #[sea_orm(primary_key, auto_increment = false)]
+///         pub post_id: i32,
+///         #[sea_orm(primary_key, auto_increment = false)]
+///         pub tag_id: i32,
+///     }
+///
+///     fanfare_sea_orm::model_signals!(
+///         "blog.PostTag",
+///         links(PostId: super::post::Entity, TagId: super::tag::Entity)
+///     );
+/// }
+/// use fanfare::{Sender, signals::model::{M2M_CHANGED, M2mAction}};
+/// use fanfare_sea_orm::{Links, PkSet};
+/// # use sea_orm::{ConnectionTrait, Database, DbErr, EntityTrait, PaginatorTrait};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), DbErr> {
+/// # let db = Database::connect("sqlite::memory:").await?;
+/// # db.execute_unprepared("CREATE TABLE post_tag (post_id INTEGER, tag_id INTEGER, PRIMARY KEY (post_id, tag_id))").await?;
+/// // No post may have tag 3.
+/// M2M_CHANGED.options().sender(Sender::of::<post_tag::Entity>()).connect(|_sender, event| {
+///     if event.action() == M2mAction::PreAdd {
+///         event.pk_set::<PkSet>().ok_or("no keys")?.remove(3);
+///     }
+///     Ok(())
+/// });
+/// let post = post::Model { id: 1 };
+/// Links::<post_tag::Entity>::of(&post)?.set([2, 3, 4], &db).await?;
+/// assert_eq!(post_tag::Entity::find().count(&db).await?, 2);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Links<'i, J: Through> {
+    instance: &'i (dyn Any + Sync),
+    pk: Pk,
+    reverse: bool,
+    symmetrical: bool,
+    of: std::marker::PhantomData<fn() -> J>,
+}
+
+fn single_pk<M: ModelTrait>(instance: &M) -> Result<Pk, DbErr> {
+    match instance.get_primary_key_value() {
+        ValueTuple::One(value) => Ok(Pk(value)),
+        _ => Err(DbErr::Type(String::from(
+            "links need a primary key of one column: write the rows of the junction yourself",
+        ))),
+    }
+}
+
+impl<'i, J: Through> Links<'i, J> {
+    /// The links of an instance of the entity that declares the relation.
+    ///
+    /// # Errors
+    ///
+    /// If its primary key has more than one column.
+    pub fn of(instance: &'i <J::Left as EntityTrait>::Model) -> Result<Self, DbErr> {
+        Ok(Links {
+            pk: single_pk(instance)?,
+            instance,
+            reverse: false,
+            symmetrical: false,
+            of: std::marker::PhantomData,
+        })
+    }
+
+    /// The links of an instance at the other end.
+    ///
+    /// # Errors
+    ///
+    /// As [`of`](Links::of).
+    pub fn of_reverse(instance: &'i <J::Right as EntityTrait>::Model) -> Result<Self, DbErr> {
+        Ok(Links {
+            pk: single_pk(instance)?,
+            instance,
+            reverse: true,
+            symmetrical: false,
+            of: std::marker::PhantomData,
+        })
+    }
+
+    /// Each link goes both ways: two rows, and one pair of signals. For a relation of an entity with
+    /// itself.
+    pub fn symmetrical(mut self) -> Self {
+        self.symmetrical = true;
+        self
+    }
+
+    /// Adds links to those of `pks` that are not linked yet.
+    ///
+    /// # Errors
+    ///
+    /// Of the database, of a receiver, or if a key is not of the column's type. The links are as they
+    /// were before.
+    pub async fn add<C: TransactionTrait, V: Into<Value>>(
+        &self,
+        pks: impl IntoIterator<Item = V>,
+        db: &C,
+    ) -> Result<(), DbErr>
+    where
+        J::ActiveModel: Send,
+    {
+        let pks = self.typed(pks)?;
+        if pks.is_empty() {
+            return Ok(());
+        }
+        let transaction = db.begin().await?;
+        let db = &transaction;
+        if self.is_heard() || !is_keyed::<J>() {
+            let linked: HashSet<Value> = self.linked(Some(&pks), db).await?.into_iter().collect();
+            let missing = pks.into_iter().filter(|pk| !linked.contains(pk)).collect();
+            self.add_missing(PkSet(missing), db).await?;
+        } else {
+            let rows = J::insert_many(self.rows(&pks)?).on_conflict_do_nothing();
+            rows.exec_without_returning(db).await?;
+        }
+        transaction.commit().await
+    }
+
+    /// Removes the links to `pks`.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Links::add).
+    pub async fn remove<C: TransactionTrait, V: Into<Value>>(
+        &self,
+        pks: impl IntoIterator<Item = V>,
+        db: &C,
+    ) -> Result<(), DbErr> {
+        let pks = self.typed(pks)?;
+        if pks.is_empty() {
+            return Ok(());
+        }
+        let transaction = db.begin().await?;
+        self.remove_these(PkSet(pks), &transaction).await?;
+        transaction.commit().await
+    }
+
+    /// Removes all links.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Links::add).
+    pub async fn clear<C: TransactionTrait>(&self, db: &C) -> Result<(), DbErr> {
+        let transaction = db.begin().await?;
+        self.remove_all(&transaction).await?;
+        transaction.commit().await
+    }
+
+    /// Makes `pks` the links: removes the others, then adds those that are missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Links::add).
+    pub async fn set<C: TransactionTrait, V: Into<Value>>(
+        &self,
+        pks: impl IntoIterator<Item = V>,
+        db: &C,
+    ) -> Result<(), DbErr>
+    where
+        J::ActiveModel: Send,
+    {
+        let wanted = self.typed(pks)?;
+        let transaction = db.begin().await?;
+        let linked = self.linked(None, &transaction).await?;
+        let (was, is): (HashSet<_>, HashSet<_>) =
+            (linked.iter().collect(), wanted.iter().collect());
+        let gone: Vec<_> = linked
+            .iter()
+            .filter(|it| !is.contains(it))
+            .cloned()
+            .collect();
+        let new: Vec<_> = wanted
+            .iter()
+            .filter(|it| !was.contains(it))
+            .cloned()
+            .collect();
+        if !gone.is_empty() {
+            self.remove_these(PkSet(gone), &transaction).await?;
+        }
+        if !new.is_empty() {
+            self.add_missing(PkSet(new), &transaction).await?;
+        }
+        transaction.commit().await
+    }
+
+    /// As [`set`](Links::set), but clears the links first. Django's `set(.., clear=True)`.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Links::add).
+    pub async fn set_cleared<C: TransactionTrait, V: Into<Value>>(
+        &self,
+        pks: impl IntoIterator<Item = V>,
+        db: &C,
+    ) -> Result<(), DbErr>
+    where
+        J::ActiveModel: Send,
+    {
+        let wanted = self.typed(pks)?;
+        let transaction = db.begin().await?;
+        self.remove_all(&transaction).await?;
+        if !wanted.is_empty() {
+            self.add_missing(PkSet(wanted), &transaction).await?;
+        }
+        transaction.commit().await
+    }
+
+    /// The junction's column for this instance, and that for the other end.
+    fn columns(&self) -> (J::Column, J::Column) {
+        if self.reverse {
+            (J::right(), J::left())
+        } else {
+            (J::left(), J::right())
+        }
+    }
+
+    fn is_heard(&self) -> bool {
+        J::prepare();
+        M2M_CHANGED.has_listeners(Sender::of::<J>())
+    }
+
+    /// The keys as the column has them, each once.
+    fn typed<V: Into<Value>>(&self, pks: impl IntoIterator<Item = V>) -> Result<Vec<Value>, DbErr> {
+        let (_, far) = self.columns();
+        let mut seen = HashSet::new();
+        let mut typed = Vec::new();
+        for pk in pks {
+            let mut row = <J::ActiveModel as ActiveModelTrait>::default();
+            row.try_set(far, pk.into())?;
+            let pk = row.get(far).into_value();
+            typed.extend(pk.filter(|pk| seen.insert(pk.clone())));
+        }
+        Ok(typed)
+    }
+
+    /// The rows of the junction for links to `pks`.
+    fn rows(&self, pks: &[Value]) -> Result<Vec<J::ActiveModel>, DbErr> {
+        let (near, far) = self.columns();
+        let row = |from: &Value, to: &Value| -> Result<J::ActiveModel, DbErr> {
+            let mut row = <J::ActiveModel as ActiveModelBehavior>::new();
+            row.try_set(near, from.clone())?;
+            row.try_set(far, to.clone())?;
+            Ok(row)
+        };
+        let mut rows = Vec::with_capacity(pks.len());
+        for pk in pks {
+            rows.push(row(&self.pk.0, pk)?);
+            if self.symmetrical && *pk != self.pk.0 {
+                rows.push(row(pk, &self.pk.0)?);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Those that are linked: of `among`, or all.
+    async fn linked<C: ConnectionTrait>(
+        &self,
+        among: Option<&[Value]>,
+        db: &C,
+    ) -> Result<Vec<Value>, DbErr> {
+        let (near, far) = self.columns();
+        let mut query = J::find().filter(near.eq(self.pk.0.clone()));
+        if let Some(among) = among {
+            query = query.filter(far.is_in(among.iter().cloned()));
+        }
+        let rows = query.all(db).await?;
+        Ok(rows.iter().map(|row| row.get(far)).collect())
+    }
+
+    async fn add_missing<C: ConnectionTrait>(&self, mut pks: PkSet, db: &C) -> Result<(), DbErr>
+    where
+        J::ActiveModel: Send,
+    {
+        self.tell(M2mAction::PreAdd, Some(&mut pks), db).await?;
+        if !pks.is_empty() {
+            let rows = J::insert_many(self.rows(&pks.0)?);
+            rows.exec_without_returning(db).await?;
+        }
+        self.tell(M2mAction::PostAdd, Some(&mut pks), db).await
+    }
+
+    async fn remove_these<C: ConnectionTrait>(&self, mut pks: PkSet, db: &C) -> Result<(), DbErr> {
+        self.tell(M2mAction::PreRemove, Some(&mut pks), db).await?;
+        self.delete(Some(&pks.0), db).await?;
+        self.tell(M2mAction::PostRemove, Some(&mut pks), db).await
+    }
+
+    async fn remove_all<C: ConnectionTrait>(&self, db: &C) -> Result<(), DbErr> {
+        self.tell(M2mAction::PreClear, None, db).await?;
+        self.delete(None, db).await?;
+        self.tell(M2mAction::PostClear, None, db).await
+    }
+
+    async fn delete<C: ConnectionTrait>(&self, pks: Option<&[Value]>, db: &C) -> Result<(), DbErr> {
+        let (near, far) = self.columns();
+        let links = |from: J::Column, to: J::Column| {
+            let links = Condition::all().add(from.eq(self.pk.0.clone()));
+            match pks {
+                Some(pks) => links.add(to.is_in(pks.iter().cloned())),
+                None => links,
+            }
+        };
+        let mut which = Condition::any().add(links(near, far));
+        if self.symmetrical {
+            which = which.add(links(far, near));
+        }
+        J::delete_many().filter(which).exec(db).await?;
+        Ok(())
+    }
+
+    async fn tell<C: ConnectionTrait>(
+        &self,
+        action: M2mAction,
+        pks: Option<&mut PkSet>,
+        db: &C,
+    ) -> Result<(), DbErr> {
+        if !self.is_heard() {
+            return Ok(());
+        }
+        let model = if self.reverse {
+            Sender::of::<J::Left>()
+        } else {
+            Sender::of::<J::Right>()
+        };
+        let operation = operation(action, db);
+        let pks = pks.map(|pks| pks as &mut (dyn Any + Send));
+        let context = operation.context();
+        let event = M2mChanged::new(action, self.instance, self.reverse, model, pks, context);
+        let event = event.or_as(&self.pk);
+        operation
+            .tell(M2M_CHANGED.try_asend(Sender::of::<J>(), &event))
+            .await
+    }
+}
+
+fn is_keyed<J: Through>() -> bool {
+    let of_key: Vec<_> = J::PrimaryKey::iter()
+        .map(|key| key.into_column().as_str())
+        .collect();
+    [J::left(), J::right()]
+        .iter()
+        .all(|column| of_key.contains(&column.as_str()))
+}
+
+fn operation<C: ConnectionTrait>(action: M2mAction, db: &C) -> Operation {
+    let scope = scope::of(db);
+    match action {
+        M2mAction::PreAdd | M2mAction::PreRemove | M2mAction::PreClear => Operation::ahead(scope),
+        _ => Operation::done(scope),
+    }
+}
+
+/// Tells of one row of the junction, from its hooks: which side started it they do not know.
+async fn tell_row<J: Through, C: ConnectionTrait>(
+    row: &J::ActiveModel,
+    action: M2mAction,
+    db: &C,
+) -> Result<(), DbErr>
+where
+    J::ActiveModel: Sync,
+{
+    J::prepare();
+    if !M2M_CHANGED.has_listeners(Sender::of::<J>()) {
+        return Ok(());
+    }
+    let ends = (
+        row.get(J::left()).into_value(),
+        row.get(J::right()).into_value(),
+    );
+    let (Some(left), Some(right)) = ends else {
+        return Ok(());
+    };
+    let left = Pk(left);
+    let mut pks = PkSet(vec![right]);
+    let operation = operation(action, db);
+    let model = Sender::of::<J::Right>();
+    let context = operation.context();
+    let event = M2mChanged::new(action, &left, false, model, Some(&mut pks), context);
+    operation
+        .tell(M2M_CHANGED.try_asend(Sender::of::<J>(), &event))
+        .await?;
+    if action == M2mAction::PreAdd && pks.is_empty() {
+        return Err(DbErr::Custom(String::from(
+            "a receiver took the only primary key out of the link of a nested save, which SeaORM \
+             inserts all the same: let the receiver answer an error, or use `Links`",
+        )));
+    }
+    Ok(())
+}
+
+#[doc(hidden)]
+pub async fn before_link<A, C>(row: A, db: &C, insert: bool) -> Result<A, DbErr>
+where
+    A: ActiveModelTrait + Send + Sync,
+    A::Entity: Through + EntityTrait<ActiveModel = A>,
+    C: ConnectionTrait,
+{
+    if insert {
+        tell_row::<A::Entity, C>(&row, M2mAction::PreAdd, db).await?;
+    }
+    Ok(row)
+}
+
+#[doc(hidden)]
+pub async fn after_link<J, C>(row: J::Model, db: &C, insert: bool) -> Result<J::Model, DbErr>
+where
+    J: Through,
+    J::Model: IntoActiveModel<J::ActiveModel>,
+    J::ActiveModel: Send + Sync,
+    C: ConnectionTrait,
+{
+    if insert {
+        let changed = row.clone().into_active_model();
+        tell_row::<J, C>(&changed, M2mAction::PostAdd, db).await?;
+    }
+    Ok(row)
+}
+
+#[doc(hidden)]
+pub async fn before_unlink<A, C>(row: A, db: &C) -> Result<A, DbErr>
+where
+    A: ActiveModelTrait + Send + Sync,
+    A::Entity: Through + EntityTrait<ActiveModel = A>,
+    C: ConnectionTrait,
+{
+    tell_row::<A::Entity, C>(&row, M2mAction::PreRemove, db).await?;
+    Ok(row)
+}
+
+#[doc(hidden)]
+pub async fn after_unlink<A, C>(row: A, db: &C) -> Result<A, DbErr>
+where
+    A: ActiveModelTrait + Send + Sync,
+    A::Entity: Through + EntityTrait<ActiveModel = A>,
+    C: ConnectionTrait,
+{
+    tell_row::<A::Entity, C>(&row, M2mAction::PostRemove, db).await?;
+    Ok(row)
+}

@@ -1,0 +1,223 @@
+//! Entities that send, and their names.
+
+use std::any::Any;
+
+use fanfare::signals::model::ModelNameError;
+use sea_orm::{EntityTrait, ModelTrait};
+
+/// An entity whose operations send signals. [`model_signals!`](crate::model_signals) implements it.
+pub trait ModelSignals: EntityTrait<Model: ModelTrait + Any + Send + Sync> {
+    /// The model's name, as "app.Model".
+    const NAME: &'static str;
+
+    /// Makes the name known, if it is not yet: see [`fanfare::signals::model::prepare`]. The first
+    /// signal of the entity does so by itself.
+    ///
+    /// # Panics
+    ///
+    /// If another entity has the name.
+    fn prepare();
+}
+
+/// What `model_signals!` registers.
+#[doc(hidden)]
+pub struct Registered {
+    pub name: &'static str,
+    pub prepare: fn(&str) -> Result<bool, ModelNameError>,
+}
+
+inventory::collect!(Registered);
+
+/// Makes the name of every linked entity known; returns how many were not before.
+///
+/// Call it at the start of `main`. Without it an entity is prepared by its first signal, which is
+/// early enough for receivers; but [`unresolved_models`](fanfare::signals::model::unresolved_models)
+/// can tell misspelt names only when all have been prepared. A crate that nothing names is not linked,
+/// and its entities are not found.
+///
+/// # Errors
+///
+/// If two entities have the same name.
+pub fn prepare_models() -> Result<usize, ModelNameError> {
+    let mut prepared = 0;
+    for model in inventory::iter::<Registered> {
+        prepared += usize::from((model.prepare)(model.name)?);
+    }
+    Ok(prepared)
+}
+
+/// Makes an entity send its signals: one line in the place of `impl ActiveModelBehavior for
+/// ActiveModel {}`.
+///
+/// ```
+/// mod post {
+///     use sea_orm::entity::prelude::*;
+///
+///     #[sea_orm::model]
+///     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+///     #[sea_orm(table_name = "post")]
+///     pub struct Model {
+///         #[sea_orm(primary_key)]
+///         pub id: i32,
+///         pub title: String,
+///     }
+///
+///     fanfare_sea_orm::model_signals!("blog.Post");
+/// }
+/// use fanfare_sea_orm::ModelSignals;
+/// assert_eq!(post::Entity::NAME, "blog.Post");
+/// ```
+///
+/// - `model_signals!("blog.Post")` implements the hooks.
+/// - `model_signals!("blog.Post", custom)` leaves the hooks to you: see [`hooks`](crate::hooks).
+/// - `model_signals!("blog.PostTag", links(PostId: super::post::Entity, TagId: super::tag::Entity))`
+///   is for the junction of a many-to-many relation. Its rows send
+///   [`M2M_CHANGED`](fanfare::signals::model::M2M_CHANGED) and nothing else, as in Django. The entity
+///   that declares the relation comes first; each is behind the column of the junction that refers to
+///   it. See [`Links`](crate::Links).
+///
+/// A name that is not of the form "app.Model" does not compile.
+#[macro_export]
+macro_rules! model_signals {
+    ($name:literal) => {
+        $crate::model_signals!($name, custom);
+
+        #[$crate::__private::async_trait]
+        impl $crate::__private::sea_orm::ActiveModelBehavior for ActiveModel {
+            async fn before_save<C>(
+                self,
+                db: &C,
+                insert: bool,
+            ) -> ::std::result::Result<Self, $crate::__private::sea_orm::DbErr>
+            where
+                C: $crate::__private::sea_orm::ConnectionTrait,
+            {
+                $crate::hooks::before_save(self, db, insert).await
+            }
+
+            async fn after_save<C>(
+                model: Model,
+                db: &C,
+                insert: bool,
+            ) -> ::std::result::Result<Model, $crate::__private::sea_orm::DbErr>
+            where
+                C: $crate::__private::sea_orm::ConnectionTrait,
+            {
+                $crate::hooks::after_save::<Self, C>(model, db, insert).await
+            }
+
+            async fn before_delete<C>(
+                self,
+                db: &C,
+            ) -> ::std::result::Result<Self, $crate::__private::sea_orm::DbErr>
+            where
+                C: $crate::__private::sea_orm::ConnectionTrait,
+            {
+                $crate::hooks::before_delete(self, db).await
+            }
+
+            async fn after_delete<C>(
+                self,
+                db: &C,
+            ) -> ::std::result::Result<Self, $crate::__private::sea_orm::DbErr>
+            where
+                C: $crate::__private::sea_orm::ConnectionTrait,
+            {
+                $crate::hooks::after_delete(self, db).await
+            }
+        }
+    };
+
+    ($name:literal, custom) => {
+        const _: () = assert!(
+            $crate::__private::is_model_name($name),
+            "a model's name is of the form \"app.Model\""
+        );
+
+        impl $crate::ModelSignals for Entity {
+            const NAME: &'static str = $name;
+
+            fn prepare() {
+                use ::std::sync::atomic::{AtomicBool, Ordering};
+                static IS_PREPARED: AtomicBool = AtomicBool::new(false);
+                // Acquire, with the release below: who sees it set sees the connections that
+                // waited, or its send would miss them. Row M1.
+                if !IS_PREPARED.load(Ordering::Acquire) {
+                    if let Err(error) = $crate::__private::prepare::<Entity>($name) {
+                        panic!("{error}");
+                    }
+                    IS_PREPARED.store(true, Ordering::Release);
+                }
+            }
+        }
+
+        $crate::__private::inventory::submit! {
+            $crate::__private::Registered {
+                name: $name,
+                prepare: $crate::__private::prepare::<Entity>,
+            }
+        }
+    };
+
+    ($name:literal, links($left_column:ident: $left:ty, $right_column:ident: $right:ty)) => {
+        $crate::model_signals!($name, custom);
+
+        impl $crate::Through for Entity {
+            type Left = $left;
+            type Right = $right;
+
+            fn left() -> Column {
+                Column::$left_column
+            }
+
+            fn right() -> Column {
+                Column::$right_column
+            }
+        }
+
+        #[$crate::__private::async_trait]
+        impl $crate::__private::sea_orm::ActiveModelBehavior for ActiveModel {
+            async fn before_save<C>(
+                self,
+                db: &C,
+                insert: bool,
+            ) -> ::std::result::Result<Self, $crate::__private::sea_orm::DbErr>
+            where
+                C: $crate::__private::sea_orm::ConnectionTrait,
+            {
+                $crate::__private::before_link(self, db, insert).await
+            }
+
+            async fn after_save<C>(
+                model: Model,
+                db: &C,
+                insert: bool,
+            ) -> ::std::result::Result<Model, $crate::__private::sea_orm::DbErr>
+            where
+                C: $crate::__private::sea_orm::ConnectionTrait,
+            {
+                $crate::__private::after_link::<Entity, C>(model, db, insert).await
+            }
+
+            async fn before_delete<C>(
+                self,
+                db: &C,
+            ) -> ::std::result::Result<Self, $crate::__private::sea_orm::DbErr>
+            where
+                C: $crate::__private::sea_orm::ConnectionTrait,
+            {
+                $crate::__private::before_unlink(self, db).await
+            }
+
+            async fn after_delete<C>(
+                self,
+                db: &C,
+            ) -> ::std::result::Result<Self, $crate::__private::sea_orm::DbErr>
+            where
+                C: $crate::__private::sea_orm::ConnectionTrait,
+            {
+                $crate::__private::after_unlink(self, db).await
+            }
+        }
+    };
+}

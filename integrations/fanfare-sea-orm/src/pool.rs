@@ -1,0 +1,151 @@
+//! `CONNECTION_CREATED` from SeaORM's pools, once for each physical connection.
+//!
+//! Weak points first:
+//!
+//! - **sqlx has one place for what is done to a new connection.** [`send_connection_created`] takes
+//!   it. Of two `map_sqlx_sqlite_pool_opts` (or `map_sqlx_postgres_pool_opts`) the later wins, and
+//!   an `after_connect` of your own inside of one is lost. Call [`connection_created`] in your own instead.
+//! - **`set_schema_search_path` needs that place on PostgreSQL, and is lost without a word.** Name the
+//!   path with the options of the connection instead:
+//!   `options.map_sqlx_postgres_opts(|it| it.options([("search_path", "blog")]))`.
+//! - **An error of a receiver is not what the caller sees.** The pool closes the connection, logs
+//!   the error and tries again, until its time for acquiring a connection is over; then the caller
+//!   gets that. Shorten `acquire_timeout` where that is too long.
+//! - A panic of a receiver travels to whoever asked the pool for a connection. Where the pool made it
+//!   by itself, for `min_connections`, nobody gets it.
+//! - MySQL's pools have their own place: call [`connection_created`] there. SeaORM's `rusqlite` and its
+//!   proxies have none, and send nothing.
+//!
+//! SeaORM's own `ConnectOptions::after_connect` is something else: it runs once for the pool.
+//!
+//! # What receivers can do
+//!
+//! Each gets the connection in turn, as what sqlx has: `sqlx::SqliteConnection` or
+//! `sqlx::PgConnection`, which are also the senders. The connection is in no transaction, and nobody else has it
+//! before they are done.
+//!
+//! # Cost
+//!
+//! Nothing for a query. For a new connection what `asend` costs, and what receivers do.
+
+use fanfare::Sender;
+use fanfare::signals::db::{CONNECTION_CREATED, ConnectionCreated};
+use sea_orm::{ConnectOptions, sqlx};
+
+/// Makes the pool of these options send `CONNECTION_CREATED` for each connection that it opens, to
+/// the database that the application calls `using`.
+///
+/// It is the pool's future that sends: receivers run wherever a connection is asked for, and those
+/// below `min_connections` also in the pool's own tasks. See [this module](self) for what gets lost.
+///
+/// ```
+/// # #[cfg(feature = "sqlx-sqlite")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), sea_orm::DbErr> {
+/// use fanfare::Sender;
+/// use fanfare::signals::db::CONNECTION_CREATED;
+/// use fanfare_sea_orm::pool::send_connection_created;
+/// use sea_orm::sqlx::{Executor, SqliteConnection};
+/// use sea_orm::{ConnectOptions, ConnectionTrait, Database};
+///
+/// let sqlite = Sender::of::<SqliteConnection>();
+/// CONNECTION_CREATED.options().sender(sqlite).connect_async(|_sender, created| {
+///     Box::pin(async move {
+///         let mut connection = created.connection::<SqliteConnection>().await.ok_or("not SQLite")?;
+///         connection.execute("CREATE TEMP TABLE scratch (note text)").await?;
+///         Ok(())
+///     })
+/// });
+///
+/// let mut options = ConnectOptions::new("sqlite::memory:");
+/// send_connection_created(&mut options, "default");
+/// let db = Database::connect(options).await?;
+/// db.execute_unprepared("INSERT INTO scratch VALUES ('each connection has its own')").await?;
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "sqlx-sqlite"))]
+/// # fn main() {}
+/// ```
+pub fn send_connection_created(
+    options: &mut ConnectOptions,
+    using: impl Into<String>,
+) -> &mut ConnectOptions {
+    let using: std::sync::Arc<str> = using.into().into();
+    #[cfg(feature = "sqlx-sqlite")]
+    {
+        let using = using.clone();
+        options.map_sqlx_sqlite_pool_opts(move |pool| {
+            let using = using.clone();
+            pool.after_connect(move |connection, _| {
+                let using = using.clone();
+                Box::pin(async move { connection_created(&using, "sqlite", connection).await })
+            })
+        });
+    }
+    #[cfg(feature = "sqlx-postgres")]
+    options.map_sqlx_postgres_pool_opts(move |pool| {
+        let using = using.clone();
+        pool.after_connect(move |connection, _| {
+            let using = using.clone();
+            Box::pin(async move { connection_created(&using, "postgres", connection).await })
+        })
+    });
+    options
+}
+
+/// Sends `CONNECTION_CREATED` for this connection: the line for an `after_connect` of your own.
+///
+/// # Errors
+///
+/// With the first error of a receiver: if it is a `sqlx::Error`, that, and otherwise as a
+/// `sqlx::Error::Configuration`.
+///
+/// ```
+/// # #[cfg(feature = "sqlx-sqlite")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), sea_orm::DbErr> {
+/// use fanfare::signals::db::CONNECTION_CREATED;
+/// use fanfare_sea_orm::pool::connection_created;
+/// use sea_orm::sqlx::Executor;
+/// use sea_orm::{ConnectOptions, Database};
+/// # use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// static OPEN: AtomicU32 = AtomicU32::new(0);
+/// CONNECTION_CREATED.connect(|_sender, created| {
+///     OPEN.fetch_add(u32::from(created.using() == "archive"), Ordering::Relaxed);
+///     Ok(())
+/// });
+///
+/// let mut options = ConnectOptions::new("sqlite::memory:");
+/// options.map_sqlx_sqlite_pool_opts(|pool| {
+///     pool.after_connect(|connection, _| {
+///         Box::pin(async move {
+///             connection.execute("PRAGMA cache_size = -8000").await?;
+///             connection_created("archive", "sqlite", connection).await
+///         })
+///     })
+/// });
+/// let _db = Database::connect(options).await?;
+/// assert_eq!(OPEN.load(Ordering::Relaxed), 1);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "sqlx-sqlite"))]
+/// # fn main() {}
+/// ```
+pub async fn connection_created<C: sqlx::Connection + Send + 'static>(
+    using: &str,
+    backend: &str,
+    connection: &mut C,
+) -> Result<(), sqlx::Error> {
+    let created = ConnectionCreated::new(using, backend, connection);
+    let sent = CONNECTION_CREATED
+        .try_asend(Sender::of::<C>(), &created)
+        .await;
+    match sent {
+        Ok(_) => Ok(()),
+        Err(failed) => Err(match failed.error.downcast::<sqlx::Error>() {
+            Ok(error) => *error,
+            Err(error) => sqlx::Error::Configuration(error),
+        }),
+    }
+}

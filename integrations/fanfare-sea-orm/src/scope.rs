@@ -1,0 +1,144 @@
+//! What a connection tells the hooks.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::error::Error;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::sync::Arc;
+
+use fanfare::TrySendError;
+use fanfare::signals::model::Context;
+use fanfare::signals::transaction::AfterCommit;
+use futures_util::FutureExt;
+use sea_orm::{ConnectionTrait, DbErr};
+
+/// What is known of an operation beside its instance.
+#[derive(Clone)]
+pub struct Scope {
+    pub(crate) using: Arc<str>,
+    pub(crate) raw: bool,
+    pub(crate) origin: Option<Arc<dyn Any + Send + Sync>>,
+    /// In a transaction.
+    pub(crate) after_commit: Option<AfterCommit>,
+}
+
+impl Scope {
+    pub(crate) fn new(using: impl Into<Arc<str>>) -> Self {
+        Scope {
+            using: using.into(),
+            raw: false,
+            origin: None,
+            after_commit: None,
+        }
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("using", &self.using)
+            .field("raw", &self.raw)
+            .field("has_origin", &self.origin.is_some())
+            .field("in_transaction", &self.after_commit.is_some())
+            .finish()
+    }
+}
+
+thread_local! {
+    static ASKING: Cell<bool> = const { Cell::new(false) };
+    static ANSWER: RefCell<Option<Scope>> = const { RefCell::new(None) };
+}
+
+/// The scope of a connection of ours, also behind wrappers of others.
+///
+/// A hook gets a `&C` of which it knows only the trait, and the trait has no door for us. But every
+/// implementation must say its backend, and a wrapper must ask the wrapped one: while we ask, ours
+/// leaves its scope beside the answer.
+pub(crate) fn of<C: ConnectionTrait>(db: &C) -> Option<Scope> {
+    struct Asking;
+    impl Drop for Asking {
+        fn drop(&mut self) {
+            ASKING.set(false);
+        }
+    }
+    // An answer to a question that panicked.
+    ANSWER.take();
+    ASKING.set(true);
+    let asking = Asking;
+    db.get_database_backend();
+    drop(asking);
+    ANSWER.take()
+}
+
+/// To be called where a connection of ours is asked for its backend.
+pub(crate) fn answer(scope: &Scope) {
+    if ASKING.get() {
+        ANSWER.set(Some(scope.clone()));
+    }
+}
+
+/// The error of a receiver, for the caller of the operation: itself if it is SeaORM's.
+fn refusal(error: Box<dyn Error + Send + Sync>) -> DbErr {
+    match error.downcast::<DbErr>() {
+        Ok(error) => *error,
+        Err(error) => DbErr::Custom(error.to_string()),
+    }
+}
+
+/// One operation that sends: its scope, and where its receivers record what is for later.
+pub(crate) struct Operation {
+    scope: Option<Scope>,
+    /// Outside a transaction what is recorded is sent right after the operation.
+    autocommit: Option<AfterCommit>,
+}
+
+impl Operation {
+    /// One that has not happened yet.
+    pub(crate) fn ahead(scope: Option<Scope>) -> Self {
+        Operation {
+            scope,
+            autocommit: None,
+        }
+    }
+
+    /// One whose rows are written.
+    pub(crate) fn done(scope: Option<Scope>) -> Self {
+        let commits_itself = scope.as_ref().is_some_and(|it| it.after_commit.is_none());
+        Operation {
+            scope,
+            autocommit: commits_itself.then(AfterCommit::new),
+        }
+    }
+
+    pub(crate) fn context(&self) -> Context<'_> {
+        let Some(scope) = &self.scope else {
+            return Context::default();
+        };
+        let mut context = Context::new(&scope.using).raw(scope.raw);
+        if let Some(origin) = &scope.origin {
+            context = context.origin(&**origin);
+        }
+        match scope.after_commit.as_ref().or(self.autocommit.as_ref()) {
+            Some(after_commit) => context.after_commit(after_commit),
+            None => context,
+        }
+    }
+
+    /// Runs the send, then sends what receivers recorded, where there is no commit to wait for:
+    /// also if one of them failed or panicked, for the rows are written.
+    pub(crate) async fn tell<R>(
+        &self,
+        send: impl Future<Output = Result<R, TrySendError<(), Box<dyn Error + Send + Sync>>>>,
+    ) -> Result<(), DbErr> {
+        let sent = AssertUnwindSafe(send).catch_unwind().await;
+        if let Some(after_commit) = &self.autocommit {
+            crate::transaction::deliver(after_commit).await;
+        }
+        match sent {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(stopped)) => Err(refusal(stopped.error)),
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+}

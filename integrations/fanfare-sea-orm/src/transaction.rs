@@ -1,0 +1,357 @@
+//! Transactions, and what waits for their commit.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+
+use fanfare::signals::transaction::{AfterCommit, COMMITTED, Committed, ROLLED_BACK, RolledBack};
+use fanfare::{BoxFuture, Event, Savepoint, Sender, Signal};
+use futures_util::FutureExt;
+use sea_orm::prelude::async_trait::async_trait;
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+    TransactionOptions, TransactionSession, TransactionTrait,
+};
+
+use crate::handover::across;
+use crate::scope::{self, Scope};
+
+/// A [`DatabaseTransaction`] whose commit delivers what waited for it. Begun from a
+/// [`SignalConnection`](crate::SignalConnection), or from another one: then it is a savepoint.
+///
+/// Events wait in the order in which they were recorded, those of savepoints among the others. A
+/// savepoint's commit leaves its events with the outer transaction; its rollback, and its drop,
+/// discard them. The outermost commit sends [`COMMITTED`] and then the events, one after the other,
+/// before [`commit`](TransactionSession::commit) returns. What a receiver records during that is sent as well.
+///
+/// # Weak points
+///
+/// - The events are in memory: if the process ends, or the future of `commit` is dropped, after the
+///   COMMIT and before an event is delivered, it is lost. What must not be lost is a row in the same
+///   transaction, which a worker empties.
+/// - If COMMIT fails, nothing is delivered, even if it reached the database.
+/// - If a receiver panics, the others run and later events are delivered; then the panic travels out of
+///   `commit`, although the transaction is committed.
+///
+/// ```
+/// # use fanfare::{Sender, Signal};
+/// # use fanfare_sea_orm::SignalConnection;
+/// # use sea_orm::{Database, DbErr, TransactionSession, TransactionTrait};
+/// # use std::sync::atomic::{AtomicU32, Ordering};
+/// static PAID: Signal<u32> = Signal::new();
+/// static SUM: AtomicU32 = AtomicU32::new(0);
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), DbErr> {
+/// PAID.connect(|_sender, cents| { SUM.fetch_add(*cents, Ordering::SeqCst); });
+/// let db = SignalConnection::new(Database::connect("sqlite::memory:").await?);
+///
+/// let outer = db.begin().await?;
+/// outer.after_commit().send(&PAID, Sender::NONE, 1);
+/// let inner = outer.begin().await?;
+/// inner.after_commit().send(&PAID, Sender::NONE, 20);
+/// inner.rollback().await?;
+/// assert_eq!(SUM.load(Ordering::SeqCst), 0);
+/// outer.commit().await?;
+/// assert_eq!(SUM.load(Ordering::SeqCst), 1);
+/// # Ok(())
+/// # }
+/// ```
+pub struct SignalTransaction {
+    /// `None` once it is being ended.
+    inner: Option<DatabaseTransaction>,
+    scope: Scope,
+    after_commit: AfterCommit,
+    /// Of a nested one.
+    savepoint: Option<Savepoint>,
+    /// Whether what waits has been handed on, delivered or discarded.
+    is_settled: bool,
+    /// Whether a statement has failed.
+    has_failed: AtomicBool,
+}
+
+impl SignalTransaction {
+    pub(crate) fn outermost(inner: DatabaseTransaction, scope: Scope) -> Self {
+        SignalTransaction::new(inner, scope, AfterCommit::new(), None)
+    }
+
+    pub(crate) async fn nested(&self, options: TransactionOptions) -> Result<Self, DbErr> {
+        let inner = self.open()?.begin_with_options(options).await?;
+        let savepoint = self.after_commit.lock().savepoint();
+        let after_commit = self.after_commit.clone();
+        let scope = self.scope.clone();
+        Ok(SignalTransaction::new(
+            inner,
+            scope,
+            after_commit,
+            Some(savepoint),
+        ))
+    }
+
+    fn new(
+        inner: DatabaseTransaction,
+        mut scope: Scope,
+        after_commit: AfterCommit,
+        savepoint: Option<Savepoint>,
+    ) -> Self {
+        scope.after_commit = Some(after_commit.clone());
+        SignalTransaction {
+            inner: Some(inner),
+            scope,
+            after_commit,
+            savepoint,
+            is_settled: false,
+            has_failed: AtomicBool::new(false),
+        }
+    }
+
+    /// The same, for operations that say more of themselves.
+    pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
+        self.scope.raw = scope.raw;
+        self.scope.origin = scope.origin.clone();
+        self
+    }
+
+    pub(crate) fn own_scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The name of its connection.
+    pub fn using(&self) -> &str {
+        &self.scope.using
+    }
+
+    /// Where to record what is to be sent after the outermost commit.
+    pub fn after_commit(&self) -> &AfterCommit {
+        &self.after_commit
+    }
+
+    /// Runs `job` after the outermost commit, in its place among the events that wait; never, if this
+    /// or a transaction around it is rolled back. Django's `transaction.on_commit`.
+    ///
+    /// ```
+    /// # use fanfare_sea_orm::SignalConnection;
+    /// # use sea_orm::{Database, DbErr, TransactionSession, TransactionTrait};
+    /// # use std::sync::Arc;
+    /// # use std::sync::atomic::{AtomicBool, Ordering};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), DbErr> {
+    /// # let db = SignalConnection::new(Database::connect("sqlite::memory:").await?);
+    /// let ran = Arc::new(AtomicBool::new(false));
+    /// let transaction = db.begin().await?;
+    /// let flag = Arc::clone(&ran);
+    /// transaction.on_commit(async move || flag.store(true, Ordering::SeqCst));
+    /// assert!(!ran.load(Ordering::SeqCst));
+    /// transaction.commit().await?;
+    /// assert!(ran.load(Ordering::SeqCst));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_commit<F, Fut>(&self, job: F)
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        on_commit(&self.after_commit, job);
+    }
+
+    fn open(&self) -> Result<&DatabaseTransaction, DbErr> {
+        let ended = || DbErr::Custom(String::from("the transaction is being ended"));
+        self.inner.as_ref().ok_or_else(ended)
+    }
+
+    /// Runs a statement, and notes whether it fails.
+    async fn run<T>(&self, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        let result = across(statement).await;
+        if result.is_err() {
+            // Relaxed: who commits has the transaction by value, after every statement. Row M2.
+            self.has_failed.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// Discards what waits; returns how much that was.
+    fn discard(&mut self) -> usize {
+        self.is_settled = true;
+        let Some(savepoint) = self.savepoint else {
+            let discarded = self.after_commit.take();
+            return discarded.len();
+        };
+        // A savepoint that has ended went with an outer one.
+        let mut deferred = self.after_commit.lock();
+        let before = deferred.len();
+        let _ = deferred.rollback_to(savepoint);
+        let _ = deferred.release(savepoint);
+        before.saturating_sub(deferred.len())
+    }
+
+    fn rolled_back(&mut self) -> (std::sync::Arc<str>, usize, bool) {
+        let discarded = self.discard();
+        let using = std::sync::Arc::clone(&self.scope.using);
+        (using, discarded, self.savepoint.is_some())
+    }
+
+    async fn tell_rolled_back(&mut self) {
+        let (using, discarded, is_nested) = self.rolled_back();
+        let event = RolledBack::new(&using, discarded, is_nested);
+        ROLLED_BACK.asend(&*using, &event).await;
+    }
+}
+
+#[async_trait]
+impl TransactionSession for SignalTransaction {
+    async fn commit(mut self) -> Result<(), DbErr> {
+        let has_failed = *self.has_failed.get_mut();
+        let Some(inner) = self.inner.take() else {
+            return Ok(());
+        };
+        // PostgreSQL answers COMMIT after a failed statement with a rollback, which is no error to
+        // the driver.
+        if has_failed
+            && inner.get_database_backend() == DbBackend::Postgres
+            && let Err(aborted) = inner.execute_unprepared("SELECT 1").await
+        {
+            inner.rollback().await?;
+            self.tell_rolled_back().await;
+            return Err(aborted);
+        }
+        if let Err(error) = inner.commit().await {
+            self.tell_rolled_back().await;
+            return Err(error);
+        }
+        self.is_settled = true;
+        if let Some(savepoint) = self.savepoint {
+            let _ = self.after_commit.lock().release(savepoint);
+            return Ok(());
+        }
+        let using = &*self.scope.using;
+        let event = Committed::new(using, self.after_commit.len());
+        let told = AssertUnwindSafe(COMMITTED.asend(using, &event));
+        let told = told.catch_unwind().await;
+        deliver(&self.after_commit).await;
+        if let Err(panic) = told {
+            resume_unwind(panic);
+        }
+        Ok(())
+    }
+
+    async fn rollback(mut self) -> Result<(), DbErr> {
+        if let Some(inner) = self.inner.take() {
+            inner.rollback().await?;
+        }
+        self.tell_rolled_back().await;
+        Ok(())
+    }
+}
+
+impl Drop for SignalTransaction {
+    fn drop(&mut self) {
+        if self.is_settled {
+            return;
+        }
+        drop(self.inner.take());
+        let (using, discarded, is_nested) = self.rolled_back();
+        let event = RolledBack::new(&using, discarded, is_nested);
+        // A destructor must not panic, and a send that is refused does.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            ROLLED_BACK.send_robust(&*using, &event);
+        }));
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for SignalTransaction {
+    fn get_database_backend(&self) -> DbBackend {
+        scope::answer(&self.scope);
+        self.inner
+            .as_ref()
+            .expect("whoever ends the transaction has it by value")
+            .get_database_backend()
+    }
+
+    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        self.run(self.open()?.execute_raw(stmt)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.run(self.open()?.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.run(self.open()?.query_one_raw(stmt)).await
+    }
+
+    async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.run(self.open()?.query_all_raw(stmt)).await
+    }
+}
+
+impl fmt::Debug for SignalTransaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignalTransaction")
+            .field("using", &self.scope.using)
+            .field("is_nested", &self.savepoint.is_some())
+            .field("after_commit", &self.after_commit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Delivers what waits, and what is recorded meanwhile. A panic of a receiver keeps no other event
+/// from being delivered; the first one travels on at the end.
+pub(crate) async fn deliver(after_commit: &AfterCommit) {
+    let mut first_panic = None;
+    loop {
+        let mut taken = after_commit.take();
+        if taken.is_empty() {
+            break;
+        }
+        while !taken.is_empty() {
+            let waiting = taken.len();
+            let delivery = AssertUnwindSafe(taken.commit_async()).catch_unwind();
+            if let Err(panic) = delivery.await {
+                first_panic.get_or_insert(panic);
+                // Refused, as each further try would be.
+                if taken.len() == waiting {
+                    break;
+                }
+            }
+        }
+    }
+    if let Some(panic) = first_panic {
+        resume_unwind(panic);
+    }
+}
+
+/// Runs `job` after the commit, in its place among the events that wait. For a receiver that has a
+/// handle from its event; see [`SignalTransaction::on_commit`].
+pub fn on_commit<F, Fut>(after_commit: &AfterCommit, job: F)
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    static CONNECT: Once = Once::new();
+    CONNECT.call_once(|| {
+        JOBS.connect_async(|_sender, job| {
+            Box::pin(async move {
+                let taken = job.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(start) = taken {
+                    start().await;
+                }
+            })
+        });
+    });
+    let start: Start = Box::new(move || Box::pin(job()));
+    after_commit.send(&JOBS, Sender::NONE, Job(Mutex::new(Some(start))));
+}
+
+type Start = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+
+/// A job is an event as well, so that it has its place among the others.
+struct Job(Mutex<Option<Start>>);
+
+impl Event for Job {
+    type Args<'a> = Job;
+}
+
+static JOBS: Signal<Job> = Signal::new();

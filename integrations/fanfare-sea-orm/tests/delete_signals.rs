@@ -1,0 +1,234 @@
+//! A delete sends `pre_delete` and `post_delete`, for the row and for what it takes along.
+
+mod common;
+
+use common::entities::{book, page, person};
+use common::{Log, on_each_database};
+use fanfare::signals::model::{Answer, Delete, POST_DELETE, PRE_DELETE};
+use fanfare::{Connection, ScopedConnection, Sender, Signal};
+use fanfare_sea_orm::{ExecSignalled, Scopes, SignalConnection};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
+    IntoActiveModel, ModelTrait, PaginatorTrait, QueryFilter, Set,
+};
+
+fn person(id: i32, last_name: &str) -> person::ActiveModel {
+    person::ActiveModel {
+        id: Set(id),
+        first_name: Set("x".to_owned()),
+        last_name: Set(last_name.to_owned()),
+    }
+}
+
+/// A book and its pages.
+async fn emma(db: &SignalConnection) -> book::Model {
+    let page = |text: &str| {
+        page::ActiveModel {
+            text: Set(text.to_owned()),
+            ..Default::default()
+        }
+        .into_ex()
+    };
+    let emma = book::ActiveModel::builder()
+        .set_title("Emma")
+        .add_page(page("1"))
+        .add_page(page("2"));
+    emma.insert(db).await.unwrap().into()
+}
+
+fn watch<E: EntityTrait>(
+    signal: &'static Signal<Delete<'static>, Answer>,
+    see: impl Fn(&Delete<'_>) + Send + Sync + 'static,
+) -> ScopedConnection {
+    let entity = Sender::of::<E>();
+    let watch = signal
+        .options()
+        .sender(entity)
+        .connect(move |_sender, event| {
+            see(event);
+            Ok(())
+        });
+    watch.scoped()
+}
+
+#[tokio::test]
+async fn a_delete_sends_a_pair_with_the_primary_key() {
+    on_each_database(async |db: SignalConnection| {
+        let log = Log::new();
+        let (before, after) = (log.clone(), log.clone());
+        let _watch = [
+            watch::<person::Entity>(&PRE_DELETE, move |event| {
+                let person = event.instance::<person::Model>().unwrap();
+                before.push(format!("pre {} {}", person.id, event.using()));
+            }),
+            watch::<person::Entity>(&POST_DELETE, move |event| {
+                let person = event.instance::<person::Model>().unwrap();
+                assert!(event.instance::<person::ActiveModel>().is_some());
+                after.push(format!("post {} {}", person.id, event.using()));
+            }),
+        ];
+        let person = person(7, "Lovelace").insert(&db).await.unwrap();
+
+        // A save under another primary key makes a second row; the delete takes only that one.
+        let mut second = person.into_active_model();
+        second.id = Set(8);
+        second.last_name = Set("King".to_owned());
+        second.first_name.reset();
+        let second = second.insert(&db).await.unwrap();
+        second.delete(&db).await.unwrap();
+        assert_eq!(log.take(), ["pre 8 default", "post 8 default"]);
+        let left = person::Entity::find().all(&db).await.unwrap();
+        assert_eq!(left.iter().map(|it| it.id).collect::<Vec<_>>(), [7]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_partial_instance_is_an_active_model_only() {
+    on_each_database(async |db: SignalConnection| {
+        person(7, "Lovelace").insert(&db).await.unwrap();
+        let log = Log::new();
+        let seen = log.clone();
+        let _watch = watch::<person::Entity>(&PRE_DELETE, move |event| {
+            let active = event.instance::<person::ActiveModel>().unwrap();
+            let model = event.instance::<person::Model>();
+            seen.push(format!("{:?} {}", active.id.as_ref(), model.is_some()));
+        });
+        let partial = person::ActiveModel {
+            id: ActiveValue::Unchanged(7),
+            ..Default::default()
+        };
+        partial.delete(&db).await.unwrap();
+        assert_eq!(log.take(), ["7 false"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_error_of_a_pre_delete_receiver_refuses_the_delete() {
+    on_each_database(async |db: SignalConnection| {
+        let refuse: Connection =
+            PRE_DELETE.connect(|_sender, _event| Err("she is still needed".into()));
+        let _refuse = refuse.scoped();
+        let person = person(7, "Lovelace").insert(&db).await.unwrap();
+        let error = person.delete(&db).await.unwrap_err();
+        assert_eq!(error, DbErr::Custom("she is still needed".to_owned()));
+        assert_eq!(person::Entity::find().count(&db).await.unwrap(), 1);
+    })
+    .await;
+}
+
+/// SeaORM deletes one row after the other, children first; Django tells all before it deletes any.
+#[tokio::test]
+async fn a_cascade_tells_the_origin_for_every_row() {
+    on_each_database(async |db: SignalConnection| {
+        let log = Log::new();
+        let mut watches = Vec::new();
+        for (name, signal) in [("pre", &PRE_DELETE), ("post", &POST_DELETE)] {
+            let (of_page, of_book) = (log.clone(), log.clone());
+            watches.push(watch::<page::Entity>(signal, move |event| {
+                let page = event.instance::<page::Model>().unwrap();
+                let origin = event.origin::<book::Model>().unwrap();
+                of_page.push(format!("{name} page {} of {}", page.text, origin.title));
+            }));
+            watches.push(watch::<book::Entity>(signal, move |event| {
+                let book = event.instance::<book::Model>().unwrap();
+                assert_eq!(event.origin(), Some(book));
+                of_book.push(format!("{name} book"));
+            }));
+        }
+        let emma = emma(&db).await;
+        emma.clone()
+            .cascade_delete(&db.with_origin(emma))
+            .await
+            .unwrap();
+        assert_eq!(
+            log.take(),
+            [
+                "pre page 1 of Emma",
+                "post page 1 of Emma",
+                "pre page 2 of Emma",
+                "post page 2 of Emma",
+                "pre book",
+                "post book"
+            ]
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_error_in_a_cascade_undoes_all_of_it() {
+    on_each_database(async |db: SignalConnection| {
+        let emma = emma(&db).await;
+        let books = Sender::of::<book::Entity>();
+        let refuse = POST_DELETE
+            .options()
+            .sender(books)
+            .connect(|_, _| Err("no".into()));
+        let _refuse = refuse.scoped();
+        emma.cascade_delete(&db).await.unwrap_err();
+        assert_eq!(page::Entity::find().count(&db).await.unwrap(), 2);
+        assert_eq!(book::Entity::find().count(&db).await.unwrap(), 1);
+    })
+    .await;
+}
+
+/// What deletes by a query and wants a signal for each row reads the rows, and says what it started
+/// from.
+#[tokio::test]
+async fn a_query_may_be_the_origin() {
+    on_each_database(async |db: SignalConnection| {
+        #[derive(Debug, PartialEq)]
+        struct Pages(&'static str);
+        let log = Log::new();
+        let seen = log.clone();
+        let _watch = watch::<page::Entity>(&POST_DELETE, move |event| {
+            assert_eq!(event.origin::<Pages>(), Some(&Pages("of Emma")));
+            seen.push(event.instance::<page::Model>().unwrap().text.clone());
+        });
+        emma(&db).await;
+        let origin = db.with_origin(Pages("of Emma"));
+        for page in page::Entity::find().all(&db).await.unwrap() {
+            page.delete(&origin).await.unwrap();
+        }
+        assert_eq!(log.take(), ["1", "2"]);
+    })
+    .await;
+}
+
+/// One statement: one event of its own, and none for each row.
+#[tokio::test]
+async fn delete_many_sends_one_event_if_asked() {
+    on_each_database(async |db: SignalConnection| {
+        use fanfare::signals::model::BULK_DELETED;
+        let log = Log::new();
+        let (each, all) = (log.clone(), log.clone());
+        let _watch = watch::<page::Entity>(&PRE_DELETE, move |_| each.push("each"));
+        let pages = Sender::of::<page::Entity>();
+        let bulk = BULK_DELETED
+            .options()
+            .sender(pages)
+            .connect(move |_sender, event| {
+                let texts = event.instances::<page::Model>();
+                let texts =
+                    texts.map(|them| them.iter().map(|it| it.text.clone()).collect::<Vec<_>>());
+                all.push(format!("{} {texts:?}", event.rows()));
+                Ok(())
+            });
+        let _bulk = bulk.scoped();
+        emma(&db).await;
+        let first = page::Entity::delete_many().filter(page::Column::Text.eq("1"));
+        first.exec_signalled(&db).await.unwrap();
+        assert_eq!(log.take(), ["1 None"]);
+        if db.support_returning() {
+            let rest = page::Entity::delete_many()
+                .exec_returning_signalled(&db)
+                .await
+                .unwrap();
+            assert_eq!(rest.len(), 1);
+            assert_eq!(log.take(), ["1 Some([\"2\"])"]);
+        }
+    })
+    .await;
+}

@@ -1,0 +1,168 @@
+//! The one line does for each of SeaORM's ways to write an entity.
+
+mod common;
+
+use common::entities::follow;
+use common::{Log, on_each_database};
+use fanfare::Sender;
+use fanfare::signals::model::{M2M_CHANGED, POST_SAVE};
+use fanfare_sea_orm::{Pk, SignalConnection};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, Schema, Set};
+
+#[allow(
+    unreachable_pub,
+    reason = "what the derives make is as visible as the entity"
+)]
+mod compact {
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::compact_model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "compact")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub key: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    fanfare_sea_orm::model_signals!("formats.Compact");
+}
+
+#[allow(
+    unreachable_pub,
+    reason = "what the derives make is as visible as the entity"
+)]
+mod expanded {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Copy, Clone, Default, Debug, DeriveEntity)]
+    pub struct Entity;
+
+    impl EntityName for Entity {
+        fn table_name(&self) -> &'static str {
+            "expanded"
+        }
+    }
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveModel, DeriveActiveModel)]
+    pub struct Model {
+        pub id: i32,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveColumn)]
+    pub enum Column {
+        Id,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DerivePrimaryKey)]
+    pub enum PrimaryKey {
+        Id,
+    }
+
+    impl PrimaryKeyTrait for PrimaryKey {
+        type ValueType = i32;
+
+        fn auto_increment() -> bool {
+            true
+        }
+    }
+
+    impl ColumnTrait for Column {
+        type EntityName = Entity;
+
+        fn def(&self) -> ColumnDef {
+            ColumnType::Integer.def()
+        }
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    fanfare_sea_orm::model_signals!("formats.Expanded");
+}
+
+#[tokio::test]
+async fn compact_and_expanded_entities_send() {
+    on_each_database(async |db: SignalConnection| {
+        let schema = Schema::new(db.get_database_backend());
+        db.execute(&schema.create_table_from_entity(compact::Entity))
+            .await
+            .unwrap();
+        db.execute(&schema.create_table_from_entity(expanded::Entity))
+            .await
+            .unwrap();
+        let log = Log::new();
+        let (of_compact, of_expanded) = (log.clone(), log.clone());
+        let _watch = [
+            POST_SAVE
+                .options()
+                .sender(Sender::of::<compact::Entity>())
+                .connect(move |_sender, event| {
+                    let row = event
+                        .instance::<compact::Model>()
+                        .ok_or("of another type")?;
+                    of_compact.push(row.key.clone());
+                    Ok(())
+                })
+                .scoped(),
+            POST_SAVE
+                .options()
+                .sender(Sender::of::<expanded::Entity>())
+                .connect(move |_sender, event| {
+                    let row = event
+                        .instance::<expanded::Model>()
+                        .ok_or("of another type")?;
+                    of_expanded.push(row.id.to_string());
+                    Ok(())
+                })
+                .scoped(),
+        ];
+        let row = compact::ActiveModel {
+            key: Set("k".to_owned()),
+        };
+        row.insert(&db).await.unwrap();
+        expanded::ActiveModel { id: Set(7) }
+            .insert(&db)
+            .await
+            .unwrap();
+        assert_eq!(log.take(), ["k", "7"]);
+    })
+    .await;
+}
+
+/// A row of a junction that is saved or deleted by hand tells of its link.
+#[tokio::test]
+async fn a_junction_row_tells_of_its_link() {
+    on_each_database(async |db: SignalConnection| {
+        let log = Log::new();
+        let seen = log.clone();
+        let junction = Sender::of::<follow::Entity>();
+        let watch = M2M_CHANGED
+            .options()
+            .sender(junction)
+            .connect(move |_sender, event| {
+                assert_eq!(event.instance::<Pk>(), Some(&Pk(1.into())));
+                seen.push(event.action().name());
+                Ok(())
+            });
+        let _watch = watch.scoped();
+        let row = follow::ActiveModel {
+            fan_id: Set(1),
+            idol_id: Set(2),
+            ..Default::default()
+        };
+        let row = row.insert(&db).await.unwrap();
+        let mut row: follow::ActiveModel = row.into();
+        row.idol_id = Set(3);
+        let row = row.update(&db).await.unwrap();
+        let row: follow::ActiveModel = row.into();
+        row.delete(&db).await.unwrap();
+        assert_eq!(
+            log.take(),
+            ["pre_add", "post_add", "pre_remove", "post_remove"]
+        );
+    })
+    .await;
+}

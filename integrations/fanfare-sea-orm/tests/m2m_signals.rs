@@ -1,0 +1,372 @@
+//! `Links` sends `m2m_changed` with the rules of Django's related manager.
+
+mod common;
+
+use common::entities::{book, book_tag, follow, person, tag};
+use common::{Log, on_each_database};
+use fanfare::signals::model::{M2M_CHANGED, M2mAction, M2mChanged};
+use fanfare::{ScopedConnection, Sender};
+use fanfare_sea_orm::{Links, Pk, PkSet, Scopes, SignalConnection};
+use sea_orm::{
+    ActiveModelTrait, DbErr, EntityTrait, PaginatorTrait, Set, TransactionSession,
+    TransactionTrait, Value,
+};
+
+type Tags<'i> = Links<'i, book_tag::Entity>;
+type Follows<'i> = Links<'i, follow::Entity>;
+
+fn keys(event: &M2mChanged<'_>) -> String {
+    match event.pk_set::<PkSet>() {
+        None => String::from("-"),
+        Some(pks) => {
+            let keys = pks.iter().map(|pk| match pk {
+                Value::Int(Some(pk)) => pk.to_string(),
+                other => format!("{other:?}"),
+            });
+            format!("{:?}", keys.collect::<Vec<_>>()).replace('"', "")
+        }
+    }
+}
+
+/// Writes down each signal of one junction.
+fn watch<J: EntityTrait>(log: &Log) -> ScopedConnection {
+    let log = log.clone();
+    let junction = Sender::of::<J>();
+    let watch = M2M_CHANGED
+        .options()
+        .sender(junction)
+        .connect(move |_sender, event| {
+            let reverse = if event.reverse() { " reverse" } else { "" };
+            log.push(format!("{}{reverse} {}", event.action(), keys(event)));
+            Ok(())
+        });
+    watch.scoped()
+}
+
+async fn book(db: &SignalConnection, id: i32) -> book::Model {
+    let book = book::ActiveModel {
+        id: Set(id),
+        title: Set(format!("book {id}")),
+    };
+    book.insert(db).await.unwrap()
+}
+
+async fn tags(db: &SignalConnection, ids: std::ops::RangeInclusive<i32>) {
+    for id in ids {
+        let tag = tag::ActiveModel {
+            id: Set(id),
+            name: Set(format!("tag {id}")),
+        };
+        tag.insert(db).await.unwrap();
+    }
+}
+
+async fn linked(db: &SignalConnection) -> u64 {
+    book_tag::Entity::find().count(db).await.unwrap()
+}
+
+#[tokio::test]
+async fn add_tells_those_that_are_missing_and_remove_those_that_were_given() {
+    on_each_database(async |db: SignalConnection| {
+        let book = book(&db, 1).await;
+        tags(&db, 1..=3).await;
+        let links = Tags::of(&book).unwrap();
+        let log = Log::new();
+        let _watch = watch::<book_tag::Entity>(&log);
+
+        links.add([1, 2], &db).await.unwrap();
+        assert_eq!(log.take(), ["pre_add [1, 2]", "post_add [1, 2]"]);
+        links.add([2, 3, 3], &db).await.unwrap();
+        assert_eq!(log.take(), ["pre_add [3]", "post_add [3]"]);
+        links.add([1, 2, 3], &db).await.unwrap();
+        assert_eq!(log.take(), ["pre_add []", "post_add []"]);
+        assert_eq!(linked(&db).await, 3);
+
+        links.remove([3, 99], &db).await.unwrap();
+        assert_eq!(log.take(), ["pre_remove [3, 99]", "post_remove [3, 99]"]);
+        links.remove([3], &db).await.unwrap();
+        assert_eq!(log.take(), ["pre_remove [3]", "post_remove [3]"]);
+        assert_eq!(linked(&db).await, 2);
+
+        links.add(Vec::<i32>::new(), &db).await.unwrap();
+        links.remove(Vec::<i32>::new(), &db).await.unwrap();
+        assert!(log.take().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn clear_has_no_keys_and_tells_of_nothing_as_well() {
+    on_each_database(async |db: SignalConnection| {
+        let book = book(&db, 1).await;
+        tags(&db, 1..=2).await;
+        let links = Tags::of(&book).unwrap();
+        links.add([1, 2], &db).await.unwrap();
+        let log = Log::new();
+        let _watch = watch::<book_tag::Entity>(&log);
+        links.clear(&db).await.unwrap();
+        links.clear(&db).await.unwrap();
+        assert_eq!(
+            log.take(),
+            ["pre_clear -", "post_clear -", "pre_clear -", "post_clear -"]
+        );
+        assert_eq!(linked(&db).await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn set_tells_what_it_does() {
+    on_each_database(async |db: SignalConnection| {
+        let book = book(&db, 1).await;
+        tags(&db, 1..=3).await;
+        let links = Tags::of(&book).unwrap();
+        let log = Log::new();
+        let _watch = watch::<book_tag::Entity>(&log);
+
+        links.set([1, 2], &db).await.unwrap();
+        assert_eq!(log.take(), ["pre_add [1, 2]", "post_add [1, 2]"]);
+        links.set([2, 3], &db).await.unwrap();
+        assert_eq!(
+            log.take(),
+            [
+                "pre_remove [1]",
+                "post_remove [1]",
+                "pre_add [3]",
+                "post_add [3]"
+            ]
+        );
+        links.set([3, 2], &db).await.unwrap();
+        assert!(log.take().is_empty());
+        links.set_cleared([2], &db).await.unwrap();
+        assert_eq!(
+            log.take(),
+            ["pre_clear -", "post_clear -", "pre_add [2]", "post_add [2]"]
+        );
+        links.set(Vec::<i32>::new(), &db).await.unwrap();
+        assert_eq!(log.take(), ["pre_remove [2]", "post_remove [2]"]);
+        assert_eq!(linked(&db).await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn both_sides_have_their_instance_and_model() {
+    on_each_database(async |db: SignalConnection| {
+        let book = book(&db, 1).await;
+        tags(&db, 2..=2).await;
+        let tag = tag::Entity::find_by_id(2).one(&db).await.unwrap().unwrap();
+        let log = Log::new();
+        let seen = log.clone();
+        let junction = Sender::of::<book_tag::Entity>();
+        let watch = M2M_CHANGED
+            .options()
+            .sender(junction)
+            .connect(move |sender, event| {
+                assert_eq!(sender, Sender::of::<book_tag::Entity>());
+                assert_eq!(event.using(), "default");
+                if event.reverse() {
+                    assert_eq!(event.instance::<tag::Model>().map(|it| it.id), Some(2));
+                    assert_eq!(event.instance(), Some(&Pk(2.into())));
+                    assert_eq!(event.model(), Sender::of::<book::Entity>());
+                } else {
+                    assert_eq!(event.instance::<book::Model>().map(|it| it.id), Some(1));
+                    assert_eq!(event.instance(), Some(&Pk(1.into())));
+                    assert_eq!(event.model(), Sender::of::<tag::Entity>());
+                }
+                seen.push(format!(
+                    "{} {} raw={}",
+                    event.action(),
+                    keys(event),
+                    event.raw()
+                ));
+                Ok(())
+            });
+        let _watch = watch.scoped();
+        Tags::of(&book).unwrap().add([2], &db).await.unwrap();
+        Tags::of_reverse(&tag)
+            .unwrap()
+            .remove([1], &db)
+            .await
+            .unwrap();
+        Tags::of_reverse(&tag)
+            .unwrap()
+            .set_cleared([1], &db.raw())
+            .await
+            .unwrap();
+        assert_eq!(
+            log.take(),
+            [
+                "pre_add [2] raw=false",
+                "post_add [2] raw=false",
+                "pre_remove [1] raw=false",
+                "post_remove [1] raw=false",
+                "pre_clear - raw=true",
+                "post_clear - raw=true",
+                "pre_add [1] raw=true",
+                "post_add [1] raw=true"
+            ]
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pre_add_receiver_may_take_keys_out() {
+    on_each_database(async |db: SignalConnection| {
+        let book = book(&db, 1).await;
+        tags(&db, 1..=2).await;
+        let log = Log::new();
+        let without_two = M2M_CHANGED.connect(|_sender, event| {
+            if event.action() == M2mAction::PreAdd {
+                let mut pks = event.pk_set::<PkSet>().ok_or("no keys")?;
+                assert!(pks.contains(2) && pks.remove(2) && !pks.remove(2));
+            }
+            Ok(())
+        });
+        let _without_two = without_two.scoped();
+        let _watch = watch::<book_tag::Entity>(&log);
+        Tags::of(&book).unwrap().add([1, 2], &db).await.unwrap();
+        assert_eq!(log.take(), ["pre_add [1]", "post_add [1]"]);
+        assert_eq!(linked(&db).await, 1);
+    })
+    .await;
+}
+
+/// All pairs of a call are in one transaction.
+#[tokio::test]
+async fn an_error_of_a_receiver_undoes_the_call() {
+    on_each_database(async |db: SignalConnection| {
+        let book = book(&db, 1).await;
+        tags(&db, 1..=2).await;
+        let links = Tags::of(&book).unwrap();
+        links.add([1], &db).await.unwrap();
+        let refuse = M2M_CHANGED.connect(|_sender, event| match event.action() {
+            M2mAction::PostAdd => Err("full".into()),
+            _ => Ok(()),
+        });
+        let _refuse = refuse.scoped();
+        let error = links.set([2], &db).await.unwrap_err();
+        assert_eq!(error, DbErr::Custom("full".to_owned()));
+        let left = book_tag::Entity::find().all(&db).await.unwrap();
+        assert_eq!(left.iter().map(|it| it.tag_id).collect::<Vec<_>>(), [1]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_receivers_add_skips_what_is_there() {
+    on_each_database(async |db: SignalConnection| {
+        let book = book(&db, 1).await;
+        tags(&db, 1..=2).await;
+        let links = Tags::of(&book).unwrap();
+        links.add([1], &db).await.unwrap();
+        links.add([1, 2], &db).await.unwrap();
+        links.add([1, 2], &db).await.unwrap();
+        assert_eq!(linked(&db).await, 2);
+    })
+    .await;
+}
+
+/// The junction's key is of its own there, so the database would take a link twice.
+#[tokio::test]
+async fn without_receivers_add_asks_where_the_database_would_not_refuse() {
+    on_each_database(async |db: SignalConnection| {
+        let ada = person(&db, 1).await;
+        person(&db, 2).await;
+        let links = Follows::of(&ada).unwrap();
+        links.add([2], &db).await.unwrap();
+        links.add([2], &db).await.unwrap();
+        assert_eq!(follow::Entity::find().count(&db).await.unwrap(), 1);
+    })
+    .await;
+}
+
+async fn person(db: &SignalConnection, id: i32) -> person::Model {
+    let person = person::ActiveModel {
+        id: Set(id),
+        first_name: Set("x".to_owned()),
+        last_name: Set(format!("{id}")),
+    };
+    person.insert(db).await.unwrap()
+}
+
+/// Fans and idols: the two directions of a relation of persons with persons.
+#[tokio::test]
+async fn a_relation_with_itself_has_two_directions() {
+    on_each_database(async |db: SignalConnection| {
+        let ada = person(&db, 1).await;
+        person(&db, 2).await;
+        let log = Log::new();
+        let _watch = watch::<follow::Entity>(&log);
+        Follows::of(&ada).unwrap().add([2], &db).await.unwrap();
+        Follows::of_reverse(&ada)
+            .unwrap()
+            .add([2], &db)
+            .await
+            .unwrap();
+        assert_eq!(
+            log.take(),
+            [
+                "pre_add [2]",
+                "post_add [2]",
+                "pre_add reverse [2]",
+                "post_add reverse [2]"
+            ]
+        );
+        let rows = follow::Entity::find().all(&db).await.unwrap();
+        let rows: Vec<_> = rows.iter().map(|it| (it.fan_id, it.idol_id)).collect();
+        assert_eq!(rows, [(1, 2), (2, 1)]);
+    })
+    .await;
+}
+
+/// Friends: two rows, one pair of signals.
+#[tokio::test]
+async fn a_symmetrical_relation_sends_one_pair() {
+    on_each_database(async |db: SignalConnection| {
+        let ada = person(&db, 1).await;
+        person(&db, 2).await;
+        person(&db, 3).await;
+        let friends = Follows::of(&ada).unwrap().symmetrical();
+        let log = Log::new();
+        let _watch = watch::<follow::Entity>(&log);
+        friends.add([1, 2, 3], &db).await.unwrap();
+        assert_eq!(log.take(), ["pre_add [1, 2, 3]", "post_add [1, 2, 3]"]);
+        assert_eq!(follow::Entity::find().count(&db).await.unwrap(), 5);
+        friends.remove([2], &db).await.unwrap();
+        assert_eq!(log.take(), ["pre_remove [2]", "post_remove [2]"]);
+        assert_eq!(follow::Entity::find().count(&db).await.unwrap(), 3);
+        friends.clear(&db).await.unwrap();
+        assert_eq!(follow::Entity::find().count(&db).await.unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_of_another_type_is_refused() {
+    on_each_database(async |db: SignalConnection| {
+        let book = book(&db, 1).await;
+        let links = Tags::of(&book).unwrap();
+        assert!(matches!(links.add(["one"], &db).await, Err(DbErr::Type(_))));
+        assert_eq!(linked(&db).await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn links_in_a_transaction_wait_with_it() {
+    on_each_database(async |db: SignalConnection| {
+        let book = book(&db, 1).await;
+        tags(&db, 1..=1).await;
+        let transaction = db.begin().await.unwrap();
+        Tags::of(&book)
+            .unwrap()
+            .add([1], &transaction)
+            .await
+            .unwrap();
+        transaction.rollback().await.unwrap();
+        assert_eq!(linked(&db).await, 0);
+    })
+    .await;
+}

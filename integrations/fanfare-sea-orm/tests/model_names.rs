@@ -1,0 +1,76 @@
+//! Receivers that connect by a model's name hear its first signal.
+//!
+//! One test, for it needs an entity that nothing has used yet.
+
+mod common;
+
+use common::entities::{person, tag};
+use common::{Log, sqlite};
+use fanfare::Sender;
+use fanfare::signals::model::{CLASS_PREPARED, POST_SAVE, unresolved_models};
+use fanfare_sea_orm::prepare_models;
+use sea_orm::{ActiveModelTrait, Set};
+
+#[tokio::test]
+async fn by_name_before_the_first_use() {
+    let db = sqlite().await;
+    let log = Log::new();
+    let (prepared, saved) = (log.clone(), log.clone());
+    CLASS_PREPARED.connect(move |sender, event| {
+        assert!(
+            !POST_SAVE.has_listeners(sender),
+            "told before those that wait are connected"
+        );
+        prepared.push(event.name());
+    });
+    let waiting = POST_SAVE
+        .connect_model("library.TAG", move |_sender, event| {
+            saved.push(
+                event
+                    .instance::<tag::Model>()
+                    .ok_or("not a tag")?
+                    .name
+                    .clone(),
+            );
+            Ok(())
+        })
+        .unwrap();
+    POST_SAVE
+        .connect_model("library.Persn", |_sender, _event| Ok(()))
+        .unwrap();
+    assert_eq!(unresolved_models(), ["library.Persn", "library.TAG"]);
+
+    let tag = tag::ActiveModel {
+        name: Set("novel".to_owned()),
+        ..Default::default()
+    };
+    tag.insert(&db).await.unwrap();
+    assert_eq!(log.take(), ["library.Tag", "novel"]);
+    assert!(waiting.connection().unwrap().is_connected());
+
+    // Only after all have been prepared does the list mean misspelt names.
+    assert_eq!(prepare_models(), Ok(5));
+    assert_eq!(prepare_models(), Ok(0));
+    assert_eq!(unresolved_models(), ["library.Persn"]);
+    let mut names = log.take();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "library.Book",
+            "library.BookTag",
+            "library.Follow",
+            "library.Page",
+            "library.Person"
+        ]
+    );
+
+    // A name that is known connects at once.
+    let known = POST_SAVE
+        .connect_model("library.person", |_sender, _event| Ok(()))
+        .unwrap();
+    assert!(!known.is_waiting());
+    assert!(POST_SAVE.has_listeners(Sender::of::<person::Entity>()));
+    assert!(known.disconnect());
+    assert!(!POST_SAVE.has_listeners(Sender::of::<person::Entity>()));
+}

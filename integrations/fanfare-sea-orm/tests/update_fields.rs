@@ -1,0 +1,248 @@
+//! `update_fields` of `post_save` are those of the same save, whatever runs beside it or failed
+//! before it.
+
+mod common;
+
+use common::entities::person;
+use common::{Log, on_each_database, sqlite, turn};
+use fanfare::signals::model::{POST_SAVE, PRE_SAVE};
+use fanfare::{ScopedConnection, Sender};
+use fanfare_sea_orm::SignalConnection;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, Set, TransactionSession, TransactionTrait, Unchanged,
+};
+
+async fn person(db: &SignalConnection, last_name: &str) -> person::Model {
+    let person = person::ActiveModel {
+        first_name: Set("x".to_owned()),
+        last_name: Set(last_name.to_owned()),
+        ..Default::default()
+    };
+    person.insert(db).await.unwrap()
+}
+
+fn rename_first(id: i32, to: &str) -> person::ActiveModel {
+    person::ActiveModel {
+        id: Unchanged(id),
+        first_name: Set(to.to_owned()),
+        ..Default::default()
+    }
+}
+
+fn rename_last(id: i32, to: &str) -> person::ActiveModel {
+    person::ActiveModel {
+        id: Unchanged(id),
+        last_name: Set(to.to_owned()),
+        ..Default::default()
+    }
+}
+
+fn watch(log: &Log) -> ScopedConnection {
+    let log = log.clone();
+    let persons = Sender::of::<person::Entity>();
+    let watch = POST_SAVE
+        .options()
+        .sender(persons)
+        .connect(move |_sender, event| {
+            let person = event.instance::<person::Model>().ok_or("not a person")?;
+            let (first, last) = (&person.first_name, &person.last_name);
+            log.push(format!("{first} {last}: {:?}", event.update_fields()));
+            Ok(())
+        });
+    watch.scoped()
+}
+
+tokio::task_local! {
+    /// The column that the save under way writes. Receivers run inside the caller's future.
+    static WRITES: &'static str;
+}
+
+/// Checks that each event tells what its own save writes, whatever else runs.
+fn check(log: &Log) -> ScopedConnection {
+    let log = log.clone();
+    let persons = Sender::of::<person::Entity>();
+    let check = POST_SAVE
+        .options()
+        .sender(persons)
+        .connect_async(move |_sender, event| {
+            let log = log.clone();
+            Box::pin(async move {
+                tokio::task::yield_now().await;
+                let is_own = event.update_fields() == Some(&[WRITES.get()]);
+                log.push(if is_own { "own" } else { "another's" });
+                Ok(())
+            })
+        });
+    check.scoped()
+}
+
+/// Two updates of one row, many times over, mixed on one thread at every await: receivers yield.
+#[tokio::test]
+async fn two_updates_of_one_row_on_one_thread_do_not_mix() {
+    on_each_database(async |db: SignalConnection| {
+        let id = person(&db, "y").await.id;
+        let yields = PRE_SAVE.connect_async(|_sender, event| {
+            let first = event
+                .instance::<person::ActiveModel>()
+                .map(|it| it.first_name.is_set());
+            Box::pin(async move {
+                for _ in 0..if first == Some(true) { 1 } else { 2 } {
+                    tokio::task::yield_now().await;
+                }
+                Ok(())
+            })
+        });
+        let _yields = yields.scoped();
+        let log = Log::new();
+        let _check = check(&log);
+        for round in 0..50 {
+            let first = rename_first(id, &format!("f{round}"));
+            let last = rename_last(id, &format!("l{round}"));
+            let (first, last) = tokio::join!(
+                WRITES.scope("first_name", first.update(&db)),
+                WRITES.scope("last_name", last.update(&db)),
+            );
+            first.unwrap();
+            last.unwrap();
+            assert_eq!(log.take(), ["own", "own"]);
+        }
+    })
+    .await;
+}
+
+/// The same from tasks on several threads, between updates that fail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn updates_on_many_threads_do_not_mix() {
+    on_each_database(async |db: SignalConnection| {
+        let id = person(&db, "y").await.id;
+        let log = Log::new();
+        let _check = check(&log);
+        let mut tasks = Vec::new();
+        for task in 0..8 {
+            let db = db.clone();
+            tasks.push(tokio::spawn(async move {
+                for round in 0..25 {
+                    let name = format!("{task}.{round}");
+                    let (writes, update) = if task % 2 == 0 {
+                        ("first_name", rename_first(id, &name))
+                    } else {
+                        ("last_name", rename_last(id, &name))
+                    };
+                    WRITES.scope(writes, update.update(&db)).await.unwrap();
+                    // One that fails before any statement, and one that fails in the database.
+                    rename_missing().update(&db).await.unwrap_err();
+                    rename_first(-1, &name).update(&db).await.unwrap_err();
+                }
+            }));
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(log.take(), ["own"; 200]);
+    })
+    .await;
+}
+
+/// Without a primary key: SeaORM refuses it after `before_save`, before any statement.
+fn rename_missing() -> person::ActiveModel {
+    person::ActiveModel {
+        id: ActiveValue::NotSet,
+        first_name: Set("nobody".to_owned()),
+        last_name: Set("nobody".to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn a_failed_update_leaves_nothing_behind() {
+    on_each_database(async |db: SignalConnection| {
+        let ada = person(&db, "Lovelace").await;
+        let byron = person(&db, "Byron").await;
+        let log = Log::new();
+        let _watch = watch(&log);
+
+        rename_missing().update(&db).await.unwrap_err();
+        assert!(log.take().is_empty());
+        // An insert has none, though the update before it on this thread had.
+        person(&db, "King").await;
+        assert_eq!(log.take(), ["x King: None"]);
+
+        // The unique index of the database refuses this one.
+        rename_last(byron.id, "Lovelace")
+            .update(&db)
+            .await
+            .unwrap_err();
+        rename_first(ada.id, "Ada").update(&db).await.unwrap();
+        assert_eq!(log.take(), ["Ada Lovelace: Some([\"first_name\"])"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_update_that_is_dropped_leaves_nothing_behind() {
+    let _turn = turn().await;
+    let db = sqlite().await;
+    let ada = person(&db, "Lovelace").await;
+    let log = Log::new();
+    let _watch = watch(&log);
+    // The pool has one connection, so this update waits for it, and is dropped there.
+    let busy = db.begin().await.unwrap();
+    let waiting = rename_last(ada.id, "King").update(&db);
+    let waited = tokio::time::timeout(std::time::Duration::from_millis(20), waiting).await;
+    assert!(waited.is_err());
+    rename_first(ada.id, "Ada").update(&busy).await.unwrap();
+    busy.commit().await.unwrap();
+    assert_eq!(log.take(), ["Ada Lovelace: Some([\"first_name\"])"]);
+}
+
+/// A receiver that saves another row of the same entity, inside the save of the first.
+#[tokio::test]
+async fn a_save_inside_a_receiver_keeps_to_itself() {
+    on_each_database(async |db: SignalConnection| {
+        let ada = person(&db, "Lovelace").await;
+        let byron = person(&db, "Byron").await;
+        let log = Log::new();
+        let _watch = watch(&log);
+        let (over, inner, persons) = (db.clone(), byron.id, Sender::of::<person::Entity>());
+        let nested = PRE_SAVE
+            .options()
+            .sender(persons)
+            .connect_async(move |_sender, event| {
+                let is_outer = event
+                    .instance::<person::ActiveModel>()
+                    .map(|it| it.id != Unchanged(inner));
+                let over = over.clone();
+                Box::pin(async move {
+                    if is_outer == Some(true) {
+                        rename_last(inner, "Milbanke").update(&over).await?;
+                    }
+                    Ok(())
+                })
+            });
+        let _nested = nested.scoped();
+        rename_first(ada.id, "Ada").update(&db).await.unwrap();
+        assert_eq!(
+            log.take(),
+            [
+                "x Milbanke: Some([\"last_name\"])",
+                "Ada Lovelace: Some([\"first_name\"])"
+            ]
+        );
+    })
+    .await;
+}
+
+/// SeaORM's own connection carries nothing: unknown, and said so.
+#[tokio::test]
+async fn over_a_plain_connection_they_are_unknown() {
+    on_each_database(async |db: SignalConnection| {
+        let ada = person(&db, "Lovelace").await;
+        let log = Log::new();
+        let _watch = watch(&log);
+        rename_first(ada.id, "Ada")
+            .update(db.inner())
+            .await
+            .unwrap();
+        assert_eq!(log.take(), ["Ada Lovelace: None"]);
+    })
+    .await;
+}

@@ -1,0 +1,111 @@
+//! What the events of a save, a delete and their kind have in common.
+
+use std::any::Any;
+use std::fmt;
+
+use crate::signals::transaction::AfterCommit;
+
+/// What an emitter knows beside the instance: the connection, the transaction, the reason.
+///
+/// For emitters; receivers ask the event.
+///
+/// ```
+/// use fanfare::signals::model::{Context, PostSave};
+///
+/// struct User;
+/// let event_of_a_fixture = PostSave::new(&User, true, None, Context::new("replica").raw(true));
+/// assert!(event_of_a_fixture.raw());
+/// assert_eq!(event_of_a_fixture.using(), "replica");
+/// ```
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    pub(super) using: &'a str,
+    pub(super) raw: bool,
+    pub(super) origin: Option<&'a (dyn Any + Sync)>,
+    pub(super) after_commit: Option<&'a AfterCommit>,
+}
+
+impl<'a> Context<'a> {
+    /// An operation over the connection that goes by the name `using`.
+    pub const fn new(using: &'a str) -> Self {
+        Context {
+            using,
+            raw: false,
+            origin: None,
+            after_commit: None,
+        }
+    }
+
+    /// Whether the data is loaded as it is, as from a fixture: receivers should then leave other
+    /// rows alone, which may not be there yet.
+    pub const fn raw(mut self, raw: bool) -> Self {
+        self.raw = raw;
+        self
+    }
+
+    /// What the operation started from: for a delete the instance or the query that was deleted.
+    pub const fn origin(mut self, origin: &'a (dyn Any + Sync)) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// Where receivers record what is to be sent after the commit.
+    pub const fn after_commit(mut self, after_commit: &'a AfterCommit) -> Self {
+        self.after_commit = Some(after_commit);
+        self
+    }
+}
+
+impl Default for Context<'_> {
+    /// The connection named "default".
+    fn default() -> Self {
+        Context::new("default")
+    }
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("using", &self.using)
+            .field("raw", &self.raw)
+            .field("has_origin", &self.origin.is_some())
+            .field("after_commit", &self.after_commit)
+            .finish()
+    }
+}
+
+/// The accessors that every event with a context has.
+macro_rules! context_accessors {
+    () => {
+        /// The name of the connection; "default" where the emitter does not know.
+        pub fn using(&self) -> &'a str {
+            self.context.using
+        }
+
+        /// Where to record what is to be sent after the commit. Without a transaction the events of
+        /// what has happened have one that is sent right after them; those of what is about to
+        /// happen have none. `None` as well where the emitter cannot tell when the commit is.
+        pub fn after_commit(&self) -> Option<&'a $crate::signals::transaction::AfterCommit> {
+            self.context.after_commit
+        }
+    };
+    (raw) => {
+        context_accessors!();
+
+        /// Whether the data is loaded as it is, as from a fixture: then leave other rows alone.
+        pub fn raw(&self) -> bool {
+            self.context.raw
+        }
+    };
+    (origin) => {
+        context_accessors!();
+
+        /// What the delete started from, if the emitter knows it and it is a `T`: the instance or
+        /// the query that was deleted, also for what went with it.
+        pub fn origin<T: ::std::any::Any>(&self) -> Option<&'a T> {
+            super::instance::downcast(self.context.origin?)
+        }
+    };
+}
+
+pub(super) use context_accessors;

@@ -1,0 +1,105 @@
+//! What a receiver may change while the operation waits for it.
+
+use std::any::{Any, type_name};
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread::{self, ThreadId};
+
+/// What is shared, if it is a `T`.
+pub(super) fn downcast<T: Any>(it: &(dyn Any + Sync)) -> Option<&T> {
+    let it: &dyn Any = it;
+    it.downcast_ref()
+}
+
+/// A value that an emitter lends to the receivers of one send, which may change it.
+pub(super) struct Lent<'a> {
+    value: Mutex<&'a mut (dyn Any + Send)>,
+    /// Who holds the lock, where it is a receiver's guard.
+    holder: Mutex<Option<ThreadId>>,
+}
+
+impl<'a> Lent<'a> {
+    pub(super) fn new(value: &'a mut (dyn Any + Send)) -> Self {
+        Lent {
+            value: Mutex::new(value),
+            holder: Mutex::new(None),
+        }
+    }
+
+    /// The value, if it is a `T`.
+    #[track_caller]
+    pub(super) fn get<T: Any>(&self) -> Option<InstanceMut<'_, 'a, T>> {
+        let value = match self.value.try_lock() {
+            Ok(value) => value,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                // This thread would have written its id before it got here a second time.
+                assert!(
+                    *self.lock_holder() != Some(thread::current().id()),
+                    "this receiver already holds the instance as {}: drop the first guard before it \
+                     asks for another",
+                    type_name::<T>()
+                );
+                self.value.lock().unwrap_or_else(PoisonError::into_inner)
+            }
+        };
+        if !value.is::<T>() {
+            return None;
+        }
+        *self.lock_holder() = Some(thread::current().id());
+        Some(InstanceMut {
+            value,
+            lent: &self.holder,
+            of: PhantomData,
+        })
+    }
+
+    fn lock_holder(&self) -> MutexGuard<'_, Option<ThreadId>> {
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An instance that is about to be written, or a set that is about to be applied: change it through
+/// this.
+///
+/// It is locked for as long as this lives, and not `Send`, so that an async receiver cannot keep it
+/// over an `.await`: the other receivers of the send would wait for it. A second one on the same
+/// thread panics, rather than waiting for ever.
+pub struct InstanceMut<'e, 'a, T> {
+    value: MutexGuard<'e, &'a mut (dyn Any + Send)>,
+    lent: &'e Mutex<Option<ThreadId>>,
+    of: PhantomData<T>,
+}
+
+impl<T: Any> Deref for InstanceMut<'_, '_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value
+            .downcast_ref()
+            .expect("the type was checked when the guard was made")
+    }
+}
+
+impl<T: Any> DerefMut for InstanceMut<'_, '_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.value
+            .downcast_mut()
+            .expect("the type was checked when the guard was made")
+    }
+}
+
+impl<T> Drop for InstanceMut<'_, '_, T> {
+    fn drop(&mut self) {
+        // Before the lock is let go of, or the next holder's id would be wiped out.
+        *self.lent.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl<T: Any + fmt::Debug> fmt::Debug for InstanceMut<'_, '_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

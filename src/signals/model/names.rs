@@ -1,0 +1,443 @@
+//! Models by name: receivers that connect before their model is known.
+
+use std::any::{Any, TypeId};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::ptr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+
+use super::{CLASS_PREPARED, ClassPrepared, ModelEvent};
+use crate::connect::Prepared;
+use crate::connection::Connection;
+use crate::receiver::key::Identified;
+use crate::sender::Sender;
+use crate::signal::Signal;
+
+/// A model's name, or its use, is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ModelNameError {
+    /// The name is not of the form "app.Model".
+    Malformed(String),
+    /// Another entity has been prepared under this name.
+    Taken(String),
+}
+
+impl fmt::Display for ModelNameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ModelNameError::Malformed(name) => write!(
+                f,
+                "invalid model reference '{name}': string model references must be of the form \
+                 'app_label.ModelName'"
+            ),
+            ModelNameError::Taken(name) => write!(
+                f,
+                "another entity is called '{name}': give one of the two another name"
+            ),
+        }
+    }
+}
+
+impl Error for ModelNameError {}
+
+/// Whether a name is of the form "app.Model": two parts, none of them empty.
+///
+/// ```
+/// use fanfare::signals::model::is_model_name;
+///
+/// const { assert!(is_model_name("blog.Post")) };
+/// assert!(!["", "invalid", "a.b.c", ".Post", "blog."].iter().any(|it| is_model_name(it)));
+/// ```
+pub const fn is_model_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let mut dots = 0;
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] == b'.' {
+            if at == 0 || at + 1 == bytes.len() {
+                return false;
+            }
+            dots += 1;
+        }
+        at += 1;
+    }
+    dots == 1
+}
+
+/// The name as models are looked up by: without regard to the case of the model, but not of the app.
+fn normal(name: &str) -> Result<String, ModelNameError> {
+    match name.split_once('.') {
+        Some((app, model)) if is_model_name(name) => Ok(format!("{app}.{}", model.to_lowercase())),
+        _ => Err(ModelNameError::Malformed(name.to_owned())),
+    }
+}
+
+/// What is known of one name.
+struct Model {
+    /// As it was first given.
+    name: String,
+    sender: Option<Sender<'static>>,
+    state: State,
+    waiting: Vec<Waiting>,
+}
+
+#[derive(PartialEq, Eq)]
+enum State {
+    Unknown,
+    /// Its receivers are being connected, by this thread.
+    Preparing(ThreadId),
+    Ready,
+}
+
+/// A receiver that waits for its model.
+struct Waiting {
+    /// The address of its signal, a static.
+    signal: usize,
+    receiver: Option<Identified>,
+    connect: Box<dyn FnOnce(Sender<'static>) -> Connection + Send>,
+    handle: Arc<Mutex<Handle>>,
+}
+
+enum Handle {
+    Waiting,
+    Connected(Connection),
+    Disconnected,
+}
+
+static MODELS: Mutex<BTreeMap<String, Model>> = Mutex::new(BTreeMap::new());
+static PREPARED: Condvar = Condvar::new();
+
+fn models() -> MutexGuard<'static, BTreeMap<String, Model>> {
+    MODELS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives the model `E` its name: sends [`CLASS_PREPARED`], then connects what waits for the name, in
+/// order; true if this call did so.
+///
+/// ORMs call it before they send for the model. When it returns, what waited is connected, whoever
+/// prepared it; only where it is called from inside itself, by a receiver of `CLASS_PREPARED`, it
+/// returns at once.
+///
+/// # Errors
+///
+/// If the name is malformed, or another type has it.
+///
+/// ```
+/// use fanfare::Sender;
+/// use fanfare::signals::model::{self, Context, POST_SAVE, PostSave};
+///
+/// struct Post;
+///
+/// let waiting = POST_SAVE.connect_model("blog.post", |_sender, _event| Ok(()))?;
+/// assert_eq!(model::unresolved_models(), ["blog.post"]);
+///
+/// assert!(model::prepare::<Post>("blog.Post")?);
+/// assert!(!model::prepare::<Post>("blog.Post")?);
+/// assert!(waiting.connection().unwrap().is_connected());
+/// assert!(model::unresolved_models().is_empty());
+///
+/// let event = PostSave::new(&Post, true, None, Context::default());
+/// assert_eq!(POST_SAVE.try_send(Sender::of::<Post>(), &event).unwrap().len(), 1);
+/// # Ok::<(), model::ModelNameError>(())
+/// ```
+pub fn prepare<E: Any>(name: &str) -> Result<bool, ModelNameError> {
+    let key = normal(name)?;
+    let sender = Sender::of::<E>();
+    let mut all = models();
+    loop {
+        let model = all.entry(key.clone()).or_insert_with(|| Model::new(name));
+        if model.sender.is_some_and(|known| known != sender) {
+            return Err(ModelNameError::Taken(name.to_owned()));
+        }
+        match model.state {
+            State::Ready => return Ok(false),
+            State::Preparing(thread) if thread == thread::current().id() => return Ok(false),
+            State::Preparing(_) => {
+                all = PREPARED.wait(all).unwrap_or_else(PoisonError::into_inner);
+            }
+            State::Unknown => {
+                model.sender = Some(sender);
+                model.state = State::Preparing(thread::current().id());
+                break;
+            }
+        }
+    }
+    drop(all);
+    // Ends the preparation even if a receiver of the signal panics.
+    let finish = Finish { key, sender };
+    CLASS_PREPARED.send(sender, &ClassPrepared::new(name));
+    drop(finish);
+    Ok(true)
+}
+
+struct Finish {
+    key: String,
+    sender: Sender<'static>,
+}
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        loop {
+            let mut all = models();
+            let Some(model) = all.get_mut(&self.key) else {
+                return;
+            };
+            if model.waiting.is_empty() {
+                model.state = State::Ready;
+                PREPARED.notify_all();
+                return;
+            }
+            let next = model.waiting.remove(0);
+            // A duplicate is dropped by its connect, and its destructor is the user's.
+            drop(all);
+            next.connect(self.sender);
+        }
+    }
+}
+
+impl Model {
+    fn new(name: &str) -> Self {
+        Model {
+            name: name.to_owned(),
+            sender: None,
+            state: State::Unknown,
+            waiting: Vec::new(),
+        }
+    }
+}
+
+impl Waiting {
+    fn connect(self, sender: Sender<'static>) {
+        let connection = (self.connect)(sender);
+        let mut handle = lock(&self.handle);
+        match *handle {
+            Handle::Waiting => *handle = Handle::Connected(connection),
+            // Since it was taken from the list.
+            _ => {
+                drop(handle);
+                connection.disconnect();
+            }
+        }
+    }
+}
+
+fn lock(handle: &Mutex<Handle>) -> MutexGuard<'_, Handle> {
+    handle.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The names that receivers wait for and that no model has: misspelt ones, it may be, or of models
+/// that nothing has prepared yet. Sorted.
+pub fn unresolved_models() -> Vec<String> {
+    let all = models();
+    let waited_for = all
+        .values()
+        .filter(|model| model.state == State::Unknown && !model.waiting.is_empty());
+    waited_for.map(|model| model.name.clone()).collect()
+}
+
+/// # Models by name
+impl<E: ModelEvent, R: Send + 'static> Signal<E, R> {
+    /// Connects `receiver` for the model of this name, "app.Model", now or as soon as the model is
+    /// prepared (see [`prepare`]).
+    ///
+    /// The case of the model's name does not matter, that of the app does. While it waits it is held strongly.
+    /// Receivers for one name are connected in the order of these calls.
+    ///
+    /// # Errors
+    ///
+    /// At once if the name is malformed. A misspelt one waits for ever:
+    /// [`unresolved_models`] lists it.
+    ///
+    /// ```
+    /// use fanfare::signals::model::PRE_SAVE;
+    ///
+    /// let error = PRE_SAVE.connect_model("invalid", |_sender, _event| Ok(())).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "invalid model reference 'invalid': string model references must be of the form \
+    ///      'app_label.ModelName'"
+    /// );
+    /// ```
+    #[track_caller]
+    pub fn connect_model<F>(
+        &'static self,
+        name: &str,
+        receiver: F,
+    ) -> Result<ModelConnection, ModelNameError>
+    where
+        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        self.connect_model_prepared(name, self.options().prepare(receiver))
+    }
+
+    /// As [`connect_model`](Signal::connect_model), for a receiver with options: a priority, a
+    /// uid, or one that is async or weak. A sender among the options gives way to the model.
+    ///
+    /// # Errors
+    ///
+    /// As `connect_model`.
+    ///
+    /// ```
+    /// use fanfare::signals::model::POST_SAVE;
+    ///
+    /// let index = POST_SAVE.options().priority(-1).dispatch_uid("index").prepare(|_sender, _event| Ok(()));
+    /// let waiting = POST_SAVE.connect_model_prepared("blog.Article", index)?;
+    /// assert!(waiting.is_waiting());
+    /// assert!(POST_SAVE.disconnect_model_uid("blog.Article", "index")?);
+    /// assert!(!waiting.is_waiting());
+    /// # Ok::<(), fanfare::signals::model::ModelNameError>(())
+    /// ```
+    pub fn connect_model_prepared(
+        &'static self,
+        name: &str,
+        receiver: Prepared<E, R>,
+    ) -> Result<ModelConnection, ModelNameError> {
+        let key = normal(name)?;
+        let handle = Arc::new(Mutex::new(Handle::Waiting));
+        let waiting = Waiting {
+            signal: ptr::from_ref(self).addr(),
+            receiver: receiver.identified(),
+            connect: Box::new(move |sender| self.connect_one(receiver.for_sender(sender))),
+            handle: Arc::clone(&handle),
+        };
+        let mut all = models();
+        let model = all.entry(key).or_insert_with(|| Model::new(name));
+        match (&model.state, model.sender) {
+            (State::Ready, Some(sender)) => {
+                drop(all);
+                waiting.connect(sender);
+            }
+            _ => model.waiting.push(waiting),
+        }
+        Ok(ModelConnection(handle))
+    }
+
+    /// Disconnects a function, or a closure that captures nothing, that was connected for the model
+    /// of this name; also while it waits. False if it was not.
+    ///
+    /// Django answers `None` to this, whatever it did.
+    ///
+    /// # Errors
+    ///
+    /// If the name is malformed.
+    pub fn disconnect_model<F>(
+        &'static self,
+        name: &str,
+        receiver: F,
+    ) -> Result<bool, ModelNameError>
+    where
+        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        const {
+            assert!(
+                size_of::<F>() == 0,
+                "a callable with state cannot be told from others of its type: keep its ModelConnection and disconnect that"
+            )
+        }
+        match self.forget(name, &Identified::Function(TypeId::of::<F>()))? {
+            Forgotten::Model(sender) => Ok(self.disconnect_from(sender, receiver)),
+            Forgotten::Waiting(was_there) => Ok(was_there),
+        }
+    }
+
+    /// Disconnects what was connected under `uid` for the model of this name; also while it waits.
+    /// False if nothing was.
+    ///
+    /// # Errors
+    ///
+    /// If the name is malformed.
+    pub fn disconnect_model_uid(
+        &'static self,
+        name: &str,
+        uid: &str,
+    ) -> Result<bool, ModelNameError> {
+        match self.forget(name, &Identified::Uid(uid.to_owned().into()))? {
+            Forgotten::Model(sender) => Ok(self.disconnect_uid_from(sender, uid)),
+            Forgotten::Waiting(was_there) => Ok(was_there),
+        }
+    }
+
+    fn forget(
+        &'static self,
+        name: &str,
+        receiver: &Identified,
+    ) -> Result<Forgotten, ModelNameError> {
+        let key = normal(name)?;
+        let mut all = models();
+        let Some(model) = all.get_mut(&key) else {
+            return Ok(Forgotten::Waiting(false));
+        };
+        if let (State::Ready, Some(sender)) = (&model.state, model.sender) {
+            return Ok(Forgotten::Model(sender));
+        }
+        let signal = ptr::from_ref(self).addr();
+        let is_it =
+            |it: &mut Waiting| it.signal == signal && it.receiver.as_ref() == Some(receiver);
+        let taken: Vec<Waiting> = model.waiting.extract_if(.., is_it).collect();
+        drop(all);
+        for waiting in &taken {
+            *lock(&waiting.handle) = Handle::Disconnected;
+        }
+        Ok(Forgotten::Waiting(!taken.is_empty()))
+    }
+}
+
+enum Forgotten {
+    /// The model is there, and with it the connection, if there is one.
+    Model(Sender<'static>),
+    Waiting(bool),
+}
+
+/// A handle to a connection by name. Dropping it changes nothing.
+#[derive(Clone)]
+pub struct ModelConnection(Arc<Mutex<Handle>>);
+
+impl ModelConnection {
+    /// Whether the model is not there yet.
+    pub fn is_waiting(&self) -> bool {
+        matches!(*lock(&self.0), Handle::Waiting)
+    }
+
+    /// The connection, once there is one.
+    pub fn connection(&self) -> Option<Connection> {
+        match &*lock(&self.0) {
+            Handle::Connected(connection) => Some(connection.clone()),
+            _ => None,
+        }
+    }
+
+    /// Disconnects the receiver, or sees to it that it will not be connected; true if this call did
+    /// so.
+    pub fn disconnect(&self) -> bool {
+        let was = std::mem::replace(&mut *lock(&self.0), Handle::Disconnected);
+        match was {
+            Handle::Connected(connection) => connection.disconnect(),
+            Handle::Disconnected => false,
+            Handle::Waiting => {
+                let mut all = models();
+                let is_it = |it: &mut Waiting| Arc::ptr_eq(&it.handle, &self.0);
+                let taken: Vec<Waiting> = all
+                    .values_mut()
+                    .flat_map(|model| model.waiting.extract_if(.., is_it))
+                    .collect();
+                drop(all);
+                drop(taken);
+                true
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ModelConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &*lock(&self.0) {
+            Handle::Waiting => "waiting",
+            Handle::Connected(_) => "connected",
+            Handle::Disconnected => "disconnected",
+        };
+        f.debug_tuple("ModelConnection").field(&state).finish()
+    }
+}

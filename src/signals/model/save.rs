@@ -1,0 +1,244 @@
+//! The events of making, saving and deleting one instance.
+
+use std::any::Any;
+use std::fmt;
+
+use super::context::{Context, context_accessors};
+use super::instance::{InstanceMut, Lent, downcast};
+use crate::event::Event;
+
+/// What [`CLASS_PREPARED`](super::CLASS_PREPARED) carries.
+#[derive(Clone, Copy, Debug)]
+pub struct ClassPrepared<'a> {
+    name: &'a str,
+}
+
+impl<'a> ClassPrepared<'a> {
+    /// For the model of this name.
+    pub fn new(name: &'a str) -> Self {
+        ClassPrepared { name }
+    }
+
+    /// The model's name, as "app.Model".
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+}
+
+/// What [`PRE_INIT`](super::PRE_INIT) carries.
+pub struct PreInit<'a> {
+    values: Lent<'a>,
+}
+
+impl<'a> PreInit<'a> {
+    /// For an instance that will be made of `values`.
+    pub fn new(values: &'a mut (dyn Any + Send)) -> Self {
+        PreInit {
+            values: Lent::new(values),
+        }
+    }
+
+    /// The values that the instance will have, if they are a `T`: what is changed here is in the
+    /// instance. Django passes `args` and `kwargs`.
+    ///
+    /// # Panics
+    ///
+    /// If this thread holds a guard of this event already.
+    #[track_caller]
+    pub fn instance<T: Any>(&self) -> Option<InstanceMut<'_, 'a, T>> {
+        self.values.get()
+    }
+}
+
+/// What [`POST_INIT`](super::POST_INIT) carries.
+#[derive(Clone, Copy)]
+pub struct PostInit<'a> {
+    instance: &'a (dyn Any + Sync),
+}
+
+impl<'a> PostInit<'a> {
+    /// For this new instance.
+    pub fn new(instance: &'a (dyn Any + Sync)) -> Self {
+        PostInit { instance }
+    }
+
+    /// The instance, if it is a `T`.
+    pub fn instance<T: Any>(&self) -> Option<&'a T> {
+        downcast(self.instance)
+    }
+}
+
+/// What [`PRE_SAVE`](super::PRE_SAVE) carries.
+pub struct PreSave<'a> {
+    instance: Lent<'a>,
+    created: bool,
+    update_fields: Option<&'a [&'a str]>,
+    context: Context<'a>,
+}
+
+impl<'a> PreSave<'a> {
+    /// For `instance`, which is about to be inserted (`created`) or updated.
+    pub fn new(
+        instance: &'a mut (dyn Any + Send),
+        created: bool,
+        update_fields: Option<&'a [&'a str]>,
+        context: Context<'a>,
+    ) -> Self {
+        PreSave {
+            instance: Lent::new(instance),
+            created,
+            update_fields,
+            context,
+        }
+    }
+
+    /// The instance, if it is a `T`: what is changed here is written. With `fanfare-sea-orm` it is
+    /// the entity's `ActiveModel`.
+    ///
+    /// # Panics
+    ///
+    /// If this thread holds a guard of this event already.
+    #[track_caller]
+    pub fn instance<T: Any>(&self) -> Option<InstanceMut<'_, 'a, T>> {
+        self.instance.get()
+    }
+
+    /// Whether it will be an INSERT. Django knows this only afterwards.
+    pub fn created(&self) -> bool {
+        self.created
+    }
+
+    /// The columns that an update was going to write before any receiver changed that; `None` if it
+    /// writes them all.
+    pub fn update_fields(&self) -> Option<&'a [&'a str]> {
+        self.update_fields
+    }
+
+    context_accessors!(raw);
+}
+
+/// What [`POST_SAVE`](super::POST_SAVE) carries.
+#[derive(Clone, Copy)]
+pub struct PostSave<'a> {
+    instance: &'a (dyn Any + Sync),
+    created: bool,
+    update_fields: Option<&'a [&'a str]>,
+    context: Context<'a>,
+}
+
+impl<'a> PostSave<'a> {
+    /// For `instance`, which has been inserted (`created`) or updated.
+    pub fn new(
+        instance: &'a (dyn Any + Sync),
+        created: bool,
+        update_fields: Option<&'a [&'a str]>,
+        context: Context<'a>,
+    ) -> Self {
+        PostSave {
+            instance,
+            created,
+            update_fields,
+            context,
+        }
+    }
+
+    /// The instance as it is in the database, if it is a `T`.
+    pub fn instance<T: Any>(&self) -> Option<&'a T> {
+        downcast(self.instance)
+    }
+
+    /// Whether it was an INSERT.
+    pub fn created(&self) -> bool {
+        self.created
+    }
+
+    /// The columns that were written; `None` if they all were, or if the emitter does not know.
+    pub fn update_fields(&self) -> Option<&'a [&'a str]> {
+        self.update_fields
+    }
+
+    context_accessors!(raw);
+}
+
+/// What [`PRE_DELETE`](super::PRE_DELETE) and [`POST_DELETE`](super::POST_DELETE) carry.
+#[derive(Clone, Copy)]
+pub struct Delete<'a> {
+    instance: &'a (dyn Any + Sync),
+    as_well: Option<&'a (dyn Any + Sync)>,
+    context: Context<'a>,
+}
+
+impl<'a> Delete<'a> {
+    /// For `instance`, which is about to be deleted or has been.
+    pub fn new(instance: &'a (dyn Any + Sync), context: Context<'a>) -> Self {
+        Delete {
+            instance,
+            as_well: None,
+            context,
+        }
+    }
+
+    /// The same instance in a second type, for receivers that ask for that.
+    pub fn or_as(mut self, instance: &'a (dyn Any + Sync)) -> Self {
+        self.as_well = Some(instance);
+        self
+    }
+
+    /// The instance, with its primary key, if it is a `T`.
+    pub fn instance<T: Any>(&self) -> Option<&'a T> {
+        let as_well = self.as_well.and_then(downcast);
+        downcast(self.instance).or(as_well)
+    }
+
+    context_accessors!(origin);
+}
+
+macro_rules! borrowed_events {
+    ($($name:ident)*) => {
+        $(impl Event for $name<'static> {
+            type Args<'a> = $name<'a>;
+        })*
+    };
+}
+
+borrowed_events! { ClassPrepared PreInit PostInit PreSave PostSave Delete }
+
+impl fmt::Debug for PreInit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreInit").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PostInit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostInit").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PreSave<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreSave")
+            .field("created", &self.created)
+            .field("update_fields", &self.update_fields)
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PostSave<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostSave")
+            .field("created", &self.created)
+            .field("update_fields", &self.update_fields)
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Delete<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delete")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}
