@@ -1,6 +1,8 @@
 //! Sends with async receivers: awaited by an async send, driven to their end by others.
 
 use std::any::type_name;
+use std::future::poll_fn;
+use std::mem;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -12,7 +14,7 @@ use futures_util::future::{join_all, try_join_all};
 use pin_project_lite::pin_project;
 use smallvec::SmallVec;
 
-use super::outcome::{Answer, Outcome};
+use super::outcome::{Answer, Begun, Outcome};
 use super::robust;
 use super::special::{Discards, Group, Pins, for_each_live};
 use super::{How, Shared, Turn, Turns};
@@ -68,40 +70,49 @@ pub(crate) async fn wait<'t, E: Event, R: 'static>(
     event: &'t E::Args<'_>,
     responses: &mut Responses<R>,
 ) {
-    let mut each = receivers.clone();
     let start = |entry: &'t Entry<E, R>| Answer::of(entry.start(entry, None, sender, event));
-    match receivers.len() {
-        0 => {}
-        1 => {
-            let only = each.next().expect("there is one");
-            let started = {
-                let _mark = Mark::of(hub);
-                start(only)
-            };
-            let answer = Marked::new(hub, started).await;
-            responses.push(|| only.id(), answer);
+    let (done, answers) = if receivers.len() < MANY {
+        let begun = poll_fn(|cx| {
+            let _mark = Mark::of(hub);
+            Poll::Ready(begin(receivers.clone(), start, cx, responses))
+        });
+        let begun = begun.await;
+        if begun.is_empty() {
+            return;
         }
-        2..MANY => {
-            let joined = {
-                let _mark = Mark::of(hub);
-                join_all(receivers.map(start))
-            };
-            let answers = Marked::new(hub, joined).await;
-            for (entry, answer) in each.zip(answers) {
-                responses.push(|| entry.id(), answer);
-            }
-        }
-        _ => {
-            let started = {
-                let _mark = Mark::of(hub);
-                receivers.map(start).collect::<Vec<_>>()
-            };
-            let answers = Marked::new(hub, started.join()).await;
-            for (entry, answer) in each.zip(answers) {
-                responses.push(|| entry.id(), answer);
-            }
+        let done = receivers.len() - begun.len();
+        let joined = Polled::once(join_all(begun));
+        (done, Marked::new(hub, joined).await)
+    } else {
+        let started = {
+            let _mark = Mark::of(hub);
+            receivers.clone().map(start).collect::<Vec<_>>()
+        };
+        (0, Marked::new(hub, started.join()).await)
+    };
+    for (entry, answer) in receivers.skip(done).zip(answers) {
+        responses.push(|| entry.id(), answer);
+    }
+}
+
+/// Starts and polls each. Those that need not wait, often all of them, are done then: only
+/// the first that waits and those after it, which are returned, cost what a combinator does.
+fn begin<'t, E: Event, R: 'static>(
+    receivers: impl Iterator<Item = &'t Entry<E, R>>,
+    start: impl Fn(&'t Entry<E, R>) -> Answer<'t, R>,
+    cx: &mut Context<'_>,
+    responses: &mut Responses<R>,
+) -> Vec<Begun<'t, R>> {
+    let mut begun = Vec::new();
+    for entry in receivers {
+        let mut answer = start(entry);
+        match Pin::new(&mut answer).poll(cx) {
+            Poll::Ready(answer) if begun.is_empty() => responses.push(|| entry.id(), answer),
+            Poll::Ready(answer) => begun.push(Begun::Answered(Some(answer))),
+            Poll::Pending => begun.push(Begun::Waits(answer)),
         }
     }
+    begun
 }
 
 /// Keeps every answer, or, if `robust`, every outcome.
@@ -389,6 +400,38 @@ where
     match futures.len() {
         ..MANY => try_join_all(futures).await,
         _ => futures.collect::<Vec<_>>().try_join().await,
+    }
+}
+
+pin_project! {
+    /// A future whose parts have all been polled just now, so that its own first poll has
+    /// nothing to do.
+    struct Polled<F> {
+        #[pin]
+        future: F,
+        is_over: bool,
+    }
+}
+
+impl<F> Polled<F> {
+    fn once(future: F) -> Self {
+        Polled {
+            future,
+            is_over: false,
+        }
+    }
+}
+
+impl<F: Future> Future for Polled<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if mem::replace(this.is_over, true) {
+            this.future.poll(cx)
+        } else {
+            Poll::Pending
+        }
     }
 }
 

@@ -47,6 +47,28 @@ impl<R> Drop for Answer<'_, R> {
     }
 }
 
+/// A receiver's future after its first poll.
+pub(super) enum Begun<'a, R> {
+    Answered(Option<R>),
+    Waits(Answer<'a, R>),
+}
+
+// An answer is never pinned.
+impl<R> Unpin for Begun<'_, R> {}
+
+impl<R> Future for Begun<'_, R> {
+    type Output = R;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        match self.get_mut() {
+            Begun::Answered(answer) => {
+                Poll::Ready(answer.take().expect("an answer was asked for twice"))
+            }
+            Begun::Waits(answer) => Pin::new(answer).poll(cx),
+        }
+    }
+}
+
 /// Ends with what the receiver answered or, if `robust`, with its panic, which has been
 /// told of by then: the send may be dropped before it gets to it.
 pub(super) struct Outcome<'a, E: Event, R: 'static> {
