@@ -253,9 +253,9 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     /// # Cancellation
     ///
     /// Dropping the future drops those of the receivers that have not finished; sync
-    /// receivers have either all run by then or none has. With the feature `tracing` one
-    /// event at level warn, target `fanfare`, names those that had finished and those that
-    /// had not; so it does where the panic of a future ends the send. It is told if a subscriber wanted it
+    /// receivers have either all run by then or none has, and offloaded ones run on. With
+    /// the feature `tracing` one event at level warn, target `fanfare`, names those that had
+    /// finished, those that were dropped, and those that run on; so it does where the panic of a future ends the send. It is told if a subscriber wanted it
     /// at the first poll.
     ///
     /// # Panics

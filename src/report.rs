@@ -117,26 +117,36 @@ pub(crate) fn hears_of_cancelled_sends() -> bool {
     hears
 }
 
-/// An async send was dropped: each receiver with whether it had finished.
+/// How far a receiver had come when its send was dropped.
+#[cfg(feature = "async")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Finished,
+    Dropped,
+    /// It runs on elsewhere, to its end.
+    Continuing,
+}
+
+/// An async send was dropped.
 #[cfg(feature = "async")]
 pub(crate) fn send_cancelled(
-    receivers: impl Iterator<Item = (ReceiverId, Cow<'static, str>, bool)>,
+    receivers: impl Iterator<Item = (ReceiverId, Cow<'static, str>, Progress)>,
 ) {
     #[cfg(feature = "tracing")]
     {
-        let (finished, dropped): (Vec<_>, Vec<_>) = receivers.partition(|(.., over)| *over);
-        if dropped.is_empty() {
+        let receivers: Vec<_> = receivers.collect();
+        if receivers.iter().all(|(.., at)| *at == Progress::Finished) {
             return;
         }
-        let names = |receivers: Vec<(ReceiverId, Cow<'static, str>, bool)>| {
-            let names = receivers
-                .iter()
-                .map(|(id, name, _)| format!("{id} ({name})"));
+        let names = |wanted: Progress| {
+            let those = receivers.iter().filter(|(.., at)| *at == wanted);
+            let names = those.map(|(id, name, _)| format!("{id} ({name})"));
             names.collect::<Vec<_>>().join(", ")
         };
-        let (finished, dropped) = (names(finished), names(dropped));
+        let (finished, dropped) = (names(Progress::Finished), names(Progress::Dropped));
+        let continuing = Some(names(Progress::Continuing)).filter(|names| !names.is_empty());
         guarded(|| {
-            tracing::warn!(target: "fanfare", finished, dropped, "async send was dropped before its end");
+            tracing::warn!(target: "fanfare", finished, dropped, continuing, "async send was dropped before its end");
         });
     }
     #[cfg(not(feature = "tracing"))]

@@ -216,3 +216,28 @@ fn a_listener_that_panics_fails_no_send() {
         });
     }
 }
+
+#[cfg(feature = "tokio")]
+#[test]
+fn an_offloaded_receiver_is_told_to_run_on() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _entered = runtime.enter();
+    let signal = Asked::new();
+    let slow = connect(&signal, "slow", 1);
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let options = signal.options().name("elsewhere");
+    let elsewhere = options.connect_offloaded(move |_, ()| {
+        let _ = released.lock().unwrap().recv();
+        Ok(2)
+    });
+    let told = told(|| assert!(poll(&mut WAYS[0](&signal)).is_pending()));
+    drop(release);
+    let expected = format!(
+        "WARN fanfare: message=async send was dropped before its end finished=\"\" \
+         dropped=\"{} (slow)\" continuing=\"{} (elsewhere)\" ",
+        slow.id(),
+        elsewhere.id()
+    );
+    assert_eq!(told, [expected]);
+}

@@ -23,7 +23,7 @@ use crate::error::TrySendError;
 use crate::event::Event;
 use crate::nesting::{Polling, Running};
 use crate::receiver::{Entry, Kind};
-use crate::report;
+use crate::report::{self, Progress};
 use crate::responses::{Responses, RobustResponses};
 use crate::sender::Sender;
 use crate::table::publish::{Hub, is_live};
@@ -370,11 +370,12 @@ impl<E: Event, R: 'static> Drop for Cancelled<'_, E, R> {
         let receivers = self.receivers.iter().zip(self.finished);
         // Relaxed: see where it is set. Row A1.
         let receivers = receivers.map(|(receiver, finished)| {
-            (
-                receiver.id(),
-                receiver.name(),
-                finished.load(Ordering::Relaxed),
-            )
+            let progress = match receiver.about().kind {
+                _ if finished.load(Ordering::Relaxed) => Progress::Finished,
+                Kind::Offloaded => Progress::Continuing,
+                _ => Progress::Dropped,
+            };
+            (receiver.id(), receiver.name(), progress)
         });
         report::send_cancelled(receivers);
     }
