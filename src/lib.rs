@@ -81,4 +81,6 @@ mod documents {
     struct Django;
     #[doc = include_str!("../docs/guarantees.md")]
     struct Guarantees;
+    #[doc = include_str!("../docs/performance.md")]
+    struct Performance;
 }

@@ -1,0 +1,2 @@
+#define QSBR
+#include "urcu.cpp"

@@ -1,0 +1,135 @@
+#![doc = include_str!("../README.md")]
+
+mod cores;
+mod measure;
+mod others;
+mod page;
+mod results;
+mod rival;
+mod rivals;
+mod work;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use measure::Effort;
+use pico_args::Arguments;
+use results::Results;
+
+const HELP: &str = "\
+Measures fanfare beside its rivals and writes docs/performance.md, docs/charts/ and benches/rivals/results/.
+
+  --quick               few rounds, small sizes; writes below target/quick instead
+  --threads N           so many sending threads at most, and by default: as many as there are cores
+  --only rust|cpp|python
+  --render              measures nothing: writes the page from the stored results
+  --out DIR             writes below DIR as below the root of the repository";
+
+/// The languages, in the order in which they are measured.
+const LANGUAGES: [&str; 3] = ["rust", "cpp", "python"];
+
+struct Options {
+    quick: bool,
+    threads: usize,
+    only: Option<String>,
+    render: bool,
+    out: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_env();
+    if arguments.contains(["-h", "--help"]) {
+        println!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
+    match options(arguments).and_then(|options| run(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options(mut arguments: Arguments) -> Result<Options, Box<dyn Error>> {
+    let cores = cores::count();
+    let threads: Option<usize> = arguments
+        .opt_value_from_str("--threads")
+        .map_err(|error| format!("--threads: {error}: give a number"))?;
+    let quick = arguments.contains("--quick");
+    let out: Option<PathBuf> = arguments.opt_value_from_str("--out")?;
+    let options = Options {
+        quick,
+        threads: threads.unwrap_or(cores),
+        only: arguments.opt_value_from_str("--only")?,
+        render: arguments.contains("--render"),
+        out: out.unwrap_or_else(|| {
+            if quick {
+                target().join("quick")
+            } else {
+                root()
+            }
+        }),
+    };
+    if let Some(left) = arguments.finish().first() {
+        return Err(format!("unknown argument {left:?}: --help lists them").into());
+    }
+    // On one core threads take turns, and no lock costs anything.
+    if !(1..=cores).contains(&options.threads) {
+        let threads = options.threads;
+        return Err(format!(
+            "--threads {threads}: this machine runs 1 to {cores} at the same time"
+        )
+        .into());
+    }
+    match &options.only {
+        Some(only) if !LANGUAGES.contains(&only.as_str()) => {
+            Err(format!("unknown language `{only}`: --only takes rust, cpp or python").into())
+        }
+        _ => Ok(options),
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let effort = if options.quick {
+        Effort::quick(options.threads)
+    } else {
+        Effort::full(options.threads)
+    };
+    let wanted = |language: &str| options.only.as_deref().is_none_or(|only| only == language);
+    if !options.render {
+        // Before anything is written.
+        let commit = results::commit();
+        for language in LANGUAGES.into_iter().filter(|language| wanted(language)) {
+            let (compiler, rows) = match language {
+                "cpp" => others::cpp(&effort, &target())?,
+                "python" => others::python(&effort, &target())?,
+                _ => (env!("RUSTC_VERSION").into(), work::all(&effort)),
+            };
+            let results = Results::new(language, compiler, commit.clone(), options.quick, rows);
+            results.store(&stored(&options.out, language))?;
+        }
+    }
+    let mut all = Vec::new();
+    for language in LANGUAGES {
+        all.extend(Results::load(&stored(&options.out, language))?);
+    }
+    page::write(&all, &root(), &options.out)
+}
+
+fn stored(out: &Path, language: &str) -> PathBuf {
+    out.join(format!("benches/rivals/results/{language}.json"))
+}
+
+/// The repository's.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Where cargo put this program: what it builds of other languages goes there too.
+fn target() -> PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    let target = program.ancestors().nth(2);
+    target.map_or_else(|| PathBuf::from("target"), Path::to_path_buf)
+}

@@ -1,0 +1,58 @@
+//! What is measured of every rival.
+
+pub(crate) mod changes;
+pub(crate) mod growth;
+pub(crate) mod latency;
+pub(crate) mod memory;
+pub(crate) mod probe;
+pub(crate) mod senders;
+pub(crate) mod sends;
+pub(crate) mod threads;
+
+use crate::measure::Effort;
+use crate::results::Row;
+use crate::rival::{self, ABSENT, Rival, Visit};
+
+/// A piece of work, over all rivals that it is for.
+type Work = fn(&Effort) -> Vec<Row>;
+
+/// All of it.
+pub(crate) fn all(effort: &Effort) -> Vec<Row> {
+    fanfare_benches::park_a_thread();
+    let mut rows = about();
+    rows.extend(probe::ping_pong(1));
+    let works: [(&str, Work); 7] = [
+        ("sends", sends::rows),
+        ("threads", threads::rows),
+        ("latency", latency::rows),
+        ("senders", senders::rows),
+        ("connect and disconnect", changes::rows),
+        ("growth", growth::rows),
+        // Last: it leaves holes in the heap.
+        ("memory", memory::rows),
+    ];
+    for (name, work) in works {
+        eprintln!("rust: {name}");
+        rows.extend(work(effort));
+    }
+    rows.extend(probe::ping_pong(2));
+    rows
+}
+
+fn about() -> Vec<Row> {
+    struct About(Vec<Row>);
+
+    impl Visit for About {
+        fn visit<R: Rival>(&mut self) {
+            self.0.push(Row::without("about", R::NAME, 0, R::ABOUT));
+        }
+    }
+
+    let mut about = About(Vec::new());
+    rival::each(&mut about);
+    let absent = ABSENT.iter();
+    about
+        .0
+        .extend(absent.map(|(name, why)| Row::without("sends", name, 0, why)));
+    about.0
+}
