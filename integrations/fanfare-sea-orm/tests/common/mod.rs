@@ -42,6 +42,9 @@ pub async fn turn() -> MutexGuard<'static, ()> {
 pub async fn sqlite() -> SignalConnection {
     let mut options = ConnectOptions::new("sqlite::memory:");
     options.max_connections(1).sqlx_logging(false);
+    // sqlx 0.9 looks after old connections with a count that can be wrong for a moment, and then
+    // spins for ever.
+    options.idle_timeout(None).max_lifetime(None);
     let db = SignalConnection::new(Database::connect(options).await.unwrap());
     create_tables(&db).await;
     db
@@ -60,7 +63,9 @@ async fn postgres(address: &str) -> SignalConnection {
     options
         .max_connections(4)
         .sqlx_logging(false)
-        .set_schema_search_path(schema);
+        .set_schema_search_path(schema)
+        .idle_timeout(None)
+        .max_lifetime(None);
     let db = SignalConnection::new(Database::connect(options).await.unwrap());
     create_tables(&db).await;
     db

@@ -1,0 +1,154 @@
+//! Registration, log-in and log-out.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use fanfare::signals::auth::{
+    USER_LOGGED_IN, USER_LOGGED_OUT, USER_LOGIN_FAILED, UserLoggedIn, UserLoggedOut,
+    UserLoginFailed,
+};
+use fanfare::{Event, Sender, Signal};
+use fanfare_sea_orm::SignalConnection;
+use lettre::Address;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Set, SqlErr,
+};
+use serde::{Deserialize, Serialize};
+use tower_sessions::Session;
+
+use crate::App;
+use crate::model::user;
+use crate::secret;
+use crate::web::{Failure, Input, Reply};
+
+/// A password was reset with a one-time password. Sent after the commit. Sender: the type of the user.
+pub(crate) static PASSWORD_RESET: Signal<PasswordReset> = Signal::new();
+
+#[derive(Clone, Event)]
+pub(crate) struct PasswordReset {
+    pub(crate) user_id: i32,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Credentials {
+    email: String,
+    password: String,
+}
+
+/// Whether the address was new is not told: to whom it belongs is nobody else's business.
+pub(crate) async fn register(
+    State(app): State<App>,
+    Input(form): Input<Credentials>,
+) -> Result<Reply, Failure> {
+    let email = address(&form.email)?;
+    let hash = secret::hash(password(form.password)?).await?;
+    let user = user::ActiveModel {
+        email: Set(email),
+        password_hash: Set(hash),
+        password_changes: Set(0),
+        ..Default::default()
+    };
+    if let Err(error) = user.insert(&app.db).await
+        && !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+    {
+        return Err(error.into());
+    }
+    let told = "If that address is new here, it has an account now. Log in with the password.";
+    Ok(Reply::new(StatusCode::OK, told))
+}
+
+/// What a session knows of its user.
+#[derive(Serialize, Deserialize)]
+struct Login {
+    user_id: i32,
+    password_changes: i32,
+}
+
+const LOGIN: &str = "login";
+
+pub(crate) async fn login(
+    State(app): State<App>,
+    session: Session,
+    head: Parts,
+    Input(form): Input<Credentials>,
+) -> Result<Reply, Failure> {
+    let email = address(&form.email)?;
+    let user = find_user(&app.db, &email).await?;
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let is_right = secret::verify(form.password, hash).await?;
+    let Some(user) = user.filter(|_| is_right) else {
+        // Receivers get asterisks for the password, whatever it was.
+        let credentials = [("email", &*email), ("password", "")];
+        let failed = UserLoginFailed::new(credentials).with_request(&head);
+        USER_LOGIN_FAILED.asend("forgot-password", &failed).await;
+        return Err(Failure::Refused("The e-mail or the password is wrong."));
+    };
+    // Whoever knew the session's number before does not know the new one.
+    session.cycle_id().await?;
+    let login = Login {
+        user_id: user.id,
+        password_changes: user.password_changes,
+    };
+    session.insert(LOGIN, login).await?;
+    let logged_in = UserLoggedIn::new(&user).with_request(&head);
+    USER_LOGGED_IN
+        .asend(Sender::of::<user::Model>(), &logged_in)
+        .await;
+    Ok(Reply::new(StatusCode::OK, "You are logged in."))
+}
+
+pub(crate) async fn logout(
+    State(app): State<App>,
+    session: Session,
+    head: Parts,
+) -> Result<Reply, Failure> {
+    let user = current_user(&app.db, &session).await?;
+    let sender = user
+        .as_ref()
+        .map_or(Sender::NONE, |_| Sender::of::<user::Model>());
+    let logged_out = user
+        .as_ref()
+        .map_or_else(UserLoggedOut::anonymous, UserLoggedOut::new);
+    USER_LOGGED_OUT
+        .asend(sender, &logged_out.with_request(&head))
+        .await;
+    session.flush().await?;
+    Ok(Reply::new(StatusCode::OK, "You are logged out."))
+}
+
+/// The user of this session, unless the password was changed since its log-in.
+pub(crate) async fn current_user(
+    db: &SignalConnection,
+    session: &Session,
+) -> Result<Option<user::Model>, Failure> {
+    let Some(login) = session.get::<Login>(LOGIN).await? else {
+        return Ok(None);
+    };
+    let user = user::Entity::find_by_id(login.user_id).one(db).await?;
+    Ok(user.filter(|user| user.password_changes == login.password_changes))
+}
+
+pub(crate) async fn find_user<C: ConnectionTrait>(
+    db: &C,
+    email: &str,
+) -> Result<Option<user::Model>, DbErr> {
+    user::Entity::find()
+        .filter(user::Column::Email.eq(email))
+        .one(db)
+        .await
+}
+
+/// An address that can stand in a mail's head, in small letters.
+pub(crate) fn address(typed: &str) -> Result<String, Failure> {
+    let address: Result<Address, _> = typed.trim().to_lowercase().parse();
+    let address = address.map_err(|_| Failure::Invalid("That is no e-mail address."))?;
+    Ok(address.to_string())
+}
+
+/// A password that can be chosen. Longer ones would only be more work to hash.
+pub(crate) fn password(typed: String) -> Result<String, Failure> {
+    match typed.chars().count() {
+        8..=128 => Ok(typed),
+        _ => Err(Failure::Invalid("A password has 8 to 128 characters.")),
+    }
+}

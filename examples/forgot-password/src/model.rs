@@ -1,0 +1,183 @@
+//! The tables, their migration, and the connection.
+
+use std::path::Path;
+
+use fanfare_sea_orm::SignalConnection;
+use fanfare_sea_orm::migration::{AppMigrator, Signalled};
+use fanfare_sea_orm::pool::send_connection_created;
+use sea_orm::{ConnectOptions, Database, DbErr};
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::schema::{
+    integer, integer_null, pk_auto, string, string_null, string_uniq, timestamp_with_time_zone,
+    timestamp_with_time_zone_null,
+};
+
+// SeaORM's derives want what they are on to be public.
+#[expect(unreachable_pub)]
+pub(crate) mod user {
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "user")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        /// In small letters.
+        #[sea_orm(unique)]
+        pub email: String,
+        pub password_hash: String,
+        /// Counts the changes of the password: sessions of an older one have ended.
+        pub password_changes: i32,
+        pub last_login: Option<DateTimeUtc>,
+    }
+
+    fanfare_sea_orm::model_signals!("account.User");
+}
+
+/// Somebody has asked for a one-time password. The table is the outbox: what is `Owed` is mailed
+/// sooner or later, whatever happens to the process.
+#[expect(unreachable_pub)]
+pub(crate) mod reset_request {
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "reset_request")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i32,
+        pub email: String,
+        /// `None` for an address that nobody has. The row is written all the same, so that the
+        /// time it takes tells nothing.
+        pub user_id: Option<i32>,
+        pub requested_at: DateTimeUtc,
+        pub state: State,
+        /// How often a mail was tried. Whoever counts it up may try, and nobody else.
+        pub tries: i32,
+        /// When the sweep looks at the row, while it is `Owed`.
+        pub next_try_at: DateTimeUtc,
+        pub one_time_hash: Option<String>,
+        pub expires_at: Option<DateTimeUtc>,
+        pub guesses_left: i32,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+    #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(8))")]
+    pub enum State {
+        #[sea_orm(string_value = "owed")]
+        Owed,
+        #[sea_orm(string_value = "mailed")]
+        Mailed,
+        #[sea_orm(string_value = "used")]
+        Used,
+        /// There was nobody to mail it to, or another one was used.
+        #[sea_orm(string_value = "void")]
+        Void,
+    }
+
+    fanfare_sea_orm::model_signals!("account.ResetRequest");
+}
+
+struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(CreateTables)]
+    }
+}
+
+impl AppMigrator for Migrator {
+    const APP_LABEL: &'static str = "account";
+}
+
+struct CreateTables;
+
+impl MigrationName for CreateTables {
+    fn name(&self) -> &str {
+        "m0001_create_tables"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for CreateTables {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        use reset_request::Column as Request;
+        use user::Column as User;
+
+        let mut users = Table::create();
+        users.table(user::Entity);
+        users.col(pk_auto(User::Id));
+        users.col(string_uniq(User::Email));
+        users.col(string(User::PasswordHash));
+        users.col(integer(User::PasswordChanges).default(0));
+        users.col(timestamp_with_time_zone_null(User::LastLogin));
+        manager.create_table(users).await?;
+
+        let mut owner = ForeignKey::create();
+        owner.from(reset_request::Entity, Request::UserId);
+        owner.to(user::Entity, User::Id);
+        owner.on_delete(ForeignKeyAction::Cascade);
+        let mut requests = Table::create();
+        requests
+            .table(reset_request::Entity)
+            .foreign_key(&mut owner);
+        requests.col(pk_auto(Request::Id));
+        requests.col(string(Request::Email));
+        requests.col(integer_null(Request::UserId));
+        requests.col(timestamp_with_time_zone(Request::RequestedAt));
+        requests.col(string(Request::State));
+        requests.col(integer(Request::Tries));
+        requests.col(timestamp_with_time_zone(Request::NextTryAt));
+        requests.col(string_null(Request::OneTimeHash));
+        requests.col(timestamp_with_time_zone_null(Request::ExpiresAt));
+        requests.col(integer(Request::GuessesLeft));
+        manager.create_table(requests).await?;
+
+        for (name, first, second) in [
+            ("reset_request_email", Request::Email, Request::RequestedAt),
+            ("reset_request_state", Request::State, Request::NextTryAt),
+        ] {
+            let mut index = Index::create();
+            index
+                .name(name)
+                .table(reset_request::Entity)
+                .col(first)
+                .col(second);
+            manager.create_index(index).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in [
+            reset_request::Entity.into_table_ref(),
+            user::Entity.into_table_ref(),
+        ] {
+            manager
+                .drop_table(Table::drop().table(table).take())
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Connects to `DATABASE_URL`, or else to a file of SQLite in `folder`, and migrates.
+pub(crate) async fn connect(folder: &Path) -> Result<SignalConnection, DbErr> {
+    let file = folder.join("forgot-password.db");
+    let url = std::env::var("DATABASE_URL")
+        .unwrap_or_else(|_| format!("sqlite://{}?mode=rwc", file.display()));
+    let mut options = ConnectOptions::new(&url);
+    options.sqlx_logging(false);
+    // sqlx 0.9 looks after old connections with a count that can be wrong for a moment, and then
+    // spins for ever.
+    options.idle_timeout(None).max_lifetime(None);
+    if url.starts_with("sqlite:") {
+        // It has one writer at a time anyway, and a second connection would be told that it is busy.
+        options.max_connections(1);
+    }
+    send_connection_created(&mut options, "default");
+    let db = Database::connect(options).await?;
+    Signalled::<Migrator>::up(&db, None).await?;
+    Ok(SignalConnection::new(db))
+}

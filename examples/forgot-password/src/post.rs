@@ -1,0 +1,120 @@
+//! How mails leave: to a mail server, or into a mailbox that anybody can look at.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use lettre::message::Mailbox;
+use lettre::message::header::ContentType;
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use tokio::time::timeout;
+
+use crate::mailer::{GOOD_FOR, GUESSES};
+use crate::model::reset_request;
+use crate::secret;
+
+/// How long a mail server may take, from the connection to its last answer.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// How many mails the mailbox keeps.
+const MAILBOX: usize = 100;
+
+pub(crate) struct Post {
+    from: Mailbox,
+    way: Way,
+}
+
+enum Way {
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Mailbox(Mutex<VecDeque<String>>),
+}
+
+/// Why a mail has not left.
+#[derive(Debug)]
+pub(crate) enum PostError {
+    /// The address is nobody's.
+    Nobody,
+    Address(lettre::address::AddressError),
+    Message(lettre::error::Error),
+    Smtp(lettre::transport::smtp::Error),
+    Timeout,
+}
+
+impl Post {
+    /// Over `SMTP_URL`, such as `smtps://name:password@mail.example.org`, from `MAIL_FROM`. Into the
+    /// mailbox if there is no `SMTP_URL`.
+    pub(crate) fn from_environment() -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let from = std::env::var("MAIL_FROM");
+        let from = from.unwrap_or_else(|_| "Forgot Password <noreply@localhost>".to_owned());
+        let way = match std::env::var("SMTP_URL") {
+            Ok(url) => {
+                let smtp = AsyncSmtpTransport::<Tokio1Executor>::from_url(&url)?;
+                Way::Smtp(smtp.timeout(Some(TIMEOUT)).build())
+            }
+            Err(_) => Way::Mailbox(Mutex::default()),
+        };
+        Ok(Post {
+            from: from.parse()?,
+            way,
+        })
+    }
+
+    /// What is in the mailbox, the newest first; `None` if mails go to a mail server.
+    pub(crate) fn mailbox(&self) -> Option<Vec<String>> {
+        let Way::Mailbox(mails) = &self.way else {
+            return None;
+        };
+        let mails = mails.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(mails.iter().cloned().collect())
+    }
+
+    /// Mails the one-time password for this request.
+    pub(crate) async fn send(
+        &self,
+        request: &reset_request::Model,
+        one_time: &str,
+    ) -> Result<(), PostError> {
+        let to: Address = request.email.parse().map_err(PostError::Address)?;
+        let text = format!(
+            "Somebody, perhaps you, has asked for a new password.\r\n\r\n\
+             Your one-time password: {}\r\n\r\n\
+             It is good for {} minutes and {GUESSES} tries. A mail that comes later voids it.\r\n\
+             If it was not you, do nothing: your password stays as it is.\r\n",
+            secret::for_people(one_time),
+            GOOD_FOR.as_secs() / 60,
+        );
+        let mail = Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject("Your one-time password")
+            .header(ContentType::TEXT_PLAIN)
+            .body(text)
+            .map_err(PostError::Message)?;
+        match &self.way {
+            Way::Smtp(server) => {
+                let sent = timeout(TIMEOUT, server.send(mail)).await;
+                sent.map_err(|_| PostError::Timeout)?
+                    .map_err(PostError::Smtp)?;
+            }
+            Way::Mailbox(mails) => {
+                let mail = String::from_utf8_lossy(&mail.formatted()).into_owned();
+                let mut mails = mails.lock().unwrap_or_else(PoisonError::into_inner);
+                mails.push_front(mail);
+                mails.truncate(MAILBOX);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for PostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PostError::Nobody => f.write_str("nobody has this address"),
+            PostError::Address(error) => write!(f, "not an address: {error}"),
+            PostError::Message(error) => write!(f, "the mail cannot be written: {error}"),
+            PostError::Smtp(error) => write!(f, "the mail server: {error}"),
+            PostError::Timeout => write!(f, "the mail server took longer than {TIMEOUT:?}"),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The forgotten password: asking for a one-time password, and using it.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use fanfare::Sender;
+use fanfare_sea_orm::SignalConnection;
+use sea_orm::prelude::{ChronoUtc, Expr};
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, Set, TransactionSession, TransactionTrait,
+};
+use serde::Deserialize;
+
+use crate::App;
+use crate::account::{PASSWORD_RESET, PasswordReset, address, find_user, password};
+use crate::mailer::{GUESSES, LEASE, later};
+use crate::model::reset_request::{self, Column, State as Step};
+use crate::model::user;
+use crate::secret;
+use crate::web::{Failure, Input, Reply};
+
+/// How many requests each address has in `WINDOW`: what is more is answered alike, and not mailed.
+const REQUESTS: u64 = 3;
+const WINDOW: Duration = Duration::from_secs(60 * 60);
+
+#[derive(Deserialize)]
+pub(crate) struct Forgot {
+    email: String,
+}
+
+pub(crate) async fn forgot(
+    State(app): State<App>,
+    Input(form): Input<Forgot>,
+) -> Result<Reply, Failure> {
+    owe_mail(&app.db, address(&form.email)?).await?;
+    let told = "If that address has an account, a one-time password is on its way to it.";
+    Ok(Reply::new(StatusCode::ACCEPTED, told))
+}
+
+/// Writes a row that owes a mail. Its `post_save` receiver hands it to the mailer after the commit.
+/// Addresses that nobody has take the same way, up to the mail itself.
+async fn owe_mail(db: &SignalConnection, email: String) -> Result<(), DbErr> {
+    let now = ChronoUtc::now();
+    let transaction = db.begin().await?;
+    let user = find_user(&transaction, &email).await?;
+    let recent = reset_request::Entity::find()
+        .filter(Column::Email.eq(&email))
+        .filter(Column::RequestedAt.gt(now - WINDOW));
+    if recent.count(&transaction).await? < REQUESTS {
+        let request = reset_request::ActiveModel {
+            email: Set(email),
+            user_id: Set(user.map(|user| user.id)),
+            requested_at: Set(now),
+            state: Set(Step::Owed),
+            tries: Set(0),
+            next_try_at: Set(later(LEASE)),
+            guesses_left: Set(GUESSES),
+            ..Default::default()
+        };
+        request.insert(&transaction).await?;
+    }
+    transaction.commit().await
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Reset {
+    email: String,
+    one_time_password: String,
+    new_password: String,
+}
+
+const REFUSED: Failure = Failure::Refused("The one-time password is wrong, used or too old.");
+
+pub(crate) async fn reset(
+    State(app): State<App>,
+    Input(form): Input<Reset>,
+) -> Result<Reply, Failure> {
+    let email = address(&form.email)?;
+    let chosen = password(form.new_password)?;
+    let request = guess(&app.db, &email).await?;
+    let hash = request
+        .as_ref()
+        .and_then(|request| request.one_time_hash.clone());
+    let typed = secret::from_people(&form.one_time_password);
+    let is_right = secret::verify(typed, hash).await?;
+    let request = request.filter(|_| is_right).ok_or(REFUSED)?;
+    change_password(&app.db, request, secret::hash(chosen).await?).await?;
+    Ok(Reply::new(
+        StatusCode::OK,
+        "The password is changed. Log in with the new one.",
+    ))
+}
+
+/// Takes one guess from the one-time password that the address was mailed last, before it is looked at: so
+/// guesses at the same time are counted as well. `None` if there is none to guess at.
+async fn guess(db: &SignalConnection, email: &str) -> Result<Option<reset_request::Model>, DbErr> {
+    let latest = reset_request::Entity::find()
+        .filter(Column::Email.eq(email))
+        .filter(Column::State.eq(Step::Mailed))
+        .order_by_desc(Column::ExpiresAt);
+    let latest = latest.one(db).await?;
+    let taken = reset_request::Entity::update_many()
+        .col_expr(Column::GuessesLeft, Expr::col(Column::GuessesLeft).sub(1))
+        .filter(Column::Id.eq(latest.as_ref().map_or(0, |request| request.id)))
+        .filter(Column::State.eq(Step::Mailed))
+        .filter(Column::GuessesLeft.gt(0))
+        .filter(Column::ExpiresAt.gt(ChronoUtc::now()));
+    let taken = taken.exec(db).await?;
+    Ok(latest.filter(|_| taken.rows_affected == 1))
+}
+
+/// Uses the request up, voids the user's others, and changes the password: all of it or nothing.
+async fn change_password(
+    db: &SignalConnection,
+    request: reset_request::Model,
+    hash: String,
+) -> Result<(), Failure> {
+    let transaction = db.begin().await?;
+    let used = reset_request::Entity::update_many()
+        .col_expr(Column::State, Expr::value(Step::Used))
+        .filter(Column::Id.eq(request.id))
+        .filter(Column::State.eq(Step::Mailed));
+    if used.exec(&transaction).await?.rows_affected != 1 {
+        // Somebody was quicker with the same one.
+        return Err(REFUSED);
+    }
+    let is_open = Condition::any()
+        .add(Column::State.eq(Step::Owed))
+        .add(Column::State.eq(Step::Mailed));
+    let others = reset_request::Entity::update_many()
+        .col_expr(Column::State, Expr::value(Step::Void))
+        .filter(Column::Email.eq(&request.email))
+        .filter(is_open);
+    others.exec(&transaction).await?;
+
+    let id = request.user_id.ok_or(REFUSED)?;
+    let user = user::Entity::find_by_id(id)
+        .one(&transaction)
+        .await?
+        .ok_or(REFUSED)?;
+    let changes = user.password_changes + 1;
+    let mut user = user.into_active_model();
+    user.password_hash = Set(hash);
+    user.password_changes = Set(changes);
+    user.update(&transaction).await?;
+    let reset = PasswordReset { user_id: id };
+    transaction
+        .after_commit()
+        .send(&PASSWORD_RESET, Sender::of::<user::Model>(), reset);
+    transaction.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! Each request has one line for its start and one for its end.
+
+use std::collections::BTreeMap;
+
+use crate::common::{ADA, OLD, Site};
+use serde_json::json;
+
+#[tokio::test]
+async fn one_end_for_each_start() {
+    let site = Site::start(&[]).await;
+    site.register(ADA).await;
+    assert_eq!(site.login(OLD).await, 200);
+    site.page("/nowhere").await;
+    site.page("/user/account/login").await;
+    assert_eq!(
+        site.status("login", json!({ "email": "x".repeat(100_000) }))
+            .await,
+        413
+    );
+    let many = (0..50).map(|_| site.page("/"));
+    futures_util::future::join_all(many).await;
+
+    site.logged(55, "end ").await;
+    site.logged(55, "start ").await;
+    let log = site.program().log();
+    let mut seen = BTreeMap::<&str, (usize, usize)>::new();
+    for line in &log {
+        let mut words = line.split(' ');
+        match (words.next(), words.next()) {
+            (Some("start"), Some(id)) => seen.entry(id).or_default().0 += 1,
+            (Some("end"), Some(id)) => seen.entry(id).or_default().1 += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(seen.len(), 55);
+    assert!(seen.values().all(|counts| *counts == (1, 1)), "{log:#?}");
+    for status in ["200", "404", "405", "413"] {
+        assert!(
+            log.iter()
+                .any(|line| line.starts_with("end") && line.contains(&format!(" {status} ")))
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_it() {
+    let site = Site::start(&[]).await;
+    site.register(ADA).await;
+    site.login(OLD).await;
+    site.login("wrong horse").await;
+    site.forgot(ADA).await;
+    let one_time = site.mailed(1).await.remove(0);
+    site.reset(&one_time).await;
+    site.logged(1, "account: password reset 1").await;
+    let log = site.program().log().join("\n");
+    let hash = "argon2";
+    for secret in [
+        OLD,
+        "wrong horse",
+        crate::common::NEW,
+        &one_time,
+        &one_time.replace('-', ""),
+        hash,
+    ] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+}

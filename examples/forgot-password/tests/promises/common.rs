@@ -1,0 +1,264 @@
+//! The real program as a child process, and a mail server for it.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Response, StatusCode};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Long enough for a busy machine: nothing is measured by it.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+pub(crate) struct Program {
+    child: Child,
+    pub(crate) url: String,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Program {
+    /// Starts the program on a free port, with its database in `folder`.
+    pub(crate) fn start(folder: &Path, environment: &[(String, String)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_forgot-password"));
+        command.arg(folder).env("PORT", "0");
+        for name in ["DATABASE_URL", "MAIL_FROM", "SECURE_COOKIES", "SMTP_URL"] {
+            command.env_remove(name);
+        }
+        command.envs(environment.iter().cloned());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&log);
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in stderr.lines() {
+                lines.lock().unwrap().push(line.unwrap());
+            }
+        });
+        let mut first = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut first).unwrap();
+        let url = first.trim().strip_prefix("listening on ");
+        let url = url.unwrap_or_else(|| panic!("it said {first:?} and {:?}", log.lock().unwrap()));
+        Program {
+            url: url.to_owned(),
+            child,
+            log,
+        }
+    }
+
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Ends it at once, as a crash would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn interrupt(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A program, its folder, and a client with cookies.
+///
+/// The database is a file in the folder, or a new one in the PostgreSQL at `FANFARE_TEST_POSTGRES`.
+pub(crate) struct Site {
+    database_url: String,
+    environment: Vec<(String, String)>,
+    pub(crate) program: Option<Program>,
+    pub(crate) folder: TempDir,
+    pub(crate) client: Client,
+}
+
+pub(crate) const ADA: &str = "ada@example.org";
+pub(crate) const OLD: &str = "correct horse";
+pub(crate) const NEW: &str = "battery staple";
+
+impl Site {
+    pub(crate) async fn start(environment: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut environment: Vec<_> = environment
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect();
+        let database_url = match std::env::var("FANFARE_TEST_POSTGRES") {
+            Ok(server) => {
+                let url = new_database(&server).await;
+                environment.push(("DATABASE_URL".to_owned(), url.clone()));
+                url
+            }
+            Err(_) => {
+                let file = folder.path().join("forgot-password.db");
+                format!("sqlite://{}", file.display())
+            }
+        };
+        let client = Client::builder().cookie_store(true).no_proxy();
+        let mut site = Site {
+            database_url,
+            environment,
+            program: None,
+            folder,
+            client: client.build().unwrap(),
+        };
+        site.restart();
+        site
+    }
+
+    /// Starts the program again, with the same database.
+    pub(crate) fn restart(&mut self) {
+        self.program = Some(Program::start(self.folder.path(), &self.environment));
+    }
+
+    pub(crate) fn program(&self) -> &Program {
+        self.program.as_ref().unwrap()
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.program().url)
+    }
+
+    pub(crate) async fn post(&self, what: &str, fields: Value) -> Response {
+        let url = self.url(&format!("/user/account/{what}"));
+        self.client.post(url).json(&fields).send().await.unwrap()
+    }
+
+    pub(crate) async fn status(&self, what: &str, fields: Value) -> StatusCode {
+        self.post(what, fields).await.status()
+    }
+
+    pub(crate) async fn register(&self, email: &str) {
+        let fields = json!({ "email": email, "password": OLD });
+        assert_eq!(self.status("register", fields).await, 200);
+    }
+
+    pub(crate) async fn login(&self, password: &str) -> StatusCode {
+        self.status("login", json!({ "email": ADA, "password": password }))
+            .await
+    }
+
+    pub(crate) async fn forgot(&self, email: &str) {
+        assert_eq!(
+            self.status("forgot-password", json!({ "email": email }))
+                .await,
+            202
+        );
+    }
+
+    pub(crate) async fn reset(&self, one_time: &str) -> StatusCode {
+        let fields = json!({ "email": ADA, "one_time_password": one_time, "new_password": NEW });
+        self.status("reset-password", fields).await
+    }
+
+    pub(crate) async fn page(&self, path: &str) -> String {
+        let page = self.client.get(self.url(path)).send().await.unwrap();
+        page.text().await.unwrap()
+    }
+
+    /// Waits until the log has so many lines that start like this.
+    pub(crate) async fn logged(&self, times: usize, start: &str) {
+        let found = || {
+            let log = self.program().log();
+            log.iter().filter(|line| line.starts_with(start)).count()
+        };
+        until(async || (found() >= times).then_some(())).await;
+        assert_eq!(found(), times, "{start} in {:#?}", self.program().log());
+    }
+
+    /// The one-time passwords in the mailbox, the newest first, once there are so many and no other
+    /// is owed.
+    pub(crate) async fn mailed(&self, count: usize) -> Vec<String> {
+        self.settled().await;
+        until(async || {
+            let mails = one_time_passwords(&self.page("/dev/mailbox").await);
+            (mails.len() >= count).then_some(mails)
+        })
+        .await
+    }
+
+    /// Waits until no mail is owed.
+    pub(crate) async fn settled(&self) {
+        let owed = "reset_request WHERE state = 'owed'";
+        until(async || (self.count(owed).await == 0).then_some(())).await;
+    }
+
+    /// The database, from outside of the program.
+    pub(crate) async fn database(&self) -> DatabaseConnection {
+        let mut options = ConnectOptions::new(&self.database_url);
+        // Without timeouts, for sqlx's upkeep of them can spin for ever.
+        options.max_connections(1);
+        options.idle_timeout(None).max_lifetime(None);
+        Database::connect(options).await.unwrap()
+    }
+
+    pub(crate) async fn sql(&self, statement: &str) {
+        self.database()
+            .await
+            .execute_unprepared(statement)
+            .await
+            .unwrap();
+    }
+
+    /// How many rows a table has, with a condition.
+    pub(crate) async fn count(&self, from: &str) -> i64 {
+        let db = self.database().await;
+        let query = format!("SELECT count(*) AS n FROM {from}");
+        let row = db.query_one_raw(sea_orm::Statement::from_string(
+            db.get_database_backend(),
+            query,
+        ));
+        row.await.unwrap().unwrap().try_get("", "n").unwrap()
+    }
+}
+
+async fn new_database(server: &str) -> String {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let (pid, n) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+    let name = format!("forgot_password_{pid}_{n}");
+    let db = Database::connect(server).await.unwrap();
+    let create = format!("CREATE DATABASE {name}");
+    db.execute_unprepared(&create).await.unwrap();
+    let (server, _old_name) = server.rsplit_once('/').unwrap();
+    format!("{server}/{name}")
+}
+
+/// Asks again until there is an answer.
+pub(crate) async fn until<T>(question: impl AsyncFn() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(answer) = question().await {
+            return answer;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited in vain");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub(crate) fn one_time_passwords(text: &str) -> Vec<String> {
+    let parts = text.split("one-time password: ").skip(1);
+    parts.map(|part| part[..11].to_owned()).collect()
+}

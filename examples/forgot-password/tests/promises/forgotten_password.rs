@@ -1,0 +1,233 @@
+//! A one-time password is mailed to whoever has the address, and is good once, for ten minutes and
+//! three guesses.
+
+use std::time::Duration;
+
+use crate::common::{ADA, NEW, OLD, Site};
+use sea_orm::prelude::ChronoUtc;
+use serde_json::json;
+
+#[tokio::test]
+async fn from_registration_to_a_new_password() {
+    let site = Site::start(&[]).await;
+    site.register("Ada@Example.org").await;
+    assert_eq!(site.login(OLD).await, 200);
+    assert!(
+        site.page("/")
+            .await
+            .contains("Logged in as ada@example.org.")
+    );
+
+    site.forgot(" ADA@example.org ").await;
+    let mailed = site.mailed(1).await;
+    assert_eq!(site.reset(&mailed[0]).await, 200);
+
+    // The session was of the old password.
+    assert!(site.page("/").await.contains("Not logged in."));
+    assert_eq!(site.login(OLD).await, 403);
+    assert_eq!(site.login(NEW).await, 200);
+    assert_eq!(site.status("logout", json!({})).await, 200);
+    assert!(site.page("/").await.contains("Not logged in."));
+
+    let failed = r#"account: login failed [("email", "ada@example.org"), ("password", "********************")]"#;
+    site.logged(2, "account: logged in Some(1)").await;
+    site.logged(1, "account: logged out Some(1)").await;
+    site.logged(1, "account: password reset 1").await;
+    site.logged(1, failed).await;
+    assert_eq!(site.count("\"user\" WHERE last_login IS NOT NULL").await, 1);
+}
+
+#[tokio::test]
+async fn forms_and_pages_do_the_same() {
+    let site = Site::start(&[]).await;
+    let post = async |what: &str, fields: &[(&str, &str)]| {
+        let url = site.url(&format!("/user/account/{what}"));
+        let response = site.client.post(url).form(fields).send().await.unwrap();
+        assert!(
+            response.headers()["content-type"]
+                .to_str()
+                .unwrap()
+                .starts_with("text/html")
+        );
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    assert_eq!(
+        post("register", &[("email", ADA), ("password", OLD)])
+            .await
+            .0,
+        200
+    );
+    assert_eq!(post("forgot-password", &[("email", ADA)]).await.0, 202);
+    let mailed = site.mailed(1).await;
+    // As somebody might type it.
+    let typed = mailed[0].to_lowercase().replace('-', " ");
+    let fields = [
+        ("email", ADA),
+        ("one_time_password", &typed),
+        ("new_password", NEW),
+    ];
+    let (status, page) = post("reset-password", &fields).await;
+    assert_eq!(status, 200);
+    assert!(page.contains("The password is changed."));
+    assert_eq!(
+        post("login", &[("email", ADA), ("password", NEW)]).await.0,
+        200
+    );
+}
+
+#[tokio::test]
+async fn it_is_good_once() {
+    let site = Site::start(&[]).await;
+    site.register(ADA).await;
+    site.forgot(ADA).await;
+    let one_time = site.mailed(1).await.remove(0);
+    let (first, second) = tokio::join!(site.reset(&one_time), site.reset(&one_time));
+    let mut both = [first.as_u16(), second.as_u16()];
+    both.sort_unstable();
+    assert_eq!(both, [200, 403]);
+    assert_eq!(site.reset(&one_time).await, 403);
+}
+
+#[tokio::test]
+async fn it_expires() {
+    let site = Site::start(&[]).await;
+    site.register(ADA).await;
+    site.forgot(ADA).await;
+    let one_time = site.mailed(1).await.remove(0);
+    for (minutes, rows) in [(8, 1), (10, 0)] {
+        let then = (ChronoUtc::now() + Duration::from_secs(minutes * 60)).to_rfc3339();
+        let later = format!("reset_request WHERE expires_at > '{then}'");
+        assert_eq!(site.count(&later).await, rows);
+    }
+    site.sql("UPDATE reset_request SET expires_at = '2026-01-01T00:00:00+00:00'")
+        .await;
+    assert_eq!(site.reset(&one_time).await, 403);
+    assert_eq!(site.login(OLD).await, 200);
+}
+
+#[tokio::test]
+async fn three_wrong_guesses_void_it() {
+    let site = Site::start(&[]).await;
+    site.register(ADA).await;
+    site.forgot(ADA).await;
+    let one_time = site.mailed(1).await.remove(0);
+    for _ in 0..3 {
+        assert_eq!(site.reset("AAAAA-AAAAA").await, 403);
+    }
+    assert_eq!(site.reset(&one_time).await, 403);
+
+    site.forgot(ADA).await;
+    let second = site.mailed(2).await.remove(0);
+    for _ in 0..2 {
+        assert_eq!(site.reset("AAAAA-AAAAA").await, 403);
+    }
+    assert_eq!(site.reset(&second).await, 200);
+}
+
+#[tokio::test]
+async fn a_later_one_voids_it() {
+    let site = Site::start(&[]).await;
+    site.register(ADA).await;
+    site.forgot(ADA).await;
+    let first = site.mailed(1).await.remove(0);
+    site.forgot(ADA).await;
+    let second = site.mailed(2).await.remove(0);
+    assert_eq!(site.reset(&first).await, 403);
+    assert_eq!(site.reset(&second).await, 200);
+}
+
+/// Not the one that was asked for last: people go by their mails.
+#[tokio::test]
+async fn of_two_the_one_mailed_last_is_good() {
+    let site = Site::start(&[]).await;
+    site.register(ADA).await;
+    site.forgot(ADA).await;
+    let first = site.mailed(1).await.remove(0);
+    site.forgot(ADA).await;
+    let second = site.mailed(2).await.remove(0);
+    let then = (ChronoUtc::now() + Duration::from_secs(3600)).to_rfc3339();
+    let first_row = "(SELECT min(id) FROM reset_request)";
+    site.sql(&format!(
+        "UPDATE reset_request SET expires_at = '{then}' WHERE id = {first_row}"
+    ))
+    .await;
+    assert_eq!(site.reset(&second).await, 403);
+    assert_eq!(site.reset(&first).await, 200);
+}
+
+#[tokio::test]
+async fn a_guess_at_nothing_is_refused_alike() {
+    let site = Site::start(&[]).await;
+    site.register(ADA).await;
+    site.forgot(ADA).await;
+    site.mailed(1).await;
+    let mut answers = Vec::new();
+    for email in [ADA, "nobody@example.org"] {
+        let fields =
+            json!({ "email": email, "one_time_password": "AAAAA-AAAAA", "new_password": NEW });
+        let response = site.post("reset-password", fields).await;
+        answers.push((response.status(), response.bytes().await.unwrap()));
+    }
+    assert_eq!(answers[0], answers[1]);
+}
+
+/// Each row of `reset_request` gets the same work; the last column is whether it is mailed.
+#[tokio::test]
+async fn an_unknown_address_is_answered_alike() {
+    let site = Site::start(&[]).await;
+    site.register(ADA).await;
+    let mut answers = Vec::new();
+    for email in [ADA, "nobody@example.org"] {
+        let response = site
+            .post("forgot-password", json!({ "email": email }))
+            .await;
+        let mut headers = response.headers().clone();
+        headers.remove("date");
+        answers.push((response.status(), headers, response.bytes().await.unwrap()));
+    }
+    assert_eq!(answers[0], answers[1]);
+
+    crate::common::until(async || {
+        (site.count("reset_request WHERE state <> 'owed'").await == 2).then_some(())
+    })
+    .await;
+    assert_eq!(
+        site.count("reset_request WHERE one_time_hash LIKE '$argon2id$%'")
+            .await,
+        2
+    );
+    assert_eq!(site.mailed(1).await.len(), 1);
+
+    let known = site
+        .post("register", json!({ "email": ADA, "password": NEW }))
+        .await;
+    let new = site
+        .post(
+            "register",
+            json!({ "email": "eve@example.org", "password": NEW }),
+        )
+        .await;
+    assert_eq!(known.bytes().await.unwrap(), new.bytes().await.unwrap());
+    assert_eq!(site.login(OLD).await, 200);
+}
+
+#[tokio::test]
+async fn a_fourth_request_in_an_hour_is_answered_alike_and_not_mailed() {
+    let site = Site::start(&[]).await;
+    site.register(ADA).await;
+    for _ in 0..4 {
+        site.forgot(ADA).await;
+    }
+    assert_eq!(site.count("reset_request").await, 3);
+    site.sql("UPDATE reset_request SET requested_at = '2026-01-01T00:00:00+00:00'")
+        .await;
+    site.forgot(ADA).await;
+    assert_eq!(site.count("reset_request").await, 4);
+}
+
+#[tokio::test]
+async fn who_is_not_logged_in_can_log_out() {
+    let site = Site::start(&[]).await;
+    assert_eq!(site.status("logout", json!({})).await, 200);
+    site.logged(1, "account: logged out None").await;
+}

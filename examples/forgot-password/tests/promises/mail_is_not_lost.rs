@@ -1,0 +1,100 @@
+//! A mail that is owed is sent, whatever happens to the mail server and to the program.
+
+use crate::common::{ADA, OLD, Site, one_time_passwords, until};
+use std::io::Write;
+use std::net::TcpStream;
+
+use sea_orm::prelude::ChronoUtc;
+
+use crate::smtp::MailServer;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_server_that_is_down_and_then_up() {
+    let server = MailServer::start(false).await;
+    let site = Site::start(&[("SMTP_URL", &server.url())]).await;
+    site.register(ADA).await;
+    site.forgot(ADA).await;
+    until(async || (server.refused() >= 2).then_some(())).await;
+    assert!(server.mails().is_empty());
+    assert_eq!(site.count("reset_request WHERE state = 'owed'").await, 1);
+
+    server.set_up(true);
+    until(async || (!server.mails().is_empty()).then_some(())).await;
+    site.settled().await;
+    let mails = server.mails();
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].contains("To: ada@example.org\r\n"), "{}", mails[0]);
+    assert_eq!(site.reset(&one_time_passwords(&mails[0])[0]).await, 200);
+}
+
+/// Somebody has seen the first, perhaps, but the server did not say that it kept it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_draws_another_one() {
+    let site = Site::start(&[]).await;
+    site.register(ADA).await;
+    site.forgot(ADA).await;
+    let first = site.mailed(1).await.remove(0);
+    let now = ChronoUtc::now().to_rfc3339();
+    let owed = format!("UPDATE reset_request SET state = 'owed', next_try_at = '{now}'");
+    site.sql(&owed).await;
+    let mailed = site.mailed(2).await;
+    assert_ne!(mailed[0], first);
+    site.settled().await;
+    assert_eq!(site.reset(&first).await, 403);
+    assert_eq!(site.reset(&mailed[0]).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_and_a_restart_with_an_owed_row() {
+    let server = MailServer::start(false).await;
+    let mut site = Site::start(&[("SMTP_URL", &server.url())]).await;
+    site.register(ADA).await;
+    site.forgot(ADA).await;
+    until(async || (server.refused() >= 1).then_some(())).await;
+    site.program.take().unwrap().kill();
+
+    server.set_up(true);
+    site.restart();
+    site.settled().await;
+    let mails = server.mails();
+    assert_eq!(mails.len(), 1);
+    assert_eq!(site.reset(&one_time_passwords(&mails[0])[0]).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupt_waits_for_the_queue() {
+    let server = MailServer::start(true).await;
+    let mut site = Site::start(&[("SMTP_URL", &server.url())]).await;
+    for n in 0..10 {
+        site.register(&format!("user{n}@example.org")).await;
+    }
+    for n in 0..10 {
+        site.forgot(&format!("user{n}@example.org")).await;
+    }
+    assert!(site.program.take().unwrap().interrupt().success());
+    assert_eq!(site.count("reset_request WHERE state = 'mailed'").await, 10);
+    assert_eq!(server.mails().len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupt_waits_for_nobody_with_half_a_head() {
+    let mut site = Site::start(&[]).await;
+    let program = site.program.take().unwrap();
+    let mut stream = TcpStream::connect(program.url.strip_prefix("http://").unwrap()).unwrap();
+    stream.write_all(b"GET / HT").unwrap();
+    assert!(program.interrupt().success());
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_is_forgotten() {
+    let mut site = Site::start(&[]).await;
+    site.register(ADA).await;
+    site.forgot(ADA).await;
+    site.mailed(1).await;
+    site.sql("UPDATE reset_request SET requested_at = '2026-01-01T00:00:00+00:00'")
+        .await;
+    assert!(site.program.take().unwrap().interrupt().success());
+    site.restart();
+    until(async || (site.count("reset_request").await == 0).then_some(())).await;
+    assert_eq!(site.login(OLD).await, 200);
+}

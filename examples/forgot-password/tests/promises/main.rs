@@ -1,0 +1,11 @@
+//! What the README promises, asked of the real program over HTTP. A file for each promise; one
+//! program for all, which links in the time of one.
+
+mod access_log;
+mod bad_input;
+mod browser;
+mod common;
+mod forgotten_password;
+mod load;
+mod mail_is_not_lost;
+mod smtp;
