@@ -43,9 +43,13 @@ const WEAKENED: &[Weakened] = &[
                 "",
             ),
             (
-                "        self.current = old;
+                "                entry.link().mark_unreachable();
+            }
+        }
 ",
-                "        self.current = old;
+                "                entry.link().mark_unreachable();
+            }
+        }
         let hub = self.hub;
         drop(self);
         if is_last {

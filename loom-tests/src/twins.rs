@@ -65,6 +65,12 @@ twin! {
 }
 
 twin! {
+    /// A table takes over what the one before holds, though a send walks it.
+    settled_unasked: over debt_cell, shipped, SettledUnasked;
+    loom disconnect_vs_send "Causality violation"
+}
+
+twin! {
     /// Of a reader's note and a writer's replacement, neither side sees the other's.
     debt_without_fences: over debt_without_fences, shipped, Nothing;
     loom disconnect_vs_send "used after it was dropped"

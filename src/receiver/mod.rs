@@ -16,7 +16,7 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 #[cfg(feature = "async")]
 use std::pin::Pin;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -315,6 +315,10 @@ impl<E: Event, R: 'static> Item for Entry<E, R> {
     fn order(&self) -> Order {
         let about = self.about();
         Order::new(about.priority, about.link.number())
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        ptr::addr_eq(self.0.as_ptr(), other.0.as_ptr())
     }
 }
 

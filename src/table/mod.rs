@@ -2,24 +2,29 @@
 //!
 //! * `tree`: one ordered list of receivers, shared between versions.
 //! * `senders`: from a sender to its list, shared between versions.
+//! * `lend`: how a change takes over what it shares, without counting it.
 //! * `publish`: one writer at a time, readers that never wait.
 //! * `sync`: the primitives under `publish`; the only place that names `arc_swap`.
 //!
 //! Nothing here calls a receiver.
 
+mod lend;
 pub(crate) mod publish;
 mod senders;
 pub(crate) mod sync;
 pub(crate) mod tree;
 
 use std::ops::{Add, Sub};
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::event::Event;
 use crate::receiver::Entry;
 use crate::sender::{Probe, Sender, SenderKey};
+use publish::One;
 use senders::SenderMap;
+use smallvec::SmallVec;
 use tree::{Item, List};
 
 /// One version of a signal's receivers. Never changes.
@@ -69,7 +74,7 @@ impl Counts {
 }
 
 /// The receivers of one sender.
-struct OneSender<E: Event, R: 'static> {
+pub(crate) struct OneSender<E: Event, R: 'static> {
     key: SenderKey,
     receivers: Receivers<E, R>,
     /// For a name: whether anything has sent from it. Shared by all versions.
@@ -85,23 +90,25 @@ impl<E: Event, R: 'static> Receivers<E, R> {
     }
 
     /// `added` is in order.
-    fn with(&self, added: &[Entry<E, R>]) -> Self {
+    fn with(&self, added: &[Entry<E, R>], sharing: &mut tree::Sharing<Entry<E, R>>) -> Self {
         Receivers {
-            list: self.list.with(added),
+            list: self.list.with(added, sharing),
             counts: self.counts.map2(Counts::of(added), usize::add),
         }
     }
 
-    fn without(&self, removed: &[Entry<E, R>]) -> Self {
-        if removed.len() == self.list.len() {
+    /// `sharing` is counted, or `removed` is one entry.
+    fn without(&self, removed: &[Entry<E, R>], sharing: &mut tree::Sharing<Entry<E, R>>) -> Self {
+        if removed.len() == self.list.len() && !sharing.is_lent() {
             return Receivers::empty();
         }
-        let mut list = self.list.clone();
+        let mut list = None;
         for entry in removed {
-            list = list
-                .without(entry.order())
-                .expect("a writer removes only what the table holds");
+            let left = list.as_ref().unwrap_or(&self.list);
+            let left = left.without(entry, sharing);
+            list = Some(left.expect("a writer removes only what the table holds"));
         }
+        let list = list.unwrap_or_else(|| self.list.clone());
         Receivers {
             list,
             counts: self.counts.map2(Counts::of(removed), usize::sub),
@@ -199,43 +206,54 @@ impl<E: Event, R: 'static> Table<E, R> {
     fn apply(
         &self,
         entries: &[Entry<E, R>],
-        change: impl Fn(&Receivers<E, R>, &[Entry<E, R>]) -> Receivers<E, R>,
+        change: impl Fn(
+            &Receivers<E, R>,
+            &[Entry<E, R>],
+            &mut tree::Sharing<Entry<E, R>>,
+        ) -> Receivers<E, R>,
         len: usize,
+        sharing: &mut Sharing<E, R>,
     ) -> Self {
-        let mut sorted = entries.to_vec();
-        sorted.sort_by_cached_key(|entry| {
-            let hash = entry.sender().map(|key| self.hasher.hash_one(key.probe()));
-            (hash, entry.order())
-        });
+        let mut sorted = SmallVec::<[_; 1]>::from(entries);
+        if entries.len() > 1 {
+            sorted.sort_by_cached_key(|entry| {
+                let hash = entry.sender().map(|key| self.hasher.hash_one(key.probe()));
+                (hash, entry.order())
+            });
+        }
         let mut any = None;
-        let mut senders = self.senders.clone();
+        let mut senders = self.senders.share(&sharing.senders);
         for group in sorted.chunk_by(|a, b| a.sender() == b.sender()) {
             let Some(key) = group[0].sender() else {
-                any = Some(change(&self.any, group));
+                any = Some(change(&self.any, group, &mut sharing.any));
                 continue;
             };
             let hash = self.hasher.hash_one(key.probe());
             let known = senders.get(hash, |own| own.key == *key);
             let receivers = match known {
-                Some(known) => change(&known.receivers, group),
-                None => change(&Receivers::empty(), group),
+                Some(known) => change(&known.receivers, group, &mut sharing.own),
+                None => change(&Receivers::empty(), group, &mut tree::Sharing::Counted),
             };
             let sent = match known {
                 Some(known) => known.sent.clone(),
                 None => key.name().map(|_| Arc::default()),
             };
-            if receivers.list.is_empty() {
-                senders.remove(hash, |own| own.key == *key);
+            let old = if receivers.list.is_empty() {
+                senders.remove(hash, |own| own.key == *key, &mut sharing.senders)
             } else {
                 let own = OneSender {
                     key: key.clone(),
                     receivers,
                     sent,
                 };
-                senders.insert(hash, Arc::new(own), |own| own.key == *key);
+                let own = Arc::new(own);
+                senders.insert(hash, own, |own| own.key == *key, &mut sharing.senders)
+            };
+            if let Some(old) = old {
+                sharing.senders.note(senders::Loan::Value(old));
             }
         }
-        let any = any.unwrap_or_else(|| self.any.with(&[]));
+        let any = any.unwrap_or_else(|| self.any.with(&[], &mut tree::Sharing::Counted));
         let is_plain = senders.is_empty() && any.counts.special == 0;
         Table {
             plain: any.list.flat().filter(|_| is_plain).cloned(),
@@ -247,18 +265,124 @@ impl<E: Event, R: 'static> Table<E, R> {
     }
 }
 
+/// How a change comes by what it shares: with the list for any sender, with the map of
+/// senders, and with the list of one of them.
+struct Sharing<E: Event, R: 'static> {
+    any: tree::Sharing<Entry<E, R>>,
+    senders: senders::Sharing<Arc<OneSender<E, R>>>,
+    own: tree::Sharing<Entry<E, R>>,
+}
+
+impl<E: Event, R: 'static> Sharing<E, R> {
+    fn counted() -> Self {
+        Sharing {
+            any: tree::Sharing::Counted,
+            senders: senders::Sharing::Counted,
+            own: tree::Sharing::Counted,
+        }
+    }
+}
+
+/// What a table owes to the one before.
+pub(crate) enum Loans<E: Event, R: 'static> {
+    /// Receivers for any sender changed.
+    Any(lend::Loans<tree::Loan<Entry<E, R>>>),
+    /// Those of one sender did.
+    Own {
+        senders: lend::Loans<senders::Loan<Arc<OneSender<E, R>>>>,
+        own: lend::Loans<tree::Loan<Entry<E, R>>>,
+    },
+}
+
 impl<E: Event, R: 'static> publish::Table for Table<E, R> {
     type Entry = Entry<E, R>;
 
     fn with(&self, added: &[Entry<E, R>]) -> Self {
-        self.apply(added, Receivers::with, self.len + added.len())
+        let len = self.len + added.len();
+        self.apply(added, Receivers::with, len, &mut Sharing::counted())
     }
 
     fn without(&self, removed: &[Entry<E, R>]) -> Self {
         if removed.len() == self.len {
             return Table::empty();
         }
-        self.apply(removed, Receivers::without, self.len - removed.len())
+        let len = self.len - removed.len();
+        self.apply(removed, Receivers::without, len, &mut Sharing::counted())
+    }
+
+    type Loans = Loans<E, R>;
+
+    unsafe fn lend(&self, change: One<&Entry<E, R>>) -> Option<(Self, Loans<E, R>)> {
+        if matches!(change, One::Out(_)) && self.len == 1 {
+            return None;
+        }
+        let (One::In(entry) | One::Out(entry)) = change;
+        let mut sharing = Sharing::counted();
+        // Of all three: the list and the map share one change of one entry as `lent` asks, and
+        // our caller keeps both tables until the loans are settled.
+        if entry.sender().is_none() {
+            // SAFETY: see above.
+            sharing.any = unsafe { tree::Sharing::lent() };
+        } else {
+            // SAFETY: see above.
+            sharing.senders = unsafe { senders::Sharing::lent() };
+            // SAFETY: see above.
+            sharing.own = unsafe { tree::Sharing::lent() };
+        }
+        let next = match change {
+            One::In(entry) => {
+                let added = slice::from_ref(entry);
+                self.apply(added, Receivers::with, self.len + 1, &mut sharing)
+            }
+            One::Out(entry) => {
+                let removed = slice::from_ref(entry);
+                self.apply(removed, Receivers::without, self.len - 1, &mut sharing)
+            }
+        };
+        let loans = if sharing.any.is_lent() {
+            Loans::Any(sharing.any.into_loans())
+        } else {
+            Loans::Own {
+                senders: sharing.senders.into_loans(),
+                own: sharing.own.into_loans(),
+            }
+        };
+        Some((next, loans))
+    }
+
+    unsafe fn settle(mut old: Arc<Self>, loans: Loans<E, R>) -> Arc<Self> {
+        let mut alone = Arc::get_mut(&mut old);
+        match loans {
+            Loans::Any(any) => {
+                match &mut alone {
+                    Some(table) => {
+                        table.plain = None;
+                        table.any.list.give_root();
+                    }
+                    None => old.any.list.count_root(),
+                }
+                // SAFETY: of one change to this list, as `lend` makes it.
+                unsafe { any.settle() };
+            }
+            Loans::Own { senders, own } => {
+                match &mut alone {
+                    Some(table) => table.senders.give_root(),
+                    None => old.senders.count_root(),
+                }
+                let mut replaced = None;
+                // SAFETY: of one change to this map, as `lend` makes it.
+                unsafe { senders.settle(|own| replaced = Some(own)) };
+                if let Some(sender) = &mut replaced {
+                    match Arc::get_mut(sender) {
+                        Some(sender) => sender.receivers.list.give_root(),
+                        None => sender.receivers.list.count_root(),
+                    }
+                }
+                // SAFETY: of one change to the list of the sender that was replaced, if any.
+                unsafe { own.settle() };
+            }
+        }
+        old
     }
 
     fn is_empty(&self) -> bool {

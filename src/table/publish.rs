@@ -28,11 +28,36 @@ pub(crate) trait Table: Sized {
     /// The table without `removed`, all of which it holds.
     fn without(&self, removed: &[Self::Entry]) -> Self;
 
+    /// What a table owes to the one it was made from by [`lend`](Table::lend).
+    type Loans;
+
+    /// As `with` or `without`, for one entry, with what both tables share counted only once.
+    /// `None` if nothing would be left.
+    ///
+    /// # Safety
+    ///
+    /// Neither table is dropped before the loans are [settled](Table::settle).
+    unsafe fn lend(&self, change: One<&Self::Entry>) -> Option<(Self, Self::Loans)>;
+
+    /// Makes the other table independent of `old`, from which it was made; returns `old`. No
+    /// user code runs.
+    ///
+    /// # Safety
+    ///
+    /// Nobody can come by another handle to `old` any more.
+    unsafe fn settle(old: Arc<Self>, loans: Self::Loans) -> Arc<Self>;
+
     /// Whether nothing is left.
     fn is_empty(&self) -> bool;
 
     /// The table that a first connect starts from.
     fn empty() -> Self;
+}
+
+/// A change of one entry.
+pub(crate) enum One<E> {
+    In(E),
+    Out(E),
 }
 
 /// A handle to one connected receiver.
@@ -432,16 +457,7 @@ impl<T: Table> Change<'_, T> {
         if self.removed.is_empty() && self.added.is_empty() {
             return;
         }
-        let current = self.current.as_deref();
-        let kept = current
-            .filter(|_| !self.removed.is_empty())
-            .map(|table| table.without(&self.removed));
-        let next = match kept.as_ref().or(current) {
-            _ if self.added.is_empty() => kept,
-            Some(base) => Some(base.with(&self.added)),
-            None => Some(T::empty().with(&self.added)),
-        };
-        let next = next.filter(|table| !table.is_empty()).map(Arc::new);
+        let (next, loans) = self.next();
         let is_last = next.is_none();
         let current = next
             .as_ref()
@@ -452,6 +468,13 @@ impl<T: Table> Change<'_, T> {
         // The swap releases the finished table to the acquiring load of `snapshot`;
         // otherwise a send could call a half-built entry. Row H3.
         let old = self.hub.cell.swap(next);
+        // The handle of this change: what is left of the old table are those of its readers.
+        drop(self.current.take());
+        self.current = match (old, loans) {
+            // SAFETY: out of the cell, and swapped: who has no handle yet does not get one.
+            (Some(old), Some(loans)) => Some(unsafe { T::settle(old, loans) }),
+            (old, _) => old,
+        };
         if is_last {
             // Release: after the swap, to be seen no earlier than it by `current`. No other
             // writer is between the two, for the lock is held. Row H1.
@@ -465,7 +488,34 @@ impl<T: Table> Change<'_, T> {
                 entry.link().mark_unreachable();
             }
         }
-        self.current = old;
+    }
+
+    /// The table that the change amounts to, or none if nobody is left.
+    fn next(&self) -> (Option<Arc<T>>, Option<T::Loans>) {
+        let one = match (&self.added[..], &self.removed[..]) {
+            ([added], []) => Some(One::In(added)),
+            ([], [removed]) => Some(One::Out(removed)),
+            _ => None,
+        };
+        let current = self.current.as_deref();
+        if let (Some(one), Some(current)) = (one, current) {
+            // SAFETY: `publish` settles before it lets go of either, and nobody replaces the
+            // new one before that, for the lock is held.
+            let lent = unsafe { current.lend(one) };
+            return lent.map_or((None, None), |(next, loans)| {
+                (Some(Arc::new(next)), Some(loans))
+            });
+        }
+        let kept = current
+            .filter(|_| !self.removed.is_empty())
+            .map(|table| table.without(&self.removed));
+        let next = match kept.as_ref().or(current) {
+            _ if self.added.is_empty() => kept,
+            Some(base) => Some(base.with(&self.added)),
+            None => Some(T::empty().with(&self.added)),
+        };
+        let next = next.filter(|table| !table.is_empty());
+        (next.map(Arc::new), None)
     }
 }
 

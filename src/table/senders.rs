@@ -8,8 +8,11 @@
 //! bit at a time; until the split is as deep as the branch above it, neighbouring slots share a leaf. So leaves stay
 //! more than half full whatever the size of the map.
 
+use std::mem::{self, ManuallyDrop};
 use std::ops::Range;
 use std::sync::Arc;
+
+use super::lend::{self, Content, Loans};
 
 /// Bits of the hash that a branch consumes. More would make lookups faster and changes dearer.
 const BITS: u32 = 4;
@@ -22,17 +25,17 @@ const ROOM: usize = 8;
 const JOIN: usize = ROOM / 2;
 
 /// `None` in an empty map, and while the leaf below is being changed.
-type Slot<V> = Option<Arc<Node<V>>>;
+pub(crate) type Slot<V> = Option<Arc<Node<V>>>;
 
 #[derive(Clone)]
-enum Node<V> {
+pub(crate) enum Node<V> {
     Branch([Slot<V>; WIDTH]),
     Leaf(Leaf<V>),
     /// More than `ROOM` entries with one hash.
     Clash(Vec<V>),
 }
 
-struct Leaf<V> {
+pub(crate) struct Leaf<V> {
     /// How many leading bits of the hash are settled by where the leaf is.
     depth: u32,
     len: u16,
@@ -205,26 +208,126 @@ impl<V> SenderMap<V> {
 }
 
 impl<V: Clone> SenderMap<V> {
-    /// Puts `value` under `hash`; the value whose place it takes, if any, is handed back.
-    pub(crate) fn insert(&mut self, hash: u64, value: V, eq: impl Fn(&V) -> bool) -> Option<V> {
+    /// The same map, to be changed.
+    pub(crate) fn share(&self, sharing: &Sharing<V>) -> Self {
+        Self {
+            root: sharing.share(&self.root),
+            len: self.len,
+        }
+    }
+
+    /// Puts `value` under `hash`; the value whose place it takes, if any, is handed back, and
+    /// is to be noted.
+    pub(crate) fn insert(
+        &mut self,
+        hash: u64,
+        value: V,
+        eq: impl Fn(&V) -> bool,
+        sharing: &mut Sharing<V>,
+    ) -> Option<V> {
         if self.len == 0 {
             self.root = slot(Leaf::new(0));
         }
-        let old = insert(&mut self.root, 0, hash, value, &eq);
+        let old = insert(&mut self.root, 0, hash, value, &eq, sharing);
         self.len += usize::from(old.is_none());
         old
     }
 
-    /// Takes out the value whose key has this hash and satisfies `eq`; copies nothing if there is none.
-    pub(crate) fn remove(&mut self, hash: u64, eq: impl Fn(&V) -> bool) -> Option<V> {
+    /// Takes out the value whose key has this hash and satisfies `eq`, which is to be noted;
+    /// copies nothing if there is none.
+    pub(crate) fn remove(
+        &mut self,
+        hash: u64,
+        eq: impl Fn(&V) -> bool,
+        sharing: &mut Sharing<V>,
+    ) -> Option<V> {
         self.get(hash, &eq)?;
-        let old = remove(&mut self.root, 0, hash, &eq);
+        let old = remove(&mut self.root, 0, hash, &eq, sharing);
         self.len -= usize::from(old.is_some());
         if self.len == 0 {
             self.root = None;
         }
         old
     }
+
+    /// Counts the root once more: first of all, where others hold this map, when what the next
+    /// version has lent is settled.
+    pub(crate) fn count_root(&self) {
+        mem::forget(self.root.clone());
+    }
+
+    /// Gives the root away: first of all, where nobody else holds this map, when what the next
+    /// version has lent is settled.
+    pub(crate) fn give_root(&mut self) {
+        mem::forget(mem::take(self));
+    }
+}
+
+/// What a change of a map notes down.
+pub(crate) enum Loan<V> {
+    /// Its content has been shared.
+    Node(Arc<Node<V>>),
+    /// One more handle to a leaf, from a slot that shared it.
+    Slot(Slot<V>),
+    Value(V),
+}
+
+pub(crate) type Sharing<V> = lend::Sharing<Loan<V>>;
+
+impl<V: Clone> Loans<Loan<V>> {
+    /// Settles them, and hands each value that was noted to `each`.
+    ///
+    /// # Safety
+    ///
+    /// They are of one change to one map, whose root has been
+    /// [counted](SenderMap::count_root) or [given away](SenderMap::give_root).
+    pub(crate) unsafe fn settle(self, mut each: impl FnMut(V)) {
+        // A node is noted before those below it.
+        for loan in self.into_notes() {
+            match loan {
+                // SAFETY: the change has shared all that a noted node holds; the node is
+                // counted, since the one above it has been settled.
+                Loan::Node(node) => unsafe { lend::hand_over(node) },
+                Loan::Slot(slot) => drop(slot),
+                Loan::Value(value) => each(value),
+            }
+        }
+    }
+}
+
+impl<V: Clone> Content for Node<V> {
+    fn count(&self) {
+        match self {
+            Node::Branch(slots) => slots.count(),
+            Node::Leaf(leaf) => leaf.values.count(),
+            Node::Clash(values) => values.count(),
+        }
+    }
+
+    type Kept = ManuallyDrop<Self>;
+    fn kept(content: *const Self) -> *const Self::Kept {
+        content.cast()
+    }
+}
+
+/// The node, to be changed in place: a copy if other maps hold it.
+fn own<'s, V: Clone>(slot: &'s mut Slot<V>, sharing: &mut Sharing<V>) -> Option<&'s mut Node<V>> {
+    let node = slot.as_mut()?;
+    if sharing.is_lent() {
+        let old = match &**node {
+            // Has memory of its own, which is not counted.
+            Node::Clash(values) => {
+                let copy = Arc::new(Node::Clash(values.clone()));
+                Loan::Slot(Some(mem::replace(node, copy)))
+            }
+            content => {
+                let copy = Arc::new(sharing.share(content));
+                Loan::Node(mem::replace(node, copy))
+            }
+        };
+        sharing.note(old);
+    }
+    Some(Arc::make_mut(node))
 }
 
 /// The slot for `hash` in a branch below `start` bits.
@@ -240,10 +343,16 @@ fn block(at: usize, end: u32, depth: u32) -> Range<usize> {
 }
 
 /// Changes the leaf that `slots` (all of them) share.
-fn change<V: Clone, T>(slots: &mut [Slot<V>], change: impl FnOnce(&mut Leaf<V>) -> T) -> Option<T> {
+fn change<V: Clone, T>(
+    slots: &mut [Slot<V>],
+    sharing: &mut Sharing<V>,
+    change: impl FnOnce(&mut Leaf<V>) -> T,
+) -> Option<T> {
     let (first, others) = slots.split_first_mut()?;
-    others.fill(None);
-    let Node::Leaf(leaf) = Arc::make_mut(first.as_mut()?) else {
+    for other in &mut *others {
+        sharing.note(Loan::Slot(other.take()));
+    }
+    let Node::Leaf(leaf) = own(first, sharing)? else {
         return None;
     };
     let answer = change(leaf);
@@ -258,9 +367,10 @@ fn insert<V: Clone>(
     hash: u64,
     value: V,
     eq: &impl Fn(&V) -> bool,
+    sharing: &mut Sharing<V>,
 ) -> Option<V> {
     let has_room = |leaf: &Leaf<V>| usize::from(leaf.len) < ROOM || leaf.find(hash, eq).is_some();
-    let mut node = Arc::make_mut(below.as_mut()?);
+    let mut node = own(below, sharing)?;
     if let Node::Leaf(leaf) = node {
         if has_room(leaf) {
             return leaf.put(hash, value, eq);
@@ -290,14 +400,14 @@ fn insert<V: Clone>(
     let (at, end) = (index(start, hash), start + BITS);
     loop {
         let Some(leaf) = as_leaf(&slots[at]).filter(|leaf| leaf.depth < end) else {
-            return insert(&mut slots[at], end, hash, value, eq);
+            return insert(&mut slots[at], end, hash, value, eq, sharing);
         };
         let (has_room, shared) = (has_room(leaf), block(at, end, leaf.depth));
         let shared = &mut slots[shared];
         if has_room {
-            return change(shared, |leaf| leaf.put(hash, value, eq))?;
+            return change(shared, sharing, |leaf| leaf.put(hash, value, eq))?;
         }
-        let upper = change(shared, Leaf::split)?;
+        let upper = change(shared, sharing, Leaf::split)?;
         let middle = shared.len() / 2;
         shared[middle..].fill(slot(upper));
     }
@@ -309,8 +419,9 @@ fn remove<V: Clone>(
     start: u32,
     hash: u64,
     eq: &impl Fn(&V) -> bool,
+    sharing: &mut Sharing<V>,
 ) -> Option<V> {
-    let node = Arc::make_mut(below.as_mut()?);
+    let node = own(below, sharing)?;
     let slots = match node {
         Node::Branch(slots) => slots,
         Node::Leaf(leaf) => return leaf.take(hash, eq),
@@ -326,12 +437,12 @@ fn remove<V: Clone>(
     };
     let (at, end) = (index(start, hash), start + BITS);
     let old = match as_leaf(&slots[at]).map(|leaf| leaf.depth) {
-        Some(depth) => change(&mut slots[block(at, end, depth)], |leaf| {
+        Some(depth) => change(&mut slots[block(at, end, depth)], sharing, |leaf| {
             leaf.take(hash, eq)
         })?,
-        None => remove(&mut slots[at], end, hash, eq),
+        None => remove(&mut slots[at], end, hash, eq, sharing),
     };
-    while join(slots, at, end) {}
+    while join(slots, at, end, sharing) {}
     // A leaf that all slots share needs no branch.
     if as_leaf(&slots[0]).is_some_and(|leaf| leaf.depth == start) {
         *below = slots[0].take();
@@ -340,7 +451,7 @@ fn remove<V: Clone>(
 }
 
 /// Joins the leaf at `at` with its other half if that is a leaf too and both are small.
-fn join<V: Clone>(slots: &mut [Slot<V>], at: usize, end: u32) -> bool {
+fn join<V: Clone>(slots: &mut [Slot<V>], at: usize, end: u32, sharing: &mut Sharing<V>) -> bool {
     let Some(leaf) = as_leaf(&slots[at]) else {
         return false;
     };
@@ -355,16 +466,11 @@ fn join<V: Clone>(slots: &mut [Slot<V>], at: usize, end: u32) -> bool {
     }
     let both = &mut slots[block(at, end, depth - 1)];
     let mut joined = Leaf::new(depth - 1);
-    for half in [0, own.len()] {
-        let leaf = as_leaf(&both[half]);
-        let entries = leaf
-            .into_iter()
-            .flat_map(|leaf| leaf.hashes.iter().zip(&leaf.values));
-        for (&hash, value) in entries {
-            value
-                .iter()
-                .for_each(|value| joined.push(hash, value.clone()));
-        }
+    for half in both.chunks_mut(own.len()) {
+        change(half, sharing, |leaf| {
+            let entries = leaf.entries();
+            entries.for_each(|(hash, value)| joined.push(hash, value));
+        });
     }
     both.fill(slot(joined));
     true
@@ -414,175 +520,4 @@ impl<'a, V> Iterator for Iter<'a, V> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::{HashMap, hash_map::RandomState};
-    use std::hash::BuildHasher;
-
-    type Pair = (u64, Arc<u64>);
-    type Model = HashMap<u64, Arc<u64>>;
-
-    /// How the hash is spoilt: whole, all equal, equal in the upper 62 bits, in the lower 56, or two bits in the middle.
-    fn hash(random: &RandomState, kind: u8, key: u64) -> u64 {
-        let whole = random.hash_one(key);
-        match kind {
-            0 => whole,
-            1 => 7,
-            2 => whole & 3,
-            3 => whole << 56,
-            _ => whole & (3 << 33),
-        }
-    }
-
-    /// Leaves are where their depth says and hold only hashes that lead there, and no branch is over so few entries
-    /// that they should have been joined; returns how many entries there are.
-    fn check<V>(slot: &Slot<V>, start: u32, prefix: u64) -> usize {
-        let slots = match slot.as_deref().expect("every slot is taken") {
-            Node::Branch(slots) => slots,
-            Node::Clash(values) => {
-                assert!(start >= 64 && values.len() > JOIN);
-                return values.len();
-            }
-            Node::Leaf(leaf) => {
-                let depth = leaf.depth;
-                assert!(depth <= start);
-                let taken: Vec<_> = (0..ROOM).filter(|&at| leaf.values[at].is_some()).collect();
-                assert_eq!(taken.len(), usize::from(leaf.len));
-                assert!(
-                    taken
-                        .iter()
-                        .all(|&at| depth == 0 || (leaf.hashes[at] ^ prefix) >> (64 - depth) == 0)
-                );
-                return taken.len();
-            }
-        };
-        let end = start + BITS;
-        let (mut at, mut count) = (0, 0);
-        while at < slots.len() {
-            count += check(&slots[at], end, prefix | (at as u64) << (64 - end));
-            let (Some(leaf), Some(node)) = (as_leaf(&slots[at]), &slots[at]) else {
-                at += 1;
-                continue;
-            };
-            assert!(leaf.depth > start);
-            let shared = block(at, end, leaf.depth);
-            assert_eq!(shared.start, at);
-            assert!(
-                slots[shared.clone()]
-                    .iter()
-                    .flatten()
-                    .all(|other| Arc::ptr_eq(node, other))
-            );
-            at = shared.end;
-        }
-        assert!(count > JOIN, "a branch over {count} entries");
-        count
-    }
-
-    fn sound<V>(map: &SenderMap<V>) {
-        assert_eq!(map.root.is_none(), map.is_empty());
-        assert_eq!(
-            if map.is_empty() {
-                0
-            } else {
-                check(&map.root, 0, 0)
-            },
-            map.len()
-        );
-        assert_eq!(map.iter().count(), map.len());
-    }
-
-    proptest! {
-        #[test]
-        fn agrees_with_std(
-            kind in 0u8..5,
-            span in prop_oneof![Just(4u64), Just(40), Just(2000)],
-            steps in prop::collection::vec((0u8..20, any::<u64>()), 0..600),
-        ) {
-            let random = RandomState::new();
-            let (mut map, mut model) = (SenderMap::<Pair>::new(), Model::new());
-            let mut kept: Vec<(SenderMap<Pair>, Model)> = Vec::new();
-            for (at, &(step, number)) in steps.iter().enumerate() {
-                let key = number % span;
-                let (hash, eq) = (hash(&random, kind, key), |pair: &Pair| pair.0 == key);
-                match step {
-                    0..10 => {
-                        let value = Arc::new(at as u64);
-                        let old = map.insert(hash, (key, value.clone()), eq).map(|pair| pair.1);
-                        prop_assert_eq!(old, model.insert(key, value));
-                    }
-                    10..17 => prop_assert_eq!(map.remove(hash, eq).map(|pair| pair.1), model.remove(&key)),
-                    17 => kept.push((map.clone(), model.clone())),
-                    18 => drop(kept.pop()),
-                    _ => prop_assert_eq!(map.get(hash, eq).map(|pair| &pair.1), model.get(&key)),
-                }
-            }
-            kept.push((map, model));
-            for (map, model) in &kept {
-                sound(map);
-                prop_assert_eq!(map.len(), model.len());
-                for (key, value) in model {
-                    let found = map.get(hash(&random, kind, *key), |pair| pair.0 == *key);
-                    prop_assert!(found.is_some_and(|pair| Arc::ptr_eq(&pair.1, value)));
-                }
-                prop_assert!(map.iter().all(|pair| model.get(&pair.0) == Some(&pair.1)));
-            }
-            let values: Vec<_> = kept.iter().flat_map(|(_, model)| model.values().cloned()).collect();
-            kept.clear();
-            for value in &values {
-                let held = values.iter().filter(|other| Arc::ptr_eq(value, other)).count();
-                prop_assert_eq!(Arc::strong_count(value), held);
-            }
-        }
-    }
-
-    #[test]
-    fn grows_and_shrinks_to_nothing() {
-        let random = RandomState::new();
-        let mut map = SenderMap::<Pair>::default();
-        for key in 0..20_000 {
-            assert!(
-                map.insert(random.hash_one(key), (key, Arc::new(key)), |pair| pair.0
-                    == key)
-                    .is_none()
-            );
-        }
-        sound(&map);
-        let before = map.clone();
-        for key in 0..20_000 {
-            assert!(
-                map.remove(random.hash_one(key), |pair| pair.0 == key)
-                    .is_some_and(|pair| pair.0 == key)
-            );
-            assert!(
-                map.remove(random.hash_one(key), |pair| pair.0 == key)
-                    .is_none()
-            );
-            if key % 2_000 == 0 || key > 19_950 {
-                sound(&map);
-            }
-        }
-        assert!(map.is_empty());
-        sound(&before);
-        assert_eq!(before.len(), 20_000);
-    }
-
-    #[test]
-    fn a_change_shares_all_but_a_path() {
-        let random = RandomState::new();
-        let mut map = SenderMap::<Pair>::new();
-        for key in 0..20_000 {
-            map.insert(random.hash_one(key), (key, Arc::new(key)), |pair| {
-                pair.0 == key
-            });
-        }
-        let mut next = map.clone();
-        next.remove(random.hash_one(1), |pair| pair.0 == 1);
-        let held_twice = map
-            .iter()
-            .filter(|pair| Arc::strong_count(&pair.1) > 1)
-            .count();
-        assert!(held_twice <= 2 * ROOM, "{held_twice} values were copied");
-    }
-}
+mod tests;

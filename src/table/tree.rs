@@ -4,8 +4,11 @@
 //! arrays hang under inner nodes. A change copies the nodes on one path and shares the
 //! rest, so it costs the same for a thousand items and nearly the same for a million.
 
-use std::ops::ControlFlow;
+use std::mem;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
+
+use super::lend::{self, Loans};
 
 /// Items in a leaf at most. A walk pays a jump per leaf, a change copies one leaf.
 const LEAF: usize = 64;
@@ -29,6 +32,9 @@ impl Order {
 pub(crate) trait Item: Clone + Counted {
     /// Never changes, and no two items of a list have the same.
     fn order(&self) -> Order;
+
+    /// Whether both are handles to the same, without a look at it.
+    fn is(&self, other: &Self) -> bool;
 }
 
 /// A handle with a reference count elsewhere.
@@ -49,12 +55,12 @@ pub(crate) struct List<T> {
     len: usize,
 }
 
-enum Node<T> {
+pub(crate) enum Node<T> {
     Leaf(Arc<[T]>),
     Inner(Arc<[Child<T>]>),
 }
 
-struct Child<T> {
+pub(crate) struct Child<T> {
     first: Order,
     node: Node<T>,
 }
@@ -114,11 +120,11 @@ impl<T: Item> List<T> {
     }
 
     /// The list with `added`, which is sorted and holds nothing that the list has.
-    pub(crate) fn with(&self, added: &[T]) -> Self {
+    pub(crate) fn with(&self, added: &[T], sharing: &mut Sharing<T>) -> Self {
         if added.is_empty() {
             return self.clone();
         }
-        let mut nodes = self.root.with(added, true);
+        let mut nodes = sharing.share(&self.root).with(added, true, sharing);
         while nodes.len() > 1 {
             nodes = group(nodes, FAN).map(Node::Inner).map(child).collect();
         }
@@ -128,22 +134,36 @@ impl<T: Item> List<T> {
         }
     }
 
-    /// The list without the item at `order`, or `None` if there is none.
-    pub(crate) fn without(&self, order: Order) -> Option<Self> {
-        let mut root = match self.root.without(order) {
-            Removal::Missing => return None,
-            Removal::Emptied => return Some(List::empty()),
-            Removal::Left(node) => node,
+    /// The list without `item`, or `None` if it has no such.
+    pub(crate) fn without(&self, item: &T, sharing: &mut Sharing<T>) -> Option<Self> {
+        let order = item.order();
+        self.root.place_of(item, order)?;
+        let Some(mut root) = sharing.share(&self.root).without(item, order, sharing) else {
+            return Some(List::empty());
         };
-        while let Node::Inner(children) = &root
+        // One level: the node below may be of the old list, and noted too late.
+        if let Node::Inner(children) = &root
             && let [only] = &children[..]
         {
-            root = only.node.clone();
+            let only = sharing.share(&only.node);
+            sharing.note(Loan::Node(mem::replace(&mut root, only)));
         }
         Some(List {
             root,
             len: self.len - 1,
         })
+    }
+
+    /// Counts the root once more: first of all, where others hold this list, when what the
+    /// next version has lent is settled.
+    pub(crate) fn count_root(&self) {
+        mem::forget(self.root.clone());
+    }
+
+    /// Gives the root away: first of all, where nobody else holds this list, when what the
+    /// next version has lent is settled.
+    pub(crate) fn give_root(&mut self) {
+        mem::forget(mem::replace(self, List::empty()));
     }
 
     /// The whole list, where it is one array.
@@ -192,124 +212,216 @@ fn for_each_run_below<T, B>(
     ControlFlow::Continue(())
 }
 
-/// What became of a node from which an item was to go.
-enum Removal<T> {
-    Missing,
-    Emptied,
-    Left(Node<T>),
-}
-
 impl<T: Item> Node<T> {
+    /// Where `item` is in its leaf.
+    fn place_of(&self, item: &T, order: Order) -> Option<usize> {
+        match self {
+            Node::Leaf(items) => items.iter().position(|held| held.is(item)),
+            Node::Inner(children) => {
+                let child = &children[child_for(children, order)];
+                child.node.place_of(item, order)
+            }
+        }
+    }
+
     /// The nodes, of this node's height, that hold its items and `added`. `is_last`: none of
     /// the list stands after them.
-    fn with(&self, added: &[T], is_last: bool) -> Vec<Child<T>> {
-        match self {
+    fn with(self, added: &[T], is_last: bool, sharing: &mut Sharing<T>) -> Vec<Child<T>> {
+        let nodes = match &self {
             Node::Leaf(items) => {
-                warm(items);
                 let last = items.last().map(T::order);
                 if is_last && last.is_none_or(|last| last < added[0].order()) {
-                    return append(items, added);
+                    return self.append(added, sharing);
                 }
-                let merged = merge(items, added);
+                sharing.warm(items);
+                if items.len() + added.len() <= LEAF
+                    && let [item] = added
+                {
+                    let at = items.partition_point(|held| held.order() < item.order());
+                    let node = sharing.splice(items, at..at, std::iter::once(item.clone()));
+                    sharing.note(Loan::Node(self));
+                    return vec![child(Node::Leaf(node))];
+                }
+                let mut held = Vec::new();
+                sharing.extend(&mut held, items);
+                let merged = merge(held, added);
                 group(merged, LEAF).map(Node::Leaf).map(child).collect()
             }
             Node::Inner(children) => {
-                warm(children);
-                let mut grown = Vec::with_capacity(children.len() + 1);
-                let mut rest = added;
-                for (at, child) in children.iter().enumerate() {
+                sharing.warm(children);
+                let mut grown = Vec::new();
+                let (mut done, mut rest) = (0, added);
+                while let Some(item) = rest.first() {
+                    let at = child_for(children, item.order());
                     let here = match children.get(at + 1) {
                         Some(next) => rest.partition_point(|item| item.order() < next.first),
                         None => rest.len(),
                     };
                     let (here, later) = rest.split_at(here);
                     rest = later;
-                    if here.is_empty() {
-                        grown.push(child.clone());
-                    } else {
-                        let is_last = is_last && at + 1 == children.len();
-                        grown.extend(child.node.with(here, is_last));
+                    let is_last = is_last && at + 1 == children.len();
+                    let old = sharing.share(&children[at]);
+                    let new = old.node.with(here, is_last, sharing);
+                    if here.len() == added.len() && children.len() - 1 + new.len() <= FAN {
+                        let node = sharing.splice(children, at..at + 1, new.into_iter());
+                        sharing.note(Loan::Node(self));
+                        return vec![child(Node::Inner(node))];
                     }
+                    sharing.extend(&mut grown, &children[done..at]);
+                    grown.extend(new);
+                    done = at + 1;
                 }
+                sharing.extend(&mut grown, &children[done..]);
                 group(grown, FAN).map(Node::Inner).map(child).collect()
             }
-        }
+        };
+        sharing.note(Loan::Node(self));
+        nodes
     }
 
-    fn without(&self, order: Order) -> Removal<T> {
-        match self {
+    /// Connecting at the end, which is what connecting mostly is: fills the last leaf up and
+    /// leaves a full one alone, so that leaves are full and changes copy little.
+    fn append(self, added: &[T], sharing: &mut Sharing<T>) -> Vec<Child<T>> {
+        let Node::Leaf(items) = &self else {
+            unreachable!("only leaves are appended to");
+        };
+        let (here, later) = added.split_at(added.len().min(LEAF - items.len()));
+        let mut nodes = Vec::with_capacity(1 + later.len().div_ceil(LEAF));
+        if here.is_empty() {
+            nodes.push(child(self));
+        } else {
+            sharing.warm(items);
+            let filled = sharing.splice(items, items.len()..items.len(), here.iter().cloned());
+            nodes.push(child(Node::Leaf(filled)));
+            sharing.note(Loan::Node(self));
+        }
+        nodes.extend(later.chunks(LEAF).map(|run| child(Node::Leaf(run.into()))));
+        nodes
+    }
+
+    /// The node without `item`, which it has, or `None` if nothing is left.
+    fn without(self, item: &T, order: Order, sharing: &mut Sharing<T>) -> Option<Self> {
+        let left = match &self {
             Node::Leaf(items) => {
-                warm(items);
-                let Ok(at) = position(items, order) else {
-                    return Removal::Missing;
-                };
-                if items.len() == 1 {
-                    return Removal::Emptied;
-                }
-                let (before, after) = (&items[..at], &items[at + 1..]);
-                Removal::Left(Node::Leaf(before.iter().chain(after).cloned().collect()))
+                let at = self.place_of(item, order).expect("the list has the item");
+                sharing.note(Loan::Item(sharing.share(&items[at])));
+                sharing.replace(items, at..at + 1, None).map(Node::Leaf)
             }
             Node::Inner(children) => {
-                warm(children);
                 let at = child_for(children, order);
-                let (before, after) = (&children[..at], &children[at + 1..]);
-                let left = match children[at].node.without(order) {
-                    Removal::Missing => return Removal::Missing,
-                    Removal::Emptied if children.len() == 1 => return Removal::Emptied,
-                    Removal::Emptied => {
-                        let kept = before.iter().chain(after).cloned().collect();
-                        return Removal::Left(Node::Inner(kept));
+                let old = sharing.share(&children[at]);
+                let low = old.node.without(item, order, sharing);
+                let (gone, new) = match low {
+                    None => (at..at + 1, None),
+                    // A node that ran low joins a neighbour that has room for it.
+                    Some(low) => {
+                        let next = children.get(at + 1);
+                        let previous = at.checked_sub(1).map(|at| &children[at]);
+                        if let Some(next) = next.filter(|next| low.has_room_for(&next.node)) {
+                            let next = sharing.share(&next.node);
+                            let joined = low.join(next, sharing);
+                            (at..at + 2, Some((old.first, joined)))
+                        } else if let Some(previous) =
+                            previous.filter(|previous| previous.node.has_room_for(&low))
+                        {
+                            let node = sharing.share(&previous.node);
+                            let joined = node.join(low, sharing);
+                            (at - 1..at + 1, Some((previous.first, joined)))
+                        } else {
+                            (at..at + 1, Some((old.first, low)))
+                        }
                     }
-                    Removal::Left(node) => node,
                 };
-                // A node that ran low joins a neighbour that has room for it.
-                if let Some(next) = after.first()
-                    && let Some(joined) = left.join(&next.node)
-                {
-                    let after = after[1..].iter().cloned();
-                    let joined = std::iter::once(child(joined));
-                    let kept = before.iter().cloned().chain(joined).chain(after);
-                    return Removal::Left(Node::Inner(kept.collect()));
-                }
-                if let Some((previous, before)) = before.split_last()
-                    && let Some(joined) = previous.node.join(&left)
-                {
-                    let joined = std::iter::once(child(joined));
-                    let kept = before
-                        .iter()
-                        .cloned()
-                        .chain(joined)
-                        .chain(after.iter().cloned());
-                    return Removal::Left(Node::Inner(kept.collect()));
-                }
-                let left = std::iter::once(child(left));
-                let kept = before
-                    .iter()
-                    .cloned()
-                    .chain(left)
-                    .chain(after.iter().cloned());
-                Removal::Left(Node::Inner(kept.collect()))
+                let new = new.map(|(first, node)| Child { first, node });
+                sharing.replace(children, gone, new).map(Node::Inner)
             }
+        };
+        sharing.note(Loan::Node(self));
+        left
+    }
+
+    /// Whether this node and the next can be one that has room to grow.
+    fn has_room_for(&self, next: &Node<T>) -> bool {
+        match (self, next) {
+            (Node::Leaf(a), Node::Leaf(b)) => a.len() + b.len() <= LEAF / 4 * 3,
+            (Node::Inner(a), Node::Inner(b)) => a.len() + b.len() <= FAN / 2,
+            _ => false,
         }
     }
 
-    /// This node and the next as one, where that leaves room to grow.
-    fn join(&self, next: &Node<T>) -> Option<Node<T>> {
-        match (self, next) {
-            (Node::Leaf(a), Node::Leaf(b)) if a.len() + b.len() <= LEAF / 4 * 3 => {
-                Some(Node::Leaf(a.iter().chain(&b[..]).cloned().collect()))
-            }
-            (Node::Inner(a), Node::Inner(b)) if a.len() + b.len() <= FAN / 2 => {
-                Some(Node::Inner(a.iter().chain(&b[..]).cloned().collect()))
-            }
-            _ => None,
-        }
+    /// This node and the next, of the same height, as one.
+    fn join(self, next: Node<T>, sharing: &mut Sharing<T>) -> Node<T> {
+        let joined = match (&self, &next) {
+            (Node::Leaf(a), Node::Leaf(b)) => Node::Leaf(sharing.join(a, b)),
+            (Node::Inner(a), Node::Inner(b)) => Node::Inner(sharing.join(a, b)),
+            _ => unreachable!("neighbours have the same height"),
+        };
+        sharing.note(Loan::Node(self));
+        sharing.note(Loan::Node(next));
+        joined
     }
 
     fn first(&self) -> Order {
         match self {
             Node::Leaf(items) => items[0].order(),
             Node::Inner(children) => children[0].first,
+        }
+    }
+}
+
+/// What a change of a list notes down.
+pub(crate) enum Loan<T> {
+    Node(Node<T>),
+    Item(T),
+}
+
+pub(crate) type Sharing<T> = lend::Sharing<Loan<T>>;
+
+impl<T: Item> Sharing<T> {
+    fn warm<H: Counted>(&self, handles: &[H]) {
+        if !self.is_lent() {
+            warm(handles);
+        }
+    }
+
+    /// What is left of a node with `new` in the place of `gone`.
+    fn replace<H: Clone + Counted>(
+        &self,
+        old: &[H],
+        gone: Range<usize>,
+        new: Option<H>,
+    ) -> Option<Arc<[H]>> {
+        if new.is_none() && gone.len() == old.len() {
+            return None;
+        }
+        self.warm(old);
+        Some(self.splice(old, gone, new.into_iter()))
+    }
+
+    fn join<H: Clone>(&self, a: &[H], b: &[H]) -> Arc<[H]> {
+        let b = b.iter().map(|handle| self.share(handle));
+        self.splice(a, a.len()..a.len(), b)
+    }
+}
+
+impl<T: Item> Loans<Loan<T>> {
+    /// Settles them; the root of the old list is counted.
+    ///
+    /// # Safety
+    ///
+    /// They are of one change to one list, whose root has been
+    /// [counted](List::count_root) or [given away](List::give_root).
+    pub(crate) unsafe fn settle(self) {
+        // A node is noted after those below it.
+        for loan in self.into_notes().rev() {
+            match loan {
+                Loan::Item(item) => drop(item),
+                // SAFETY: the change has shared all that a noted node holds; the node is
+                // counted, since the one above it has been settled.
+                Loan::Node(Node::Leaf(items)) => unsafe { lend::hand_over(items) },
+                // SAFETY: as above.
+                Loan::Node(Node::Inner(children)) => unsafe { lend::hand_over(children) },
+            }
         }
     }
 }
@@ -321,32 +433,16 @@ fn child<T: Item>(node: Node<T>) -> Child<T> {
     }
 }
 
-/// Connecting at the end, which is what connecting mostly is: fills the last leaf up and
-/// leaves a full one alone, so that leaves are full and changes copy little.
-fn append<T: Item>(items: &Arc<[T]>, added: &[T]) -> Vec<Child<T>> {
-    let (here, later) = added.split_at(added.len().min(LEAF - items.len()));
-    let mut nodes = Vec::with_capacity(1 + later.len().div_ceil(LEAF));
-    if here.is_empty() {
-        nodes.push(child(Node::Leaf(Arc::clone(items))));
-    } else {
-        nodes.push(child(Node::Leaf(
-            items.iter().chain(here).cloned().collect(),
-        )));
-    }
-    nodes.extend(later.chunks(LEAF).map(|run| child(Node::Leaf(run.into()))));
-    nodes
-}
-
-fn merge<T: Item>(items: &[T], added: &[T]) -> Vec<T> {
+fn merge<T: Item>(items: Vec<T>, added: &[T]) -> Vec<T> {
     let mut merged = Vec::with_capacity(items.len() + added.len());
-    let mut rest = items;
+    let mut rest = items.into_iter();
     for item in added {
-        let before = rest.partition_point(|held| held.order() < item.order());
-        merged.extend_from_slice(&rest[..before]);
+        let held = rest.as_slice();
+        let before = held.partition_point(|held| held.order() < item.order());
+        merged.extend(rest.by_ref().take(before));
         merged.push(item.clone());
-        rest = &rest[before..];
     }
-    merged.extend_from_slice(rest);
+    merged.extend(rest);
     merged
 }
 
@@ -359,10 +455,6 @@ fn group<P>(parts: Vec<P>, most: usize) -> impl Iterator<Item = Arc<[P]>> {
         let size = size + usize::from(at < larger);
         parts.by_ref().take(size).collect()
     })
-}
-
-fn position<T: Item>(items: &[T], order: Order) -> Result<usize, usize> {
-    items.binary_search_by_key(&order, T::order)
 }
 
 /// The child whose range `order` falls into.
@@ -429,3 +521,6 @@ impl<'l, T> Iterator for Iter<'l, T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,6 +51,13 @@ impl<T> Arc<T> {
         }
     }
 
+    /// Whether this is the only handle; an alias never is. std returns the value.
+    pub(crate) fn get_mut(this: &mut Self) -> Option<()> {
+        // A read-modify-write, as in `Weak::upgrade`.
+        let is_only = this.counted && this.shared.strong.fetch_add(0, Ordering::Acquire) == 1;
+        is_only.then_some(())
+    }
+
     /// A handle that is not counted.
     pub(super) fn alias(this: &Self) -> Self {
         Arc {

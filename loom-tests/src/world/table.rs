@@ -1,20 +1,33 @@
 //! The smallest table, and entries that follow `src/receiver.rs`.
 
 use std::mem::ManuallyDrop;
+use std::slice;
 use std::sync::atomic::{AtomicUsize as PlainCount, Ordering};
 use std::thread::panicking;
 
 use super::WEAKENED;
-use super::publish::{self, Link, Quiet};
+use super::publish::{self, Link, One, Quiet, Table as _};
 use super::sync::{Arc, Ground, Weak};
 use crate::weakened::Weakened;
 
 /// Entries in the order of their numbers.
-pub(crate) struct Table(Vec<Entry>);
+pub(crate) struct Table {
+    entries: Vec<Entry>,
+    /// What the next table takes over once nobody uses this one.
+    lent: Ground,
+}
 
 impl Table {
+    fn of(entries: Vec<Entry>) -> Self {
+        Table {
+            entries,
+            lent: Ground::new(),
+        }
+    }
+
     pub(crate) fn entries(&self) -> &[Entry] {
-        &self.0
+        self.lent.read();
+        &self.entries
     }
 }
 
@@ -22,29 +35,46 @@ impl publish::Table for Table {
     type Entry = Entry;
 
     fn with(&self, added: &[Entry]) -> Self {
-        let mut entries = [&self.0, added].concat();
+        let mut entries = [self.entries(), added].concat();
         entries.sort_by_key(|entry| entry.0.link.number());
-        Table(entries)
+        Table::of(entries)
     }
 
     fn without(&self, removed: &[Entry]) -> Self {
         let numbers: Vec<u64> = removed.iter().map(|entry| entry.0.link.number()).collect();
-        let mut entries = self.0.clone();
+        let mut entries = self.entries().to_vec();
         entries.retain(|entry| !numbers.contains(&entry.0.link.number()));
         assert_eq!(
             entries.len() + removed.len(),
-            self.0.len(),
+            self.entries.len(),
             "a writer removes only what the table holds"
         );
-        Table(entries)
+        Table::of(entries)
+    }
+
+    type Loans = ();
+
+    unsafe fn lend(&self, change: One<&Entry>) -> Option<(Self, ())> {
+        let next = match change {
+            One::In(entry) => self.with(slice::from_ref(entry)),
+            One::Out(entry) => self.without(slice::from_ref(entry)),
+        };
+        Some((next, ())).filter(|(next, ())| !next.is_empty())
+    }
+
+    unsafe fn settle(mut old: Arc<Self>, (): ()) -> Arc<Self> {
+        if Arc::get_mut(&mut old).is_some() || WEAKENED == Weakened::SettledUnasked {
+            old.lent.write();
+        }
+        old
     }
 
     fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 
     fn empty() -> Self {
-        Table(Vec::new())
+        Table::of(Vec::new())
     }
 }
 
