@@ -152,3 +152,25 @@ fn a_setting_that_did_not_exist_has_no_value_afterwards() {
         (Some(&2), None)
     );
 }
+
+/// An async receiver on an executor's thread: the send is refused with a panic, and so is that which
+/// tells of the old value, from a destructor. That must not end the process.
+#[cfg(feature = "tokio")]
+#[test]
+fn a_refused_override_is_a_panic_and_no_abort() {
+    static CELL: RwLock<u32> = RwLock::new(1);
+    let sender = Sender::named("refused");
+    let _receiver = SETTING_CHANGED
+        .options()
+        .sender(sender)
+        .connect_async(|_sender, _changed| Box::pin(async { Ok(()) }))
+        .scoped();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let refused = catch_unwind(|| {
+        runtime.block_on(async { override_setting(sender, "CELL", &CELL, 2).map(drop) })
+    });
+    assert!(refused.is_err());
+    assert_eq!(*CELL.read().unwrap(), 1);
+}

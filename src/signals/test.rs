@@ -13,6 +13,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{PoisonError, RwLock};
 
 use super::Answer;
@@ -217,8 +218,9 @@ impl<T: Any + Clone + Send + Sync> OverriddenSetting<'_, T> {
 
 impl<T: Any + Clone + Send + Sync> Drop for OverriddenSetting<'_, T> {
     fn drop(&mut self) {
-        // There is nobody to tell: `restore` is for who wants to know.
-        let _ = self.end();
+        // There is nobody to tell: `restore` is for who wants to know. And a destructor must not panic,
+        // which a send that is refused does.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.end()));
     }
 }
 

@@ -10,7 +10,6 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySel
 
 use crate::App;
 use crate::model::reset_request::{self, Column, State};
-use crate::post::PostError;
 use crate::secret;
 use crate::web::Failure;
 
@@ -91,22 +90,18 @@ pub(crate) fn connect(app: &App) -> std::io::Result<Queue> {
 /// so that of two who try at once, or after a long stall, only the last changes anything.
 async fn mail(app: &App, owed: MailOwed) -> Result<(), Failure> {
     let tries = owed.tries + 1;
+    let one_time = secret::one_time();
+    // Before the claim, for it may have to wait for its turn longer than a lease is.
+    let hash = secret::hash(one_time.clone()).await?;
     let claim = still_owed(&owed)
         .col_expr(Column::Tries, Expr::value(tries))
-        .col_expr(Column::NextTryAt, Expr::value(later(LEASE)));
+        .col_expr(Column::NextTryAt, Expr::value(later(LEASE)))
+        .col_expr(Column::OneTimeHash, Expr::value(hash))
+        .col_expr(Column::GuessesLeft, Expr::value(GUESSES));
     if !applied(claim, &app.db).await? {
         return Ok(());
     }
     let owed = MailOwed { tries, ..owed };
-
-    let one_time = secret::one_time();
-    let hash = secret::hash(one_time.clone()).await?;
-    let keep = still_owed(&owed)
-        .col_expr(Column::OneTimeHash, Expr::value(hash))
-        .col_expr(Column::GuessesLeft, Expr::value(GUESSES));
-    if !applied(keep, &app.db).await? {
-        return Ok(());
-    }
     let row = reset_request::Entity::find_by_id(owed.request)
         .one(&app.db)
         .await?;
@@ -114,14 +109,14 @@ async fn mail(app: &App, owed: MailOwed) -> Result<(), Failure> {
 
     let sent = match row.user_id {
         Some(_) => app.post.send(&row, &one_time).await,
-        None => Err(PostError::Nobody),
+        // Counts as mailed, or a guess at it would write nothing and be answered sooner.
+        None => Ok(()),
     };
     let settle = still_owed(&owed);
     let settle = match &sent {
         Ok(()) => settle
             .col_expr(Column::State, Expr::value(State::Mailed))
             .col_expr(Column::ExpiresAt, Expr::value(later(GOOD_FOR))),
-        Err(PostError::Nobody) => settle.col_expr(Column::State, Expr::value(State::Void)),
         Err(error) => {
             let pause = pause_after(tries);
             eprintln!(
@@ -159,8 +154,7 @@ pub(crate) fn later(pause: Duration) -> DateTimeUtc {
     ChronoUtc::now() + pause
 }
 
-/// Hands the queue what is owed and due, each second, for ever. What is owed when the program starts
-/// is due at once, for whoever had it in hand is gone.
+/// Hands the queue what is owed and due, each second, for ever.
 pub(crate) async fn sweep(db: SignalConnection, queue: Queue) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     for second in 0_u64.. {
@@ -169,12 +163,7 @@ pub(crate) async fn sweep(db: SignalConnection, queue: Queue) {
             if second % 3600 == 0 {
                 forget(&db).await?;
             }
-            let due_at = if second == 0 {
-                later(LONGEST_PAUSE)
-            } else {
-                ChronoUtc::now()
-            };
-            hand_out(&db, due_at, &queue).await
+            hand_out(&db, &queue).await
         };
         if let Err(error) = swept.await {
             eprintln!("sweep: {error}");
@@ -182,12 +171,21 @@ pub(crate) async fn sweep(db: SignalConnection, queue: Queue) {
     }
 }
 
+/// What is owed when the program starts is due at once, for whoever had it in hand is gone. To be
+/// called before anybody else has it in hand.
+pub(crate) async fn make_due(db: &SignalConnection) -> Result<(), DbErr> {
+    let owed = reset_request::Entity::update_many()
+        .col_expr(Column::NextTryAt, Expr::value(ChronoUtc::now()))
+        .filter(Column::State.eq(State::Owed));
+    owed.exec(db).await.map(drop)
+}
+
 /// As many as the queue has room for. The lease keeps the next sweep from them.
-async fn hand_out(db: &SignalConnection, due_at: DateTimeUtc, queue: &Queue) -> Result<(), DbErr> {
+async fn hand_out(db: &SignalConnection, queue: &Queue) -> Result<(), DbErr> {
     let room = queue.capacity().unwrap_or(1).saturating_sub(queue.depth());
     let due: Vec<(i32, i32)> = reset_request::Entity::find()
         .filter(Column::State.eq(State::Owed))
-        .filter(Column::NextTryAt.lte(due_at))
+        .filter(Column::NextTryAt.lte(ChronoUtc::now()))
         .order_by_asc(Column::NextTryAt)
         .select_only()
         .columns([Column::Id, Column::Tries])

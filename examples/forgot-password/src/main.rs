@@ -49,6 +49,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     receivers::connect(&db);
     let app = App { db, post };
     let queue = mailer::connect(&app)?;
+    mailer::make_due(&app.db).await?;
     let sweep = tokio::spawn(mailer::sweep(app.db.clone(), queue.clone()));
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;

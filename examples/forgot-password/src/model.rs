@@ -71,7 +71,7 @@ pub(crate) mod reset_request {
         Mailed,
         #[sea_orm(string_value = "used")]
         Used,
-        /// There was nobody to mail it to, or another one was used.
+        /// Another one was used.
         #[sea_orm(string_value = "void")]
         Void,
     }

@@ -32,8 +32,6 @@ enum Way {
 /// Why a mail has not left.
 #[derive(Debug)]
 pub(crate) enum PostError {
-    /// The address is nobody's.
-    Nobody,
     Address(lettre::address::AddressError),
     Message(lettre::error::Error),
     Smtp(lettre::transport::smtp::Error),
@@ -110,7 +108,6 @@ impl Post {
 impl fmt::Display for PostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PostError::Nobody => f.write_str("nobody has this address"),
             PostError::Address(error) => write!(f, "not an address: {error}"),
             PostError::Message(error) => write!(f, "the mail cannot be written: {error}"),
             PostError::Smtp(error) => write!(f, "the mail server: {error}"),

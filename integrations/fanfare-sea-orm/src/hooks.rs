@@ -54,17 +54,21 @@ use fanfare::signals::model::{
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ConnectionTrait, DbErr, EntityTrait, IdenStatic, Iterable,
-    TryIntoModel,
+    PrimaryKeyToColumn, TryIntoModel,
 };
 
 use crate::ModelSignals;
 use crate::handover::{self, Written};
 use crate::scope::{self, Operation};
 
+/// The columns that an UPDATE writes: the primary key is in its WHERE, also if it is `Set`.
 fn set_columns<A: ActiveModelTrait>(instance: &A) -> Vec<&'static str> {
-    let columns = <A::Entity as EntityTrait>::Column::iter();
-    let set = columns.filter(|column| matches!(instance.get(*column), ActiveValue::Set(_)));
-    set.map(|column| column.as_str()).collect()
+    let is_written = |column: &<A::Entity as EntityTrait>::Column| {
+        <A::Entity as EntityTrait>::PrimaryKey::from_column(*column).is_none()
+            && matches!(instance.get(*column), ActiveValue::Set(_))
+    };
+    let columns = <A::Entity as EntityTrait>::Column::iter().filter(is_written);
+    columns.map(|column| column.as_str()).collect()
 }
 
 /// Sends [`PRE_SAVE`]; returns the instance as receivers left it.

@@ -224,8 +224,7 @@ impl<'i, J: Through> Links<'i, J> {
             let missing = pks.into_iter().filter(|pk| !linked.contains(pk)).collect();
             self.add_missing(PkSet(missing), db).await?;
         } else {
-            let rows = J::insert_many(self.rows(&pks)?).on_conflict_do_nothing();
-            rows.exec_without_returning(db).await?;
+            self.insert(&pks, db).await?;
         }
         transaction.commit().await
     }
@@ -366,6 +365,38 @@ impl<'i, J: Through> Links<'i, J> {
         Ok(rows)
     }
 
+    /// Inserts the rows for links to `pks`. Those that are there by now are left as they are: added by
+    /// somebody else meanwhile, or the other direction of a symmetrical link.
+    async fn insert<C: ConnectionTrait>(&self, pks: &[Value], db: &C) -> Result<(), DbErr>
+    where
+        J::ActiveModel: Send,
+    {
+        let mut rows = self.rows(pks)?;
+        if is_keyed::<J>() {
+            let rows = J::insert_many(rows).on_conflict_do_nothing();
+            rows.exec_without_returning(db).await?;
+            return Ok(());
+        }
+        if self.symmetrical {
+            let (near, far) = self.columns();
+            let mirrors = J::find()
+                .filter(far.eq(self.pk.0.clone()))
+                .filter(near.is_in(pks.iter().cloned()));
+            let there: HashSet<Value> = mirrors
+                .all(db)
+                .await?
+                .iter()
+                .map(|row| row.get(near))
+                .collect();
+            rows.retain(|row| {
+                let from = row.get(near).into_value();
+                from.is_none_or(|from| from == self.pk.0 || !there.contains(&from))
+            });
+        }
+        J::insert_many(rows).exec_without_returning(db).await?;
+        Ok(())
+    }
+
     /// Those that are linked: of `among`, or all.
     async fn linked<C: ConnectionTrait>(
         &self,
@@ -387,8 +418,7 @@ impl<'i, J: Through> Links<'i, J> {
     {
         self.tell(M2mAction::PreAdd, Some(&mut pks), db).await?;
         if !pks.is_empty() {
-            let rows = J::insert_many(self.rows(&pks.0)?);
-            rows.exec_without_returning(db).await?;
+            self.insert(&pks.0, db).await?;
         }
         self.tell(M2mAction::PostAdd, Some(&mut pks), db).await
     }

@@ -232,3 +232,26 @@ async fn delete_many_sends_one_event_if_asked() {
     })
     .await;
 }
+
+/// What a delete started from nobody tells the hook but who starts it.
+#[tokio::test]
+async fn a_delete_has_the_origin_that_it_was_given() {
+    on_each_database(async |db: SignalConnection| {
+        let log = Log::new();
+        let mut watches = Vec::new();
+        for (name, signal) in [("pre", &PRE_DELETE), ("post", &POST_DELETE)] {
+            let log = log.clone();
+            watches.push(watch::<person::Entity>(signal, move |event| {
+                let is_it = event.origin::<person::Model>() == event.instance();
+                log.push(format!("{name} {is_it}"));
+            }));
+        }
+        let ada = person(1, "Lovelace").insert(&db).await.unwrap();
+        ada.clone().delete(&db.with_origin(ada)).await.unwrap();
+        assert_eq!(log.take(), ["pre true", "post true"]);
+        let eve = person(2, "Byron").insert(&db).await.unwrap();
+        eve.delete(&db).await.unwrap();
+        assert_eq!(log.take(), ["pre false", "post false"]);
+    })
+    .await;
+}

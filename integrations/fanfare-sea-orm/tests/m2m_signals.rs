@@ -8,8 +8,8 @@ use fanfare::signals::model::{M2M_CHANGED, M2mAction, M2mChanged};
 use fanfare::{ScopedConnection, Sender};
 use fanfare_sea_orm::{Links, Pk, PkSet, Scopes, SignalConnection};
 use sea_orm::{
-    ActiveModelTrait, DbErr, EntityTrait, PaginatorTrait, Set, TransactionSession,
-    TransactionTrait, Value,
+    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, Schema, Set,
+    TransactionSession, TransactionTrait, Value,
 };
 
 type Tags<'i> = Links<'i, book_tag::Entity>;
@@ -367,6 +367,142 @@ async fn links_in_a_transaction_wait_with_it() {
             .unwrap();
         transaction.rollback().await.unwrap();
         assert_eq!(linked(&db).await, 0);
+    })
+    .await;
+}
+
+/// A second junction between the same two models.
+mod favourite {
+    #![allow(unreachable_pub, reason = "SeaORM's derives want it")]
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "favourite")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub book_id: i32,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub tag_id: i32,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    fanfare_sea_orm::model_signals!(
+        "library.Favourite",
+        links(BookId: super::book::Entity, TagId: super::tag::Entity)
+    );
+}
+
+/// Django's `default_parts` and `optional_parts`: each relation has its junction as the sender.
+#[tokio::test]
+async fn a_second_relation_to_the_same_model_has_its_own_sender() {
+    on_each_database(async |db: SignalConnection| {
+        let schema = Schema::new(db.get_database_backend());
+        let table = schema.create_table_from_entity(favourite::Entity);
+        db.execute(&table).await.unwrap();
+        let book = book(&db, 1).await;
+        tags(&db, 1..=1).await;
+        let (of_tags, of_favourites) = (Log::new(), Log::new());
+        let _watches = (
+            watch::<book_tag::Entity>(&of_tags),
+            watch::<favourite::Entity>(&of_favourites),
+        );
+        Tags::of(&book).unwrap().add([1], &db).await.unwrap();
+        assert_eq!(of_tags.take(), ["pre_add [1]", "post_add [1]"]);
+        assert!(of_favourites.take().is_empty());
+
+        let favourites = Links::<favourite::Entity>::of(&book).unwrap();
+        favourites.add([1], &db).await.unwrap();
+        assert_eq!(of_favourites.take(), ["pre_add [1]", "post_add [1]"]);
+        favourites.clear(&db).await.unwrap();
+        assert_eq!(of_favourites.take(), ["pre_clear -", "post_clear -"]);
+        assert!(of_tags.take().is_empty());
+        assert_eq!(linked(&db).await, 1);
+    })
+    .await;
+}
+
+/// Django's `set_base`: what a fixture sets is told as raw, with and without a clear.
+#[tokio::test]
+async fn a_raw_set_is_told_as_raw() {
+    on_each_database(async |db: SignalConnection| {
+        let book = book(&db, 1).await;
+        tags(&db, 1..=4).await;
+        let links = Tags::of(&book).unwrap();
+        links.add([1], &db).await.unwrap();
+        let log = Log::new();
+        let seen = log.clone();
+        let watch = M2M_CHANGED.connect(move |_sender, event| {
+            seen.push(format!("{} raw={}", event.action(), event.raw()));
+            Ok(())
+        });
+        let _watch = watch.scoped();
+        links.set([2], &db.raw()).await.unwrap();
+        assert_eq!(
+            log.take(),
+            [
+                "pre_remove raw=true",
+                "post_remove raw=true",
+                "pre_add raw=true",
+                "post_add raw=true"
+            ]
+        );
+        links.set_cleared([3], &db.raw()).await.unwrap();
+        assert_eq!(
+            log.take(),
+            [
+                "pre_clear raw=true",
+                "post_clear raw=true",
+                "pre_add raw=true",
+                "post_add raw=true"
+            ]
+        );
+        links.set([4], &db).await.unwrap();
+        let seen = log.take();
+        assert!(
+            seen.iter().all(|line| line.ends_with("raw=false")),
+            "{seen:?}"
+        );
+    })
+    .await;
+}
+
+/// The other direction is there already: it is neither an error nor a second row.
+#[tokio::test]
+async fn a_symmetrical_add_completes_a_link_of_one_direction() {
+    on_each_database(async |db: SignalConnection| {
+        let ada = person(&db, 1).await;
+        let eve = person(&db, 2).await;
+        Follows::of(&eve).unwrap().add([1], &db).await.unwrap();
+        let friends = Follows::of(&ada).unwrap().symmetrical();
+        friends.add([2], &db).await.unwrap();
+        assert_eq!(follow::Entity::find().count(&db).await.unwrap(), 2);
+    })
+    .await;
+}
+
+/// Each finds the links missing, and all are there in the end. With one connection they take turns.
+#[tokio::test]
+async fn tasks_that_add_the_same_links_at_once_all_succeed() {
+    on_each_database(async |db: SignalConnection| {
+        let book = book(&db, 1).await;
+        tags(&db, 1..=9).await;
+        let hold = M2M_CHANGED.connect_async(|_sender, event| {
+            let is_before = event.action() == M2mAction::PreAdd;
+            Box::pin(async move {
+                if is_before {
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+                Ok(())
+            })
+        });
+        let _hold = hold.scoped();
+        let links = Tags::of(&book).unwrap();
+        let add = || links.add(1..=9, &db);
+        let (first, second, third) = tokio::join!(add(), add(), add());
+        assert_eq!((first, second, third), (Ok(()), Ok(()), Ok(())));
+        assert_eq!(linked(&db).await, 9);
     })
     .await;
 }

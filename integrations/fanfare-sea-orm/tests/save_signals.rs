@@ -387,3 +387,27 @@ async fn an_update_of_nothing_sends_with_no_fields() {
         ]
     );
 }
+
+/// `Set` or not, it is in the WHERE of an update and not among what is written.
+#[tokio::test]
+async fn the_primary_key_is_no_update_field() {
+    on_each_database(async |db: SignalConnection| {
+        let id = ada().insert(&db).await.unwrap().id;
+        let log = Log::new();
+        let _watch = watch(&log);
+        let renamed = person::ActiveModel {
+            id: Set(id),
+            first_name: Set("Augusta".to_owned()),
+            ..Default::default()
+        };
+        renamed.update(&db).await.unwrap();
+        assert_eq!(
+            log.take(),
+            [
+                "pre Augusta created=false raw=false Some([\"first_name\"])",
+                "post Augusta created=false raw=false Some([\"first_name\"])"
+            ]
+        );
+    })
+    .await;
+}

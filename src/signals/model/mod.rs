@@ -69,7 +69,9 @@ pub use save::{ClassPrepared, Delete, PostInit, PostSave, PreInit, PreSave};
 ///
 /// Sent by [`prepare`], once for each model, before receivers that wait for the name are connected,
 /// as in Django. `fanfare-sea-orm` prepares an entity at its first signal, or all at
-/// `prepare_models()`; Django does so when the class is defined.
+/// `prepare_models()`; Django does so when the class is defined. It is sent with
+/// [`send`](Signal::send): an async receiver makes the entity's first operation panic on an executor's
+/// thread.
 ///
 /// Sender: the entity.
 pub static CLASS_PREPARED: Signal<ClassPrepared<'static>> = Signal::new();

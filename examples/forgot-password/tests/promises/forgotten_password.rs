@@ -231,3 +231,34 @@ async fn who_is_not_logged_in_can_log_out() {
     assert_eq!(site.status("logout", json!({})).await, 200);
     site.logged(1, "account: logged out None").await;
 }
+
+/// Django's `update_last_login`: one column, whatever the instance of the log-in holds.
+#[tokio::test]
+async fn a_login_changes_one_column_of_its_user_only() {
+    use sea_orm::{ConnectionTrait, Statement};
+    let site = Site::start(&[]).await;
+    site.register(ADA).await;
+    site.register("eve@example.org").await;
+    let rows = async || {
+        let db = site.database().await;
+        let query = "SELECT id, email, password_hash, password_changes, last_login IS NULL AS never \
+                     FROM \"user\" ORDER BY id";
+        let query = Statement::from_string(db.get_database_backend(), query);
+        let rows = db.query_all_raw(query).await.unwrap();
+        let row = |row: &sea_orm::QueryResult| {
+            (
+                row.try_get::<i32>("", "id").unwrap(),
+                row.try_get::<String>("", "email").unwrap(),
+                row.try_get::<String>("", "password_hash").unwrap(),
+                row.try_get::<i32>("", "password_changes").unwrap(),
+                row.try_get::<bool>("", "never").unwrap(),
+            )
+        };
+        rows.iter().map(row).collect::<Vec<_>>()
+    };
+    let mut before = rows().await;
+    assert!(before.iter().all(|row| row.4));
+    assert_eq!(site.login(OLD).await, 200);
+    before[0].4 = false;
+    assert_eq!(rows().await, before);
+}

@@ -17,11 +17,25 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 /// one.
 pub async fn on_each_database(test: impl AsyncFn(SignalConnection)) {
     let _turn = turn().await;
+    let before = connected();
     test(sqlite().await).await;
     match std::env::var("FANFARE_TEST_POSTGRES") {
         Ok(address) => test(postgres(&address).await).await,
         Err(_) => tell_skipped(),
     }
+    assert_eq!(connected(), before, "the test leaves receivers behind");
+}
+
+/// How many receivers the signals have.
+fn connected() -> [usize; 5] {
+    use fanfare::signals::model::*;
+    [
+        PRE_SAVE.len(),
+        POST_SAVE.len(),
+        PRE_DELETE.len(),
+        POST_DELETE.len(),
+        M2M_CHANGED.len(),
+    ]
 }
 
 /// Once, and past the harness, which swallows what a test that passes prints.
