@@ -9,101 +9,27 @@
     not(miri)
 ))]
 
+mod example;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::LazyLock;
-use std::time::SystemTime;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
-static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-    let test = std::env::current_exe().expect("the path of this test");
-    let profile = test
-        .ancestors()
-        .nth(2)
-        .expect("target/<profile>/deps/<test>");
-    let program = profile
-        .join("examples")
-        .join(format!("log_pipeline{}", std::env::consts::EXE_SUFFIX));
-    // A run of this test alone builds no example, and finds none or an old one.
-    if modified(&program).is_none_or(|built| built < newest_source()) {
-        build(profile);
-    }
-    program
-});
+use example::{Example, Run, Scratch, number, sample};
 
-fn build(profile_directory: &Path) {
-    let parent = profile_directory.parent().expect("the target directory");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", "fanfare", "--all-features"]);
-    cargo.args(["--example", "log_pipeline"]);
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-    // With --target, a directory named after it lies between; cargo tags the outer one.
-    if parent.join("CACHEDIR.TAG").exists() {
-        cargo.arg("--target-dir").arg(parent);
-    } else {
-        let outer = parent.parent().expect("the target directory");
-        let target = parent.file_name().expect("the target's name");
-        cargo.arg("--target-dir").arg(outer);
-        cargo.arg("--target").arg(target);
-    }
-    let profile = profile_directory.file_name().expect("the profile's name");
-    let profile = profile.to_string_lossy();
-    let profile = if profile == "debug" { "dev" } else { &profile };
-    let status = cargo.args(["--profile", profile]).status();
-    let status = status.expect("cargo starts");
-    assert!(status.success(), "building the example failed: {status}");
-}
-
-fn newest_source() -> SystemTime {
-    fn newest(path: &Path) -> Option<SystemTime> {
-        if !path.is_dir() {
-            return modified(path);
-        }
-        fs::read_dir(path)
-            .ok()?
-            .filter_map(|entry| newest(&entry.ok()?.path()))
-            .max()
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    [
-        "examples/log_pipeline",
-        "examples/logwatch",
-        "src",
-        "macros/src",
-    ]
-    .iter()
-    .filter_map(|path| newest(&root.join(path)))
-    .max()
-    .expect("sources")
-}
-
-fn modified(path: &Path) -> Option<SystemTime> {
-    path.metadata().ok()?.modified().ok()
-}
-
-/// A directory of one test's own, which the program takes for that of temporary files. Removed when dropped.
-struct Scratch(PathBuf);
+const EXAMPLE: Example = Example {
+    name: "log_pipeline",
+    features: &["--all-features"],
+    sources: &["log_pipeline", "logwatch"],
+};
 
 impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("log_pipeline-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("the directory is made");
-        Self(path)
-    }
-
-    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, content).expect("the file is written");
-        path
-    }
-
+    /// It takes the directory for that of temporary files.
     fn program(&self) -> Command {
-        let mut command = Command::new(&*PROGRAM);
-        command.env("TMPDIR", &self.0).env("LC_ALL", "C.UTF-8");
-        command.stdin(Stdio::null());
+        let mut command = example::command();
+        command.env("TMPDIR", &self.0).stdin(Stdio::null());
         command
     }
 
@@ -121,18 +47,6 @@ impl Scratch {
         names.sort();
         names
     }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-struct Run {
-    code: Option<i32>,
-    out: String,
-    err: String,
 }
 
 /// A row of the report.
@@ -158,50 +72,7 @@ fn all_of(sent: u64) -> Row {
     }
 }
 
-/// What the report says was read.
-#[derive(Debug, PartialEq, Eq)]
-struct Books {
-    lines: u64,
-    sent: u64,
-    malformed: u64,
-}
-
 impl Run {
-    fn new(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).expect("the output is utf-8");
-        let run = Self {
-            code: output.status.code(),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        };
-        assert!(!run.err.contains("panicked"), "{}", run.err);
-        assert!(
-            !run.out.contains('\x1b') && !run.err.contains('\x1b'),
-            "escape sequences without a terminal"
-        );
-        run
-    }
-
-    fn books(&self) -> Books {
-        let count = |label: &str| {
-            let mut rows = self.out.lines();
-            let row = rows.find_map(|line| line.strip_prefix("  ")?.strip_prefix(label));
-            number(row.unwrap_or_else(|| panic!("no {label:?} in:\n{}{}", self.out, self.err)))
-        };
-        let books = Books {
-            lines: count("lines "),
-            sent: count("sent "),
-            malformed: count("malformed "),
-        };
-        assert_eq!(
-            books.sent + books.malformed,
-            books.lines,
-            "{books:?} in:\n{}",
-            self.out
-        );
-        books
-    }
-
     /// The rows by receiver. Each must add up, for as many events as were sent.
     fn rows(&self) -> BTreeMap<&str, Row> {
         let rows = self.section("Delivery");
@@ -224,7 +95,7 @@ impl Run {
                 (cells[1], row)
             })
             .collect();
-        let sent = self.books().sent;
+        let (_, sent, _) = self.books();
         for (receiver, row) in &rows {
             let sum = row.delivered + row.dropped + row.refused + row.failed + row.left;
             assert_eq!(sum, row.sent, "{receiver} in:\n{}", self.out);
@@ -232,39 +103,12 @@ impl Run {
             let expected = if parallel { sent.div_ceil(512) } else { sent };
             assert_eq!(row.sent, expected, "{receiver} in:\n{}", self.out);
         }
-        assert!(!self.out.contains("DO NOT AGREE"), "{}", self.out);
         rows
     }
 
-    /// The rows below a title.
     fn section(&self, title: &str) -> Vec<&str> {
-        let rows = self.out.lines().skip_while(|line| *line != title).skip(1);
-        rows.take_while(|line| !line.is_empty())
-            .map(str::trim)
-            .collect()
+        self.rows_below(title).map(str::trim).collect()
     }
-
-    /// A message of one line and nothing else.
-    fn refused(&self, code: i32, message: &str) {
-        assert_eq!((self.code, self.out.as_str()), (Some(code), ""));
-        assert!(
-            self.err.starts_with("log_pipeline: ") && self.err.lines().count() == 1,
-            "{}",
-            self.err
-        );
-        assert!(self.err.contains(message), "{message:?} in {}", self.err);
-    }
-}
-
-fn number(text: &str) -> u64 {
-    let digits = text.trim().replace(',', "");
-    digits
-        .parse()
-        .unwrap_or_else(|_| panic!("not a number: {text:?}"))
-}
-
-fn sample() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/dpkg-sample.log")
 }
 
 fn good_lines(count: usize) -> String {
@@ -279,12 +123,7 @@ fn sample_adds_up() {
     let scratch = Scratch::new("sample");
     let run = scratch.run(&[], &sample());
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
-    let expected = Books {
-        lines: 60,
-        sent: 50,
-        malformed: 10,
-    };
-    assert_eq!(run.books(), expected);
+    assert_eq!(run.books(), (60, 50, 10));
     let rows = run.rows();
     for receiver in ["totals", "journal"] {
         assert_eq!(rows[receiver], all_of(50), "{receiver}");
@@ -417,12 +256,7 @@ fn nothing_in_the_log() {
     scratch.run(&[], Path::new("-")).refused(3, "it is empty");
     let bad = scratch.file("bad.log", b"no log\n\xff\xfe\n");
     let run = scratch.run(&[], &bad);
-    let expected = Books {
-        lines: 2,
-        sent: 0,
-        malformed: 2,
-    };
-    assert_eq!((run.code, run.books()), (Some(3), expected));
+    assert_eq!((run.code, run.books()), (Some(3), (2, 0, 2)));
     let malformed = [
         "line 1: bad date \"no\": expected a day as YYYY-MM-DD",
         "line 2: not utf-8 from byte 1 of the line on",

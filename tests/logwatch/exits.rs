@@ -6,92 +6,49 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-/// A message of one line, nothing on standard output, and the code.
-fn refused(run: &Run, code: i32, message: &str) {
-    assert_eq!(
-        (run.code, run.out.as_str()),
-        (Some(code), ""),
-        "{}",
-        run.err
-    );
-    assert!(
-        run.err.starts_with("logwatch: ") && run.err.lines().count() == 1,
-        "{}",
-        run.err
-    );
-    assert!(
-        run.err.contains(message),
-        "{:?} is not in {}",
-        message,
-        run.err
-    );
-}
-
 #[test]
 fn input_that_cannot_be_read() {
     let missing = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-such-log");
-    refused(&on_file(&[], &missing), 1, "no-such-log");
-    refused(
-        &on_file(&["--"], Path::new("--all-days")),
-        1,
-        "cannot open \"--all-days\"",
-    );
-    refused(
-        &on_file(&[], Path::new(env!("CARGO_TARGET_TMPDIR"))),
-        1,
-        if cfg!(unix) { "is a directory" } else { "" },
-    );
-    refused(&on_input(&[], b"\x1f\x8b\x08\x00"), 1, "zcat");
+    on_file(&[], &missing).refused(1, "no-such-log");
+    on_file(&["--"], Path::new("--all-days")).refused(1, "cannot open \"--all-days\"");
+    on_file(&[], Path::new(env!("CARGO_TARGET_TMPDIR")))
+        .refused(1, if cfg!(unix) { "is a directory" } else { "" });
+    on_input(&[], b"\x1f\x8b\x08\x00").refused(1, "zcat");
 }
 
 #[cfg(unix)]
 #[test]
 fn file_without_permission() {
     use std::os::unix::fs::PermissionsExt;
-    let file = Scratch::file("secret.log", GOOD.as_bytes());
-    fs::set_permissions(&file.0, fs::Permissions::from_mode(0o000)).expect("the file is ours");
+    let scratch = Scratch::new("secret");
+    let file = scratch.file("secret.log", GOOD);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).expect("the file is ours");
     // A privileged user reads it all the same.
-    if fs::read(&file.0).is_err() {
-        refused(&on_file(&[], &file.0), 1, "ermission denied");
+    if fs::read(&file).is_err() {
+        on_file(&[], &file).refused(1, "ermission denied");
     }
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn file_that_opens_but_fails_to_be_read() {
-    refused(
-        &on_file(&[], Path::new("/proc/self/mem")),
-        1,
-        "cannot read \"/proc/self/mem\"",
-    );
+    on_file(&[], Path::new("/proc/self/mem")).refused(1, "cannot read \"/proc/self/mem\"");
 }
 
 #[test]
 fn wrong_usage() {
     for option in ["--nonsense", "-x", "--all-malformed=yes"] {
-        refused(
-            &on_file(&[option], &sample()),
-            2,
-            &format!("unknown option {option:?}"),
-        );
+        on_file(&[option], &sample()).refused(2, &format!("unknown option {option:?}"));
     }
-    refused(&on_file(&["other.log"], &sample()), 2, "one file at a time");
-    refused(
-        &on_file(&[], Path::new("")),
-        2,
-        "the name of the file is empty",
-    );
+    on_file(&["other.log"], &sample()).refused(2, "one file at a time");
+    on_file(&[], Path::new("")).refused(2, "the name of the file is empty");
 }
 
 #[test]
 fn nothing_in_the_log() {
-    refused(
-        &on_input(&[], ""),
-        3,
-        "nothing in standard input: it is empty",
-    );
-    let empty = Scratch::file("empty.log", b"");
-    refused(&on_file(&[], &empty.0), 3, "it is empty");
+    on_input(&[], "").refused(3, "nothing in standard input: it is empty");
+    let scratch = Scratch::new("empty");
+    on_file(&[], &scratch.file("empty.log", "")).refused(3, "it is empty");
     let run = on_input(&[], "no log\nat all\n");
     assert_eq!(
         (run.code, run.books()),
@@ -167,6 +124,6 @@ fn output_that_cannot_be_written() {
                 .output()
                 .expect("the program starts"),
         );
-        refused(&run, 4, "cannot write the output: No space left on device");
+        run.refused(4, "cannot write the output: No space left on device");
     }
 }
