@@ -6,32 +6,13 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::pedantic)]
 
+mod pizzeria;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use fanfare::{Event, ReportEntry, Sender, Signal, connect_receivers, receiver};
-
-#[derive(Event)]
-struct PizzaDone<'a> {
-    topping: &'a str,
-}
-
-type Pizzas<R = String> = Signal<PizzaDone<'static>, R>;
-
-const PIZZA: PizzaDone<'static> = PizzaDone { topping: "olives" };
-
-struct PizzaStore;
-
-/// What the report says of one signal.
-fn reported(signal: &str) -> Vec<ReportEntry> {
-    let report = connect_receivers();
-    report
-        .entries()
-        .iter()
-        .filter(|entry| entry.signal == signal)
-        .cloned()
-        .collect()
-}
+use fanfare::{Sender, Signal, connect_receivers, receiver};
+use pizzeria::{PIZZA, PizzaDone, PizzaStore, Pizzas, connected_once, kitchen, reported_once};
 
 static PLAIN: Pizzas = Signal::new();
 
@@ -58,9 +39,7 @@ fn callable_as_it_is() {
 
 #[test]
 fn report_names_signal_receiver_file_and_line() {
-    let [entry] = &reported("PLAIN")[..] else {
-        panic!("one entry for PLAIN")
-    };
+    let entry = reported_once("PLAIN");
     assert_eq!(entry.receiver, concat!(module_path!(), "::plain"));
     assert_eq!(entry.file, file!());
     assert_eq!(entry.line, LINE_OF_PLAIN);
@@ -78,10 +57,7 @@ fn report_names_signal_receiver_file_and_line() {
 
 #[test]
 fn connection_is_located_at_the_attribute() {
-    connect_receivers();
-    let [connection] = &PLAIN.connections()[..] else {
-        panic!("one connection to PLAIN")
-    };
+    let connection = connected_once(&PLAIN);
     assert_eq!(
         (connection.location.file(), connection.location.line()),
         (file!(), LINE_OF_PLAIN)
@@ -129,15 +105,6 @@ fn known_by_its_function() {
     );
 }
 
-mod kitchen {
-    pub(super) mod signals {
-        use super::super::Pizzas;
-
-        pub(crate) static ORDERED: Pizzas<u32> = Pizzas::new();
-        pub(crate) static DELIVERED: Pizzas<u32> = Pizzas::new();
-    }
-}
-
 static REFUNDED: Pizzas<u32> = Signal::new();
 
 #[receiver([kitchen::signals::ORDERED, crate::kitchen::signals::DELIVERED,], dispatch_uid = "ledger")]
@@ -153,9 +120,7 @@ fn several_signals_in_a_list_and_stacked() {
         "crate::kitchen::signals::DELIVERED",
         "REFUNDED",
     ] {
-        let [entry] = &reported(signal)[..] else {
-            panic!("one entry for {signal}")
-        };
+        let entry = reported_once(signal);
         assert!(entry.receiver.ends_with("::write_down"), "{entry:?}");
     }
     for signal in [
@@ -166,9 +131,7 @@ fn several_signals_in_a_list_and_stacked() {
         assert_eq!(*signal.send(Sender::NONE, &PIZZA), [3]);
     }
     assert!(kitchen::signals::DELIVERED.disconnect_uid("ledger"));
-    let [refunded] = &REFUNDED.connections()[..] else {
-        panic!("one connection to REFUNDED")
-    };
+    let refunded = connected_once(&REFUNDED);
     assert_eq!(
         (refunded.priority, refunded.dispatch_uid.as_deref()),
         (7, None)
@@ -297,10 +260,7 @@ fn first_pizza(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> usize {
 
 #[test]
 fn once_and_name() {
-    connect_receivers();
-    let [connection] = &ONCE.connections()[..] else {
-        panic!("one connection to ONCE")
-    };
+    let connection = connected_once(&ONCE);
     assert_eq!((&*connection.name, connection.once), ("the bell", true));
     assert_eq!(*ONCE.send(Sender::NONE, &PIZZA), [0]);
     assert!(ONCE.send(Sender::NONE, &PIZZA).is_empty());
@@ -326,7 +286,7 @@ fn inside_a_function() {
         "local"
     }
 
-    assert_eq!(reported("LOCAL").len(), 1);
+    reported_once("LOCAL");
     assert_eq!(*LOCAL.send(Sender::of::<LocalStore>(), &PIZZA), ["local"]);
     assert_eq!(local(Sender::NONE, &PIZZA), "local");
 }
@@ -346,7 +306,7 @@ declare!(FROM_MACRO, PizzaStore, "declared", declared);
 
 #[test]
 fn arguments_from_a_macro() {
-    assert_eq!(reported("FROM_MACRO").len(), 1);
+    reported_once("FROM_MACRO");
     assert_eq!(
         *FROM_MACRO.send(Sender::of::<PizzaStore>(), &PIZZA),
         ["declared"]
@@ -358,7 +318,6 @@ static ATTRIBUTES: Pizzas<u32> = Signal::new();
 #[deprecated = "send ATTRIBUTES"]
 static OLD: Pizzas<u32> = Signal::new();
 
-#[allow(dead_code)]
 mod inner {
     use super::{ATTRIBUTES, PizzaDone, Sender, receiver};
 
@@ -393,10 +352,8 @@ fn of_the_old_signal(_: Sender<'_>, PizzaDone { topping: _ }: &PizzaDone<'_>) ->
 fn attributes_stay_and_conditions_count() {
     const VALUE: u32 = inner::r#match(Sender::NONE, &PIZZA);
     assert_eq!(VALUE, 1);
-    let [entry] = &reported("ATTRIBUTES")[..] else {
-        panic!("one entry for ATTRIBUTES")
-    };
+    let entry = reported_once("ATTRIBUTES");
     assert_eq!(entry.receiver, concat!(module_path!(), "::inner::match"));
     assert_eq!(*ATTRIBUTES.send(Sender::NONE, &PIZZA), [1]);
-    assert_eq!(reported("OLD").len(), 1);
+    reported_once("OLD");
 }

@@ -6,33 +6,16 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::pedantic)]
 
+mod pizzeria;
+
 use std::future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fanfare::{Event, ReportEntry, Sender, Signal, connect_receivers, receiver};
+use fanfare::{Sender, Signal, connect_receivers, receiver};
+use pizzeria::{
+    PIZZA, PizzaDone, PizzaStore, Pizzas, connected_once, kitchen, reported, reported_once,
+};
 use smol::future::{block_on, yield_now};
-
-#[derive(Event)]
-struct PizzaDone<'a> {
-    topping: &'a str,
-}
-
-type Pizzas<R = String> = Signal<PizzaDone<'static>, R>;
-
-const PIZZA: PizzaDone<'static> = PizzaDone { topping: "olives" };
-
-struct PizzaStore;
-
-/// What the report says of one signal.
-fn reported(signal: &str) -> Vec<ReportEntry> {
-    let report = connect_receivers();
-    report
-        .entries()
-        .iter()
-        .filter(|entry| entry.signal == signal)
-        .cloned()
-        .collect()
-}
 
 static PLAIN: Pizzas = Signal::new();
 
@@ -62,9 +45,7 @@ fn callable_as_it_is() {
 
 #[test]
 fn report_names_signal_receiver_file_and_line() {
-    let [entry] = &reported("PLAIN")[..] else {
-        panic!("one entry for PLAIN")
-    };
+    let entry = reported_once("PLAIN");
     assert_eq!(entry.receiver, concat!(module_path!(), "::plain"));
     assert_eq!((entry.file, entry.line), (file!(), LINE_OF_PLAIN));
     assert!(entry.is_new);
@@ -72,10 +53,7 @@ fn report_names_signal_receiver_file_and_line() {
 
 #[test]
 fn connection_is_named_after_the_function_and_located_at_the_attribute() {
-    connect_receivers();
-    let [connection] = &PLAIN.connections()[..] else {
-        panic!("one connection to PLAIN")
-    };
+    let connection = connected_once(&PLAIN);
     assert_eq!(connection.name, concat!(module_path!(), "::plain"));
     assert_eq!(
         (connection.location.file(), connection.location.line()),
@@ -97,9 +75,7 @@ fn known_by_its_function() {
     let first = connect_receivers();
     assert_eq!(first.entries(), connect_receivers().entries());
     assert!(reported("REPEATED").iter().all(|entry| entry.is_new));
-    let [again] = &reported("crate::REPEATED")[..] else {
-        panic!("one entry for crate::REPEATED")
-    };
+    let again = reported_once("crate::REPEATED");
     assert!(!again.is_new, "two closures of one function are two");
     assert_eq!(REPEATED.len(), 2);
     assert_eq!(*block_on(REPEATED.asend("web", &PIZZA)), [6, 6]);
@@ -123,15 +99,6 @@ fn not_connected_again_after_a_disconnect() {
     assert!(DISCONNECTED.is_empty());
 }
 
-mod kitchen {
-    pub(super) mod signals {
-        use super::super::Pizzas;
-
-        pub(crate) static ORDERED: Pizzas<u32> = Pizzas::new();
-        pub(crate) static DELIVERED: Pizzas<u32> = Pizzas::new();
-    }
-}
-
 static REFUNDED: Pizzas<u32> = Signal::new();
 
 #[receiver([kitchen::signals::ORDERED, crate::kitchen::signals::DELIVERED,], dispatch_uid = "ledger")]
@@ -151,9 +118,7 @@ fn several_signals_in_a_list_and_stacked() {
         assert_eq!(*block_on(signal.asend(Sender::NONE, &PIZZA)), [3]);
     }
     assert!(kitchen::signals::DELIVERED.disconnect_uid("ledger"));
-    let [refunded] = &REFUNDED.connections()[..] else {
-        panic!("one connection to REFUNDED")
-    };
+    let refunded = connected_once(&REFUNDED);
     assert_eq!(
         (refunded.priority, refunded.dispatch_uid.as_deref()),
         (7, None)
@@ -255,10 +220,7 @@ async fn first_pizza(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> usize {
 
 #[test]
 fn once_and_name() {
-    connect_receivers();
-    let [connection] = &ONCE.connections()[..] else {
-        panic!("one connection to ONCE")
-    };
+    let connection = connected_once(&ONCE);
     assert_eq!((&*connection.name, connection.once), ("the bell", true));
     assert_eq!(*block_on(ONCE.asend(Sender::NONE, &PIZZA)), [0]);
     assert!(block_on(ONCE.asend(Sender::NONE, &PIZZA)).is_empty());
@@ -275,7 +237,7 @@ fn inside_a_function() {
         "local"
     }
 
-    assert_eq!(reported("LOCAL").len(), 1);
+    reported_once("LOCAL");
     let sent = block_on(LOCAL.asend(Sender::of::<LocalStore>(), &PIZZA));
     assert_eq!(*sent, ["local"]);
     assert_eq!(block_on(local(Sender::NONE, &PIZZA)), "local");
@@ -286,15 +248,14 @@ static ATTRIBUTES: Pizzas<u32> = Signal::new();
 #[deprecated = "send ATTRIBUTES"]
 static OLD: Pizzas<u32> = Signal::new();
 
-#[allow(dead_code)]
 mod inner {
     use super::{ATTRIBUTES, PizzaDone, Sender, receiver};
 
     // Names that an expansion might have chosen for its own.
     #[allow(non_upper_case_globals)]
-    const sender: u32 = 1;
+    pub(super) const sender: u32 = 1;
     #[allow(non_upper_case_globals)]
-    static event: u32 = 2;
+    pub(super) static event: u32 = 2;
 
     /// Its attributes and its visibility are its own.
     #[must_use]
@@ -326,12 +287,11 @@ async fn of_the_old_signal(_: Sender<'_>, PizzaDone { topping: _ }: &PizzaDone<'
 #[test]
 fn attributes_stay_and_conditions_count() {
     assert_eq!(block_on(inner::r#match(Sender::NONE, &PIZZA)), 1);
-    let [entry] = &reported("ATTRIBUTES")[..] else {
-        panic!("one entry for ATTRIBUTES")
-    };
+    assert_eq!((inner::sender, inner::event), (1, 2));
+    let entry = reported_once("ATTRIBUTES");
     assert_eq!(entry.receiver, concat!(module_path!(), "::inner::match"));
     assert_eq!(*block_on(ATTRIBUTES.asend(Sender::NONE, &PIZZA)), [1]);
-    assert_eq!(reported("OLD").len(), 1);
+    reported_once("OLD");
 }
 
 /// What tokio allows only where a thread may block.

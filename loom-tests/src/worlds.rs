@@ -13,7 +13,10 @@ macro_rules! tests {
 
 /// Over loom, with a cell that keeps every table: what the orderings make visible.
 #[path = "."]
-#[allow(dead_code)]
+#[allow(
+    dead_code,
+    reason = "it tries some of the models, which call some of the file"
+)]
 mod leaky {
     use super::Weakened;
     use crate::loom_sync::leaky_cell as sync;
@@ -39,7 +42,10 @@ mod leaky {
 
 /// Over loom, with a cell that lets tables go: the end of receivers.
 #[path = "."]
-#[allow(dead_code)]
+#[allow(
+    dead_code,
+    reason = "it tries some of the models, which call some of the file"
+)]
 mod reclaiming {
     use super::Weakened;
     use crate::loom_sync::debt_cell as sync;
@@ -60,7 +66,7 @@ mod reclaiming {
 
 /// Over shuttle.
 #[path = "."]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the models do not call everything in the file")]
 mod interleaved {
     use super::Weakened;
     use crate::shuttle_sync as sync;

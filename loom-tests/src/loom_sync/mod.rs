@@ -80,7 +80,6 @@ macro_rules! ticking {
             value: loom::sync::atomic::$name,
         }
 
-        #[allow(dead_code)]
         impl $name {
             pub(crate) fn new(value: $value) -> Self {
                 $name {
