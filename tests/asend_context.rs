@@ -2,16 +2,14 @@
 //! poll, and so is what the runtime knows of the task.
 #![cfg(all(feature = "tokio", feature = "tracing"))]
 
-use std::cell::RefCell;
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+mod listener;
+
+use std::sync::Arc;
 
 use fanfare::{Sender, Signal};
+use listener::Listener;
 use smol::future::yield_now;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Instrument, Metadata, Subscriber, info, info_span};
+use tracing::{Instrument, info, info_span};
 
 type Asked = Signal<(), u32>;
 
@@ -44,15 +42,19 @@ fn telling(receivers: usize) -> Asked {
     signal
 }
 
+fn inside(spans: &str, what: &str) -> String {
+    format!("INFO {} in {spans}: message={what} ", module_path!())
+}
+
 /// One receiver's tale, in any order among the others'.
 fn tale(of: &str) -> Vec<String> {
-    let steps = ["starts", "async", "async"].map(|what| format!("{of}: {what}"));
-    let own = ["steps", "steps"].map(|what| format!("{of}, own: {what}"));
+    let steps = ["starts", "async", "async"].map(|what| inside(of, what));
+    let own = ["steps", "steps"].map(|what| inside(&format!("{of}, own"), what));
     steps.into_iter().chain(own).collect()
 }
 
 fn expected(of: &str, receivers: usize) -> Vec<String> {
-    let mut expected = vec![format!("{of}: sync")];
+    let mut expected = vec![inside(of, "sync")];
     for _ in 0..receivers {
         expected.extend(tale(of));
     }
@@ -61,7 +63,7 @@ fn expected(of: &str, receivers: usize) -> Vec<String> {
 }
 
 fn told(listener: &Listener) -> Vec<String> {
-    let mut told = std::mem::take(&mut *listener.told.lock().unwrap());
+    let mut told = listener.take();
     told.sort();
     told
 }
@@ -85,7 +87,7 @@ fn the_callers_span_is_current_in_receivers() {
             };
             smol::block_on(caller.instrument(info_span!("caller")));
             let mut expected = expected("caller", receivers);
-            expected.insert(0, "caller: after".to_owned());
+            expected.push(inside("caller", "after"));
             expected.sort();
             assert_eq!(told(&listener), expected);
         }
@@ -146,64 +148,4 @@ fn receivers_are_of_the_callers_task() {
         assert!(answers.iter().all(|id| *id == own));
     });
     runtime.block_on(sent).unwrap();
-}
-
-thread_local! {
-    /// The spans that this thread is in, outermost first.
-    static ENTERED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Keeps each event with the names of the spans it happened in.
-#[derive(Clone, Default)]
-struct Listener {
-    names: Arc<Mutex<Vec<&'static str>>>,
-    last: Arc<AtomicU64>,
-    told: Arc<Mutex<Vec<String>>>,
-}
-
-impl Subscriber for Listener {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() != "fanfare"
-    }
-
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        self.names.lock().unwrap().push(span.metadata().name());
-        Id::from_u64(self.last.fetch_add(1, Ordering::Relaxed) + 1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let names = self.names.lock().unwrap();
-        let spans = ENTERED.with_borrow(|entered| {
-            let entered = entered.iter();
-            let entered = entered.map(|id| names[usize::try_from(*id).unwrap() - 1]);
-            entered.collect::<Vec<_>>().join(", ")
-        });
-        let mut text = Text(String::new());
-        event.record(&mut text);
-        self.told
-            .lock()
-            .unwrap()
-            .push(format!("{spans}: {}", text.0));
-    }
-
-    fn enter(&self, span: &Id) {
-        ENTERED.with_borrow_mut(|entered| entered.push(span.into_u64()));
-    }
-
-    fn exit(&self, span: &Id) {
-        let last = ENTERED.with_borrow_mut(Vec::pop);
-        assert_eq!(last, Some(span.into_u64()));
-    }
-}
-
-struct Text(String);
-
-impl Visit for Text {
-    fn record_debug(&mut self, _: &Field, value: &dyn fmt::Debug) {
-        self.0 += &format!("{value:?}");
-    }
 }

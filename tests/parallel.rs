@@ -4,6 +4,8 @@
 #[cfg(any(feature = "async", feature = "queue"))]
 #[path = "parallel/kinds.rs"]
 mod kinds;
+#[cfg(feature = "tracing")]
+mod listener;
 #[path = "parallel/panics.rs"]
 mod panics;
 

@@ -1,5 +1,6 @@
-//! A subscriber of `tracing` that keeps what the crate reports.
+//! A subscriber of `tracing` that keeps what is told, and in which spans.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::mem;
 use std::sync::{Arc, Mutex};
@@ -9,17 +10,39 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
+thread_local! {
+    /// The spans that this thread is in, outermost first.
+    static ENTERED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
 #[derive(Clone, Default)]
 pub(crate) struct Listener {
     pub(crate) told: Arc<Mutex<Vec<String>>>,
+    /// The names of the spans, by their ids less one.
+    pub(crate) spans: Arc<Mutex<Vec<&'static str>>>,
     pub(crate) panics_when_asked: bool,
     pub(crate) panics_when_told: bool,
 }
 
 impl Listener {
-    /// What was told since the last call: level, target and fields of each.
+    /// What was told since the last call: level, target, spans and fields of each.
     pub(crate) fn take(&self) -> Vec<String> {
         mem::take(&mut *self.told.lock().unwrap())
+    }
+
+    /// The spans that this thread is in, as they stand in what is told.
+    fn entered(&self) -> String {
+        let names = self.spans.lock().unwrap();
+        let entered = ENTERED.with_borrow(|ids| {
+            let names = ids
+                .iter()
+                .map(|id| names[usize::try_from(*id).unwrap() - 1]);
+            names.collect::<Vec<_>>().join(", ")
+        });
+        if entered.is_empty() {
+            return entered;
+        }
+        format!(" in {entered}")
     }
 }
 
@@ -39,11 +62,13 @@ impl Subscriber for Listener {
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         assert!(!self.panics_when_asked, "a listener of its own faults");
-        *metadata.level() <= Level::WARN
+        *metadata.level() <= Level::INFO
     }
 
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut spans = self.spans.lock().unwrap();
+        spans.push(span.metadata().name());
+        Id::from_u64(spans.len() as u64)
     }
 
     fn record(&self, _: &Id, _: &Record<'_>) {}
@@ -53,14 +78,20 @@ impl Subscriber for Listener {
     fn event(&self, event: &Event<'_>) {
         assert!(!self.panics_when_told, "a listener of its own faults");
         let metadata = event.metadata();
-        let mut text = Text(format!("{} {}: ", metadata.level(), metadata.target()));
+        let (level, target) = (metadata.level(), metadata.target());
+        let mut text = Text(format!("{level} {target}{}: ", self.entered()));
         event.record(&mut text);
         self.told.lock().unwrap().push(text.0);
     }
 
-    fn enter(&self, _: &Id) {}
+    fn enter(&self, span: &Id) {
+        ENTERED.with_borrow_mut(|entered| entered.push(span.into_u64()));
+    }
 
-    fn exit(&self, _: &Id) {}
+    fn exit(&self, span: &Id) {
+        let last = ENTERED.with_borrow_mut(Vec::pop);
+        assert_eq!(last, Some(span.into_u64()), "the span left is not the last");
+    }
 }
 
 struct Text(String);

@@ -159,38 +159,16 @@ fn a_panic_drops_each_answer_once() {
 #[cfg(feature = "tracing")]
 mod told {
     use super::*;
-    use std::fmt::Debug;
-    use tracing::field::{Field, Visit};
-    use tracing::span::{Attributes, Id, Record};
-    use tracing::{Metadata, Subscriber};
+    use crate::listener;
 
-    /// The names of the receivers whose panics it was told of.
-    #[derive(Clone, Default)]
-    struct Listener(Arc<Mutex<Vec<String>>>);
-
-    impl Visit for Listener {
-        fn record_str(&mut self, field: &Field, value: &str) {
-            if field.name() == "name" {
-                self.0.lock().unwrap().push(value.to_owned());
-            }
-        }
-        fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
-    }
-
-    impl Subscriber for Listener {
-        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-            metadata.target() == "fanfare"
-        }
-        fn new_span(&self, _: &Attributes<'_>) -> Id {
-            Id::from_u64(1)
-        }
-        fn record(&self, _: &Id, _: &Record<'_>) {}
-        fn record_follows_from(&self, _: &Id, _: &Id) {}
-        fn event(&self, event: &tracing::Event<'_>) {
-            event.record(&mut self.clone());
-        }
-        fn enter(&self, _: &Id) {}
-        fn exit(&self, _: &Id) {}
+    /// The names of the receivers whose panics are told while `run` runs.
+    fn told(run: impl FnOnce()) -> Vec<String> {
+        let told = listener::told(run);
+        let name = |text: &String| {
+            let (_, name) = text.split_once(" name=\"").expect("a receiver's panic");
+            name.split_once('"').expect("its name").0.to_owned()
+        };
+        told.iter().map(name).collect()
     }
 
     /// Both have started before either panics, so one of the panics is lost on the caller.
@@ -210,21 +188,18 @@ mod told {
                     panic!("{name}");
                 });
             }
-            let told = Listener::default();
-            let told_robust = Listener::default();
             pool(2).install(|| {
-                tracing::subscriber::with_default(told.clone(), || {
+                let told_plain = told(|| {
                     let send = AssertUnwindSafe(|| signal.send_parallel(Sender::NONE, &()));
                     assert_eq!(panic_of(send), "first");
                 });
-                tracing::subscriber::with_default(told_robust.clone(), || {
-                    signal.send_parallel_robust(Sender::NONE, &());
-                });
+                assert_eq!(told_plain, ["second"]);
+                let told_robust = told(|| drop(signal.send_parallel_robust(Sender::NONE, &())));
+                assert_eq!(told_robust, ["first", "second"]);
             });
             #[cfg(feature = "async")]
             {
-                let told_async = Listener::default();
-                tracing::subscriber::with_default(told_async.clone(), || {
+                let told_async = told(|| {
                     let signal = Signal::<()>::new();
                     let options = signal.options().name("async");
                     options.connect_async(|_, ()| Box::pin(async { panic!("async") }));
@@ -232,10 +207,8 @@ mod told {
                     let outcomes = signal.send_parallel_robust(Sender::NONE, &());
                     assert_eq!(outcomes.failures().count(), 1);
                 });
-                assert_eq!(*told_async.0.lock().unwrap(), ["async"]);
+                assert_eq!(told_async, ["async"]);
             }
-            assert_eq!(*told.0.lock().unwrap(), ["second"]);
-            assert_eq!(*told_robust.0.lock().unwrap(), ["first", "second"]);
         });
     }
 }
