@@ -108,7 +108,7 @@ impl<'s> Deferred<'s> {
         self.start_commit();
         let mut report = CommitReport::default();
         while let Some(record) = self.next_record() {
-            record.deliver_robust(&mut report.failures);
+            report.failures.extend(record.deliver_robust());
             report.sent += 1;
         }
         report

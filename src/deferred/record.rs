@@ -25,8 +25,8 @@ pub(super) trait Record {
     /// Sends it.
     fn deliver(&self);
 
-    /// Sends it, and adds what panics.
-    fn deliver_robust(&self, failures: &mut Vec<Failure>);
+    /// Sends it; returns what panicked.
+    fn deliver_robust(&self) -> Vec<Failure>;
 
     /// Sends it with [`Signal::asend`].
     #[cfg(feature = "async")]
@@ -118,9 +118,8 @@ where
         });
     }
 
-    fn deliver_robust(&self, failures: &mut Vec<Failure>) {
-        let outcomes = self.signal.send_robust(self.sender(), self.event.get());
-        keep_failures(outcomes, failures);
+    fn deliver_robust(&self) -> Vec<Failure> {
+        failures_of(self.signal.send_robust(self.sender(), self.event.get()))
     }
 
     #[cfg(feature = "async")]
@@ -143,9 +142,7 @@ where
     {
         Box::pin(async move {
             let sent = self.signal.asend_robust(self.sender(), self.event.get());
-            let mut failures = Vec::new();
-            keep_failures(sent.await, &mut failures);
-            failures
+            failures_of(sent.await)
         })
     }
 
@@ -186,13 +183,16 @@ where
     }
 }
 
-fn keep_failures<R>(outcomes: RobustResponses<R>, failures: &mut Vec<Failure>) {
+/// What panicked. The answers are dropped one by one.
+fn failures_of<R>(outcomes: RobustResponses<R>) -> Vec<Failure> {
+    let mut failures = Vec::new();
     for outcome in outcomes {
         match outcome {
             Ok(answer) => drop(Contained::new(answer)),
             Err(failure) => failures.push(failure),
         }
     }
+    failures
 }
 
 /// A value of the user's. A panic of its destructor goes no further.
