@@ -96,7 +96,7 @@ impl<'a> Sender<'a> {
     }
 
     /// What this sender is under in a table, or `None` for [`Sender::NONE`].
-    #[inline]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn probe(&self) -> Option<Probe<'a>> {
         match self.0 {
             Repr::None => None,
@@ -129,17 +129,13 @@ pub(crate) enum Probe<'a> {
 }
 
 impl Hash for Probe<'_> {
-    /// One write each, for every further one is a multiplication that waits for the last.
     /// The kinds are told apart by comparing.
     fn hash<H: Hasher>(&self, state: &mut H) {
         match *self {
             Probe::Type(id) => id.hash(state),
             Probe::Name(name) => name.hash(state),
-            Probe::Key([low, high]) => {
-                state.write_u128((u128::from(high) << 64) | u128::from(low));
-            }
-            // Turned over, so that identities and small keys are not equal.
-            Probe::Identity(number) => state.write_u64(!number),
+            Probe::Key(key) => key.hash(state),
+            Probe::Identity(number) => number.hash(state),
         }
     }
 }
@@ -161,6 +157,18 @@ impl SenderKey {
             SenderKey::Name(name) => Probe::Name(name),
             SenderKey::Key(key) => Probe::Key(*key),
             SenderKey::Identity(state) => Probe::Identity(state.number()),
+        }
+    }
+
+    /// Whether `sender` is the one that this was made from.
+    #[inline]
+    pub(crate) fn is(&self, sender: &Sender<'_>) -> bool {
+        match (sender.0, self) {
+            (Repr::Key(key), SenderKey::Key(own)) => *own == key,
+            (Repr::Type(info), SenderKey::Type(own)) => own.id == info.id,
+            (Repr::Identity(state), SenderKey::Identity(own)) => own.number() == state.number(),
+            (Repr::Name(name), SenderKey::Name(own)) => **own == *name,
+            _ => false,
         }
     }
 

@@ -205,11 +205,25 @@ fn count<E: Event, R: 'static, S: Snapshot<E, R>>(
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> usize {
-    let Some(_running) = Outermost::send(hub) else {
-        return count_nested(hub, take, sender, event);
-    };
+    match Outermost::send(hub) {
+        Some(running) => count_outermost(running, hub, take, sender, event),
+        None => count_nested(hub, take, sender, event),
+    }
+}
+
+/// On its own where nothing is optimised, for the frames of nested sends.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn count_outermost<E: Event, R: 'static, S: Snapshot<E, R>>(
+    _running: Outermost,
+    hub: &Hub<Table<E, R>>,
+    take: impl FnOnce() -> S,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> usize {
+    // Before the snapshot, whose locked instruction it need not wait for.
+    let hash = hub.shared().early(sender);
     let snapshot = take();
-    count_in(hub, &snapshot, sender, event)
+    count_in(hub, &snapshot, hash, sender, event)
 }
 
 #[inline(never)]
@@ -221,13 +235,14 @@ fn count_nested<E: Event, R: 'static, S: Snapshot<E, R>>(
 ) -> usize {
     let _running = Running::send(hub);
     let snapshot = take();
-    count_in(hub, &snapshot, sender, event)
+    count_in(hub, &snapshot, None, sender, event)
 }
 
 #[inline(always)]
 fn count_in<E: Event, R: 'static>(
     hub: &Hub<Table<E, R>>,
     snapshot: &Option<Arc<Table<E, R>>>,
+    hash: Option<u64>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> usize {
@@ -237,7 +252,28 @@ fn count_in<E: Event, R: 'static>(
             call_all(run, sender, event);
             run.len()
         }
-        None => count_selected(hub, table, sender, event),
+        None => match hash {
+            Some(hash) => count_by_sender(hub, table, hash, sender, event),
+            None => count_selected(hub, table, None, sender, event),
+        },
+    }
+}
+
+/// The common case of a sender that has receivers of its own, in a small frame.
+#[inline(never)]
+fn count_by_sender<E: Event, R: 'static>(
+    hub: &Hub<Table<E, R>>,
+    table: &Table<E, R>,
+    hash: u64,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> usize {
+    match table.own_plain(hash, sender) {
+        Some(run) => {
+            call_all(run, sender, event);
+            run.len()
+        }
+        None => count_selected(hub, table, Some(hash), sender, event),
     }
 }
 
@@ -245,10 +281,11 @@ fn count_in<E: Event, R: 'static>(
 fn count_selected<E: Event, R: 'static>(
     hub: &Hub<Table<E, R>>,
     table: &Table<E, R>,
+    hash: Option<u64>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> usize {
-    let selection = table.select(sender);
+    let selection = table.select_by(hash, sender);
     if let Some(list) = selection.simple() {
         let _ = list.try_for_each_run(&mut |run: &[Entry<E, R>]| {
             call_all(run, sender, event);

@@ -22,29 +22,18 @@ pub(crate) enum Sharing<L> {
     /// By cloning them.
     Counted,
     /// By copying them. See [`Sharing::lent`].
-    Lent(Loans<L>),
-}
-
-/// What is left to do when a change has lent.
-pub(crate) struct Loans<L> {
-    notes: SmallVec<[L; 12]>,
-    is_owed: bool,
+    Lent(SmallVec<[L; 12]>),
 }
 
 impl<L> Sharing<L> {
-    /// To be turned into [`Loans`] when the change is made, and settled.
-    ///
     /// # Safety
     ///
-    /// Until they are settled, the old version and the new one both stay and are changed by
+    /// Until it is settled, the old version and the new one both stay and are changed by
     /// nobody. Each handle in a node that is [noted](Sharing::note) has been
     /// [shared](Sharing::share) once and is in the new version or noted itself. None that has
     /// been shared is dropped otherwise, and none owns something that it did not count.
     pub(crate) unsafe fn lent() -> Self {
-        Sharing::Lent(Loans {
-            notes: SmallVec::new(),
-            is_owed: true,
-        })
+        Sharing::Lent(SmallVec::new())
     }
 
     /// Another handle to what `handle` is one to.
@@ -90,6 +79,18 @@ impl<L> Sharing<L> {
         unsafe { into.set_len(len + handles.len()) };
     }
 
+    /// A node with the content of `node`, and uncounted handles.
+    pub(crate) fn copy<C: Content>(&self, node: &Arc<C>) -> Arc<C> {
+        assert!(self.is_lent());
+        let mut copy = Arc::new_uninit();
+        let place = Arc::get_mut(&mut copy).expect("nobody else has it yet");
+        // SAFETY: one value is read and one place, which is exclusive, is written. As to the
+        // count of its handles, see `share`.
+        unsafe { ptr::copy_nonoverlapping(&raw const **node, place.as_mut_ptr(), 1) };
+        // SAFETY: it has been written.
+        unsafe { copy.assume_init() }
+    }
+
     /// A node with the handles of `old`, but with `new` in the place of `gone`. Those in `gone`
     /// are left to the caller, to be shared as well.
     pub(crate) fn splice<H: Clone>(
@@ -121,7 +122,7 @@ impl<L> Sharing<L> {
     pub(crate) fn note(&mut self, loan: L) {
         match self {
             Sharing::Counted => drop(loan),
-            Sharing::Lent(loans) => loans.notes.push(loan),
+            Sharing::Lent(notes) => notes.push(loan),
         }
     }
 
@@ -129,30 +130,21 @@ impl<L> Sharing<L> {
         matches!(self, Sharing::Lent(_))
     }
 
-    /// What has been noted, in that order.
-    pub(crate) fn into_loans(self) -> Loans<L> {
-        match self {
-            Sharing::Counted => Loans {
-                notes: SmallVec::new(),
-                is_owed: false,
-            },
-            Sharing::Lent(loans) => loans,
-        }
-    }
-}
-
-impl<L> Loans<L> {
-    /// What has been noted, in that order, to be settled.
-    pub(crate) fn into_notes(mut self) -> impl DoubleEndedIterator<Item = L> {
-        self.is_owed = false;
-        mem::take(&mut self.notes).into_iter()
+    /// What has been noted, in that order, to be settled; nothing is owed then.
+    pub(crate) fn take_notes(&mut self) -> impl DoubleEndedIterator<Item = L> + use<L> {
+        let mut settled = ManuallyDrop::new(mem::replace(self, Sharing::Counted));
+        let notes = match &mut *settled {
+            Sharing::Counted => SmallVec::new(),
+            Sharing::Lent(notes) => mem::take(notes),
+        };
+        notes.into_iter()
     }
 }
 
 /// Two versions that own the same handles must not both be dropped.
-impl<L> Drop for Loans<L> {
+impl<L> Drop for Sharing<L> {
     fn drop(&mut self) {
-        if self.is_owed {
+        if self.is_lent() {
             std::process::abort();
         }
     }

@@ -2,12 +2,14 @@
 //!
 //! * `tree`: one ordered list of receivers, shared between versions.
 //! * `senders`: from a sender to its list, shared between versions.
+//! * `hash`: the hash by which that map finds a sender.
 //! * `lend`: how a change takes over what it shares, without counting it.
 //! * `publish`: one writer at a time, readers that never wait.
 //! * `sync`: the primitives under `publish`; the only place that names `arc_swap`.
 //!
 //! Nothing here calls a receiver.
 
+pub(crate) mod hash;
 mod lend;
 pub(crate) mod publish;
 mod senders;
@@ -22,10 +24,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::event::Event;
 use crate::receiver::Entry;
 use crate::sender::{Probe, Sender, SenderKey};
+use hash::SenderHasher;
 use publish::One;
 use senders::SenderMap;
 use smallvec::SmallVec;
 use tree::{Item, List};
+
+/// Fewer receivers, or senders, than this a change counts: to lend them takes longer.
+const FEW: usize = 16;
+const FEW_SENDERS: usize = 64;
 
 /// One version of a signal's receivers. Never changes.
 pub(crate) struct Table<E: Event, R: 'static> {
@@ -33,7 +40,7 @@ pub(crate) struct Table<E: Event, R: 'static> {
     plain: Option<Arc<[Entry<E, R>]>>,
     any: Receivers<E, R>,
     senders: SenderMap<Arc<OneSender<E, R>>>,
-    hasher: ahash::RandomState,
+    hasher: SenderHasher,
     len: usize,
 }
 
@@ -118,7 +125,11 @@ impl<E: Event, R: 'static> Receivers<E, R> {
 
 impl<E: Event, R: 'static> Table<E, R> {
     fn own(&self, probe: Probe<'_>) -> Option<&Arc<OneSender<E, R>>> {
-        let hash = self.hasher.hash_one(probe);
+        self.own_by(self.hasher.hash(probe), probe)
+    }
+
+    #[inline]
+    fn own_by(&self, hash: u64, probe: Probe<'_>) -> Option<&Arc<OneSender<E, R>>> {
         self.senders.get(hash, |own| own.key.probe() == probe)
     }
 
@@ -129,13 +140,35 @@ impl<E: Event, R: 'static> Table<E, R> {
         self.plain.as_deref()
     }
 
+    /// What a send from `sender` calls, where that is one array of its own that can simply be
+    /// called. `hash` is the [early](SenderHasher::early) one.
+    #[inline]
+    pub(crate) fn own_plain(&self, hash: u64, sender: &Sender<'_>) -> Option<&[Entry<E, R>]> {
+        if !self.any.list.is_empty() {
+            return None;
+        }
+        let own = self.senders.get(hash, |own| own.key.is(sender))?;
+        let receivers = &own.receivers;
+        let run = receivers
+            .list
+            .flat()
+            .filter(|_| receivers.counts.special == 0);
+        Some(run?)
+    }
+
     /// What a send from `sender` calls. A name is noted as one that something sent from.
     #[inline]
     pub(crate) fn select(&self, sender: &Sender<'_>) -> Selection<'_, E, R> {
+        self.select_by(None, sender)
+    }
+
+    /// As `select`, with the [early](SenderHasher::early) hash of `sender`, where there is one.
+    #[inline]
+    pub(crate) fn select_by(&self, hash: Option<u64>, sender: &Sender<'_>) -> Selection<'_, E, R> {
         let own = if self.senders.is_empty() {
             None
         } else {
-            self.select_own(sender)
+            self.select_own(hash, sender)
         };
         Selection {
             any: &self.any,
@@ -144,8 +177,10 @@ impl<E: Event, R: 'static> Table<E, R> {
     }
 
     #[inline]
-    fn select_own(&self, sender: &Sender<'_>) -> Option<&Receivers<E, R>> {
-        let own = self.own(sender.probe()?)?;
+    fn select_own(&self, hash: Option<u64>, sender: &Sender<'_>) -> Option<&Receivers<E, R>> {
+        let probe = sender.probe()?;
+        let hash = hash.unwrap_or_else(|| self.hasher.hash(probe));
+        let own = self.own_by(hash, probe)?;
         if let Some(sent) = &own.sent
             // Relaxed, both: a note that only people read; the load spares other senders
             // the write. Row T1.
@@ -217,7 +252,7 @@ impl<E: Event, R: 'static> Table<E, R> {
         let mut sorted = SmallVec::<[_; 1]>::from(entries);
         if entries.len() > 1 {
             sorted.sort_by_cached_key(|entry| {
-                let hash = entry.sender().map(|key| self.hasher.hash_one(key.probe()));
+                let hash = entry.sender().map(|key| self.hasher.hash(key.probe()));
                 (hash, entry.order())
             });
         }
@@ -228,7 +263,7 @@ impl<E: Event, R: 'static> Table<E, R> {
                 any = Some(change(&self.any, group, &mut sharing.any));
                 continue;
             };
-            let hash = self.hasher.hash_one(key.probe());
+            let hash = self.hasher.hash(key.probe());
             let known = senders.get(hash, |own| own.key == *key);
             let receivers = match known {
                 Some(known) => change(&known.receivers, group, &mut sharing.own),
@@ -267,14 +302,14 @@ impl<E: Event, R: 'static> Table<E, R> {
 
 /// How a change comes by what it shares: with the list for any sender, with the map of
 /// senders, and with the list of one of them.
-struct Sharing<E: Event, R: 'static> {
+pub(crate) struct Sharing<E: Event, R: 'static> {
     any: tree::Sharing<Entry<E, R>>,
     senders: senders::Sharing<Arc<OneSender<E, R>>>,
     own: tree::Sharing<Entry<E, R>>,
 }
 
-impl<E: Event, R: 'static> Sharing<E, R> {
-    fn counted() -> Self {
+impl<E: Event, R: 'static> Default for Sharing<E, R> {
+    fn default() -> Self {
         Sharing {
             any: tree::Sharing::Counted,
             senders: senders::Sharing::Counted,
@@ -283,118 +318,95 @@ impl<E: Event, R: 'static> Sharing<E, R> {
     }
 }
 
-/// What a table owes to the one before.
-pub(crate) enum Loans<E: Event, R: 'static> {
-    /// Receivers for any sender changed.
-    Any(lend::Loans<tree::Loan<Entry<E, R>>>),
-    /// Those of one sender did.
-    Own {
-        senders: lend::Loans<senders::Loan<Arc<OneSender<E, R>>>>,
-        own: lend::Loans<tree::Loan<Entry<E, R>>>,
-    },
-}
-
 impl<E: Event, R: 'static> publish::Table for Table<E, R> {
     type Entry = Entry<E, R>;
 
     fn with(&self, added: &[Entry<E, R>]) -> Self {
         let len = self.len + added.len();
-        self.apply(added, Receivers::with, len, &mut Sharing::counted())
+        self.apply(added, Receivers::with, len, &mut Sharing::default())
     }
 
     fn without(&self, removed: &[Entry<E, R>]) -> Self {
         if removed.len() == self.len {
-            return Table::empty();
+            return Table::empty(&self.hasher);
         }
         let len = self.len - removed.len();
-        self.apply(removed, Receivers::without, len, &mut Sharing::counted())
+        self.apply(removed, Receivers::without, len, &mut Sharing::default())
     }
 
-    type Loans = Loans<E, R>;
+    type Loans = Sharing<E, R>;
 
-    unsafe fn lend(&self, change: One<&Entry<E, R>>) -> Option<(Self, Loans<E, R>)> {
+    unsafe fn lend(&self, change: One<&Entry<E, R>>, loans: &mut Sharing<E, R>) -> Option<Self> {
         if matches!(change, One::Out(_)) && self.len == 1 {
             return None;
         }
         let (One::In(entry) | One::Out(entry)) = change;
-        let mut sharing = Sharing::counted();
         // Of all three: the list and the map share one change of one entry as `lent` asks, and
         // our caller keeps both tables until the loans are settled.
-        if entry.sender().is_none() {
+        if entry.sender().is_some() && self.senders.len() >= FEW_SENDERS {
             // SAFETY: see above.
-            sharing.any = unsafe { tree::Sharing::lent() };
-        } else {
+            loans.senders = unsafe { senders::Sharing::lent() };
             // SAFETY: see above.
-            sharing.senders = unsafe { senders::Sharing::lent() };
+            loans.own = unsafe { tree::Sharing::lent() };
+        } else if entry.sender().is_none() && self.any.list.len() >= FEW {
             // SAFETY: see above.
-            sharing.own = unsafe { tree::Sharing::lent() };
+            loans.any = unsafe { tree::Sharing::lent() };
         }
-        let next = match change {
+        Some(match change {
             One::In(entry) => {
                 let added = slice::from_ref(entry);
-                self.apply(added, Receivers::with, self.len + 1, &mut sharing)
+                self.apply(added, Receivers::with, self.len + 1, loans)
             }
             One::Out(entry) => {
                 let removed = slice::from_ref(entry);
-                self.apply(removed, Receivers::without, self.len - 1, &mut sharing)
+                self.apply(removed, Receivers::without, self.len - 1, loans)
             }
-        };
-        let loans = if sharing.any.is_lent() {
-            Loans::Any(sharing.any.into_loans())
-        } else {
-            Loans::Own {
-                senders: sharing.senders.into_loans(),
-                own: sharing.own.into_loans(),
-            }
-        };
-        Some((next, loans))
+        })
     }
 
-    unsafe fn settle(mut old: Arc<Self>, loans: Loans<E, R>) -> Arc<Self> {
-        let mut alone = Arc::get_mut(&mut old);
-        match loans {
-            Loans::Any(any) => {
-                match &mut alone {
-                    Some(table) => {
-                        table.plain = None;
-                        table.any.list.give_root();
-                    }
-                    None => old.any.list.count_root(),
+    unsafe fn settle(old: &mut Arc<Self>, loans: &mut Sharing<E, R>) {
+        if loans.any.is_lent() {
+            match Arc::get_mut(old) {
+                Some(table) => {
+                    table.plain = None;
+                    table.any.list.give_root();
                 }
-                // SAFETY: of one change to this list, as `lend` makes it.
-                unsafe { any.settle() };
+                None => old.any.list.count_root(),
             }
-            Loans::Own { senders, own } => {
-                match &mut alone {
-                    Some(table) => table.senders.give_root(),
-                    None => old.senders.count_root(),
-                }
-                let mut replaced = None;
-                // SAFETY: of one change to this map, as `lend` makes it.
-                unsafe { senders.settle(|own| replaced = Some(own)) };
-                if let Some(sender) = &mut replaced {
-                    match Arc::get_mut(sender) {
-                        Some(sender) => sender.receivers.list.give_root(),
-                        None => sender.receivers.list.count_root(),
-                    }
-                }
-                // SAFETY: of one change to the list of the sender that was replaced, if any.
-                unsafe { own.settle() };
-            }
+            // SAFETY: of one change to this list, as `lend` makes it.
+            unsafe { loans.any.settle() };
         }
-        old
+        if loans.senders.is_lent() {
+            match Arc::get_mut(old) {
+                Some(table) => table.senders.give_root(),
+                None => old.senders.count_root(),
+            }
+            let mut replaced = None;
+            // SAFETY: of one change to this map, as `lend` makes it.
+            unsafe { loans.senders.settle(|own| replaced = Some(own)) };
+            if let Some(sender) = &mut replaced {
+                match Arc::get_mut(sender) {
+                    Some(sender) => sender.receivers.list.give_root(),
+                    None => sender.receivers.list.count_root(),
+                }
+            }
+            // SAFETY: of one change to the list of the sender that was replaced, if any.
+            unsafe { loans.own.settle() };
+        }
     }
 
     fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    fn empty() -> Self {
+    type Shared = SenderHasher;
+
+    fn empty(hasher: &SenderHasher) -> Self {
         Table {
             plain: None,
             any: Receivers::empty(),
             senders: SenderMap::new(),
-            hasher: ahash::RandomState::new(),
+            hasher: hasher.clone(),
             len: 0,
         }
     }

@@ -29,7 +29,7 @@ pub(crate) trait Table: Sized {
     fn without(&self, removed: &[Self::Entry]) -> Self;
 
     /// What a table owes to the one it was made from by [`lend`](Table::lend).
-    type Loans;
+    type Loans: Default;
 
     /// As `with` or `without`, for one entry, with what both tables share counted only once.
     /// `None` if nothing would be left.
@@ -37,21 +37,23 @@ pub(crate) trait Table: Sized {
     /// # Safety
     ///
     /// Neither table is dropped before the loans are [settled](Table::settle).
-    unsafe fn lend(&self, change: One<&Self::Entry>) -> Option<(Self, Self::Loans)>;
+    unsafe fn lend(&self, change: One<&Self::Entry>, loans: &mut Self::Loans) -> Option<Self>;
 
-    /// Makes the other table independent of `old`, from which it was made; returns `old`. No
-    /// user code runs.
+    /// Makes the other table independent of `old`, from which it was made. No user code runs.
     ///
     /// # Safety
     ///
     /// Nobody can come by another handle to `old` any more.
-    unsafe fn settle(old: Arc<Self>, loans: Self::Loans) -> Arc<Self>;
+    unsafe fn settle(old: &mut Arc<Self>, loans: &mut Self::Loans);
 
     /// Whether nothing is left.
     fn is_empty(&self) -> bool;
 
+    /// What all tables of a hub have in common.
+    type Shared: Default;
+
     /// The table that a first connect starts from.
-    fn empty() -> Self;
+    fn empty(shared: &Self::Shared) -> Self;
 }
 
 /// A change of one entry.
@@ -203,6 +205,8 @@ pub(crate) struct Hub<T: Table> {
     /// The address of the table that is, or is about to be, current; 0 for none. Never
     /// followed: a send to nobody and an emitter look here before they take a snapshot.
     current: AtomicUsize,
+    /// Never changes.
+    shared: T::Shared,
     cell: Cell<T>,
     purged: AtomicU64,
     writer: Mutex<Writer<T>>,
@@ -228,6 +232,7 @@ impl<T: Table> Hub<T> {
     pub(crate) fn new() -> Self {
         Hub {
             current: AtomicUsize::new(NOBODY),
+            shared: T::Shared::default(),
             cell: Cell::empty(),
             purged: AtomicU64::new(0),
             writer: Mutex::new(Writer {
@@ -236,6 +241,12 @@ impl<T: Table> Hub<T> {
                 sweep_at: SWEEP_AT_LEAST,
             }),
         }
+    }
+
+    /// What all its tables have in common.
+    #[inline]
+    pub(crate) fn shared(&self) -> &T::Shared {
+        &self.shared
     }
 
     /// Whether anything is published.
@@ -457,7 +468,8 @@ impl<T: Table> Change<'_, T> {
         if self.removed.is_empty() && self.added.is_empty() {
             return;
         }
-        let (next, loans) = self.next();
+        let mut loans = T::Loans::default();
+        let next = self.next(&mut loans);
         let is_last = next.is_none();
         let current = next
             .as_ref()
@@ -470,11 +482,11 @@ impl<T: Table> Change<'_, T> {
         let old = self.hub.cell.swap(next);
         // The handle of this change: what is left of the old table are those of its readers.
         drop(self.current.take());
-        self.current = match (old, loans) {
-            // SAFETY: out of the cell, and swapped: who has no handle yet does not get one.
-            (Some(old), Some(loans)) => Some(unsafe { T::settle(old, loans) }),
-            (old, _) => old,
-        };
+        self.current = old;
+        if let Some(old) = &mut self.current {
+            // SAFETY: it is out of the cell: who has no handle to it yet does not get one.
+            unsafe { T::settle(old, &mut loans) };
+        }
         if is_last {
             // Release: after the swap, to be seen no earlier than it by `current`. No other
             // writer is between the two, for the lock is held. Row H1.
@@ -491,20 +503,17 @@ impl<T: Table> Change<'_, T> {
     }
 
     /// The table that the change amounts to, or none if nobody is left.
-    fn next(&self) -> (Option<Arc<T>>, Option<T::Loans>) {
+    fn next(&self, loans: &mut T::Loans) -> Option<Arc<T>> {
+        let current = self.current.as_deref();
         let one = match (&self.added[..], &self.removed[..]) {
             ([added], []) => Some(One::In(added)),
             ([], [removed]) => Some(One::Out(removed)),
             _ => None,
         };
-        let current = self.current.as_deref();
         if let (Some(one), Some(current)) = (one, current) {
             // SAFETY: `publish` settles before it lets go of either, and nobody replaces the
             // new one before that, for the lock is held.
-            let lent = unsafe { current.lend(one) };
-            return lent.map_or((None, None), |(next, loans)| {
-                (Some(Arc::new(next)), Some(loans))
-            });
+            return unsafe { current.lend(one, loans) }.map(Arc::new);
         }
         let kept = current
             .filter(|_| !self.removed.is_empty())
@@ -512,10 +521,9 @@ impl<T: Table> Change<'_, T> {
         let next = match kept.as_ref().or(current) {
             _ if self.added.is_empty() => kept,
             Some(base) => Some(base.with(&self.added)),
-            None => Some(T::empty().with(&self.added)),
+            None => Some(T::empty(&self.hub.shared).with(&self.added)),
         };
-        let next = next.filter(|table| !table.is_empty());
-        (next.map(Arc::new), None)
+        next.filter(|table| !table.is_empty()).map(Arc::new)
     }
 }
 

@@ -12,10 +12,12 @@ use std::mem::{self, ManuallyDrop};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::lend::{self, Content, Loans};
+use super::lend::{self, Content};
 
 /// Bits of the hash that a branch consumes. More would make lookups faster and changes dearer.
 const BITS: u32 = 4;
+/// Bits that branches settle at most.
+const DEPTH: u32 = u64::BITS / BITS * BITS;
 /// Slots of a branch.
 const WIDTH: usize = 1 << BITS;
 /// Entries of a leaf.
@@ -31,14 +33,16 @@ pub(crate) type Slot<V> = Option<Arc<Node<V>>>;
 pub(crate) enum Node<V> {
     Branch([Slot<V>; WIDTH]),
     Leaf(Leaf<V>),
-    /// More than `ROOM` entries with one hash.
-    Clash(Vec<V>),
+    /// More than `ROOM` entries with the same `DEPTH` bits.
+    Clash(Vec<(u64, V)>),
 }
 
 pub(crate) struct Leaf<V> {
     /// How many leading bits of the hash are settled by where the leaf is.
     depth: u32,
     len: u16,
+    /// A bit for each place whose entry was moved on, and may be elsewhere.
+    moved: u32,
     hashes: [u64; ROOM],
     values: [Option<V>; ROOM],
 }
@@ -54,6 +58,7 @@ impl<V> Leaf<V> {
         Self {
             depth,
             len: 0,
+            moved: 0,
             hashes: [0; ROOM],
             values: [const { None }; ROOM],
         }
@@ -61,26 +66,26 @@ impl<V> Leaf<V> {
 
     #[inline]
     fn find(&self, hash: u64, eq: impl Fn(&V) -> bool) -> Option<usize> {
-        let (mut at, mut next) = (home(hash), 0);
-        loop {
-            if self.hashes[at] == hash && self.values[at].as_ref().is_some_and(&eq) {
-                return Some(at);
-            }
-            at = next
-                + self.hashes[next..]
-                    .iter()
-                    .position(|&other| other == hash)?;
-            next = at + 1;
+        let is_at =
+            |at: usize| self.hashes[at] == hash && self.values[at].as_ref().is_some_and(&eq);
+        let home = home(hash);
+        if is_at(home) {
+            return Some(home);
         }
+        if self.moved >> home & 1 == 0 {
+            return None;
+        }
+        (0..ROOM).find(|&at| is_at(at))
     }
 
     /// The entry that was at home there moves on.
     fn push(&mut self, hash: u64, value: V) {
-        let home = home(hash);
-        let old = (self.hashes[home], self.values[home].replace(value));
-        self.hashes[home] = hash;
+        let at = home(hash);
+        let old = (self.hashes[at], self.values[at].replace(value));
+        self.hashes[at] = hash;
         self.len += 1;
         if old.1.is_some() {
+            self.moved |= 1 << home(old.0);
             let free = self
                 .values
                 .iter()
@@ -107,8 +112,8 @@ impl<V> Leaf<V> {
     }
 
     fn entries(&mut self) -> impl Iterator<Item = (u64, V)> + use<V> {
-        let values = std::mem::replace(&mut self.values, [const { None }; ROOM]);
-        self.len = 0;
+        let values = mem::replace(&mut self.values, [const { None }; ROOM]);
+        (self.len, self.moved) = (0, 0);
         self.hashes
             .into_iter()
             .zip(values)
@@ -172,7 +177,6 @@ impl<V> SenderMap<V> {
         Self { root: None, len: 0 }
     }
 
-    #[cfg(test)]
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
@@ -191,7 +195,7 @@ impl<V> SenderMap<V> {
         }
         match node {
             Node::Leaf(leaf) => leaf.values[leaf.find(hash, eq)?].as_ref(),
-            Node::Clash(values) => values.iter().find(|value| eq(value)),
+            Node::Clash(entries) => Some(&entries.iter().find(|(_, value)| eq(value))?.1),
             Node::Branch(_) => None,
         }
     }
@@ -274,16 +278,16 @@ pub(crate) enum Loan<V> {
 
 pub(crate) type Sharing<V> = lend::Sharing<Loan<V>>;
 
-impl<V: Clone> Loans<Loan<V>> {
+impl<V: Clone> Sharing<V> {
     /// Settles them, and hands each value that was noted to `each`.
     ///
     /// # Safety
     ///
     /// They are of one change to one map, whose root has been
     /// [counted](SenderMap::count_root) or [given away](SenderMap::give_root).
-    pub(crate) unsafe fn settle(self, mut each: impl FnMut(V)) {
+    pub(crate) unsafe fn settle(&mut self, mut each: impl FnMut(V)) {
         // A node is noted before those below it.
-        for loan in self.into_notes() {
+        for loan in self.take_notes() {
             match loan {
                 // SAFETY: the change has shared all that a noted node holds; the node is
                 // counted, since the one above it has been settled.
@@ -300,7 +304,7 @@ impl<V: Clone> Content for Node<V> {
         match self {
             Node::Branch(slots) => slots.count(),
             Node::Leaf(leaf) => leaf.values.count(),
-            Node::Clash(values) => values.count(),
+            Node::Clash(entries) => entries.count(),
         }
     }
 
@@ -316,12 +320,12 @@ fn own<'s, V: Clone>(slot: &'s mut Slot<V>, sharing: &mut Sharing<V>) -> Option<
     if sharing.is_lent() {
         let old = match &**node {
             // Has memory of its own, which is not counted.
-            Node::Clash(values) => {
-                let copy = Arc::new(Node::Clash(values.clone()));
+            Node::Clash(entries) => {
+                let copy = Arc::new(Node::Clash(entries.clone()));
                 Loan::Slot(Some(mem::replace(node, copy)))
             }
-            content => {
-                let copy = Arc::new(sharing.share(content));
+            _ => {
+                let copy = sharing.copy(node);
                 Loan::Node(mem::replace(node, copy))
             }
         };
@@ -375,9 +379,9 @@ fn insert<V: Clone>(
         if has_room(leaf) {
             return leaf.put(hash, value, eq);
         }
-        if start >= u64::BITS {
-            let values = leaf.entries().map(|(_, value)| value).collect();
-            *node = Node::Clash(values);
+        if start >= DEPTH {
+            let entries = leaf.entries().collect();
+            *node = Node::Clash(entries);
         } else {
             let upper = slot(leaf.split());
             let lower = below.take();
@@ -388,11 +392,11 @@ fn insert<V: Clone>(
     }
     let slots = match node {
         Node::Branch(slots) => slots,
-        Node::Clash(values) => {
-            if let Some(old) = values.iter_mut().find(|old| eq(old)) {
-                return Some(std::mem::replace(old, value));
+        Node::Clash(entries) => {
+            if let Some((_, old)) = entries.iter_mut().find(|(_, old)| eq(old)) {
+                return Some(mem::replace(old, value));
             }
-            values.push(value);
+            entries.push((hash, value));
             return None;
         }
         Node::Leaf(_) => return None,
@@ -425,11 +429,13 @@ fn remove<V: Clone>(
     let slots = match node {
         Node::Branch(slots) => slots,
         Node::Leaf(leaf) => return leaf.take(hash, eq),
-        Node::Clash(values) => {
-            let old = values.swap_remove(values.iter().position(eq)?);
-            if values.len() <= JOIN {
+        Node::Clash(entries) => {
+            let at = entries.iter().position(|(_, value)| eq(value))?;
+            let (_, old) = entries.swap_remove(at);
+            if entries.len() <= JOIN {
                 let mut leaf = Leaf::new(start);
-                values.drain(..).for_each(|value| leaf.push(hash, value));
+                let entries = entries.drain(..);
+                entries.for_each(|(hash, value)| leaf.push(hash, value));
                 *node = Node::Leaf(leaf);
             }
             return Some(old);
@@ -481,7 +487,7 @@ struct Iter<'a, V> {
     /// The leaf before, to pass over the other slots that share it.
     last: Option<&'a Arc<Node<V>>>,
     leaf: std::slice::Iter<'a, Option<V>>,
-    clash: std::slice::Iter<'a, V>,
+    clash: std::slice::Iter<'a, (u64, V)>,
 }
 
 impl<'a, V> Iterator for Iter<'a, V> {
@@ -494,7 +500,7 @@ impl<'a, V> Iterator for Iter<'a, V> {
                 .by_ref()
                 .flatten()
                 .next()
-                .or_else(|| self.clash.next())
+                .or_else(|| Some(&self.clash.next()?.1))
             {
                 return Some(value);
             }
@@ -513,7 +519,7 @@ impl<'a, V> Iterator for Iter<'a, V> {
             match &**node {
                 Node::Branch(slots) => self.levels.push(slots.iter()),
                 Node::Leaf(leaf) => self.leaf = leaf.values.iter(),
-                Node::Clash(values) => self.clash = values.iter(),
+                Node::Clash(entries) => self.clash = entries.iter(),
             }
         }
     }

@@ -8,7 +8,7 @@ use std::mem;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use super::lend::{self, Loans};
+use super::lend;
 
 /// Items in a leaf at most. A walk pays a jump per leaf, a change copies one leaf.
 const LEAF: usize = 64;
@@ -404,16 +404,16 @@ impl<T: Item> Sharing<T> {
     }
 }
 
-impl<T: Item> Loans<Loan<T>> {
+impl<T: Item> Sharing<T> {
     /// Settles them; the root of the old list is counted.
     ///
     /// # Safety
     ///
     /// They are of one change to one list, whose root has been
     /// [counted](List::count_root) or [given away](List::give_root).
-    pub(crate) unsafe fn settle(self) {
+    pub(crate) unsafe fn settle(&mut self) {
         // A node is noted after those below it.
-        for loan in self.into_notes().rev() {
+        for loan in self.take_notes().rev() {
             match loan {
                 Loan::Item(item) => drop(item),
                 // SAFETY: the change has shared all that a noted node holds; the node is

@@ -54,26 +54,27 @@ impl publish::Table for Table {
 
     type Loans = ();
 
-    unsafe fn lend(&self, change: One<&Entry>) -> Option<(Self, ())> {
+    unsafe fn lend(&self, change: One<&Entry>, (): &mut ()) -> Option<Self> {
         let next = match change {
             One::In(entry) => self.with(slice::from_ref(entry)),
             One::Out(entry) => self.without(slice::from_ref(entry)),
         };
-        Some((next, ())).filter(|(next, ())| !next.is_empty())
+        Some(next).filter(|next| !next.is_empty())
     }
 
-    unsafe fn settle(mut old: Arc<Self>, (): ()) -> Arc<Self> {
-        if Arc::get_mut(&mut old).is_some() || WEAKENED == Weakened::SettledUnasked {
+    unsafe fn settle(old: &mut Arc<Self>, (): &mut ()) {
+        if Arc::get_mut(old).is_some() || WEAKENED == Weakened::SettledUnasked {
             old.lent.write();
         }
-        old
     }
 
     fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    fn empty() -> Self {
+    type Shared = ();
+
+    fn empty((): &()) -> Self {
         Table::of(Vec::new())
     }
 }

@@ -39,7 +39,7 @@ fn change(map: &mut SenderMap<Pair>, how: How, change: Change<'_>) -> Option<Pai
     }
     let mut taken = None;
     // SAFETY: of one change of `map`, whose root was given away or counted.
-    unsafe { sharing.into_loans().settle(|value| taken = Some(value)) };
+    unsafe { sharing.settle(|value| taken = Some(value)) };
     *map = next;
     taken
 }
@@ -56,7 +56,8 @@ fn take(map: &mut SenderMap<Pair>, how: How, hash: u64, key: u64) -> Option<Pair
     })
 }
 
-/// How the hash is spoilt: whole, all equal, equal in the upper 62 bits, in the lower 56, or two bits in the middle.
+/// How the hash is spoilt: whole, all equal, equal in the upper 62 bits, in the lower 56, in all but four near the end,
+/// or in all but two in the middle.
 fn hash(random: &RandomState, kind: u8, key: u64) -> u64 {
     let whole = random.hash_one(key);
     match kind {
@@ -64,6 +65,7 @@ fn hash(random: &RandomState, kind: u8, key: u64) -> u64 {
         1 => 7,
         2 => whole & 3,
         3 => whole << 56,
+        4 => whole & (15 << 2),
         _ => whole & (3 << 33),
     }
 }
@@ -73,9 +75,9 @@ fn hash(random: &RandomState, kind: u8, key: u64) -> u64 {
 fn check<V>(slot: &Slot<V>, start: u32, prefix: u64) -> usize {
     let slots = match slot.as_deref().expect("every slot is taken") {
         Node::Branch(slots) => slots,
-        Node::Clash(values) => {
-            assert!(start >= 64 && values.len() > JOIN);
-            return values.len();
+        Node::Clash(entries) => {
+            assert!(start >= DEPTH && entries.len() > JOIN);
+            return entries.len();
         }
         Node::Leaf(leaf) => {
             let depth = leaf.depth;
@@ -236,7 +238,7 @@ fn a_change_that_lends_counts_nothing() {
     sharing.note(Loan::Value(old.expect("it was put in")));
     map.give_root();
     // SAFETY: as in `change`.
-    unsafe { sharing.into_loans().settle(drop) };
+    unsafe { sharing.settle(drop) };
     assert!(next.iter().all(|pair| Arc::strong_count(&pair.1) == 1));
     sound(&next);
 }

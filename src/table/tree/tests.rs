@@ -51,7 +51,7 @@ fn change(list: &mut List<Held>, how: How, change: Change<'_>) -> Option<List<He
         _ => list.give_root(),
     }
     // SAFETY: of one change of `list`, whose root was given away or counted.
-    unsafe { sharing.into_loans().settle() };
+    unsafe { sharing.settle() };
     let before = mem::replace(list, next);
     matches!(how, How::Kept).then_some(before)
 }
@@ -127,7 +127,7 @@ fn a_change_that_lends_counts_nothing() {
     assert!(items.iter().all(|item| item.count() == 2));
     list.give_root();
     // SAFETY: as in `change`.
-    unsafe { sharing.into_loans().settle() };
+    unsafe { sharing.settle() };
     let counted_twice = items.iter().filter(|item| item.count() == 2);
     assert_eq!(counted_twice.count(), 4_999);
     drop(next);
@@ -143,5 +143,5 @@ fn what_is_not_there_is_not_taken_out() {
     let mut sharing = unsafe { Sharing::lent() };
     assert!(list.without(&items[0], &mut sharing).is_none());
     // SAFETY: there are none.
-    unsafe { sharing.into_loans().settle() };
+    unsafe { sharing.settle() };
 }

@@ -1,0 +1,135 @@
+//! The hash of a sender.
+
+use std::hash::{Hash, Hasher};
+
+use crate::sender::{Probe, Sender};
+
+/// Hashes the senders of one signal, so that nobody outside can choose senders that meet.
+///
+/// Keys, identities and types are multiplied once, with seeds: the upper bits, which lead
+/// through the map, are then spread evenly. That is done before a send takes its snapshot,
+/// whose locked instruction lets no load pass but hides a multiplication. Names go through
+/// `ahash`.
+#[derive(Clone)]
+pub(crate) struct SenderHasher {
+    seeds: [u64; 2],
+    names: ahash::RandomState,
+}
+
+impl Default for SenderHasher {
+    fn default() -> Self {
+        let names = ahash::RandomState::new();
+        // Odd, so that a product keeps all that its other factor has.
+        let seed = |which: u64| names.hash_one(which) | 1;
+        SenderHasher {
+            seeds: [seed(0), seed(1)],
+            names,
+        }
+    }
+}
+
+impl SenderHasher {
+    /// The hash, where it is nothing but a multiplication.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub(crate) fn early(&self, sender: &Sender<'_>) -> Option<u64> {
+        self.multiplied(sender.probe()?)
+    }
+
+    #[inline]
+    pub(crate) fn hash(&self, probe: Probe<'_>) -> u64 {
+        match probe {
+            Probe::Name(name) => self.names.hash_one(name),
+            other => self.multiplied(other).unwrap_or_default(),
+        }
+    }
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn multiplied(&self, probe: Probe<'_>) -> Option<u64> {
+        let [low, high] = match probe {
+            Probe::Name(_) => return None,
+            Probe::Key(key) => key,
+            // Turned over, so that identities and small keys are not equal.
+            Probe::Identity(number) => [!number, 0],
+            Probe::Type(id) => {
+                let mut own = Own(0);
+                id.hash(&mut own);
+                [own.0, 0]
+            }
+        };
+        let product = u128::from(low ^ self.seeds[0]) * u128::from(high ^ self.seeds[1]);
+        Some(product as u64 ^ (product >> 64) as u64)
+    }
+}
+
+/// The bits that a `TypeId`, which is a hash itself, gives away.
+struct Own(u64);
+
+impl Hasher for Own {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, bits: u64) {
+        self.0 ^= bits;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of `senders` share the upper 20 bits of their hash with the one that most do.
+    fn most_together(senders: impl Iterator<Item = Sender<'static>>) -> u32 {
+        let hasher = SenderHasher::default();
+        let mut places = vec![0_u32; 1 << 20];
+        for sender in senders {
+            let hash = hasher.hash(sender.probe().expect("a sender"));
+            places[(hash >> 44) as usize] += 1;
+        }
+        places.into_iter().max().expect("some places")
+    }
+
+    #[test]
+    fn senders_that_look_alike_are_spread() {
+        let keys: [(&str, fn(u128) -> u128); 8] = [
+            ("one after another", |n| n),
+            ("even", |n| n * 2),
+            ("pages", |n| n << 12),
+            ("upper half of the low word", |n| n << 32),
+            ("top of the low word", |n| n << 44),
+            ("high word", |n| n << 64),
+            ("top of the high word", |n| n << 108),
+            ("both words", |n| n << 64 | n),
+        ];
+        // Half a million at random: seven or eight together.
+        for (what, key) in keys {
+            let most = most_together((0..1 << 19).map(|n| Sender::key(key(n))));
+            assert!(most <= 16, "{what}: {most} together");
+        }
+    }
+
+    #[test]
+    fn seeds_differ_from_signal_to_signal() {
+        let key = Sender::key(1).probe().expect("a sender");
+        let hashes: Vec<_> = (0..8).map(|_| SenderHasher::default().hash(key)).collect();
+        assert!(hashes.iter().any(|hash| *hash != hashes[0]));
+    }
+
+    #[test]
+    fn what_is_early_is_the_hash() {
+        let hasher = SenderHasher::default();
+        let identity = crate::Identity::new();
+        for sender in [Sender::key(7), Sender::of::<u8>(), identity.sender()] {
+            let hash = sender.probe().map(|probe| hasher.hash(probe));
+            assert_eq!(hasher.early(&sender), hash);
+        }
+        assert_eq!(hasher.early(&Sender::named("7")), None);
+        assert_eq!(hasher.early(&Sender::NONE), None);
+    }
+}
