@@ -1,6 +1,8 @@
-//! Writes copies of `src/table/publish.rs` and of `src/queue/line.rs` in each of which one step
-//! is weakened. A model that passes over such a copy as well has not checked that step.
+//! Writes copies of `src/table/publish.rs`, of `src/queue/line.rs` and of the asymmetric cell in
+//! each of which one step is weakened. A model that passes over such a copy as well has not checked that step.
 
+#[path = "src/asymmetric/weaker.rs"]
+mod asymmetric;
 #[path = "src/queue/weaker.rs"]
 mod line;
 
@@ -202,9 +204,17 @@ const WEAKENED: &[Weakened] = &[
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/asymmetric/weaker.rs");
     println!("cargo::rerun-if-changed=src/queue/weaker.rs");
     write("../src/table/publish.rs", "", WEAKENED);
     write("../src/queue/line.rs", "line_", line::WEAKENED);
+    let asymmetric = "../src/table/asymmetric";
+    write(&format!("{asymmetric}/cell.rs"), "cell_", asymmetric::CELL);
+    write(
+        &format!("{asymmetric}/nodes.rs"),
+        "nodes_",
+        asymmetric::NODES,
+    );
 }
 
 fn write(shipped: &str, prefix: &str, weakened: &[Weakened]) {

@@ -82,6 +82,13 @@ pub(crate) fn loom_large(model: Model) {
     loom_by(builder, "loom with fewer preemptions", model);
 }
 
+/// As [`loom`], for what takes more.
+pub(crate) fn loom_deep(model: Model) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.max(Some(PREEMPTIONS + 1));
+    loom_by(builder, "loom with more preemptions", model);
+}
+
 /// Runs the model over loom, without a bound.
 pub(crate) fn loom_unbounded(model: Model) {
     let mut builder = loom::model::Builder::new();

@@ -4,6 +4,7 @@
 // Each world compiles the same files over its own primitives.
 #![allow(clippy::duplicate_mod)]
 
+mod asymmetric;
 mod cancel;
 mod harness;
 mod loom_sync;

@@ -64,6 +64,26 @@ mod reclaiming {
     }
 }
 
+/// Over loom, with the shipped cell of the feature `asymmetric`.
+#[path = "."]
+#[allow(dead_code)]
+mod asymmetric {
+    use super::Weakened;
+    use crate::loom_sync::asymmetric_cell as sync;
+
+    #[path = "../../src/table/publish.rs"]
+    mod publish;
+    #[path = "world/mod.rs"]
+    mod world;
+
+    const WEAKENED: Weakened = Weakened::Nothing;
+
+    tests! { loom_large:
+        connect_vs_send disconnect_vs_send last_disconnect_vs_connect wait_vs_send
+        impatient_wait_vs_send not_connected_then_send
+    }
+}
+
 /// Over shuttle.
 #[path = "."]
 #[allow(dead_code, reason = "the models do not call everything in the file")]

@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn senders_that_look_alike_are_spread() {
-        let keys: [(&str, fn(u128) -> u128); 8] = [
+        type Key = fn(u128) -> u128;
+        let keys: [(&str, Key); 8] = [
             ("one after another", |n| n),
             ("even", |n| n * 2),
             ("pages", |n| n << 12),

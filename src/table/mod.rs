@@ -5,10 +5,13 @@
 //! * `hash`: the hash by which that map finds a sender.
 //! * `lend`: how a change takes over what it shares, without counting it.
 //! * `publish`: one writer at a time, readers that never wait.
+//! * `asymmetric`: a cell in place of `arc_swap`'s (feature `asymmetric`).
 //! * `sync`: the primitives under `publish`; the only place that names `arc_swap`.
 //!
 //! Nothing here calls a receiver.
 
+#[cfg(feature = "asymmetric")]
+mod asymmetric;
 pub(crate) mod hash;
 mod lend;
 pub(crate) mod publish;

@@ -9,8 +9,6 @@ pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::sync::{PoisonError, TryLockError};
 use std::time::Instant;
 
-use arc_swap::ArcSwapOption;
-
 pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, ahash::RandomState>;
 
 /// Takes the lock, also one that a panic left: what it guards is changed only by steps
@@ -46,30 +44,41 @@ pub(crate) fn wait<'a, T>(
     }
 }
 
-/// Holds the current snapshot, or none.
-pub(crate) struct Cell<T>(ArcSwapOption<T>);
+#[cfg(feature = "asymmetric")]
+pub(crate) use super::asymmetric::{Cell, Guard};
+#[cfg(not(feature = "asymmetric"))]
+pub(crate) use by_arc_swap::{Cell, Guard};
 
-/// A snapshot as one send holds it.
-pub(crate) type Guard<T> = arc_swap::Guard<Option<Arc<T>>>;
+#[cfg(not(feature = "asymmetric"))]
+mod by_arc_swap {
+    use super::Arc;
+    use arc_swap::ArcSwapOption;
 
-impl<T> Cell<T> {
-    pub(crate) const fn empty() -> Self {
-        Cell(ArcSwapOption::const_empty())
-    }
+    /// Holds the current snapshot, or none.
+    pub(crate) struct Cell<T>(ArcSwapOption<T>);
 
-    /// The current snapshot. Acquires what the `swap` that stored it had done.
-    #[inline]
-    pub(crate) fn load(&self) -> Guard<T> {
-        self.0.load()
-    }
+    /// A snapshot as one send holds it.
+    pub(crate) type Guard<T> = arc_swap::Guard<Option<Arc<T>>>;
 
-    /// The current snapshot, owned.
-    pub(crate) fn load_full(&self) -> Option<Arc<T>> {
-        self.0.load_full()
-    }
+    impl<T> Cell<T> {
+        pub(crate) const fn empty() -> Self {
+            Cell(ArcSwapOption::const_empty())
+        }
 
-    /// Publishes `next` and hands back what it replaces. Releases what was done before.
-    pub(crate) fn swap(&self, next: Option<Arc<T>>) -> Option<Arc<T>> {
-        self.0.swap(next)
+        /// The current snapshot. Acquires what the `swap` that stored it had done.
+        #[inline]
+        pub(crate) fn load(&self) -> Guard<T> {
+            self.0.load()
+        }
+
+        /// The current snapshot, owned.
+        pub(crate) fn load_full(&self) -> Option<Arc<T>> {
+            self.0.load_full()
+        }
+
+        /// Publishes `next` and hands back what it replaces. Releases what was done before.
+        pub(crate) fn swap(&self, next: Option<Arc<T>>) -> Option<Arc<T>> {
+            self.0.swap(next)
+        }
     }
 }

@@ -45,6 +45,32 @@ impl<T> Arc<T> {
         std::sync::Arc::as_ptr(&this.shared).cast()
     }
 
+    /// The handle as a pointer. Its memory is never freed from here on, so that a model that
+    /// fails finds what it must not use.
+    pub(crate) fn into_raw(this: Self) -> *const T {
+        let this = ManuallyDrop::new(this);
+        std::sync::Arc::into_raw(std::sync::Arc::clone(&this.shared)).cast()
+    }
+
+    /// # Safety
+    ///
+    /// `handle` is of `into_raw`.
+    pub(crate) unsafe fn from_raw(handle: *const T) -> Self {
+        let shared: *const Shared<T> = handle.cast();
+        // SAFETY: it is of `into_raw`, which has left a count.
+        unsafe { std::sync::Arc::increment_strong_count(shared) };
+        Arc {
+            // SAFETY: the count is from the line above.
+            shared: unsafe { std::sync::Arc::from_raw(shared) },
+            counted: true,
+        }
+    }
+
+    pub(crate) fn strong_count(this: &Self) -> usize {
+        // Not a load, which might be stale. Acquire, as in std's `get_mut`.
+        this.shared.strong.fetch_add(0, Ordering::Acquire)
+    }
+
     pub(crate) fn downgrade(this: &Self) -> Weak<T> {
         Weak {
             shared: std::sync::Arc::clone(&this.shared),

@@ -57,6 +57,12 @@ pub(crate) mod debt_without_fences {
     pub(crate) type Guard<T> = debt::Guard<T, debt::Unfenced>;
 }
 
+/// Over the shipped cell of the feature `asymmetric`.
+pub(crate) mod asymmetric_cell {
+    pub(crate) use super::*;
+    pub(crate) use crate::asymmetric::shipped::cell::{Cell, Guard};
+}
+
 /// Deterministic, as everything in a model must be.
 pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 

@@ -1,0 +1,314 @@
+//! What readers and writers do with a slot.
+//!
+//! A reader says in a slot of its own that it is about to load from this cell, loads, says
+//! what it got, and takes the slot back when it has done. It never tries again. A writer
+//! replaces the table and then looks through all slots. It waits out who is about to load;
+//! to who holds the old table it owes a count, which that reader drops as it leaves.
+//!
+//! Twice one side stores and then looks at what the other has stored, and one of the two must
+//! see the other:
+//!
+//! * the reader says what it is about to do, then loads; the writer swaps, then looks;
+//! * the reader takes its slot back, then looks whether a count is owed; the writer notes that
+//!   one is, then looks whether the slot still holds the table, and if not takes it back.
+//!
+//! That takes a barrier between store and look on both sides: `heavy` for the writer, and for
+//! the reader `light`, which costs nothing where `heavy` acts on every thread.
+
+use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop};
+use std::ops::Deref;
+use std::ptr;
+
+use super::nodes::{self, NODES, Place, Slot};
+use super::sync::{Arc, AtomicPtr, Ordering, full, heavy, is_asymmetric, light, lock, pause};
+
+/// In `Slot::held`, beside the address of a cell: a load from it is under way.
+const ABOUT: usize = 1;
+
+/// Holds the current snapshot, or none.
+pub(crate) struct Cell<T> {
+    /// Made by `Arc::into_raw`, with its count; null for none.
+    current: AtomicPtr<T>,
+    owns: PhantomData<Option<Arc<T>>>,
+}
+
+impl<T> Cell<T> {
+    pub(crate) fn empty() -> Self {
+        Cell {
+            current: AtomicPtr::new(ptr::null_mut()),
+            owns: PhantomData,
+        }
+    }
+
+    /// The current snapshot. Acquires what the `swap` that stored it had done.
+    #[inline(always)]
+    pub(crate) fn load(&self) -> Guard<T> {
+        match nodes::first() {
+            Some(slot) => self.enter(slot, Keeper::fast(slot), light),
+            None => self.load_elsewhere(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn load_elsewhere(&self) -> Guard<T> {
+        match nodes::any() {
+            Place::Fast(slot) => self.enter(slot, Keeper::fast(slot), light),
+            Place::Fenced(slot) => self.enter(slot, Keeper::fenced(slot), full),
+            Place::Brief(slot, lent) => {
+                let counted = Option::clone(&self.enter(slot, Keeper::fenced(slot), full));
+                drop(lent);
+                Guard {
+                    table: ManuallyDrop::new(counted),
+                    keeper: COUNTED,
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn enter(&self, slot: &Slot, keeper: Keeper, barrier: impl Fn()) -> Guard<T> {
+        // Release, here and below, for a writer that looks and sees this in place of the 0
+        // from before: what this thread did with that table has been done. Row R3.
+        slot.held.store(self.about(), Ordering::Release);
+        // If our store is first, the writer's look sees it, or what we store next. If its
+        // swap is first, we load the new table. Row R1.
+        barrier();
+        // Acquire: what the writer had done to the table before its swap. Row H3.
+        let table = self.current.load(Ordering::Acquire);
+        // To the writer that waits: go on. Row R2.
+        slot.held.store(table.addr(), Ordering::Release);
+        if table.is_null() {
+            return nothing();
+        }
+        // SAFETY: it came from `into_raw`. The slot keeps it, and only who has a count for it
+        // drops it.
+        let table = unsafe { Arc::from_raw(table) };
+        Guard {
+            table: ManuallyDrop::new(Some(table)),
+            keeper,
+        }
+    }
+
+    fn about(&self) -> usize {
+        ptr::from_ref(self).addr() | ABOUT
+    }
+
+    /// The current snapshot, owned.
+    pub(crate) fn load_full(&self) -> Option<Arc<T>> {
+        self.load().clone()
+    }
+
+    /// Publishes `next` and hands back what it replaces, with a count for the caller and one
+    /// for each guard that holds it. Releases what was done before.
+    pub(crate) fn swap(&self, next: Option<Arc<T>>) -> Option<Arc<T>> {
+        // Here, for it may take milliseconds, and no send comes before the first change.
+        is_asymmetric();
+        let next = next.map_or(ptr::null_mut(), |next| Arc::into_raw(next).cast_mut());
+        // Release: the finished table, to `enter`. Acquire: the old one, from who made it.
+        // Row H3.
+        let old = self.current.swap(next, Ordering::AcqRel);
+        if old.is_null() {
+            return None;
+        }
+        // SAFETY: it came from `into_raw`, with the count that `current` had.
+        let old = unsafe { Arc::from_raw(old) };
+        self.count_readers(&old);
+        Some(old)
+    }
+
+    /// Gives every slot that holds `old` a count of it.
+    fn count_readers(&self, old: &Arc<T>) {
+        let table = Arc::as_ptr(old).addr();
+        // One at a time: a slot has room for one debt, and its thread may have gone from one
+        // table to the next while a writer decides.
+        let _turn = lock(&NODES.turn);
+        // Partner: the barrier in `enter`. Row R1.
+        if !heavy() {
+            // Nobody can know who holds it, so it stays for ever.
+            mem::forget(Arc::clone(old));
+            return;
+        }
+        let mut is_held = false;
+        for slot in nodes::all() {
+            if self.held_in(slot) == table {
+                mem::forget(Arc::clone(old));
+                // Release: the count is there before who drops it. Row R5.
+                slot.owed.store(table, Ordering::Release);
+                is_held = true;
+            }
+        }
+        if !is_held {
+            return;
+        }
+        // Partner: the barrier in `leave`. If our store is first, who leaves sees it. If its
+        // store is first, we see that below. Row R4. If it cannot be had, counts stay for ever.
+        if !heavy() {
+            return;
+        }
+        for slot in nodes::all() {
+            // Relaxed: stored by this thread, or by one that had its turn before. Row R5.
+            if slot.owed.load(Ordering::Relaxed) == table
+                // Acquire: as in `held_in`. Row R3.
+                && slot.held.load(Ordering::Acquire) != table
+                && slot.take_owed(table)
+            {
+                drop(ManuallyDrop::into_inner(alias(old)));
+            }
+        }
+    }
+
+    /// What `slot` holds when no load from this cell is under way in it.
+    fn held_in(&self, slot: &Slot) -> usize {
+        for turn in 0.. {
+            // Acquire: what its thread did with a table before it let go. Row R3.
+            let held = slot.held.load(Ordering::Acquire);
+            if held != self.about() {
+                return held;
+            }
+            pause(turn);
+        }
+        unreachable!("the loop ends by returning")
+    }
+}
+
+impl<T> Drop for Cell<T> {
+    fn drop(&mut self) {
+        drop(self.swap(None));
+    }
+}
+
+/// A snapshot as one send holds it. Belongs to its thread. Two words, so that it is returned
+/// in registers.
+pub(crate) struct Guard<T> {
+    table: ManuallyDrop<Option<Arc<T>>>,
+    keeper: Keeper,
+}
+
+/// What keeps the table of a guard: a slot, or a slot with `FENCED` beside its address, or
+/// `COUNTED`: a count of its own.
+#[derive(Clone, Copy)]
+struct Keeper(*const Slot);
+
+/// The slot was entered, and is left, with a fence.
+const FENCED: usize = 1;
+const COUNTED: Keeper = Keeper(ptr::without_provenance(2));
+const MARKS: usize = 3;
+
+impl Keeper {
+    #[inline(always)]
+    fn fast(slot: &'static Slot) -> Self {
+        Keeper(slot)
+    }
+
+    fn fenced(slot: &'static Slot) -> Self {
+        Keeper(ptr::from_ref(slot).map_addr(|slot| slot | FENCED))
+    }
+
+    #[inline(always)]
+    fn fast_slot(self) -> Option<&'static Slot> {
+        if self.0.addr() & MARKS != 0 {
+            return None;
+        }
+        // SAFETY: without a mark it is of `fast`.
+        Some(unsafe { &*self.0 })
+    }
+
+    fn fenced_slot(self) -> Option<&'static Slot> {
+        if self.0.addr() & MARKS != FENCED {
+            return None;
+        }
+        let slot = self.0.map_addr(|slot| slot & !MARKS);
+        // SAFETY: with this mark it is of `fenced`.
+        Some(unsafe { &*slot })
+    }
+}
+
+impl<T> Deref for Guard<T> {
+    type Target = Option<Arc<T>>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Option<Arc<T>> {
+        &self.table
+    }
+}
+
+impl<T> Drop for Guard<T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        let Some(table) = &*self.table else { return };
+        let table = alias(table);
+        match self.keeper.fast_slot() {
+            Some(slot) => {
+                if slot.leave(light) {
+                    drop_owed(table, slot);
+                }
+            }
+            None => drop_elsewhere(table, self.keeper),
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn drop_owed<T>(table: ManuallyDrop<Arc<T>>, slot: &Slot) {
+    // The slot is free by now: what is dropped here may send.
+    if slot.take_owed(Arc::as_ptr(&table).addr()) {
+        drop(ManuallyDrop::into_inner(table));
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn drop_elsewhere<T>(table: ManuallyDrop<Arc<T>>, keeper: Keeper) {
+    match keeper.fenced_slot() {
+        Some(slot) => {
+            if slot.leave(full) {
+                drop_owed(table, slot);
+            }
+        }
+        None => drop(ManuallyDrop::into_inner(table)),
+    }
+}
+
+/// Out of line, so that the compiler takes it for what seldom happens.
+#[cold]
+#[inline(never)]
+fn nothing<T>() -> Guard<T> {
+    Guard {
+        table: ManuallyDrop::new(None),
+        keeper: COUNTED,
+    }
+}
+
+/// The handle once more, for who may have a count to drop with it.
+#[inline(always)]
+fn alias<T>(table: &Arc<T>) -> ManuallyDrop<Arc<T>> {
+    // SAFETY: it is valid, and the copy is dropped only by who has a count for it.
+    ManuallyDrop::new(unsafe { ptr::read(table) })
+}
+
+impl Slot {
+    /// Lets go of what is held; whether a count may be owed.
+    #[inline(always)]
+    fn leave(&self, barrier: impl Fn()) -> bool {
+        // Release: the send is over before the writer, who acquires it in `held_in`, lets the
+        // table go. Row R3.
+        self.held.store(0, Ordering::Release);
+        // If our store is first, the writer's second look sees it, and it takes its count
+        // back. If its note is first, we see that. Row R4.
+        barrier();
+        // Relaxed: `take_owed` acquires. Row R5.
+        self.owed.load(Ordering::Relaxed) != 0
+    }
+
+    /// Takes the count of `table` that is owed here: true for who gets it. What is owed for
+    /// another table is its writer's, who is about to take it back.
+    fn take_owed(&self, table: usize) -> bool {
+        // One step, for reader and writer may both try. Acquire: the count. Row R5.
+        self.owed
+            .compare_exchange(table, 0, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+}

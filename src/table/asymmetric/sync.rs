@@ -1,0 +1,114 @@
+//! The primitives under the asymmetric cell, and the barrier that its writer has for both
+//! sides.
+
+pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+pub(super) use std::sync::{Arc, Mutex};
+
+use std::sync::atomic::fence;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Slots of a thread: sends inside one another that each hold a table without a count.
+pub(super) const SLOTS: usize = 8;
+
+/// Takes the lock, also one that a panic left: it guards no data.
+pub(super) fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Statics whose initial values are constants.
+macro_rules! statics {
+    ($(#[$doc:meta])* pub(super) static $name:ident: $type:ty = $init:expr;) => {
+        $(#[$doc])*
+        pub(super) static $name: $type = $init;
+    };
+}
+/// Thread-local variables whose initial values are constants.
+macro_rules! per_thread {
+    ($(#[$doc:meta])* static $name:ident: $type:ty = $init:expr;) => {
+        thread_local! {
+            $(#[$doc])*
+            static $name: $type = const { $init };
+        }
+    };
+}
+pub(super) use {per_thread, statics};
+
+/// Keeps what is never freed.
+pub(super) fn forever<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+/// Waits a little for a thread that is between two instructions; longer each time, for it
+/// may have lost its processor to the very thread that waits here.
+pub(super) fn pause(turn: u32) {
+    match turn {
+        0..64 => std::hint::spin_loop(),
+        64..128 => std::thread::yield_now(),
+        _ => std::thread::sleep(Duration::from_micros(50)),
+    }
+}
+
+/// A barrier on both sides, for where there is no other.
+#[inline(always)]
+pub(super) fn full() {
+    fence(Ordering::SeqCst);
+}
+
+#[cfg(not(all(target_os = "linux", not(fanfare_fences))))]
+pub(super) use by_fences::{heavy, is_asymmetric, light};
+#[cfg(all(target_os = "linux", not(fanfare_fences)))]
+pub(super) use by_membarrier::{heavy, is_asymmetric, light};
+
+#[cfg(all(target_os = "linux", not(fanfare_fences)))]
+mod by_membarrier {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{Ordering, compiler_fence};
+
+    const PRIVATE_EXPEDITED: libc::c_int = 1 << 3;
+    const REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
+
+    /// The reader's barrier: none but for the compiler. `heavy` makes it one.
+    #[inline(always)]
+    pub(in super::super) fn light() {
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    /// Whether `light` is enough. Found out once: the answer is that of the first call.
+    pub(in super::super) fn is_asymmetric() -> bool {
+        static REGISTERED: OnceLock<bool> = OnceLock::new();
+        *REGISTERED.get_or_init(|| membarrier(REGISTER_PRIVATE_EXPEDITED))
+    }
+
+    /// The writer's barrier, also for every other thread; false if it cannot be had.
+    pub(in super::super) fn heavy() -> bool {
+        if is_asymmetric() {
+            membarrier(PRIVATE_EXPEDITED)
+        } else {
+            super::full();
+            true
+        }
+    }
+
+    fn membarrier(command: libc::c_int) -> bool {
+        // SAFETY: the call takes two numbers, and touches no memory of ours.
+        unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(fanfare_fences))))]
+mod by_fences {
+    #[inline(always)]
+    pub(in super::super) fn light() {
+        super::full();
+    }
+
+    pub(in super::super) fn is_asymmetric() -> bool {
+        true
+    }
+
+    pub(in super::super) fn heavy() -> bool {
+        super::full();
+        true
+    }
+}
