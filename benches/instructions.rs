@@ -64,8 +64,8 @@ fn emitter(signal: Signal<u64>) -> Signal<u64> {
 }
 
 #[library_benchmark]
-#[bench::among_1(args = (1), setup = by_sender, config = takes(292.1))]
-#[bench::among_1000(args = (1_000), setup = by_sender, config = takes(317.4))]
+#[bench::among_1(args = (1), setup = by_sender, config = takes(231.1))]
+#[bench::among_1000(args = (1_000), setup = by_sender, config = takes(254.7))]
 fn send_by_sender((signal, senders): (Signal<u64>, u64)) -> Signal<u64> {
     // All of them in turn: hashes differ from run to run, and with them the way to one.
     for sender in 0..TIMES {
@@ -76,8 +76,8 @@ fn send_by_sender((signal, senders): (Signal<u64>, u64)) -> Signal<u64> {
 }
 
 #[library_benchmark]
-#[bench::beside_1(args = (1), setup = signal, config = takes(5415.5))]
-#[bench::beside_1000(args = (1_000), setup = signal, config = takes(13590.5))]
+#[bench::beside_1(args = (1), setup = signal, config = takes(5366.5))]
+#[bench::beside_1000(args = (1_000), setup = signal, config = takes(7794.0))]
 fn connect_and_disconnect(signal: Signal<u64>) -> Signal<u64> {
     for c in 0..TIMES {
         let connection = black_box(&signal).connect(move |_sender, x| {
