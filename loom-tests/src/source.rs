@@ -29,8 +29,8 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         "send/mod.rs",
         SEND,
         &[
-            "let Some(_running) = Outermost::send(hub) else {",
-            "let snapshot = take(); count_in(hub, &snapshot, sender, event)",
+            "match Outermost::send(hub) { Some(running) => count_outermost(",
+            "let snapshot = take(); count_in(hub, &snapshot, hash, sender, event)",
             "let _running = Running::send(hub); let snapshot = take();",
         ],
     ),
