@@ -11,6 +11,7 @@ use sea_orm::{
     TransactionTrait,
 };
 
+use crate::executor::Executor;
 use crate::handover::across;
 use crate::scope::{self, Scope};
 use crate::transaction::SignalTransaction;
@@ -51,8 +52,8 @@ impl SignalConnection {
     /// Gives the connection a name, which receivers see as `using`.
     pub fn named(using: impl Into<Arc<str>>, connection: DatabaseConnection) -> Self {
         SignalConnection {
+            scope: Scope::new(using, connection.clone()),
             inner: connection,
-            scope: Scope::new(using),
         }
     }
 
@@ -72,8 +73,8 @@ impl SignalConnection {
     }
 }
 
-/// What a [`Scoped`] connection can be made of: [`SignalConnection`], [`SignalTransaction`] and
-/// `Scoped` itself.
+/// What a [`Scoped`] connection can be made of: [`SignalConnection`], [`SignalTransaction`],
+/// [`Executor`] and `Scoped` itself.
 pub trait Scopes:
     ConnectionTrait + TransactionTrait<Transaction = SignalTransaction> + HasScope + Sized
 {
@@ -147,6 +148,12 @@ impl HasScope for SignalTransaction {
     }
 }
 
+impl HasScope for Executor {
+    fn scope(&self) -> &Scope {
+        self.own_scope()
+    }
+}
+
 impl<C> HasScope for Scoped<'_, C> {
     fn scope(&self) -> &Scope {
         &self.scope
@@ -155,6 +162,7 @@ impl<C> HasScope for Scoped<'_, C> {
 
 impl Scopes for SignalConnection {}
 impl Scopes for SignalTransaction {}
+impl Scopes for Executor {}
 impl<C: Scopes> Scopes for Scoped<'_, C> {}
 
 impl From<DatabaseConnection> for SignalConnection {
@@ -307,6 +315,7 @@ macro_rules! transactions {
 
 transactions!([] SignalConnection, SignalConnection::outermost);
 transactions!([] SignalTransaction, SignalTransaction::nested);
+transactions!([] Executor, Executor::begun);
 transactions!([C: Scopes] Scoped<'_, C>, Scoped::begun);
 
 impl SignalConnection {

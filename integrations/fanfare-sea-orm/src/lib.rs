@@ -3,6 +3,7 @@
 
 mod bulk;
 mod connection;
+mod executor;
 mod handover;
 pub mod hooks;
 mod inited;
@@ -17,6 +18,7 @@ mod transaction;
 
 pub use bulk::ExecSignalled;
 pub use connection::{Scoped, Scopes, SignalConnection};
+pub use executor::Executor;
 pub use inited::Inited;
 pub use links::{Links, Pk, PkSet, Through};
 pub use names::{ModelSignals, prepare_models};

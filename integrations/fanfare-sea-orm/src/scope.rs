@@ -11,7 +11,9 @@ use fanfare::TrySendError;
 use fanfare::signals::model::Context;
 use fanfare::signals::transaction::AfterCommit;
 use futures_util::FutureExt;
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+
+use crate::executor::{Executor, Target};
 
 /// What is known of an operation beside its instance.
 #[derive(Clone)]
@@ -21,15 +23,18 @@ pub struct Scope {
     pub(crate) origin: Option<Arc<dyn Any + Send + Sync>>,
     /// In a transaction.
     pub(crate) after_commit: Option<AfterCommit>,
+    /// What receivers run their queries on.
+    pub(crate) target: Target,
 }
 
 impl Scope {
-    pub(crate) fn new(using: impl Into<Arc<str>>) -> Self {
+    pub(crate) fn new(using: impl Into<Arc<str>>, connection: DatabaseConnection) -> Self {
         Scope {
             using: using.into(),
             raw: false,
             origin: None,
             after_commit: None,
+            target: Target::Connection(connection),
         }
     }
 }
@@ -86,9 +91,12 @@ fn refusal(error: Box<dyn Error + Send + Sync>) -> DbErr {
     }
 }
 
-/// One operation that sends: its scope, and where its receivers record what is for later.
+/// One operation that sends: what is known of it, and where its receivers record what is for later.
 pub(crate) struct Operation {
-    scope: Option<Scope>,
+    /// Lent to receivers. What they do over it is neither raw nor of this origin.
+    executor: Option<Executor>,
+    raw: bool,
+    origin: Option<Arc<dyn Any + Send + Sync>>,
     /// Outside a transaction what is recorded is sent right after the operation.
     autocommit: Option<AfterCommit>,
 }
@@ -96,27 +104,38 @@ pub(crate) struct Operation {
 impl Operation {
     /// One that has not happened yet.
     pub(crate) fn ahead(scope: Option<Scope>) -> Self {
-        Operation {
-            scope,
+        let mut operation = Operation {
+            executor: None,
+            raw: false,
+            origin: None,
             autocommit: None,
+        };
+        if let Some(mut scope) = scope {
+            operation.raw = std::mem::take(&mut scope.raw);
+            operation.origin = scope.origin.take();
+            operation.executor = Some(Executor::new(scope));
         }
+        operation
     }
 
     /// One whose rows are written.
     pub(crate) fn done(scope: Option<Scope>) -> Self {
         let commits_itself = scope.as_ref().is_some_and(|it| it.after_commit.is_none());
         Operation {
-            scope,
             autocommit: commits_itself.then(AfterCommit::new),
+            ..Operation::ahead(scope)
         }
     }
 
     pub(crate) fn context(&self) -> Context<'_> {
-        let Some(scope) = &self.scope else {
+        let Some(executor) = &self.executor else {
             return Context::default();
         };
-        let mut context = Context::new(&scope.using).raw(scope.raw);
-        if let Some(origin) = &scope.origin {
+        let scope = executor.own_scope();
+        let mut context = Context::new(&scope.using)
+            .raw(self.raw)
+            .connection(executor);
+        if let Some(origin) = &self.origin {
             context = context.origin(&**origin);
         }
         match scope.after_commit.as_ref().or(self.autocommit.as_ref()) {

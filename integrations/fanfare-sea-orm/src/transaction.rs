@@ -3,17 +3,19 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use fanfare::signals::transaction::{AfterCommit, COMMITTED, Committed, ROLLED_BACK, RolledBack};
 use fanfare::{BoxFuture, Event, Savepoint, Sender, Signal};
 use futures_util::FutureExt;
+use futures_util::lock::{Mutex as AsyncMutex, OwnedMutexGuard};
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     TransactionOptions, TransactionSession, TransactionTrait,
 };
 
+use crate::executor::Target;
 use crate::handover::across;
 use crate::scope::{self, Scope};
 
@@ -60,15 +62,67 @@ use crate::scope::{self, Scope};
 /// ```
 pub struct SignalTransaction {
     /// `None` once it is being ended.
-    inner: Option<DatabaseTransaction>,
+    open: Option<Arc<Open>>,
+    backend: DbBackend,
     scope: Scope,
     after_commit: AfterCommit,
     /// Of a nested one.
     savepoint: Option<Savepoint>,
     /// Whether what waits has been handed on, delivered or discarded.
     is_settled: bool,
+    /// Of one that a receiver has begun: keeps the other receivers of the send waiting. Dropped
+    /// after `open`, so after the rollback of one that is merely dropped has begun.
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+/// A transaction that has not been ended.
+pub(crate) struct Open {
+    inner: DatabaseTransaction,
     /// Whether a statement has failed.
     has_failed: AtomicBool,
+    /// Held by a receiver for each statement, and for as long as a transaction that it has begun.
+    /// Async receivers of one send take turns at every `.await`: savepoints of two of them must not
+    /// lie one in the other, nor a statement of one in a savepoint of the other.
+    pub(crate) turn: Arc<AsyncMutex<()>>,
+}
+
+impl Open {
+    /// Runs a statement, and notes whether it fails.
+    pub(crate) async fn run<'t, T, F>(
+        &'t self,
+        statement: impl FnOnce(&'t DatabaseTransaction) -> F,
+    ) -> Result<T, DbErr>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        let result = across(statement(&self.inner)).await;
+        if result.is_err() {
+            // Relaxed: who commits takes it out of its `Arc`, alone, after every statement. Row M2.
+            self.has_failed.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// Begins a savepoint. `scope` is that of the transaction.
+    pub(crate) async fn nested(
+        &self,
+        options: TransactionOptions,
+        scope: &Scope,
+        turn: Option<OwnedMutexGuard<()>>,
+    ) -> Result<SignalTransaction, DbErr> {
+        let inner = self.inner.begin_with_options(options).await?;
+        let after_commit = scope.after_commit.clone().unwrap_or_default();
+        let savepoint = after_commit.lock().savepoint();
+        let mut nested =
+            SignalTransaction::new(inner, scope.clone(), after_commit, Some(savepoint));
+        nested._turn = turn;
+        Ok(nested)
+    }
+}
+
+/// The error of whoever comes too late.
+pub(crate) fn ended() -> DbErr {
+    DbErr::Custom(String::from("the transaction has ended, or is being ended"))
 }
 
 impl SignalTransaction {
@@ -77,16 +131,7 @@ impl SignalTransaction {
     }
 
     pub(crate) async fn nested(&self, options: TransactionOptions) -> Result<Self, DbErr> {
-        let inner = self.open()?.begin_with_options(options).await?;
-        let savepoint = self.after_commit.lock().savepoint();
-        let after_commit = self.after_commit.clone();
-        let scope = self.scope.clone();
-        Ok(SignalTransaction::new(
-            inner,
-            scope,
-            after_commit,
-            Some(savepoint),
-        ))
+        self.open()?.nested(options, &self.scope, None).await
     }
 
     fn new(
@@ -95,14 +140,22 @@ impl SignalTransaction {
         after_commit: AfterCommit,
         savepoint: Option<Savepoint>,
     ) -> Self {
+        let backend = inner.get_database_backend();
+        let open = Arc::new(Open {
+            inner,
+            has_failed: AtomicBool::new(false),
+            turn: Arc::default(),
+        });
         scope.after_commit = Some(after_commit.clone());
+        scope.target = Target::Transaction(Arc::downgrade(&open), backend);
         SignalTransaction {
-            inner: Some(inner),
+            open: Some(open),
+            backend,
             scope,
             after_commit,
             savepoint,
             is_settled: false,
-            has_failed: AtomicBool::new(false),
+            _turn: None,
         }
     }
 
@@ -156,19 +209,8 @@ impl SignalTransaction {
         on_commit(&self.after_commit, job);
     }
 
-    fn open(&self) -> Result<&DatabaseTransaction, DbErr> {
-        let ended = || DbErr::Custom(String::from("the transaction is being ended"));
-        self.inner.as_ref().ok_or_else(ended)
-    }
-
-    /// Runs a statement, and notes whether it fails.
-    async fn run<T>(&self, statement: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-        let result = across(statement).await;
-        if result.is_err() {
-            // Relaxed: who commits has the transaction by value, after every statement. Row M2.
-            self.has_failed.store(true, Ordering::Relaxed);
-        }
-        result
+    fn open(&self) -> Result<&Open, DbErr> {
+        self.open.as_deref().ok_or_else(ended)
     }
 
     /// Discards what waits; returns how much that was.
@@ -202,10 +244,12 @@ impl SignalTransaction {
 #[async_trait]
 impl TransactionSession for SignalTransaction {
     async fn commit(mut self) -> Result<(), DbErr> {
-        let has_failed = *self.has_failed.get_mut();
-        let Some(inner) = self.inner.take() else {
-            return Ok(());
-        };
+        // Whoever runs a statement borrows from this transaction: only a leaked future has it still.
+        let open = self.open.take().and_then(Arc::into_inner);
+        let Open {
+            inner, has_failed, ..
+        } = open.ok_or_else(ended)?;
+        let has_failed = has_failed.into_inner();
         // PostgreSQL answers COMMIT after a failed statement with a rollback, which is no error to
         // the driver.
         if has_failed
@@ -237,9 +281,8 @@ impl TransactionSession for SignalTransaction {
     }
 
     async fn rollback(mut self) -> Result<(), DbErr> {
-        if let Some(inner) = self.inner.take() {
-            inner.rollback().await?;
-        }
+        let open = self.open.take().and_then(Arc::into_inner);
+        open.ok_or_else(ended)?.inner.rollback().await?;
         self.tell_rolled_back().await;
         Ok(())
     }
@@ -250,7 +293,7 @@ impl Drop for SignalTransaction {
         if self.is_settled {
             return;
         }
-        drop(self.inner.take());
+        drop(self.open.take());
         let (using, discarded, is_nested) = self.rolled_back();
         let event = RolledBack::new(&using, discarded, is_nested);
         // A destructor must not panic, and a send that is refused does.
@@ -264,26 +307,23 @@ impl Drop for SignalTransaction {
 impl ConnectionTrait for SignalTransaction {
     fn get_database_backend(&self) -> DbBackend {
         scope::answer(&self.scope);
-        self.inner
-            .as_ref()
-            .expect("whoever ends the transaction has it by value")
-            .get_database_backend()
+        self.backend
     }
 
     async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
-        self.run(self.open()?.execute_raw(stmt)).await
+        self.open()?.run(|it| it.execute_raw(stmt)).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.run(self.open()?.execute_unprepared(sql)).await
+        self.open()?.run(|it| it.execute_unprepared(sql)).await
     }
 
     async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.run(self.open()?.query_one_raw(stmt)).await
+        self.open()?.run(|it| it.query_one_raw(stmt)).await
     }
 
     async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.run(self.open()?.query_all_raw(stmt)).await
+        self.open()?.run(|it| it.query_all_raw(stmt)).await
     }
 }
 

@@ -22,6 +22,7 @@ pub struct Context<'a> {
     pub(super) using: &'a str,
     pub(super) raw: bool,
     pub(super) origin: Option<&'a (dyn Any + Sync)>,
+    pub(super) connection: Option<&'a (dyn Any + Sync)>,
     pub(super) after_commit: Option<&'a AfterCommit>,
 }
 
@@ -32,6 +33,7 @@ impl<'a> Context<'a> {
             using,
             raw: false,
             origin: None,
+            connection: None,
             after_commit: None,
         }
     }
@@ -46,6 +48,13 @@ impl<'a> Context<'a> {
     /// What the operation started from: for a delete the instance or the query that was deleted.
     pub const fn origin(mut self, origin: &'a (dyn Any + Sync)) -> Self {
         self.origin = Some(origin);
+        self
+    }
+
+    /// What receivers run queries of their own on: the operation's connection or its transaction, in
+    /// whatever type the emitter has.
+    pub const fn connection(mut self, connection: &'a (dyn Any + Sync)) -> Self {
+        self.connection = Some(connection);
         self
     }
 
@@ -69,6 +78,7 @@ impl fmt::Debug for Context<'_> {
             .field("using", &self.using)
             .field("raw", &self.raw)
             .field("has_origin", &self.origin.is_some())
+            .field("has_connection", &self.connection.is_some())
             .field("after_commit", &self.after_commit)
             .finish()
     }
@@ -80,6 +90,13 @@ macro_rules! context_accessors {
         /// The name of the connection; "default" where the emitter does not know.
         pub fn using(&self) -> &'a str {
             self.context.using
+        }
+
+        /// What to run queries on, if the emitter lends it and it is a `T`: the operation's
+        /// connection, or the transaction that it runs in, so that what a receiver writes is undone
+        /// with it. `fanfare-sea-orm` lends its `Executor`.
+        pub fn connection<T: ::std::any::Any>(&self) -> Option<&'a T> {
+            super::instance::downcast(self.context.connection?)
         }
 
         /// Where to record what is to be sent after the commit. Without a transaction the events of

@@ -1,0 +1,188 @@
+//! What a receiver runs its own queries on.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use futures_util::lock::OwnedMutexGuard;
+use sea_orm::prelude::async_trait::async_trait;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+    TransactionOptions, TransactionTrait,
+};
+
+use crate::handover::across;
+use crate::scope::{self, Scope};
+use crate::transaction::{Open, SignalTransaction, ended};
+
+/// The connection of an operation, or the transaction that it runs in, lent to its receivers:
+/// `event.connection::<Executor>()`.
+///
+/// In a transaction what is written through it is undone with what the operation wrote, and no
+/// second connection is waited for: a pool of one is enough, and `sqlite::memory:` is one. Saves through
+/// it send signals with the operation's `using` and
+/// [`after_commit`](fanfare::signals::model::PostSave::after_commit). Outside of a transaction it is
+/// the connection, and each statement commits itself.
+///
+/// The events of saves, deletes, links and bulk statements have one, if they ran over a connection
+/// of this crate, also behind somebody's wrapper. It is borrowed from the event: it cannot outlive
+/// the operation. Only an async receiver can await its queries.
+///
+/// # Weak points
+///
+/// - **While a transaction that was begun from it is open, it waits.** Async receivers of one send run
+///   side by side, and their savepoints must not mix. A receiver that begins a transaction and then uses
+///   the executor beside it waits for itself, for ever: use that transaction.
+/// - On PostgreSQL a statement that fails makes the whole transaction fail. Begin a transaction from
+///   the executor, which is a savepoint, for what may fail.
+///
+/// ```
+/// # macro_rules! entity {
+/// #     ($module:ident, $table:literal, $name:literal) => {
+/// #         mod $module {
+/// #             use sea_orm::entity::prelude::*;
+/// #             #[sea_orm::model]
+/// #             #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+/// #             #[sea_orm(table_name = $table)]
+/// #             pub struct Model { #[sea_orm(primary_key)] pub id: i32, pub text: String }
+/// #             fanfare_sea_orm::model_signals!($name);
+/// #         }
+/// #     };
+/// # }
+/// # entity!(post, "post", "blog.Post");
+/// # entity!(audit, "audit", "blog.Audit");
+/// # use fanfare::{Sender, signals::model::POST_SAVE};
+/// use fanfare_sea_orm::Executor;
+/// # use fanfare_sea_orm::SignalConnection;
+/// # use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, DbErr, EntityTrait, PaginatorTrait, Set};
+/// # use sea_orm::{TransactionSession, TransactionTrait};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), DbErr> {
+/// # let db = SignalConnection::new(Database::connect("sqlite::memory:").await?);
+/// # db.execute_unprepared("CREATE TABLE post (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").await?;
+/// # db.execute_unprepared("CREATE TABLE audit (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").await?;
+/// let posts = Sender::of::<post::Entity>();
+/// POST_SAVE.options().sender(posts).connect_async(|_sender, event| {
+///     Box::pin(async move {
+///         let post = event.instance::<post::Model>().ok_or("not a post")?;
+///         let db = event.connection::<Executor>().ok_or("saved outside of a SignalConnection")?;
+///         let text = Set(format!("saved {}", post.text));
+///         audit::ActiveModel { text, ..Default::default() }.insert(db).await?;
+///         Ok(())
+///     })
+/// });
+/// let hello = post::ActiveModel { text: Set("hello".to_owned()), ..Default::default() };
+///
+/// let transaction = db.begin().await?;
+/// hello.clone().insert(&transaction).await?;
+/// transaction.rollback().await?;
+/// assert_eq!(audit::Entity::find().count(&db).await?, 0);
+///
+/// hello.insert(&db).await?;
+/// assert_eq!(audit::Entity::find().count(&db).await?, 1);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Executor {
+    scope: Scope,
+}
+
+/// What the statements of an executor run on.
+#[derive(Clone)]
+pub(crate) enum Target {
+    Connection(DatabaseConnection),
+    /// Weak, since the transaction's own scope has it.
+    Transaction(Weak<Open>, DbBackend),
+}
+
+impl Executor {
+    pub(crate) fn new(scope: Scope) -> Self {
+        Executor { scope }
+    }
+
+    pub(crate) fn own_scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The name of the connection.
+    pub fn using(&self) -> &str {
+        &self.scope.using
+    }
+
+    /// Whether what is written through it waits for a commit, and is undone by a rollback.
+    pub fn is_in_transaction(&self) -> bool {
+        matches!(self.scope.target, Target::Transaction(..))
+    }
+
+    pub(crate) async fn begun(
+        &self,
+        options: TransactionOptions,
+    ) -> Result<SignalTransaction, DbErr> {
+        match &self.scope.target {
+            Target::Connection(connection) => {
+                let inner = connection.begin_with_options(options).await?;
+                Ok(SignalTransaction::outermost(inner, self.scope.clone()))
+            }
+            Target::Transaction(open, _) => {
+                let (open, turn) = turn_at(open).await?;
+                open.nested(options, &self.scope, Some(turn)).await
+            }
+        }
+    }
+}
+
+/// The transaction, once no other receiver uses it.
+async fn turn_at(open: &Weak<Open>) -> Result<(Arc<Open>, OwnedMutexGuard<()>), DbErr> {
+    let open = open.upgrade().ok_or_else(ended)?;
+    let turn = Arc::clone(&open.turn).lock_owned().await;
+    Ok((open, turn))
+}
+
+/// Runs one statement on the target.
+macro_rules! on_target {
+    ($executor:expr, $method:ident($argument:expr)) => {
+        match &$executor.scope.target {
+            Target::Connection(connection) => across(connection.$method($argument)).await,
+            Target::Transaction(open, _) => {
+                let (open, _turn) = turn_at(open).await?;
+                open.run(|it| it.$method($argument)).await
+            }
+        }
+    };
+}
+
+#[async_trait]
+impl ConnectionTrait for Executor {
+    fn get_database_backend(&self) -> DbBackend {
+        scope::answer(&self.scope);
+        match &self.scope.target {
+            Target::Connection(connection) => connection.get_database_backend(),
+            Target::Transaction(_, backend) => *backend,
+        }
+    }
+
+    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        on_target!(self, execute_raw(stmt))
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        on_target!(self, execute_unprepared(sql))
+    }
+
+    async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
+        on_target!(self, query_one_raw(stmt))
+    }
+
+    async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        on_target!(self, query_all_raw(stmt))
+    }
+}
+
+impl fmt::Debug for Executor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor")
+            .field("using", &self.scope.using)
+            .field("is_in_transaction", &self.is_in_transaction())
+            .finish_non_exhaustive()
+    }
+}

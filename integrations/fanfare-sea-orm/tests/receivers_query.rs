@@ -1,0 +1,368 @@
+//! A receiver reads and writes over the connection or the transaction of the operation that it hears of.
+
+mod common;
+
+use common::entities::{book, book_tag, page, person, tag};
+use common::{Log, on_each_database, sqlite, turn};
+use fanfare::signals::model::{
+    BULK_CREATED, M2M_CHANGED, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE,
+};
+use fanfare::{ScopedConnection, Sender, Signal};
+use fanfare_sea_orm::{ExecSignalled, Executor, Links, Scopes, SignalConnection};
+use sea_orm::{
+    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, ModelTrait,
+    PaginatorTrait, Set, TransactionSession, TransactionTrait,
+};
+
+fn person(last_name: &str) -> person::ActiveModel {
+    person::ActiveModel {
+        first_name: Set("Ada".to_owned()),
+        last_name: Set(last_name.to_owned()),
+        ..Default::default()
+    }
+}
+
+/// What the receivers here write.
+fn audit(text: impl Into<String>) -> tag::ActiveModel {
+    tag::ActiveModel {
+        name: Set(text.into()),
+        ..Default::default()
+    }
+}
+
+async fn audited(db: &impl ConnectionTrait) -> Vec<String> {
+    let rows = tag::Entity::find().all(db).await.unwrap();
+    rows.into_iter().map(|row| row.name).collect()
+}
+
+/// Writes a row for each save of a person, before it and after it.
+fn audit_saves() -> [ScopedConnection; 2] {
+    let persons = Sender::of::<person::Entity>();
+    let before = PRE_SAVE.options().sender(persons);
+    let before = before.connect_async(|_sender, event| {
+        Box::pin(async move {
+            let db = event.connection::<Executor>().ok_or("no connection")?;
+            audit("before").insert(db).await?;
+            Ok(())
+        })
+    });
+    let after = POST_SAVE.options().sender(persons);
+    let after = after.connect_async(|_sender, event| {
+        Box::pin(async move {
+            let db = event.connection::<Executor>().ok_or("no connection")?;
+            let there = person::Entity::find().count(db).await?;
+            audit(format!("after {there}")).insert(db).await?;
+            Ok(())
+        })
+    });
+    [before.scoped(), after.scoped()]
+}
+
+/// SQLite here has a pool of one: a second connection would be waited for until an error.
+#[tokio::test]
+async fn what_a_receiver_writes_shares_the_fate_of_the_save() {
+    on_each_database(async |db: SignalConnection| {
+        let _audit = audit_saves();
+        person("autocommit").insert(&db).await.unwrap();
+        assert_eq!(audited(&db).await, ["before", "after 1"]);
+
+        let transaction = db.begin().await.unwrap();
+        person("undone").insert(&transaction).await.unwrap();
+        let seen = audited(&transaction).await;
+        assert_eq!(seen, ["before", "after 1", "before", "after 2"]);
+        transaction.rollback().await.unwrap();
+        assert_eq!(audited(&db).await.len(), 2);
+
+        let transaction = db.begin().await.unwrap();
+        person("dropped").insert(&transaction).await.unwrap();
+        drop(transaction);
+        assert_eq!(audited(&db).await.len(), 2);
+
+        let transaction = db.begin().await.unwrap();
+        let savepoint = transaction.begin().await.unwrap();
+        person("undone").insert(&savepoint).await.unwrap();
+        savepoint.rollback().await.unwrap();
+        person("kept").insert(&transaction).await.unwrap();
+        transaction.commit().await.unwrap();
+        let seen = audited(&db).await;
+        assert_eq!(seen, ["before", "after 1", "before", "after 2"]);
+    })
+    .await;
+}
+
+/// A nested save, a cascade and `Links` begin a transaction that the caller does not see.
+#[tokio::test]
+async fn receivers_of_what_begins_a_transaction_itself_are_in_it() {
+    on_each_database(async |db: SignalConnection| {
+        let write = |what: &'static str| audit(what);
+        let pages = Sender::of::<page::Entity>();
+        let links = Sender::of::<book_tag::Entity>();
+        let saves = POST_SAVE
+            .options()
+            .sender(pages)
+            .connect_async(move |_, event| {
+                Box::pin(async move {
+                    let db = event.connection::<Executor>().ok_or("no connection")?;
+                    assert!(db.is_in_transaction());
+                    write("page").insert(db).await?;
+                    Ok(())
+                })
+            });
+        let deletes = PRE_DELETE
+            .options()
+            .sender(pages)
+            .connect_async(move |_, event| {
+                Box::pin(async move {
+                    let db = event.connection::<Executor>().ok_or("no connection")?;
+                    assert!(db.is_in_transaction());
+                    write("delete").insert(db).await?;
+                    Ok(())
+                })
+            });
+        let m2m = M2M_CHANGED
+            .options()
+            .sender(links)
+            .connect_async(move |_, event| {
+                Box::pin(async move {
+                    let db = event.connection::<Executor>().ok_or("no connection")?;
+                    assert!(db.is_in_transaction());
+                    write(event.action().name()).insert(db).await?;
+                    Ok(())
+                })
+            });
+        let _scoped = [saves.scoped(), deletes.scoped(), m2m.scoped()];
+
+        let saved = book::ActiveModel::builder()
+            .set_title("Emma")
+            .add_page(page::ActiveModel::builder().set_text("one"))
+            .insert(&db)
+            .await
+            .unwrap();
+        assert_eq!(audited(&db).await, ["page"]);
+
+        let book = book::Entity::find_by_id(saved.id)
+            .one(&db)
+            .await
+            .unwrap()
+            .unwrap();
+        Links::<book_tag::Entity>::of(&book)
+            .unwrap()
+            .add([1], &db)
+            .await
+            .unwrap();
+        assert_eq!(audited(&db).await, ["page", "pre_add", "post_add"]);
+        Links::<book_tag::Entity>::of(&book)
+            .unwrap()
+            .clear(&db)
+            .await
+            .unwrap();
+
+        book.cascade_delete(&db).await.unwrap();
+        let last = audited(&db).await.pop();
+        assert_eq!(last.as_deref(), Some("delete"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refusal_undoes_what_other_receivers_wrote() {
+    on_each_database(async |db: SignalConnection| {
+        let _audit = audit_saves();
+        let persons = Sender::of::<person::Entity>();
+        let refuse = POST_SAVE.options().sender(persons).priority(-1);
+        let refuse = refuse.connect_async(|_sender, event| {
+            Box::pin(async move {
+                let db = event.connection::<Executor>().ok_or("no connection")?;
+                audit("refused").insert(db).await?;
+                Err("refused".into())
+            })
+        });
+        let _refuse = refuse.scoped();
+        let result = db
+            .transaction::<_, _, DbErr>(|transaction| {
+                Box::pin(async move { person("a").insert(transaction).await.map(drop) })
+            })
+            .await;
+        assert!(result.is_err());
+        assert!(audited(&db).await.is_empty());
+        assert_eq!(person::Entity::find().count(&db).await.unwrap(), 0);
+    })
+    .await;
+}
+
+/// Bulk statements and deletes too; over a connection of SeaORM's nothing is lent.
+#[tokio::test]
+async fn each_event_of_a_connection_of_ours_lends_it() {
+    on_each_database(async |db: SignalConnection| {
+        let log = Log::new();
+        let (bulk, delete, save) = (log.clone(), log.clone(), log.clone());
+        let _scoped = [
+            BULK_CREATED
+                .connect(move |_sender, event| {
+                    let lent = event.connection::<Executor>();
+                    bulk.push(format!("bulk {:?}", lent.map(Executor::using)));
+                    Ok(())
+                })
+                .scoped(),
+            POST_DELETE
+                .connect(move |_sender, event| {
+                    let lent = event.connection::<Executor>();
+                    delete.push(format!(
+                        "delete {:?}",
+                        lent.map(Executor::is_in_transaction)
+                    ));
+                    Ok(())
+                })
+                .scoped(),
+            POST_SAVE
+                .connect(move |_sender, event| {
+                    let lent = event.connection::<Executor>();
+                    save.push(format!("save {}", lent.is_some()));
+                    Ok(())
+                })
+                .scoped(),
+        ];
+        let many = person::Entity::insert_many([person("a"), person("b")]);
+        many.exec_signalled(&db).await.unwrap();
+        let kept = person("c").insert(&db).await.unwrap();
+        kept.delete(&db).await.unwrap();
+        person("d").insert(db.inner()).await.unwrap();
+        assert_eq!(
+            log.take(),
+            [
+                r#"bulk Some("default")"#,
+                "save true",
+                "delete Some(false)",
+                "save false"
+            ]
+        );
+    })
+    .await;
+}
+
+/// Saves over it are saves of the operation's connection: they tell `using`, `update_fields` and
+/// `after_commit`, and are neither raw nor of its origin.
+#[tokio::test]
+async fn a_save_in_a_receiver_is_as_complete_as_any_other() {
+    static LATER: Signal<String> = Signal::new();
+    on_each_database(async |db: SignalConnection| {
+        let db = SignalConnection::named("archive", db.into_inner());
+        let tag = audit("old").insert(&db).await.unwrap();
+        let log = Log::new();
+        let persons = Sender::of::<person::Entity>();
+        let rename = POST_SAVE
+            .options()
+            .sender(persons)
+            .connect_async(move |_, event| {
+                let mut tag = tag.clone().into_active_model();
+                Box::pin(async move {
+                    let db = event.connection::<Executor>().ok_or("no connection")?;
+                    tag.name = Set("new".to_owned());
+                    tag.update(db).await?;
+                    Ok(())
+                })
+            });
+        let tags = Sender::of::<tag::Entity>();
+        let (seen, delivered) = (log.clone(), log.clone());
+        let hear = POST_SAVE.options().sender(tags).connect(move |_, event| {
+            let (using, raw, fields) = (event.using(), event.raw(), event.update_fields());
+            seen.push(format!("{using} raw={raw} {fields:?}"));
+            let later = event.after_commit().ok_or("no transaction")?;
+            later.send(&LATER, Sender::NONE, "delivered".to_owned());
+            Ok(())
+        });
+        let deliver = LATER.connect(move |_sender, text| delivered.push(text.clone()));
+        let _scoped = [rename.scoped(), hear.scoped(), deliver.scoped()];
+
+        let transaction = db.begin().await.unwrap();
+        person("a").insert(&transaction.raw()).await.unwrap();
+        let expected = r#"archive raw=false Some(["name"])"#;
+        assert_eq!(log.take(), [expected]);
+        transaction.commit().await.unwrap();
+        assert_eq!(log.take(), ["delivered"]);
+        person("b").insert(&db).await.unwrap();
+        assert_eq!(log.take(), [expected, "delivered"]);
+    })
+    .await;
+}
+
+/// Receivers of one send run side by side: what one undoes is its own alone.
+#[tokio::test]
+async fn savepoints_of_two_receivers_do_not_mix() {
+    on_each_database(async |db: SignalConnection| {
+        let persons = Sender::of::<person::Entity>();
+        let mut scoped = Vec::new();
+        for number in 0..6 {
+            let receiver = POST_SAVE.options().sender(persons);
+            let receiver = receiver.connect_async(move |_sender, event| {
+                Box::pin(async move {
+                    let db = event.connection::<Executor>().ok_or("no connection")?;
+                    match number % 3 {
+                        0 => {
+                            let savepoint = db.begin().await?;
+                            audit(format!("kept {number}")).insert(&savepoint).await?;
+                            tokio::task::yield_now().await;
+                            savepoint.commit().await?;
+                        }
+                        1 => {
+                            let savepoint = db.begin().await?;
+                            audit(format!("undone {number}")).insert(&savepoint).await?;
+                            tokio::task::yield_now().await;
+                            savepoint.rollback().await?;
+                        }
+                        _ => {
+                            tokio::task::yield_now().await;
+                            audit(format!("kept {number}")).insert(db).await?;
+                        }
+                    }
+                    Ok(())
+                })
+            });
+            scoped.push(receiver.scoped());
+        }
+        let transaction = db.begin().await.unwrap();
+        person("a").insert(&transaction).await.unwrap();
+        transaction.commit().await.unwrap();
+        let mut seen = audited(&db).await;
+        seen.sort();
+        assert_eq!(seen, ["kept 0", "kept 2", "kept 3", "kept 5"]);
+    })
+    .await;
+}
+
+/// A receiver that fails drops the others where they are: no turn stays taken.
+#[tokio::test]
+async fn a_receiver_that_is_dropped_gives_its_turn_back() {
+    let _turn = turn().await;
+    let db = sqlite().await;
+    let persons = Sender::of::<person::Entity>();
+    let slow = POST_SAVE
+        .options()
+        .sender(persons)
+        .connect_async(|_sender, event| {
+            Box::pin(async move {
+                let db = event.connection::<Executor>().ok_or("no connection")?;
+                let savepoint = db.begin().await?;
+                audit("dropped").insert(&savepoint).await?;
+                std::future::pending::<()>().await;
+                Ok(())
+            })
+        });
+    let failing = POST_SAVE
+        .options()
+        .sender(persons)
+        .connect_async(|_sender, _event| {
+            Box::pin(async move {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                Err("refused".into())
+            })
+        });
+    let scoped = [slow.scoped(), failing.scoped()];
+    let transaction = db.begin().await.unwrap();
+    person("a").insert(&transaction).await.unwrap_err();
+    drop(scoped);
+    let _audit = audit_saves();
+    person("b").insert(&transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(audited(&db).await, ["before", "after 2"]);
+}
