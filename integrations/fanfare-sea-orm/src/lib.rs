@@ -31,6 +31,10 @@ pub mod __private {
     pub use sea_orm;
     pub use sea_orm::prelude::async_trait::async_trait;
 
-    pub use crate::links::{after_link, after_unlink, before_link, before_unlink};
+    pub use crate::hooks;
     pub use crate::names::Registered;
+
+    pub mod links {
+        pub use crate::links::{after_delete, after_save, before_delete, before_save};
+    }
 }

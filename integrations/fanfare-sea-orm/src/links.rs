@@ -217,16 +217,15 @@ impl<'i, J: Through> Links<'i, J> {
         if pks.is_empty() {
             return Ok(());
         }
-        let transaction = db.begin().await?;
-        let db = &transaction;
-        if self.is_heard() || !is_keyed::<J>() {
-            let linked: HashSet<Value> = self.linked(Some(&pks), db).await?.into_iter().collect();
-            let missing = pks.into_iter().filter(|pk| !linked.contains(pk)).collect();
-            self.add_missing(PkSet(missing), db).await?;
-        } else {
-            self.insert(&pks, db).await?;
-        }
-        transaction.commit().await
+        in_transaction(db, async |db| {
+            if self.is_heard() || !is_keyed::<J>() {
+                let missing = without(&pks, &self.linked(Some(&pks), db).await?);
+                self.add_missing(missing, db).await
+            } else {
+                self.insert(&pks, db).await
+            }
+        })
+        .await
     }
 
     /// Removes the links to `pks`.
@@ -243,9 +242,7 @@ impl<'i, J: Through> Links<'i, J> {
         if pks.is_empty() {
             return Ok(());
         }
-        let transaction = db.begin().await?;
-        self.remove_these(PkSet(pks), &transaction).await?;
-        transaction.commit().await
+        in_transaction(db, async |db| self.remove_these(PkSet(pks), db).await).await
     }
 
     /// Removes all links.
@@ -254,9 +251,7 @@ impl<'i, J: Through> Links<'i, J> {
     ///
     /// As [`add`](Links::add).
     pub async fn clear<C: TransactionTrait>(&self, db: &C) -> Result<(), DbErr> {
-        let transaction = db.begin().await?;
-        self.remove_all(&transaction).await?;
-        transaction.commit().await
+        in_transaction(db, async |db| self.remove_all(db).await).await
     }
 
     /// Makes `pks` the links: removes the others, then adds those that are missing.
@@ -273,27 +268,19 @@ impl<'i, J: Through> Links<'i, J> {
         J::ActiveModel: Send,
     {
         let wanted = self.typed(pks)?;
-        let transaction = db.begin().await?;
-        let linked = self.linked(None, &transaction).await?;
-        let (was, is): (HashSet<_>, HashSet<_>) =
-            (linked.iter().collect(), wanted.iter().collect());
-        let gone: Vec<_> = linked
-            .iter()
-            .filter(|it| !is.contains(it))
-            .cloned()
-            .collect();
-        let new: Vec<_> = wanted
-            .iter()
-            .filter(|it| !was.contains(it))
-            .cloned()
-            .collect();
-        if !gone.is_empty() {
-            self.remove_these(PkSet(gone), &transaction).await?;
-        }
-        if !new.is_empty() {
-            self.add_missing(PkSet(new), &transaction).await?;
-        }
-        transaction.commit().await
+        in_transaction(db, async |db| {
+            let linked = self.linked(None, db).await?;
+            let gone = without(&linked, &wanted);
+            let new = without(&wanted, &linked);
+            if !gone.is_empty() {
+                self.remove_these(gone, db).await?;
+            }
+            if !new.is_empty() {
+                self.add_missing(new, db).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// As [`set`](Links::set), but clears the links first. Django's `set(.., clear=True)`.
@@ -310,12 +297,14 @@ impl<'i, J: Through> Links<'i, J> {
         J::ActiveModel: Send,
     {
         let wanted = self.typed(pks)?;
-        let transaction = db.begin().await?;
-        self.remove_all(&transaction).await?;
-        if !wanted.is_empty() {
-            self.add_missing(PkSet(wanted), &transaction).await?;
-        }
-        transaction.commit().await
+        in_transaction(db, async |db| {
+            self.remove_all(db).await?;
+            if !wanted.is_empty() {
+                self.add_missing(PkSet(wanted), db).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// The junction's column for this instance, and that for the other end.
@@ -477,6 +466,23 @@ impl<'i, J: Through> Links<'i, J> {
     }
 }
 
+/// Commits what `change` does, all or nothing.
+async fn in_transaction<C: TransactionTrait>(
+    db: &C,
+    change: impl AsyncFnOnce(&C::Transaction) -> Result<(), DbErr>,
+) -> Result<(), DbErr> {
+    let transaction = db.begin().await?;
+    change(&transaction).await?;
+    transaction.commit().await
+}
+
+/// Those of `pks` that are not among `others`.
+fn without(pks: &[Value], others: &[Value]) -> PkSet {
+    let others: HashSet<_> = others.iter().collect();
+    let left = pks.iter().filter(|pk| !others.contains(pk));
+    PkSet(left.cloned().collect())
+}
+
 fn is_keyed<J: Through>() -> bool {
     let of_key: Vec<_> = J::PrimaryKey::iter()
         .map(|key| key.into_column().as_str())
@@ -533,7 +539,7 @@ where
 }
 
 #[doc(hidden)]
-pub async fn before_link<A, C>(row: A, db: &C, insert: bool) -> Result<A, DbErr>
+pub async fn before_save<A, C>(row: A, db: &C, insert: bool) -> Result<A, DbErr>
 where
     A: ActiveModelTrait + Send + Sync,
     A::Entity: Through + EntityTrait<ActiveModel = A>,
@@ -546,22 +552,26 @@ where
 }
 
 #[doc(hidden)]
-pub async fn after_link<J, C>(row: J::Model, db: &C, insert: bool) -> Result<J::Model, DbErr>
+pub async fn after_save<A, C>(
+    row: <A::Entity as EntityTrait>::Model,
+    db: &C,
+    insert: bool,
+) -> Result<<A::Entity as EntityTrait>::Model, DbErr>
 where
-    J: Through,
-    J::Model: IntoActiveModel<J::ActiveModel>,
-    J::ActiveModel: Send + Sync,
+    A: ActiveModelTrait + Send + Sync,
+    A::Entity: Through + EntityTrait<ActiveModel = A>,
+    <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
     C: ConnectionTrait,
 {
     if insert {
         let changed = row.clone().into_active_model();
-        tell_row::<J, C>(&changed, M2mAction::PostAdd, db).await?;
+        tell_row::<A::Entity, C>(&changed, M2mAction::PostAdd, db).await?;
     }
     Ok(row)
 }
 
 #[doc(hidden)]
-pub async fn before_unlink<A, C>(row: A, db: &C) -> Result<A, DbErr>
+pub async fn before_delete<A, C>(row: A, db: &C) -> Result<A, DbErr>
 where
     A: ActiveModelTrait + Send + Sync,
     A::Entity: Through + EntityTrait<ActiveModel = A>,
@@ -572,7 +582,7 @@ where
 }
 
 #[doc(hidden)]
-pub async fn after_unlink<A, C>(row: A, db: &C) -> Result<A, DbErr>
+pub async fn after_delete<A, C>(row: A, db: &C) -> Result<A, DbErr>
 where
     A: ActiveModelTrait + Send + Sync,
     A::Entity: Through + EntityTrait<ActiveModel = A>,

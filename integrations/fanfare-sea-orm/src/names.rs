@@ -82,50 +82,7 @@ macro_rules! model_signals {
     ($name:literal) => {
         $crate::model_signals!($name, custom);
 
-        #[$crate::__private::async_trait]
-        impl $crate::__private::sea_orm::ActiveModelBehavior for ActiveModel {
-            async fn before_save<C>(
-                self,
-                db: &C,
-                insert: bool,
-            ) -> ::std::result::Result<Self, $crate::__private::sea_orm::DbErr>
-            where
-                C: $crate::__private::sea_orm::ConnectionTrait,
-            {
-                $crate::hooks::before_save(self, db, insert).await
-            }
-
-            async fn after_save<C>(
-                model: Model,
-                db: &C,
-                insert: bool,
-            ) -> ::std::result::Result<Model, $crate::__private::sea_orm::DbErr>
-            where
-                C: $crate::__private::sea_orm::ConnectionTrait,
-            {
-                $crate::hooks::after_save::<Self, C>(model, db, insert).await
-            }
-
-            async fn before_delete<C>(
-                self,
-                db: &C,
-            ) -> ::std::result::Result<Self, $crate::__private::sea_orm::DbErr>
-            where
-                C: $crate::__private::sea_orm::ConnectionTrait,
-            {
-                $crate::hooks::before_delete(self, db).await
-            }
-
-            async fn after_delete<C>(
-                self,
-                db: &C,
-            ) -> ::std::result::Result<Self, $crate::__private::sea_orm::DbErr>
-            where
-                C: $crate::__private::sea_orm::ConnectionTrait,
-            {
-                $crate::hooks::after_delete(self, db).await
-            }
-        }
+        $crate::model_signals!(@hooks hooks);
     };
 
     ($name:literal, custom) => {
@@ -175,6 +132,11 @@ macro_rules! model_signals {
             }
         }
 
+        $crate::model_signals!(@hooks links);
+    };
+
+    // `hooks` or `links`, whose functions have the same names.
+    (@hooks $hooks:ident) => {
         #[$crate::__private::async_trait]
         impl $crate::__private::sea_orm::ActiveModelBehavior for ActiveModel {
             async fn before_save<C>(
@@ -185,7 +147,7 @@ macro_rules! model_signals {
             where
                 C: $crate::__private::sea_orm::ConnectionTrait,
             {
-                $crate::__private::before_link(self, db, insert).await
+                $crate::__private::$hooks::before_save(self, db, insert).await
             }
 
             async fn after_save<C>(
@@ -196,7 +158,7 @@ macro_rules! model_signals {
             where
                 C: $crate::__private::sea_orm::ConnectionTrait,
             {
-                $crate::__private::after_link::<Entity, C>(model, db, insert).await
+                $crate::__private::$hooks::after_save::<Self, C>(model, db, insert).await
             }
 
             async fn before_delete<C>(
@@ -206,7 +168,7 @@ macro_rules! model_signals {
             where
                 C: $crate::__private::sea_orm::ConnectionTrait,
             {
-                $crate::__private::before_unlink(self, db).await
+                $crate::__private::$hooks::before_delete(self, db).await
             }
 
             async fn after_delete<C>(
@@ -216,7 +178,7 @@ macro_rules! model_signals {
             where
                 C: $crate::__private::sea_orm::ConnectionTrait,
             {
-                $crate::__private::after_unlink(self, db).await
+                $crate::__private::$hooks::after_delete(self, db).await
             }
         }
     };

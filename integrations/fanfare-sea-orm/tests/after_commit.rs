@@ -6,14 +6,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::LazyLock;
 
 use common::entities::person;
-use common::{Log, on_each_database, sqlite, turn};
+use common::rows::person;
+use common::{Log, hear, on_each_database, sqlite, sqlite_in_turn, turn};
 use fanfare::signals::model::POST_SAVE;
 use fanfare::signals::transaction::{COMMITTED, ROLLED_BACK};
 use fanfare::{ScopedConnection, Sender, Signal};
 use fanfare_sea_orm::{Scopes, SignalConnection};
 use futures_util::FutureExt;
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, Set, TransactionError,
+    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, TransactionError,
     TransactionSession, TransactionTrait,
 };
 
@@ -25,28 +26,16 @@ fn read_mail() -> ScopedConnection {
         .scoped()
 }
 
-fn person(last_name: &str) -> person::ActiveModel {
-    person::ActiveModel {
-        first_name: Set("x".to_owned()),
-        last_name: Set(last_name.to_owned()),
-        ..Default::default()
-    }
-}
-
 /// A `post_save` receiver that owes a mail for each new person.
 fn owe_mails() -> [ScopedConnection; 2] {
-    let persons = Sender::of::<person::Entity>();
-    let owe = POST_SAVE
-        .options()
-        .sender(persons)
-        .connect(|_sender, event| {
-            let person = event.instance::<person::Model>().ok_or("not a person")?;
-            let after_commit = event.after_commit().ok_or("no transaction known")?;
-            after_commit.send(&MAIL, Sender::NONE, person.last_name.clone());
-            SEEN.push(format!("saved {}", person.last_name));
-            Ok(())
-        });
-    [owe.scoped(), read_mail()]
+    let owe = hear(person::Entity, &POST_SAVE, |_sender, event| {
+        let person = event.instance::<person::Model>().ok_or("not a person")?;
+        let after_commit = event.after_commit().ok_or("no transaction known")?;
+        after_commit.send(&MAIL, Sender::NONE, person.last_name.clone());
+        SEEN.push(format!("saved {}", person.last_name));
+        Ok(())
+    });
+    [owe, read_mail()]
 }
 
 #[tokio::test]
@@ -162,12 +151,9 @@ async fn a_closure_that_fails_discards_and_one_that_does_not_delivers() {
 async fn an_error_of_a_post_save_receiver_rolls_back_its_transaction() {
     on_each_database(async |db: SignalConnection| {
         let _owe = owe_mails();
-        let persons = Sender::of::<person::Entity>();
-        let refuse = POST_SAVE
-            .options()
-            .sender(persons)
-            .connect(|_sender, _event| Err("the audit table is full".into()));
-        let _refuse = refuse.scoped();
+        let _refuse = hear(person::Entity, &POST_SAVE, |_sender, _event| {
+            Err("the audit table is full".into())
+        });
         let failed = db.transaction::<_, (), DbErr>(|transaction| {
             Box::pin(async move {
                 person("a").insert(transaction).await?;
@@ -207,8 +193,7 @@ async fn jobs_have_their_place_among_the_events() {
 /// What a receiver of a delivery records with the same handle is not lost.
 #[tokio::test]
 async fn what_is_recorded_during_the_delivery_is_delivered() {
-    let _turn = turn().await;
-    let db = sqlite().await;
+    let (_turn, db) = sqlite_in_turn().await;
     let transaction = db.begin().await.unwrap();
     let handle = transaction.after_commit().clone();
     let again = MAIL.connect(move |_sender, text| {
@@ -228,8 +213,7 @@ async fn what_is_recorded_during_the_delivery_is_delivered() {
 /// The transaction is committed by then; no other event is lost, and the panic is not hidden.
 #[tokio::test]
 async fn a_panic_keeps_no_other_event_from_being_delivered() {
-    let _turn = turn().await;
-    let db = sqlite().await;
+    let (_turn, db) = sqlite_in_turn().await;
     let read = MAIL.connect(|_sender, text| {
         assert_ne!(text, "bad", "no such mail");
         SEEN.push(text.clone());
@@ -326,15 +310,10 @@ async fn a_commit_that_the_database_turns_into_a_rollback_delivers_nothing() {
 async fn the_name_of_the_connection_and_raw_reach_into_transactions() {
     let _turn = turn().await;
     let db = SignalConnection::named("archive", sqlite().await.into_inner());
-    let persons = Sender::of::<person::Entity>();
-    let watch = POST_SAVE
-        .options()
-        .sender(persons)
-        .connect(|_sender, event| {
-            SEEN.push(format!("{} {}", event.using(), event.raw()));
-            Ok(())
-        });
-    let _watch = watch.scoped();
+    let _watch = hear(person::Entity, &POST_SAVE, |_sender, event| {
+        SEEN.push(format!("{} {}", event.using(), event.raw()));
+        Ok(())
+    });
     let transaction = db.raw().begin().await.unwrap();
     let nested = transaction.begin().await.unwrap();
     person("a").insert(&nested).await.unwrap();
@@ -351,19 +330,13 @@ async fn the_name_of_the_connection_and_raw_reach_into_transactions() {
 /// The row is written, and its mail is owed, whatever happens to the receivers after.
 #[tokio::test]
 async fn under_autocommit_a_receiver_that_fails_keeps_nothing_back() {
-    let _turn = turn().await;
-    let db = sqlite().await;
+    let (_turn, db) = sqlite_in_turn().await;
     let _owe = owe_mails();
-    let persons = Sender::of::<person::Entity>();
-    let fail = POST_SAVE
-        .options()
-        .sender(persons)
-        .connect(|_sender, event| {
-            let person = event.instance::<person::Model>().ok_or("not a person")?;
-            assert_ne!(person.last_name, "panic");
-            Err("refused".into())
-        });
-    let _fail = fail.scoped();
+    let _fail = hear(person::Entity, &POST_SAVE, |_sender, event| {
+        let person = event.instance::<person::Model>().ok_or("not a person")?;
+        assert_ne!(person.last_name, "panic");
+        Err("refused".into())
+    });
     assert!(person("error").insert(&db).await.is_err());
     assert_eq!(SEEN.take(), ["saved error", "error"]);
     let panicked = AssertUnwindSafe(person("panic").insert(&db))
@@ -376,8 +349,7 @@ async fn under_autocommit_a_receiver_that_fails_keeps_nothing_back() {
 /// A destructor cannot await, and must not block the runtime's thread either.
 #[tokio::test]
 async fn a_dropped_transaction_does_not_block_on_async_receivers() {
-    let _turn = turn().await;
-    let db = sqlite().await;
+    let (_turn, db) = sqlite_in_turn().await;
     let slow = ROLLED_BACK.connect_async(|_sender, _event| {
         Box::pin(async {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;

@@ -3,37 +3,25 @@
 mod common;
 
 use common::entities::person;
-use common::{Log, on_each_database};
+use common::rows::person_of_id;
+use common::{Log, hear, on_each_database};
 use fanfare::signals::model::{Answer, BULK_CREATED, BULK_UPDATED, Bulk};
-use fanfare::{ScopedConnection, Sender, Signal};
+use fanfare::{ScopedConnection, Signal};
 use fanfare_sea_orm::{ExecSignalled, SignalConnection};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ConnectionTrait, EntityTrait, PaginatorTrait, Set, TransactionSession, TransactionTrait,
+    ConnectionTrait, EntityTrait, PaginatorTrait, TransactionSession, TransactionTrait,
     TryInsertResult,
 };
 
-fn person(id: i32) -> person::ActiveModel {
-    person::ActiveModel {
-        id: Set(id),
-        first_name: Set("x".to_owned()),
-        last_name: Set(format!("{id}")),
-    }
-}
-
 fn watch(signal: &'static Signal<Bulk<'static>, Answer>, log: &Log) -> ScopedConnection {
     let log = log.clone();
-    let persons = Sender::of::<person::Entity>();
-    let watch = signal
-        .options()
-        .sender(persons)
-        .connect(move |_sender, event| {
-            let instances = event.instances::<person::Model>();
-            let ids = instances.map(|them| them.iter().map(|it| it.id).collect::<Vec<_>>());
-            log.push(format!("{} {ids:?} {}", event.rows(), event.using()));
-            Ok(())
-        });
-    watch.scoped()
+    hear(person::Entity, signal, move |_sender, event| {
+        let instances = event.instances::<person::Model>();
+        let ids = instances.map(|them| them.iter().map(|it| it.id).collect::<Vec<_>>());
+        log.push(format!("{} {ids:?} {}", event.rows(), event.using()));
+        Ok(())
+    })
 }
 
 #[tokio::test]
@@ -41,7 +29,7 @@ async fn an_insert_tells_how_many_or_which() {
     on_each_database(async |db: SignalConnection| {
         let log = Log::new();
         let _watch = watch(&BULK_CREATED, &log);
-        let two = person::Entity::insert_many([person(1), person(2)]);
+        let two = person::Entity::insert_many([person_of_id(1), person_of_id(2)]);
         assert_eq!(two.exec_signalled(&db).await.unwrap(), 2);
         assert_eq!(log.take(), ["2 None default"]);
 
@@ -50,7 +38,7 @@ async fn an_insert_tells_how_many_or_which() {
         assert!(log.take().is_empty());
 
         if db.support_returning() {
-            let more = person::Entity::insert_many([person(3), person(4)]);
+            let more = person::Entity::insert_many([person_of_id(3), person_of_id(4)]);
             assert_eq!(more.exec_returning_signalled(&db).await.unwrap().len(), 2);
             assert_eq!(log.take(), ["2 Some([3, 4]) default"]);
         }
@@ -64,7 +52,7 @@ async fn an_insert_tells_those_without_a_conflict() {
         let log = Log::new();
         let _watch = watch(&BULK_CREATED, &log);
         let insert = |ids: &[i32]| {
-            let rows: Vec<_> = ids.iter().copied().map(person).collect();
+            let rows: Vec<_> = ids.iter().copied().map(person_of_id).collect();
             person::Entity::insert_many(rows).on_conflict_do_nothing()
         };
         insert(&[1, 2]).exec_signalled(&db).await.unwrap();
@@ -85,7 +73,7 @@ async fn an_update_tells_also_of_no_row() {
         let rename =
             || person::Entity::update_many().col_expr(person::Column::FirstName, Expr::value("y"));
         rename().exec_signalled(&db).await.unwrap();
-        person::Entity::insert_many([person(1), person(2)])
+        person::Entity::insert_many([person_of_id(1), person_of_id(2)])
             .exec(&db)
             .await
             .unwrap();
@@ -107,7 +95,7 @@ async fn an_error_of_a_receiver_lets_the_transaction_undo_it() {
         let refuse = BULK_CREATED.connect(|_sender, _event| Err("too many".into()));
         let _refuse = refuse.scoped();
         let transaction = db.begin().await.unwrap();
-        let two = person::Entity::insert_many([person(1), person(2)]);
+        let two = person::Entity::insert_many([person_of_id(1), person_of_id(2)]);
         assert!(two.exec_signalled(&transaction).await.is_err());
         transaction.rollback().await.unwrap();
         assert_eq!(person::Entity::find().count(&db).await.unwrap(), 0);

@@ -5,7 +5,7 @@ mod databases;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use databases::on_postgres;
+use databases::{on_postgres, quiet};
 use fanfare::signals::db::CONNECTION_CREATED;
 use fanfare::{Connection, ScopedConnection, Sender};
 use fanfare_sea_orm::pool::{connection_created, send_connection_created};
@@ -17,8 +17,8 @@ use sea_orm::{
 
 /// A pool on a database of its own, made and not told yet.
 fn sqlite() -> ConnectOptions {
-    let mut options = ConnectOptions::new("sqlite::memory:");
-    options.max_connections(4).sqlx_logging(false);
+    let mut options = quiet("sqlite::memory:");
+    options.max_connections(4);
     options
 }
 

@@ -3,52 +3,31 @@
 mod common;
 
 use common::entities::{book, page, person};
-use common::{Log, on_each_database};
+use common::rows::{emma, page, person_of_id};
+use common::{Log, hear, on_each_database};
 use fanfare::signals::model::{Answer, Delete, POST_DELETE, PRE_DELETE};
-use fanfare::{Connection, ScopedConnection, Sender, Signal};
+use fanfare::{Connection, ScopedConnection, Signal};
 use fanfare_sea_orm::{ExecSignalled, Scopes, SignalConnection};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
     IntoActiveModel, ModelTrait, PaginatorTrait, QueryFilter, Set,
 };
 
-fn person(id: i32, last_name: &str) -> person::ActiveModel {
-    person::ActiveModel {
-        id: Set(id),
-        first_name: Set("x".to_owned()),
-        last_name: Set(last_name.to_owned()),
-    }
-}
-
 /// A book and its pages.
-async fn emma(db: &SignalConnection) -> book::Model {
-    let page = |text: &str| {
-        page::ActiveModel {
-            text: Set(text.to_owned()),
-            ..Default::default()
-        }
-        .into_ex()
-    };
-    let emma = book::ActiveModel::builder()
-        .set_title("Emma")
-        .add_page(page("1"))
-        .add_page(page("2"));
+async fn emma_of_two_pages(db: &SignalConnection) -> book::Model {
+    let emma = emma().add_page(page("1")).add_page(page("2"));
     emma.insert(db).await.unwrap().into()
 }
 
-fn watch<E: EntityTrait>(
+fn watch(
+    entity: impl EntityTrait,
     signal: &'static Signal<Delete<'static>, Answer>,
     see: impl Fn(&Delete<'_>) + Send + Sync + 'static,
 ) -> ScopedConnection {
-    let entity = Sender::of::<E>();
-    let watch = signal
-        .options()
-        .sender(entity)
-        .connect(move |_sender, event| {
-            see(event);
-            Ok(())
-        });
-    watch.scoped()
+    hear(entity, signal, move |_sender, event| {
+        see(event);
+        Ok(())
+    })
 }
 
 #[tokio::test]
@@ -57,17 +36,17 @@ async fn a_delete_sends_a_pair_with_the_primary_key() {
         let log = Log::new();
         let (before, after) = (log.clone(), log.clone());
         let _watch = [
-            watch::<person::Entity>(&PRE_DELETE, move |event| {
+            watch(person::Entity, &PRE_DELETE, move |event| {
                 let person = event.instance::<person::Model>().unwrap();
                 before.push(format!("pre {} {}", person.id, event.using()));
             }),
-            watch::<person::Entity>(&POST_DELETE, move |event| {
+            watch(person::Entity, &POST_DELETE, move |event| {
                 let person = event.instance::<person::Model>().unwrap();
                 assert!(event.instance::<person::ActiveModel>().is_some());
                 after.push(format!("post {} {}", person.id, event.using()));
             }),
         ];
-        let person = person(7, "Lovelace").insert(&db).await.unwrap();
+        let person = person_of_id(7).insert(&db).await.unwrap();
 
         // A save under another primary key makes a second row; the delete takes only that one.
         let mut second = person.into_active_model();
@@ -86,10 +65,10 @@ async fn a_delete_sends_a_pair_with_the_primary_key() {
 #[tokio::test]
 async fn a_partial_instance_is_an_active_model_only() {
     on_each_database(async |db: SignalConnection| {
-        person(7, "Lovelace").insert(&db).await.unwrap();
+        person_of_id(7).insert(&db).await.unwrap();
         let log = Log::new();
         let seen = log.clone();
-        let _watch = watch::<person::Entity>(&PRE_DELETE, move |event| {
+        let _watch = watch(person::Entity, &PRE_DELETE, move |event| {
             let active = event.instance::<person::ActiveModel>().unwrap();
             let model = event.instance::<person::Model>();
             seen.push(format!("{:?} {}", active.id.as_ref(), model.is_some()));
@@ -110,7 +89,7 @@ async fn an_error_of_a_pre_delete_receiver_refuses_the_delete() {
         let refuse: Connection =
             PRE_DELETE.connect(|_sender, _event| Err("she is still needed".into()));
         let _refuse = refuse.scoped();
-        let person = person(7, "Lovelace").insert(&db).await.unwrap();
+        let person = person_of_id(7).insert(&db).await.unwrap();
         let error = person.delete(&db).await.unwrap_err();
         assert_eq!(error, DbErr::Custom("she is still needed".to_owned()));
         assert_eq!(person::Entity::find().count(&db).await.unwrap(), 1);
@@ -126,18 +105,18 @@ async fn a_cascade_tells_the_origin_for_every_row() {
         let mut watches = Vec::new();
         for (name, signal) in [("pre", &PRE_DELETE), ("post", &POST_DELETE)] {
             let (of_page, of_book) = (log.clone(), log.clone());
-            watches.push(watch::<page::Entity>(signal, move |event| {
+            watches.push(watch(page::Entity, signal, move |event| {
                 let page = event.instance::<page::Model>().unwrap();
                 let origin = event.origin::<book::Model>().unwrap();
                 of_page.push(format!("{name} page {} of {}", page.text, origin.title));
             }));
-            watches.push(watch::<book::Entity>(signal, move |event| {
+            watches.push(watch(book::Entity, signal, move |event| {
                 let book = event.instance::<book::Model>().unwrap();
                 assert_eq!(event.origin(), Some(book));
                 of_book.push(format!("{name} book"));
             }));
         }
-        let emma = emma(&db).await;
+        let emma = emma_of_two_pages(&db).await;
         emma.clone()
             .cascade_delete(&db.with_origin(emma))
             .await
@@ -160,13 +139,8 @@ async fn a_cascade_tells_the_origin_for_every_row() {
 #[tokio::test]
 async fn an_error_in_a_cascade_undoes_all_of_it() {
     on_each_database(async |db: SignalConnection| {
-        let emma = emma(&db).await;
-        let books = Sender::of::<book::Entity>();
-        let refuse = POST_DELETE
-            .options()
-            .sender(books)
-            .connect(|_, _| Err("no".into()));
-        let _refuse = refuse.scoped();
+        let emma = emma_of_two_pages(&db).await;
+        let _refuse = hear(book::Entity, &POST_DELETE, |_, _| Err("no".into()));
         emma.cascade_delete(&db).await.unwrap_err();
         assert_eq!(page::Entity::find().count(&db).await.unwrap(), 2);
         assert_eq!(book::Entity::find().count(&db).await.unwrap(), 1);
@@ -183,11 +157,11 @@ async fn a_query_may_be_the_origin() {
         struct Pages(&'static str);
         let log = Log::new();
         let seen = log.clone();
-        let _watch = watch::<page::Entity>(&POST_DELETE, move |event| {
+        let _watch = watch(page::Entity, &POST_DELETE, move |event| {
             assert_eq!(event.origin::<Pages>(), Some(&Pages("of Emma")));
             seen.push(event.instance::<page::Model>().unwrap().text.clone());
         });
-        emma(&db).await;
+        emma_of_two_pages(&db).await;
         let origin = db.with_origin(Pages("of Emma"));
         for page in page::Entity::find().all(&db).await.unwrap() {
             page.delete(&origin).await.unwrap();
@@ -204,20 +178,14 @@ async fn delete_many_sends_one_event_if_asked() {
         use fanfare::signals::model::BULK_DELETED;
         let log = Log::new();
         let (each, all) = (log.clone(), log.clone());
-        let _watch = watch::<page::Entity>(&PRE_DELETE, move |_| each.push("each"));
-        let pages = Sender::of::<page::Entity>();
-        let bulk = BULK_DELETED
-            .options()
-            .sender(pages)
-            .connect(move |_sender, event| {
-                let texts = event.instances::<page::Model>();
-                let texts =
-                    texts.map(|them| them.iter().map(|it| it.text.clone()).collect::<Vec<_>>());
-                all.push(format!("{} {texts:?}", event.rows()));
-                Ok(())
-            });
-        let _bulk = bulk.scoped();
-        emma(&db).await;
+        let _watch = watch(page::Entity, &PRE_DELETE, move |_| each.push("each"));
+        let _bulk = hear(page::Entity, &BULK_DELETED, move |_sender, event| {
+            let texts = event.instances::<page::Model>();
+            let texts = texts.map(|them| them.iter().map(|it| it.text.clone()).collect::<Vec<_>>());
+            all.push(format!("{} {texts:?}", event.rows()));
+            Ok(())
+        });
+        emma_of_two_pages(&db).await;
         let first = page::Entity::delete_many().filter(page::Column::Text.eq("1"));
         first.exec_signalled(&db).await.unwrap();
         assert_eq!(log.take(), ["1 None"]);
@@ -241,15 +209,15 @@ async fn a_delete_has_the_origin_that_it_was_given() {
         let mut watches = Vec::new();
         for (name, signal) in [("pre", &PRE_DELETE), ("post", &POST_DELETE)] {
             let log = log.clone();
-            watches.push(watch::<person::Entity>(signal, move |event| {
+            watches.push(watch(person::Entity, signal, move |event| {
                 let is_it = event.origin::<person::Model>() == event.instance();
                 log.push(format!("{name} {is_it}"));
             }));
         }
-        let ada = person(1, "Lovelace").insert(&db).await.unwrap();
+        let ada = person_of_id(1).insert(&db).await.unwrap();
         ada.clone().delete(&db.with_origin(ada)).await.unwrap();
         assert_eq!(log.take(), ["pre true", "post true"]);
-        let eve = person(2, "Byron").insert(&db).await.unwrap();
+        let eve = person_of_id(2).insert(&db).await.unwrap();
         eve.delete(&db).await.unwrap();
         assert_eq!(log.take(), ["pre false", "post false"]);
     })

@@ -3,8 +3,7 @@
 mod common;
 
 use common::entities::follow;
-use common::{Log, on_each_database};
-use fanfare::Sender;
+use common::{Log, hear, on_each_database};
 use fanfare::signals::model::{M2M_CHANGED, POST_SAVE};
 use fanfare_sea_orm::{Pk, SignalConnection};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, Schema, Set};
@@ -96,28 +95,20 @@ async fn compact_and_expanded_entities_send() {
         let log = Log::new();
         let (of_compact, of_expanded) = (log.clone(), log.clone());
         let _watch = [
-            POST_SAVE
-                .options()
-                .sender(Sender::of::<compact::Entity>())
-                .connect(move |_sender, event| {
-                    let row = event
-                        .instance::<compact::Model>()
-                        .ok_or("of another type")?;
-                    of_compact.push(row.key.clone());
-                    Ok(())
-                })
-                .scoped(),
-            POST_SAVE
-                .options()
-                .sender(Sender::of::<expanded::Entity>())
-                .connect(move |_sender, event| {
-                    let row = event
-                        .instance::<expanded::Model>()
-                        .ok_or("of another type")?;
-                    of_expanded.push(row.id.to_string());
-                    Ok(())
-                })
-                .scoped(),
+            hear(compact::Entity, &POST_SAVE, move |_sender, event| {
+                let row = event
+                    .instance::<compact::Model>()
+                    .ok_or("of another type")?;
+                of_compact.push(row.key.clone());
+                Ok(())
+            }),
+            hear(expanded::Entity, &POST_SAVE, move |_sender, event| {
+                let row = event
+                    .instance::<expanded::Model>()
+                    .ok_or("of another type")?;
+                of_expanded.push(row.id.to_string());
+                Ok(())
+            }),
         ];
         let row = compact::ActiveModel {
             key: Set("k".to_owned()),
@@ -138,16 +129,11 @@ async fn a_junction_row_tells_of_its_link() {
     on_each_database(async |db: SignalConnection| {
         let log = Log::new();
         let seen = log.clone();
-        let junction = Sender::of::<follow::Entity>();
-        let watch = M2M_CHANGED
-            .options()
-            .sender(junction)
-            .connect(move |_sender, event| {
-                assert_eq!(event.instance::<Pk>(), Some(&Pk(1.into())));
-                seen.push(event.action().name());
-                Ok(())
-            });
-        let _watch = watch.scoped();
+        let _watch = hear(follow::Entity, &M2M_CHANGED, move |_sender, event| {
+            assert_eq!(event.instance::<Pk>(), Some(&Pk(1.into())));
+            seen.push(event.action().name());
+            Ok(())
+        });
         let row = follow::ActiveModel {
             fan_id: Set(1),
             idol_id: Set(2),

@@ -3,42 +3,29 @@
 mod common;
 
 use common::entities::person;
-use common::{Log, on_each_database};
-use fanfare::Sender;
+use common::rows::person;
+use common::{Log, hear, on_each_database};
 use fanfare::signals::model::{POST_INIT, PRE_INIT};
 use fanfare_sea_orm::{Inited, SignalConnection};
-use sea_orm::{ActiveModelTrait, EntityTrait, Set};
+use sea_orm::{ActiveModelTrait, EntityTrait};
 
 #[tokio::test]
 async fn each_row_tells_twice_and_can_be_changed_before() {
     on_each_database(async |db: SignalConnection| {
         for name in ["Lovelace", "Byron"] {
-            let person = person::ActiveModel {
-                first_name: Set("x".to_owned()),
-                last_name: Set(name.to_owned()),
-                ..Default::default()
-            };
-            person.insert(&db).await.unwrap();
+            person(name).insert(&db).await.unwrap();
         }
         let log = Log::new();
         let (before, after) = (log.clone(), log.clone());
-        let persons = Sender::of::<person::Entity>();
-        let pre = PRE_INIT
-            .options()
-            .sender(persons)
-            .connect(move |_sender, event| {
-                let mut person = event.instance::<person::Model>().unwrap();
-                before.push(format!("pre {}", person.last_name));
-                person.last_name.make_ascii_uppercase();
-            });
-        let post = POST_INIT
-            .options()
-            .sender(persons)
-            .connect(move |_sender, event| {
-                let person = event.instance::<person::Model>().unwrap();
-                after.push(format!("post {}", person.last_name));
-            });
-        let _watch = (pre.scoped(), post.scoped());
+        let _pre = hear(person::Entity, &PRE_INIT, move |_sender, event| {
+            let mut person = event.instance::<person::Model>().unwrap();
+            before.push(format!("pre {}", person.last_name));
+            person.last_name.make_ascii_uppercase();
+        });
+        let _post = hear(person::Entity, &POST_INIT, move |_sender, event| {
+            let person = event.instance::<person::Model>().unwrap();
+            after.push(format!("post {}", person.last_name));
+        });
 
         let query = person::Entity::find().into_model::<Inited<person::Model>>();
         let persons = query.all(&db).await.unwrap();

@@ -2,13 +2,16 @@
 
 mod common;
 
+use std::ops::RangeInclusive;
+
 use common::entities::{book, book_tag, follow, person, tag};
-use common::{Log, on_each_database};
+use common::rows::{book, person_of_id, tag_of_id};
+use common::{Log, hear, on_each_database};
 use fanfare::signals::model::{M2M_CHANGED, M2mAction, M2mChanged};
 use fanfare::{ScopedConnection, Sender};
 use fanfare_sea_orm::{Links, Pk, PkSet, Scopes, SignalConnection};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, Schema, Set,
+    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, Schema,
     TransactionSession, TransactionTrait, Value,
 };
 
@@ -29,36 +32,30 @@ fn keys(event: &M2mChanged<'_>) -> String {
 }
 
 /// Writes down each signal of one junction.
-fn watch<J: EntityTrait>(log: &Log) -> ScopedConnection {
+fn watch(junction: impl EntityTrait, log: &Log) -> ScopedConnection {
     let log = log.clone();
-    let junction = Sender::of::<J>();
-    let watch = M2M_CHANGED
-        .options()
-        .sender(junction)
-        .connect(move |_sender, event| {
-            let reverse = if event.reverse() { " reverse" } else { "" };
-            log.push(format!("{}{reverse} {}", event.action(), keys(event)));
-            Ok(())
-        });
-    watch.scoped()
+    hear(junction, &M2M_CHANGED, move |_sender, event| {
+        let reverse = if event.reverse() { " reverse" } else { "" };
+        log.push(format!("{}{reverse} {}", event.action(), keys(event)));
+        Ok(())
+    })
 }
 
-async fn book(db: &SignalConnection, id: i32) -> book::Model {
-    let book = book::ActiveModel {
-        id: Set(id),
-        title: Set(format!("book {id}")),
-    };
-    book.insert(db).await.unwrap()
-}
-
-async fn tags(db: &SignalConnection, ids: std::ops::RangeInclusive<i32>) {
+/// A book, and tags of so many ids.
+async fn book_and_tags(db: &SignalConnection, ids: RangeInclusive<i32>) -> book::Model {
     for id in ids {
-        let tag = tag::ActiveModel {
-            id: Set(id),
-            name: Set(format!("tag {id}")),
-        };
-        tag.insert(db).await.unwrap();
+        tag_of_id(id).insert(db).await.unwrap();
     }
+    book(1).insert(db).await.unwrap()
+}
+
+/// Persons of so many ids; returns the first.
+async fn persons(db: &SignalConnection, ids: RangeInclusive<i32>) -> person::Model {
+    let first = person_of_id(*ids.start()).insert(db).await.unwrap();
+    for id in ids.skip(1) {
+        person_of_id(id).insert(db).await.unwrap();
+    }
+    first
 }
 
 async fn linked(db: &SignalConnection) -> u64 {
@@ -68,11 +65,10 @@ async fn linked(db: &SignalConnection) -> u64 {
 #[tokio::test]
 async fn add_tells_those_that_are_missing_and_remove_those_that_were_given() {
     on_each_database(async |db: SignalConnection| {
-        let book = book(&db, 1).await;
-        tags(&db, 1..=3).await;
+        let book = book_and_tags(&db, 1..=3).await;
         let links = Tags::of(&book).unwrap();
         let log = Log::new();
-        let _watch = watch::<book_tag::Entity>(&log);
+        let _watch = watch(book_tag::Entity, &log);
 
         links.add([1, 2], &db).await.unwrap();
         assert_eq!(log.take(), ["pre_add [1, 2]", "post_add [1, 2]"]);
@@ -98,12 +94,11 @@ async fn add_tells_those_that_are_missing_and_remove_those_that_were_given() {
 #[tokio::test]
 async fn clear_has_no_keys_and_tells_of_nothing_as_well() {
     on_each_database(async |db: SignalConnection| {
-        let book = book(&db, 1).await;
-        tags(&db, 1..=2).await;
+        let book = book_and_tags(&db, 1..=2).await;
         let links = Tags::of(&book).unwrap();
         links.add([1, 2], &db).await.unwrap();
         let log = Log::new();
-        let _watch = watch::<book_tag::Entity>(&log);
+        let _watch = watch(book_tag::Entity, &log);
         links.clear(&db).await.unwrap();
         links.clear(&db).await.unwrap();
         assert_eq!(
@@ -118,11 +113,10 @@ async fn clear_has_no_keys_and_tells_of_nothing_as_well() {
 #[tokio::test]
 async fn set_tells_what_it_does() {
     on_each_database(async |db: SignalConnection| {
-        let book = book(&db, 1).await;
-        tags(&db, 1..=3).await;
+        let book = book_and_tags(&db, 1..=3).await;
         let links = Tags::of(&book).unwrap();
         let log = Log::new();
-        let _watch = watch::<book_tag::Entity>(&log);
+        let _watch = watch(book_tag::Entity, &log);
 
         links.set([1, 2], &db).await.unwrap();
         assert_eq!(log.take(), ["pre_add [1, 2]", "post_add [1, 2]"]);
@@ -153,36 +147,30 @@ async fn set_tells_what_it_does() {
 #[tokio::test]
 async fn both_sides_have_their_instance_and_model() {
     on_each_database(async |db: SignalConnection| {
-        let book = book(&db, 1).await;
-        tags(&db, 2..=2).await;
+        let book = book_and_tags(&db, 2..=2).await;
         let tag = tag::Entity::find_by_id(2).one(&db).await.unwrap().unwrap();
         let log = Log::new();
         let seen = log.clone();
-        let junction = Sender::of::<book_tag::Entity>();
-        let watch = M2M_CHANGED
-            .options()
-            .sender(junction)
-            .connect(move |sender, event| {
-                assert_eq!(sender, Sender::of::<book_tag::Entity>());
-                assert_eq!(event.using(), "default");
-                if event.reverse() {
-                    assert_eq!(event.instance::<tag::Model>().map(|it| it.id), Some(2));
-                    assert_eq!(event.instance(), Some(&Pk(2.into())));
-                    assert_eq!(event.model(), Sender::of::<book::Entity>());
-                } else {
-                    assert_eq!(event.instance::<book::Model>().map(|it| it.id), Some(1));
-                    assert_eq!(event.instance(), Some(&Pk(1.into())));
-                    assert_eq!(event.model(), Sender::of::<tag::Entity>());
-                }
-                seen.push(format!(
-                    "{} {} raw={}",
-                    event.action(),
-                    keys(event),
-                    event.raw()
-                ));
-                Ok(())
-            });
-        let _watch = watch.scoped();
+        let _watch = hear(book_tag::Entity, &M2M_CHANGED, move |sender, event| {
+            assert_eq!(sender, Sender::of::<book_tag::Entity>());
+            assert_eq!(event.using(), "default");
+            if event.reverse() {
+                assert_eq!(event.instance::<tag::Model>().map(|it| it.id), Some(2));
+                assert_eq!(event.instance(), Some(&Pk(2.into())));
+                assert_eq!(event.model(), Sender::of::<book::Entity>());
+            } else {
+                assert_eq!(event.instance::<book::Model>().map(|it| it.id), Some(1));
+                assert_eq!(event.instance(), Some(&Pk(1.into())));
+                assert_eq!(event.model(), Sender::of::<tag::Entity>());
+            }
+            seen.push(format!(
+                "{} {} raw={}",
+                event.action(),
+                keys(event),
+                event.raw()
+            ));
+            Ok(())
+        });
         Tags::of(&book).unwrap().add([2], &db).await.unwrap();
         Tags::of_reverse(&tag)
             .unwrap()
@@ -214,8 +202,7 @@ async fn both_sides_have_their_instance_and_model() {
 #[tokio::test]
 async fn a_pre_add_receiver_may_take_keys_out() {
     on_each_database(async |db: SignalConnection| {
-        let book = book(&db, 1).await;
-        tags(&db, 1..=2).await;
+        let book = book_and_tags(&db, 1..=2).await;
         let log = Log::new();
         let without_two = M2M_CHANGED.connect(|_sender, event| {
             if event.action() == M2mAction::PreAdd {
@@ -225,7 +212,7 @@ async fn a_pre_add_receiver_may_take_keys_out() {
             Ok(())
         });
         let _without_two = without_two.scoped();
-        let _watch = watch::<book_tag::Entity>(&log);
+        let _watch = watch(book_tag::Entity, &log);
         Tags::of(&book).unwrap().add([1, 2], &db).await.unwrap();
         assert_eq!(log.take(), ["pre_add [1]", "post_add [1]"]);
         assert_eq!(linked(&db).await, 1);
@@ -237,8 +224,7 @@ async fn a_pre_add_receiver_may_take_keys_out() {
 #[tokio::test]
 async fn an_error_of_a_receiver_undoes_the_call() {
     on_each_database(async |db: SignalConnection| {
-        let book = book(&db, 1).await;
-        tags(&db, 1..=2).await;
+        let book = book_and_tags(&db, 1..=2).await;
         let links = Tags::of(&book).unwrap();
         links.add([1], &db).await.unwrap();
         let refuse = M2M_CHANGED.connect(|_sender, event| match event.action() {
@@ -257,8 +243,7 @@ async fn an_error_of_a_receiver_undoes_the_call() {
 #[tokio::test]
 async fn without_receivers_add_skips_what_is_there() {
     on_each_database(async |db: SignalConnection| {
-        let book = book(&db, 1).await;
-        tags(&db, 1..=2).await;
+        let book = book_and_tags(&db, 1..=2).await;
         let links = Tags::of(&book).unwrap();
         links.add([1], &db).await.unwrap();
         links.add([1, 2], &db).await.unwrap();
@@ -272,8 +257,7 @@ async fn without_receivers_add_skips_what_is_there() {
 #[tokio::test]
 async fn without_receivers_add_asks_where_the_database_would_not_refuse() {
     on_each_database(async |db: SignalConnection| {
-        let ada = person(&db, 1).await;
-        person(&db, 2).await;
+        let ada = persons(&db, 1..=2).await;
         let links = Follows::of(&ada).unwrap();
         links.add([2], &db).await.unwrap();
         links.add([2], &db).await.unwrap();
@@ -282,23 +266,13 @@ async fn without_receivers_add_asks_where_the_database_would_not_refuse() {
     .await;
 }
 
-async fn person(db: &SignalConnection, id: i32) -> person::Model {
-    let person = person::ActiveModel {
-        id: Set(id),
-        first_name: Set("x".to_owned()),
-        last_name: Set(format!("{id}")),
-    };
-    person.insert(db).await.unwrap()
-}
-
 /// Fans and idols: the two directions of a relation of persons with persons.
 #[tokio::test]
 async fn a_relation_with_itself_has_two_directions() {
     on_each_database(async |db: SignalConnection| {
-        let ada = person(&db, 1).await;
-        person(&db, 2).await;
+        let ada = persons(&db, 1..=2).await;
         let log = Log::new();
-        let _watch = watch::<follow::Entity>(&log);
+        let _watch = watch(follow::Entity, &log);
         Follows::of(&ada).unwrap().add([2], &db).await.unwrap();
         Follows::of_reverse(&ada)
             .unwrap()
@@ -325,12 +299,10 @@ async fn a_relation_with_itself_has_two_directions() {
 #[tokio::test]
 async fn a_symmetrical_relation_sends_one_pair() {
     on_each_database(async |db: SignalConnection| {
-        let ada = person(&db, 1).await;
-        person(&db, 2).await;
-        person(&db, 3).await;
+        let ada = persons(&db, 1..=3).await;
         let friends = Follows::of(&ada).unwrap().symmetrical();
         let log = Log::new();
-        let _watch = watch::<follow::Entity>(&log);
+        let _watch = watch(follow::Entity, &log);
         friends.add([1, 2, 3], &db).await.unwrap();
         assert_eq!(log.take(), ["pre_add [1, 2, 3]", "post_add [1, 2, 3]"]);
         assert_eq!(follow::Entity::find().count(&db).await.unwrap(), 5);
@@ -346,7 +318,7 @@ async fn a_symmetrical_relation_sends_one_pair() {
 #[tokio::test]
 async fn a_key_of_another_type_is_refused() {
     on_each_database(async |db: SignalConnection| {
-        let book = book(&db, 1).await;
+        let book = book(1).insert(&db).await.unwrap();
         let links = Tags::of(&book).unwrap();
         assert!(matches!(links.add(["one"], &db).await, Err(DbErr::Type(_))));
         assert_eq!(linked(&db).await, 0);
@@ -357,8 +329,7 @@ async fn a_key_of_another_type_is_refused() {
 #[tokio::test]
 async fn links_in_a_transaction_wait_with_it() {
     on_each_database(async |db: SignalConnection| {
-        let book = book(&db, 1).await;
-        tags(&db, 1..=1).await;
+        let book = book_and_tags(&db, 1..=1).await;
         let transaction = db.begin().await.unwrap();
         Tags::of(&book)
             .unwrap()
@@ -401,12 +372,11 @@ async fn a_second_relation_to_the_same_model_has_its_own_sender() {
         let schema = Schema::new(db.get_database_backend());
         let table = schema.create_table_from_entity(favourite::Entity);
         db.execute(&table).await.unwrap();
-        let book = book(&db, 1).await;
-        tags(&db, 1..=1).await;
+        let book = book_and_tags(&db, 1..=1).await;
         let (of_tags, of_favourites) = (Log::new(), Log::new());
         let _watches = (
-            watch::<book_tag::Entity>(&of_tags),
-            watch::<favourite::Entity>(&of_favourites),
+            watch(book_tag::Entity, &of_tags),
+            watch(favourite::Entity, &of_favourites),
         );
         Tags::of(&book).unwrap().add([1], &db).await.unwrap();
         assert_eq!(of_tags.take(), ["pre_add [1]", "post_add [1]"]);
@@ -427,8 +397,7 @@ async fn a_second_relation_to_the_same_model_has_its_own_sender() {
 #[tokio::test]
 async fn a_raw_set_is_told_as_raw() {
     on_each_database(async |db: SignalConnection| {
-        let book = book(&db, 1).await;
-        tags(&db, 1..=4).await;
+        let book = book_and_tags(&db, 1..=4).await;
         let links = Tags::of(&book).unwrap();
         links.add([1], &db).await.unwrap();
         let log = Log::new();
@@ -472,8 +441,8 @@ async fn a_raw_set_is_told_as_raw() {
 #[tokio::test]
 async fn a_symmetrical_add_completes_a_link_of_one_direction() {
     on_each_database(async |db: SignalConnection| {
-        let ada = person(&db, 1).await;
-        let eve = person(&db, 2).await;
+        let ada = persons(&db, 1..=1).await;
+        let eve = persons(&db, 2..=2).await;
         Follows::of(&eve).unwrap().add([1], &db).await.unwrap();
         let friends = Follows::of(&ada).unwrap().symmetrical();
         friends.add([2], &db).await.unwrap();
@@ -486,8 +455,7 @@ async fn a_symmetrical_add_completes_a_link_of_one_direction() {
 #[tokio::test]
 async fn tasks_that_add_the_same_links_at_once_all_succeed() {
     on_each_database(async |db: SignalConnection| {
-        let book = book(&db, 1).await;
-        tags(&db, 1..=9).await;
+        let book = book_and_tags(&db, 1..=9).await;
         let hold = M2M_CHANGED.connect_async(|_sender, event| {
             let is_before = event.action() == M2mAction::PreAdd;
             Box::pin(async move {
@@ -505,4 +473,18 @@ async fn tasks_that_add_the_same_links_at_once_all_succeed() {
         assert_eq!(linked(&db).await, 9);
     })
     .await;
+}
+
+/// Handlers of web frameworks and tasks of tokio's pool want this.
+#[test]
+fn the_futures_of_links_are_send() {
+    fn assert_send(_: impl Send) {}
+    fn all<C: TransactionTrait + Sync>(links: &Tags<'_>, db: &C) {
+        assert_send(links.add([1], db));
+        assert_send(links.remove([1], db));
+        assert_send(links.set([1], db));
+        assert_send(links.set_cleared([1], db));
+        assert_send(links.clear(db));
+    }
+    let _ = all::<SignalConnection>;
 }

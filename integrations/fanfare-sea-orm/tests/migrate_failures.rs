@@ -8,18 +8,9 @@ use databases::on_each;
 use fanfare::Sender;
 use fanfare::signals::management::{POST_MIGRATE, PRE_MIGRATE};
 use fanfare_sea_orm::migration::{AppMigrator, Signalled, executor};
-use migrators::{App, Migrator, note, tables, taken};
+use migrators::{App, Migrator, apps, note, tables, taken};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
-
-macro_rules! apps {
-    ($($name:ident)*) => {$(
-        struct $name;
-        impl App for $name {
-            const LABEL: &'static str = stringify!($name);
-        }
-    )*};
-}
 
 apps!(Refused RefusedByDbErr RefusedByPanic AfterAll Inside Owned Seeds Named);
 

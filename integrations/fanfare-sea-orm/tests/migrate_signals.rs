@@ -5,18 +5,9 @@ mod migrators;
 
 use databases::on_each;
 use fanfare_sea_orm::migration::{AppMigrator, Signalled};
-use migrators::{App, Migrator, note, tables, taken};
+use migrators::{App, Migrator, apps, note, tables, taken};
 use sea_orm::{ConnectionTrait, DbErr};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
-
-macro_rules! apps {
-    ($($name:ident)*) => {$(
-        struct $name;
-        impl App for $name {
-            const LABEL: &'static str = stringify!($name);
-        }
-    )*};
-}
 
 apps!(Up Steps Down Fresh Refresh Reset Looks First Second CommandLine Missing);
 

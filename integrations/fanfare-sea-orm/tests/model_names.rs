@@ -5,11 +5,11 @@
 mod common;
 
 use common::entities::{person, tag};
-use common::{Log, sqlite};
+use common::{Log, rows, sqlite};
 use fanfare::Sender;
 use fanfare::signals::model::{CLASS_PREPARED, POST_SAVE, unresolved_models};
 use fanfare_sea_orm::prepare_models;
-use sea_orm::{ActiveModelTrait, Set};
+use sea_orm::ActiveModelTrait;
 
 #[tokio::test]
 async fn by_name_before_the_first_use() {
@@ -40,11 +40,7 @@ async fn by_name_before_the_first_use() {
         .unwrap();
     assert_eq!(unresolved_models(), ["library.Persn", "library.TAG"]);
 
-    let tag = tag::ActiveModel {
-        name: Set("novel".to_owned()),
-        ..Default::default()
-    };
-    tag.insert(&db).await.unwrap();
+    rows::tag("novel").insert(&db).await.unwrap();
     assert_eq!(log.take(), ["library.Tag", "novel"]);
     assert!(waiting.connection().unwrap().is_connected());
 

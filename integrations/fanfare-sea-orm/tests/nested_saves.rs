@@ -3,7 +3,8 @@
 mod common;
 
 use common::entities::{book, book_tag, page, tag};
-use common::{Log, on_each_database};
+use common::rows::{self, emma, page};
+use common::{Log, hear, on_each_database};
 use fanfare::signals::model::{M2M_CHANGED, M2mAction, POST_DELETE, POST_SAVE};
 use fanfare::signals::transaction::COMMITTED;
 use fanfare::{ScopedConnection, Sender, Signal};
@@ -40,28 +41,20 @@ fn watch(log: &Log) -> Vec<ScopedConnection> {
                 Ok(())
             })
             .scoped(),
-        M2M_CHANGED
-            .options()
-            .sender(Sender::of::<book_tag::Entity>())
-            .connect(move |_sender, event| {
-                assert!(event.instance::<Pk>().is_some());
-                assert_eq!(event.pk_set::<PkSet>().ok_or("no keys")?.len(), 1);
-                linked.push(event.action().name());
-                Ok(())
-            })
-            .scoped(),
+        hear(book_tag::Entity, &M2M_CHANGED, move |_sender, event| {
+            assert!(event.instance::<Pk>().is_some());
+            assert_eq!(event.pk_set::<PkSet>().ok_or("no keys")?.len(), 1);
+            linked.push(event.action().name());
+            Ok(())
+        }),
         COMMITTED
             .connect(move |_sender, _event| committed.push("committed"))
             .scoped(),
     ]
 }
 
-fn page(text: &str) -> page::ActiveModelEx {
-    page::ActiveModel::builder().set_text(text)
-}
-
 fn tag(name: &str) -> tag::ActiveModelEx {
-    tag::ActiveModel::builder().set_name(name)
+    rows::tag(name).into_ex()
 }
 
 #[tokio::test]
@@ -69,9 +62,7 @@ async fn every_row_tells_in_one_transaction() {
     on_each_database(async |db: SignalConnection| {
         let log = Log::new();
         let _watch = watch(&log);
-        let emma = book::ActiveModel::builder()
-            .set_title("Emma")
-            .add_page(page("1"));
+        let emma = emma().add_page(page("1"));
         let emma = emma
             .add_page(page("2"))
             .add_tag(tag("novel"))
@@ -102,9 +93,7 @@ async fn every_row_tells_in_one_transaction() {
 #[tokio::test]
 async fn replaced_links_and_children_tell() {
     on_each_database(async |db: SignalConnection| {
-        let emma = book::ActiveModel::builder()
-            .set_title("Emma")
-            .add_page(page("1"));
+        let emma = emma().add_page(page("1"));
         let emma = emma
             .add_tag(tag("novel"))
             .add_tag(tag("old"))
@@ -140,9 +129,7 @@ async fn an_error_anywhere_undoes_the_whole() {
             _ => Ok(()),
         });
         let _refuse = refuse.scoped();
-        let emma = book::ActiveModel::builder()
-            .set_title("Emma")
-            .add_tag(tag("novel"));
+        let emma = emma().add_tag(tag("novel"));
         let error = emma.save(&db).await.unwrap_err();
         assert_eq!(error, DbErr::Custom("no links today".to_owned()));
         assert_eq!(book::Entity::find().count(&db).await.unwrap(), 0);
@@ -162,9 +149,7 @@ async fn a_key_taken_out_of_a_nested_save_is_an_error() {
             Ok(())
         });
         let _take = take.scoped();
-        let emma = book::ActiveModel::builder()
-            .set_title("Emma")
-            .add_tag(tag("novel"));
+        let emma = emma().add_tag(tag("novel"));
         assert!(emma.save(&db).await.is_err());
         assert_eq!(book_tag::Entity::find().count(&db).await.unwrap(), 0);
     })
@@ -188,9 +173,7 @@ async fn what_waits_for_the_commit_waits_for_the_whole() {
             Ok(())
         });
         let _defer = defer.scoped();
-        let emma = book::ActiveModel::builder()
-            .set_title("Emma")
-            .add_page(page("1"));
+        let emma = emma().add_page(page("1"));
         emma.save(&db).await.unwrap();
         assert_eq!(log.take(), ["row", "row", "safe", "safe"]);
     })
@@ -204,10 +187,7 @@ async fn a_nested_save_runs_in_a_task_of_its_own() {
         let _watch = watch(&log);
         let over = db.clone();
         let task = tokio::spawn(async move {
-            let emma = book::ActiveModel::builder()
-                .set_title("Emma")
-                .add_page(page("1"))
-                .add_tag(tag("novel"));
+            let emma = emma().add_page(page("1")).add_tag(tag("novel"));
             let emma: book::ModelEx = emma.insert(&over).await?;
             emma.delete(&over).await
         });

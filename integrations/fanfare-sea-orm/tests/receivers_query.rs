@@ -3,7 +3,8 @@
 mod common;
 
 use common::entities::{book, book_tag, page, person, tag};
-use common::{Log, on_each_database, sqlite, turn};
+use common::rows::{person, tag};
+use common::{Log, hear, hear_async, on_each_database, sqlite_in_turn};
 use fanfare::signals::model::{
     BULK_CREATED, M2M_CHANGED, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE,
 };
@@ -14,20 +15,9 @@ use sea_orm::{
     PaginatorTrait, Set, TransactionSession, TransactionTrait,
 };
 
-fn person(last_name: &str) -> person::ActiveModel {
-    person::ActiveModel {
-        first_name: Set("Ada".to_owned()),
-        last_name: Set(last_name.to_owned()),
-        ..Default::default()
-    }
-}
-
 /// What the receivers here write.
 fn audit(text: impl Into<String>) -> tag::ActiveModel {
-    tag::ActiveModel {
-        name: Set(text.into()),
-        ..Default::default()
-    }
+    tag(&text.into())
 }
 
 async fn audited(db: &impl ConnectionTrait) -> Vec<String> {
@@ -37,17 +27,14 @@ async fn audited(db: &impl ConnectionTrait) -> Vec<String> {
 
 /// Writes a row for each save of a person, before it and after it.
 fn audit_saves() -> [ScopedConnection; 2] {
-    let persons = Sender::of::<person::Entity>();
-    let before = PRE_SAVE.options().sender(persons);
-    let before = before.connect_async(|_sender, event| {
+    let before = hear_async(person::Entity, &PRE_SAVE, |_sender, event| {
         Box::pin(async move {
             let db = event.connection::<Executor>().ok_or("no connection")?;
             audit("before").insert(db).await?;
             Ok(())
         })
     });
-    let after = POST_SAVE.options().sender(persons);
-    let after = after.connect_async(|_sender, event| {
+    let after = hear_async(person::Entity, &POST_SAVE, |_sender, event| {
         Box::pin(async move {
             let db = event.connection::<Executor>().ok_or("no connection")?;
             let there = person::Entity::find().count(db).await?;
@@ -55,7 +42,7 @@ fn audit_saves() -> [ScopedConnection; 2] {
             Ok(())
         })
     });
-    [before.scoped(), after.scoped()]
+    [before, after]
 }
 
 /// SQLite here has a pool of one: a second connection would be waited for until an error.
@@ -94,43 +81,31 @@ async fn what_a_receiver_writes_shares_the_fate_of_the_save() {
 #[tokio::test]
 async fn receivers_of_what_begins_a_transaction_itself_are_in_it() {
     on_each_database(async |db: SignalConnection| {
-        let write = |what: &'static str| audit(what);
-        let pages = Sender::of::<page::Entity>();
-        let links = Sender::of::<book_tag::Entity>();
-        let saves = POST_SAVE
-            .options()
-            .sender(pages)
-            .connect_async(move |_, event| {
-                Box::pin(async move {
-                    let db = event.connection::<Executor>().ok_or("no connection")?;
-                    assert!(db.is_in_transaction());
-                    write("page").insert(db).await?;
-                    Ok(())
-                })
-            });
-        let deletes = PRE_DELETE
-            .options()
-            .sender(pages)
-            .connect_async(move |_, event| {
-                Box::pin(async move {
-                    let db = event.connection::<Executor>().ok_or("no connection")?;
-                    assert!(db.is_in_transaction());
-                    write("delete").insert(db).await?;
-                    Ok(())
-                })
-            });
-        let m2m = M2M_CHANGED
-            .options()
-            .sender(links)
-            .connect_async(move |_, event| {
-                Box::pin(async move {
-                    let db = event.connection::<Executor>().ok_or("no connection")?;
-                    assert!(db.is_in_transaction());
-                    write(event.action().name()).insert(db).await?;
-                    Ok(())
-                })
-            });
-        let _scoped = [saves.scoped(), deletes.scoped(), m2m.scoped()];
+        let saves = hear_async(page::Entity, &POST_SAVE, move |_, event| {
+            Box::pin(async move {
+                let db = event.connection::<Executor>().ok_or("no connection")?;
+                assert!(db.is_in_transaction());
+                audit("page").insert(db).await?;
+                Ok(())
+            })
+        });
+        let deletes = hear_async(page::Entity, &PRE_DELETE, move |_, event| {
+            Box::pin(async move {
+                let db = event.connection::<Executor>().ok_or("no connection")?;
+                assert!(db.is_in_transaction());
+                audit("delete").insert(db).await?;
+                Ok(())
+            })
+        });
+        let m2m = hear_async(book_tag::Entity, &M2M_CHANGED, move |_, event| {
+            Box::pin(async move {
+                let db = event.connection::<Executor>().ok_or("no connection")?;
+                assert!(db.is_in_transaction());
+                audit(event.action().name()).insert(db).await?;
+                Ok(())
+            })
+        });
+        let _scoped = [saves, deletes, m2m];
 
         let saved = book::ActiveModel::builder()
             .set_title("Emma")
@@ -168,16 +143,13 @@ async fn receivers_of_what_begins_a_transaction_itself_are_in_it() {
 async fn a_refusal_undoes_what_other_receivers_wrote() {
     on_each_database(async |db: SignalConnection| {
         let _audit = audit_saves();
-        let persons = Sender::of::<person::Entity>();
-        let refuse = POST_SAVE.options().sender(persons).priority(-1);
-        let refuse = refuse.connect_async(|_sender, event| {
+        let _refuse = hear_async(person::Entity, &POST_SAVE, |_sender, event| {
             Box::pin(async move {
                 let db = event.connection::<Executor>().ok_or("no connection")?;
                 audit("refused").insert(db).await?;
                 Err("refused".into())
             })
         });
-        let _refuse = refuse.scoped();
         let result = db
             .transaction::<_, _, DbErr>(|transaction| {
                 Box::pin(async move { person("a").insert(transaction).await.map(drop) })
@@ -249,22 +221,17 @@ async fn a_save_in_a_receiver_is_as_complete_as_any_other() {
         let db = SignalConnection::named("archive", db.into_inner());
         let tag = audit("old").insert(&db).await.unwrap();
         let log = Log::new();
-        let persons = Sender::of::<person::Entity>();
-        let rename = POST_SAVE
-            .options()
-            .sender(persons)
-            .connect_async(move |_, event| {
-                let mut tag = tag.clone().into_active_model();
-                Box::pin(async move {
-                    let db = event.connection::<Executor>().ok_or("no connection")?;
-                    tag.name = Set("new".to_owned());
-                    tag.update(db).await?;
-                    Ok(())
-                })
-            });
-        let tags = Sender::of::<tag::Entity>();
+        let rename = hear_async(person::Entity, &POST_SAVE, move |_, event| {
+            let mut tag = tag.clone().into_active_model();
+            Box::pin(async move {
+                let db = event.connection::<Executor>().ok_or("no connection")?;
+                tag.name = Set("new".to_owned());
+                tag.update(db).await?;
+                Ok(())
+            })
+        });
         let (seen, delivered) = (log.clone(), log.clone());
-        let hear = POST_SAVE.options().sender(tags).connect(move |_, event| {
+        let heard = hear(tag::Entity, &POST_SAVE, move |_, event| {
             let (using, raw, fields) = (event.using(), event.raw(), event.update_fields());
             seen.push(format!("{using} raw={raw} {fields:?}"));
             let later = event.after_commit().ok_or("no transaction")?;
@@ -272,7 +239,7 @@ async fn a_save_in_a_receiver_is_as_complete_as_any_other() {
             Ok(())
         });
         let deliver = LATER.connect(move |_sender, text| delivered.push(text.clone()));
-        let _scoped = [rename.scoped(), hear.scoped(), deliver.scoped()];
+        let _scoped = [rename, heard, deliver.scoped()];
 
         let transaction = db.begin().await.unwrap();
         person("a").insert(&transaction.raw()).await.unwrap();
@@ -290,35 +257,36 @@ async fn a_save_in_a_receiver_is_as_complete_as_any_other() {
 #[tokio::test]
 async fn savepoints_of_two_receivers_do_not_mix() {
     on_each_database(async |db: SignalConnection| {
-        let persons = Sender::of::<person::Entity>();
         let mut scoped = Vec::new();
         for number in 0..6 {
-            let receiver = POST_SAVE.options().sender(persons);
-            let receiver = receiver.connect_async(move |_sender, event| {
-                Box::pin(async move {
-                    let db = event.connection::<Executor>().ok_or("no connection")?;
-                    match number % 3 {
-                        0 => {
-                            let savepoint = db.begin().await?;
-                            audit(format!("kept {number}")).insert(&savepoint).await?;
-                            tokio::task::yield_now().await;
-                            savepoint.commit().await?;
+            scoped.push(hear_async(
+                person::Entity,
+                &POST_SAVE,
+                move |_sender, event| {
+                    Box::pin(async move {
+                        let db = event.connection::<Executor>().ok_or("no connection")?;
+                        match number % 3 {
+                            0 => {
+                                let savepoint = db.begin().await?;
+                                audit(format!("kept {number}")).insert(&savepoint).await?;
+                                tokio::task::yield_now().await;
+                                savepoint.commit().await?;
+                            }
+                            1 => {
+                                let savepoint = db.begin().await?;
+                                audit(format!("undone {number}")).insert(&savepoint).await?;
+                                tokio::task::yield_now().await;
+                                savepoint.rollback().await?;
+                            }
+                            _ => {
+                                tokio::task::yield_now().await;
+                                audit(format!("kept {number}")).insert(db).await?;
+                            }
                         }
-                        1 => {
-                            let savepoint = db.begin().await?;
-                            audit(format!("undone {number}")).insert(&savepoint).await?;
-                            tokio::task::yield_now().await;
-                            savepoint.rollback().await?;
-                        }
-                        _ => {
-                            tokio::task::yield_now().await;
-                            audit(format!("kept {number}")).insert(db).await?;
-                        }
-                    }
-                    Ok(())
-                })
-            });
-            scoped.push(receiver.scoped());
+                        Ok(())
+                    })
+                },
+            ));
         }
         let transaction = db.begin().await.unwrap();
         person("a").insert(&transaction).await.unwrap();
@@ -333,31 +301,23 @@ async fn savepoints_of_two_receivers_do_not_mix() {
 /// A receiver that fails drops the others where they are: no turn stays taken.
 #[tokio::test]
 async fn a_receiver_that_is_dropped_gives_its_turn_back() {
-    let _turn = turn().await;
-    let db = sqlite().await;
-    let persons = Sender::of::<person::Entity>();
-    let slow = POST_SAVE
-        .options()
-        .sender(persons)
-        .connect_async(|_sender, event| {
-            Box::pin(async move {
-                let db = event.connection::<Executor>().ok_or("no connection")?;
-                let savepoint = db.begin().await?;
-                audit("dropped").insert(&savepoint).await?;
-                std::future::pending::<()>().await;
-                Ok(())
-            })
-        });
-    let failing = POST_SAVE
-        .options()
-        .sender(persons)
-        .connect_async(|_sender, _event| {
-            Box::pin(async move {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                Err("refused".into())
-            })
-        });
-    let scoped = [slow.scoped(), failing.scoped()];
+    let (_turn, db) = sqlite_in_turn().await;
+    let slow = hear_async(person::Entity, &POST_SAVE, |_sender, event| {
+        Box::pin(async move {
+            let db = event.connection::<Executor>().ok_or("no connection")?;
+            let savepoint = db.begin().await?;
+            audit("dropped").insert(&savepoint).await?;
+            std::future::pending::<()>().await;
+            Ok(())
+        })
+    });
+    let failing = hear_async(person::Entity, &POST_SAVE, |_sender, _event| {
+        Box::pin(async move {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            Err("refused".into())
+        })
+    });
+    let scoped = [slow, failing];
     let transaction = db.begin().await.unwrap();
     person("a").insert(&transaction).await.unwrap_err();
     drop(scoped);

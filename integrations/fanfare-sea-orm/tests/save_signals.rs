@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::entities::{book, book_tag, person, tag};
-use common::{Log, on_each_database, sqlite, turn};
+use common::entities::{book_tag, person};
+use common::rows::{book, tag};
+use common::{Log, hear, hear_async, on_each_database, sqlite_in_turn};
 use fanfare::signals::model::{
     Answer, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE, PostSave, PreSave,
 };
@@ -21,39 +22,30 @@ fn ada() -> person::ActiveModel {
 
 /// Writes down every save of a person.
 fn watch(log: &Log) -> [ScopedConnection; 2] {
-    let persons = Sender::of::<person::Entity>();
     let before = log.clone();
     let after = log.clone();
     [
-        PRE_SAVE
-            .options()
-            .sender(persons)
-            .connect(move |sender, event| {
-                assert_eq!(sender, Sender::of::<person::Entity>());
-                let person = event
-                    .instance::<person::ActiveModel>()
-                    .ok_or("not a person")?;
-                let name = person.first_name.try_as_ref().cloned().unwrap_or_default();
-                let (created, raw) = (event.created(), event.raw());
-                let fields = event.update_fields();
-                before.push(format!("pre {name} created={created} raw={raw} {fields:?}"));
-                Ok(())
-            })
-            .scoped(),
-        POST_SAVE
-            .options()
-            .sender(persons)
-            .connect(move |sender, event| {
-                assert_eq!(sender, Sender::of::<person::Entity>());
-                let person = event.instance::<person::Model>().ok_or("not a person")?;
-                let (name, created, raw) = (&person.first_name, event.created(), event.raw());
-                let fields = event.update_fields();
-                after.push(format!(
-                    "post {name} created={created} raw={raw} {fields:?}"
-                ));
-                Ok(())
-            })
-            .scoped(),
+        hear(person::Entity, &PRE_SAVE, move |sender, event| {
+            assert_eq!(sender, Sender::of::<person::Entity>());
+            let person = event
+                .instance::<person::ActiveModel>()
+                .ok_or("not a person")?;
+            let name = person.first_name.try_as_ref().cloned().unwrap_or_default();
+            let (created, raw) = (event.created(), event.raw());
+            let fields = event.update_fields();
+            before.push(format!("pre {name} created={created} raw={raw} {fields:?}"));
+            Ok(())
+        }),
+        hear(person::Entity, &POST_SAVE, move |sender, event| {
+            assert_eq!(sender, Sender::of::<person::Entity>());
+            let person = event.instance::<person::Model>().ok_or("not a person")?;
+            let (name, created, raw) = (&person.first_name, event.created(), event.raw());
+            let fields = event.update_fields();
+            after.push(format!(
+                "post {name} created={created} raw={raw} {fields:?}"
+            ));
+            Ok(())
+        }),
     ]
 }
 
@@ -129,20 +121,15 @@ async fn a_partial_instance_has_the_same_sender() {
 #[tokio::test]
 async fn a_pre_save_receiver_changes_what_is_written() {
     on_each_database(async |db: SignalConnection| {
-        let persons = Sender::of::<person::Entity>();
-        let _shout = PRE_SAVE
-            .options()
-            .sender(persons)
-            .connect(|_sender, event| {
-                let mut person = event
-                    .instance::<person::ActiveModel>()
-                    .ok_or("not a person")?;
-                if let ActiveValue::Set(name) = &mut person.first_name {
-                    *name = name.to_uppercase();
-                }
-                Ok(())
-            });
-        let _shout = _shout.scoped();
+        let _shout = hear(person::Entity, &PRE_SAVE, |_sender, event| {
+            let mut person = event
+                .instance::<person::ActiveModel>()
+                .ok_or("not a person")?;
+            if let ActiveValue::Set(name) = &mut person.first_name {
+                *name = name.to_uppercase();
+            }
+            Ok(())
+        });
         let person = ada().insert(&db).await.unwrap();
         assert_eq!(person.first_name, "ADA");
         let there = person::Entity::find_by_id(person.id)
@@ -157,23 +144,17 @@ async fn a_pre_save_receiver_changes_what_is_written() {
 /// The columns that a receiver sets are written as well, and told.
 #[tokio::test]
 async fn update_fields_after_a_save_have_what_receivers_set() {
-    let _turn = turn().await;
-    let db = sqlite().await;
+    let (_turn, db) = sqlite_in_turn().await;
     let person = ada().insert(&db).await.unwrap();
     let log = Log::new();
     let _watch = watch(&log);
-    let persons = Sender::of::<person::Entity>();
-    let rename = PRE_SAVE
-        .options()
-        .sender(persons)
-        .connect(|_sender, event| {
-            let mut person = event
-                .instance::<person::ActiveModel>()
-                .ok_or("not a person")?;
-            person.last_name = Set("King".to_owned());
-            Ok(())
-        });
-    let _rename = rename.scoped();
+    let _rename = hear(person::Entity, &PRE_SAVE, |_sender, event| {
+        let mut person = event
+            .instance::<person::ActiveModel>()
+            .ok_or("not a person")?;
+        person.last_name = Set("King".to_owned());
+        Ok(())
+    });
     let mut changed = person.into_active_model();
     changed.first_name = Set("Augusta".to_owned());
     changed.update(&db).await.unwrap();
@@ -189,12 +170,9 @@ async fn update_fields_after_a_save_have_what_receivers_set() {
 #[tokio::test]
 async fn an_error_of_a_pre_save_receiver_refuses_the_save() {
     on_each_database(async |db: SignalConnection| {
-        let persons = Sender::of::<person::Entity>();
-        let refuse = PRE_SAVE
-            .options()
-            .sender(persons)
-            .connect(|_sender, _event| Err("not today".into()));
-        let _refuse = refuse.scoped();
+        let _refuse = hear(person::Entity, &PRE_SAVE, |_sender, _event| {
+            Err("not today".into())
+        });
         let log = Log::new();
         let _watch = watch(&log);
 
@@ -208,14 +186,10 @@ async fn an_error_of_a_pre_save_receiver_refuses_the_save() {
 
 #[tokio::test]
 async fn a_database_error_of_a_receiver_stays_one() {
-    let _turn = turn().await;
-    let db = sqlite().await;
-    let persons = Sender::of::<person::Entity>();
-    let refuse = PRE_SAVE
-        .options()
-        .sender(persons)
-        .connect(|_sender, _event| Err(DbErr::RecordNotFound("her mother".to_owned()).into()));
-    let _refuse = refuse.scoped();
+    let (_turn, db) = sqlite_in_turn().await;
+    let _refuse = hear(person::Entity, &PRE_SAVE, |_sender, _event| {
+        Err(DbErr::RecordNotFound("her mother".to_owned()).into())
+    });
     let error = ada().insert(&db).await.unwrap_err();
     assert_eq!(error, DbErr::RecordNotFound("her mother".to_owned()));
 }
@@ -224,12 +198,9 @@ async fn a_database_error_of_a_receiver_stays_one() {
 #[tokio::test]
 async fn an_error_of_a_post_save_receiver_comes_too_late() {
     on_each_database(async |db: SignalConnection| {
-        let persons = Sender::of::<person::Entity>();
-        let fail = POST_SAVE
-            .options()
-            .sender(persons)
-            .connect(|_sender, _event| Err("too late".into()));
-        let _fail = fail.scoped();
+        let _fail = hear(person::Entity, &POST_SAVE, |_sender, _event| {
+            Err("too late".into())
+        });
         assert!(ada().insert(&db).await.is_err());
         assert!(person::Entity::find().one(&db).await.unwrap().is_some());
     })
@@ -241,20 +212,15 @@ async fn an_async_receiver_is_awaited_and_may_query() {
     on_each_database(async |db: SignalConnection| {
         let log = Log::new();
         let (told, over) = (log.clone(), db.clone());
-        let persons = Sender::of::<person::Entity>();
-        let count = POST_SAVE
-            .options()
-            .sender(persons)
-            .connect_async(move |_sender, event| {
-                let (told, over) = (told.clone(), over.clone());
-                Box::pin(async move {
-                    let person = event.instance::<person::Model>().ok_or("not a person")?;
-                    let there = person::Entity::find_by_id(person.id).one(&over).await?;
-                    told.push(format!("{}", there.is_some()));
-                    Ok(())
-                })
-            });
-        let _count = count.scoped();
+        let _count = hear_async(person::Entity, &POST_SAVE, move |_sender, event| {
+            let (told, over) = (told.clone(), over.clone());
+            Box::pin(async move {
+                let person = event.instance::<person::Model>().ok_or("not a person")?;
+                let there = person::Entity::find_by_id(person.id).one(&over).await?;
+                told.push(format!("{}", there.is_some()));
+                Ok(())
+            })
+        });
         ada().insert(&db).await.unwrap();
         assert_eq!(log.take(), ["true"]);
     })
@@ -277,21 +243,10 @@ static ANY: std::sync::LazyLock<Log> = std::sync::LazyLock::new(Log::new);
 async fn receivers_with_and_without_a_sender_both_hear() {
     on_each_database(async |db: SignalConnection| {
         let _any = POST_SAVE.connect(of_any).scoped();
-        let persons = Sender::of::<person::Entity>();
-        let _persons = POST_SAVE
-            .options()
-            .sender(persons)
-            .connect(of_persons)
-            .scoped();
+        let _persons = hear(person::Entity, &POST_SAVE, of_persons);
         ada().insert(&db).await.unwrap();
         assert_eq!(ANY.take(), ["any", "persons"]);
-        tag::ActiveModel {
-            name: Set("x".to_owned()),
-            ..Default::default()
-        }
-        .insert(&db)
-        .await
-        .unwrap();
+        tag("x").insert(&db).await.unwrap();
         assert_eq!(ANY.take(), ["any"]);
     })
     .await;
@@ -323,16 +278,8 @@ async fn links_send_no_saves() {
         ]
         .map(fanfare::Connection::scoped);
 
-        let book = book::ActiveModel {
-            title: Set("Emma".to_owned()),
-            ..Default::default()
-        };
-        let book = book.insert(&db).await.unwrap();
-        let tag = tag::ActiveModel {
-            name: Set("novel".to_owned()),
-            ..Default::default()
-        };
-        let tag = tag.insert(&db).await.unwrap();
+        let book = book(1).insert(&db).await.unwrap();
+        let tag = tag("novel").insert(&db).await.unwrap();
         assert_eq!(
             log.take(),
             ["pre true", "post true", "pre true", "post true"]
@@ -373,8 +320,7 @@ async fn receivers_may_disconnect_themselves() {
 /// Django returns at once from `save(update_fields=[])`; SeaORM runs its hooks.
 #[tokio::test]
 async fn an_update_of_nothing_sends_with_no_fields() {
-    let _turn = turn().await;
-    let db = sqlite().await;
+    let (_turn, db) = sqlite_in_turn().await;
     let person = ada().insert(&db).await.unwrap();
     let log = Log::new();
     let _watch = watch(&log);

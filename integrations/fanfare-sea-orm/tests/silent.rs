@@ -5,7 +5,8 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use common::entities::{book, book_tag, page, person, tag};
+use common::entities::{book, book_tag, person};
+use common::rows::{book, emma, page, person_of_id, tag, tag_of_id};
 use common::{Log, on_each_database, sqlite, turn};
 use fanfare::signals::model::{
     BULK_CREATED, BULK_DELETED, BULK_UPDATED, M2M_CHANGED, POST_DELETE, POST_INIT, POST_SAVE,
@@ -37,34 +38,26 @@ fn watch_all(log: &Log) -> Vec<ScopedConnection> {
     all.map(Connection::scoped).into()
 }
 
-fn person(id: i32) -> person::ActiveModel {
-    person::ActiveModel {
-        id: Set(id),
-        first_name: Set("x".to_owned()),
-        last_name: Set(format!("{id}")),
-    }
-}
-
 #[tokio::test]
 async fn statements_without_hooks_are_silent() {
     on_each_database(async |db: SignalConnection| {
         let log = Log::new();
         let _watch = watch_all(&log);
         type Persons = person::Entity;
-        Persons::insert(person(1)).exec(&db).await.unwrap();
-        Persons::insert_many([person(2), person(3)])
+        Persons::insert(person_of_id(1)).exec(&db).await.unwrap();
+        Persons::insert_many([person_of_id(2), person_of_id(3)])
             .exec(&db)
             .await
             .unwrap();
         let conflict = OnConflict::column(person::Column::Id)
             .update_column(person::Column::FirstName)
             .to_owned();
-        Persons::insert(person(3))
+        Persons::insert(person_of_id(3))
             .on_conflict(conflict)
             .exec(&db)
             .await
             .unwrap();
-        Persons::update(person(1)).exec(&db).await.unwrap();
+        Persons::update(person_of_id(1)).exec(&db).await.unwrap();
         let rename = Persons::update_many().col_expr(person::Column::FirstName, Expr::value("y"));
         rename.exec(&db).await.unwrap();
         Persons::find().all(&db).await.unwrap();
@@ -79,10 +72,10 @@ async fn statements_without_hooks_are_silent() {
 #[tokio::test]
 async fn an_update_without_returning_sends_before_and_not_after() {
     on_each_database(async |db: SignalConnection| {
-        person(1).insert(&db).await.unwrap();
+        person_of_id(1).insert(&db).await.unwrap();
         let log = Log::new();
         let _watch = watch_all(&log);
-        person(1).update_without_returning(&db).await.unwrap();
+        person_of_id(1).update_without_returning(&db).await.unwrap();
         assert_eq!(log.take(), ["PRE_SAVE"]);
     })
     .await;
@@ -92,11 +85,7 @@ async fn an_update_without_returning_sends_before_and_not_after() {
 #[tokio::test]
 async fn a_cascade_takes_links_along_in_silence() {
     on_each_database(async |db: SignalConnection| {
-        let page = page::ActiveModel::builder().set_text("1");
-        let emma = book::ActiveModel::builder()
-            .set_title("Emma")
-            .add_page(page);
-        let emma = emma.add_tag(tag::ActiveModel::builder().set_name("novel"));
+        let emma = emma().add_page(page("1")).add_tag(tag("novel").into_ex());
         let emma: book::ModelEx = emma.insert(&db).await.unwrap();
         let log = Log::new();
         let _watch = watch_all(&log);
@@ -114,7 +103,7 @@ async fn a_cascade_takes_links_along_in_silence() {
 #[tokio::test]
 async fn a_delete_of_no_row_sends_all_the_same() {
     on_each_database(async |db: SignalConnection| {
-        let gone = person(1).insert(&db).await.unwrap();
+        let gone = person_of_id(1).insert(&db).await.unwrap();
         gone.clone().delete(&db).await.unwrap();
         let log = Log::new();
         let _watch = watch_all(&log);
@@ -140,7 +129,7 @@ async fn statements(work: impl AsyncFnOnce(&SignalConnection)) -> u32 {
 async fn no_signal_costs_a_query() {
     let _turn = turn().await;
     let work = async |db: &SignalConnection| {
-        let person = person(1).insert(db).await.unwrap();
+        let person = person_of_id(1).insert(db).await.unwrap();
         let mut changed = person.into_active_model();
         changed.first_name = Set("y".to_owned());
         let person = changed.update(db).await.unwrap();
@@ -158,16 +147,8 @@ async fn no_signal_costs_a_query() {
 async fn links_cost_a_query_more_only_if_somebody_listens() {
     let _turn = turn().await;
     let work = async |db: &SignalConnection| {
-        let book = book::ActiveModel {
-            id: Set(1),
-            title: Set("Emma".to_owned()),
-        };
-        let book = book.insert(db).await.unwrap();
-        let tag = tag::ActiveModel {
-            id: Set(2),
-            name: Set("novel".to_owned()),
-        };
-        tag.insert(db).await.unwrap();
+        let book = book(1).insert(db).await.unwrap();
+        tag_of_id(2).insert(db).await.unwrap();
         Links::<book_tag::Entity>::of(&book)
             .unwrap()
             .add([2], db)

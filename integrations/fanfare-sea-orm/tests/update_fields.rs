@@ -4,21 +4,17 @@
 mod common;
 
 use common::entities::person;
-use common::{Log, on_each_database, sqlite, turn};
+use common::rows::person;
+use common::{Log, hear, hear_async, on_each_database, sqlite_in_turn};
+use fanfare::ScopedConnection;
 use fanfare::signals::model::{POST_SAVE, PRE_SAVE};
-use fanfare::{ScopedConnection, Sender};
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::{
     ActiveModelTrait, ActiveValue, Set, TransactionSession, TransactionTrait, Unchanged,
 };
 
-async fn person(db: &SignalConnection, last_name: &str) -> person::Model {
-    let person = person::ActiveModel {
-        first_name: Set("x".to_owned()),
-        last_name: Set(last_name.to_owned()),
-        ..Default::default()
-    };
-    person.insert(db).await.unwrap()
+async fn saved(db: &SignalConnection, last_name: &str) -> person::Model {
+    person(last_name).insert(db).await.unwrap()
 }
 
 fn rename_first(id: i32, to: &str) -> person::ActiveModel {
@@ -39,17 +35,12 @@ fn rename_last(id: i32, to: &str) -> person::ActiveModel {
 
 fn watch(log: &Log) -> ScopedConnection {
     let log = log.clone();
-    let persons = Sender::of::<person::Entity>();
-    let watch = POST_SAVE
-        .options()
-        .sender(persons)
-        .connect(move |_sender, event| {
-            let person = event.instance::<person::Model>().ok_or("not a person")?;
-            let (first, last) = (&person.first_name, &person.last_name);
-            log.push(format!("{first} {last}: {:?}", event.update_fields()));
-            Ok(())
-        });
-    watch.scoped()
+    hear(person::Entity, &POST_SAVE, move |_sender, event| {
+        let person = event.instance::<person::Model>().ok_or("not a person")?;
+        let (first, last) = (&person.first_name, &person.last_name);
+        log.push(format!("{first} {last}: {:?}", event.update_fields()));
+        Ok(())
+    })
 }
 
 tokio::task_local! {
@@ -60,27 +51,22 @@ tokio::task_local! {
 /// Checks that each event tells what its own save writes, whatever else runs.
 fn check(log: &Log) -> ScopedConnection {
     let log = log.clone();
-    let persons = Sender::of::<person::Entity>();
-    let check = POST_SAVE
-        .options()
-        .sender(persons)
-        .connect_async(move |_sender, event| {
-            let log = log.clone();
-            Box::pin(async move {
-                tokio::task::yield_now().await;
-                let is_own = event.update_fields() == Some(&[WRITES.get()]);
-                log.push(if is_own { "own" } else { "another's" });
-                Ok(())
-            })
-        });
-    check.scoped()
+    hear_async(person::Entity, &POST_SAVE, move |_sender, event| {
+        let log = log.clone();
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            let is_own = event.update_fields() == Some(&[WRITES.get()]);
+            log.push(if is_own { "own" } else { "another's" });
+            Ok(())
+        })
+    })
 }
 
 /// Two updates of one row, many times over, mixed on one thread at every await: receivers yield.
 #[tokio::test]
 async fn two_updates_of_one_row_on_one_thread_do_not_mix() {
     on_each_database(async |db: SignalConnection| {
-        let id = person(&db, "y").await.id;
+        let id = saved(&db, "y").await.id;
         let yields = PRE_SAVE.connect_async(|_sender, event| {
             let first = event
                 .instance::<person::ActiveModel>()
@@ -114,7 +100,7 @@ async fn two_updates_of_one_row_on_one_thread_do_not_mix() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn updates_on_many_threads_do_not_mix() {
     on_each_database(async |db: SignalConnection| {
-        let id = person(&db, "y").await.id;
+        let id = saved(&db, "y").await.id;
         let log = Log::new();
         let _check = check(&log);
         let mut tasks = Vec::new();
@@ -155,15 +141,15 @@ fn rename_missing() -> person::ActiveModel {
 #[tokio::test]
 async fn a_failed_update_leaves_nothing_behind() {
     on_each_database(async |db: SignalConnection| {
-        let ada = person(&db, "Lovelace").await;
-        let byron = person(&db, "Byron").await;
+        let ada = saved(&db, "Lovelace").await;
+        let byron = saved(&db, "Byron").await;
         let log = Log::new();
         let _watch = watch(&log);
 
         rename_missing().update(&db).await.unwrap_err();
         assert!(log.take().is_empty());
         // An insert has none, though the update before it on this thread had.
-        person(&db, "King").await;
+        saved(&db, "King").await;
         assert_eq!(log.take(), ["x King: None"]);
 
         // The unique index of the database refuses this one.
@@ -179,9 +165,8 @@ async fn a_failed_update_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn an_update_that_is_dropped_leaves_nothing_behind() {
-    let _turn = turn().await;
-    let db = sqlite().await;
-    let ada = person(&db, "Lovelace").await;
+    let (_turn, db) = sqlite_in_turn().await;
+    let ada = saved(&db, "Lovelace").await;
     let log = Log::new();
     let _watch = watch(&log);
     // The pool has one connection, so this update waits for it, and is dropped there.
@@ -198,27 +183,23 @@ async fn an_update_that_is_dropped_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_save_inside_a_receiver_keeps_to_itself() {
     on_each_database(async |db: SignalConnection| {
-        let ada = person(&db, "Lovelace").await;
-        let byron = person(&db, "Byron").await;
+        let ada = saved(&db, "Lovelace").await;
+        let byron = saved(&db, "Byron").await;
         let log = Log::new();
         let _watch = watch(&log);
-        let (over, inner, persons) = (db.clone(), byron.id, Sender::of::<person::Entity>());
-        let nested = PRE_SAVE
-            .options()
-            .sender(persons)
-            .connect_async(move |_sender, event| {
-                let is_outer = event
-                    .instance::<person::ActiveModel>()
-                    .map(|it| it.id != Unchanged(inner));
-                let over = over.clone();
-                Box::pin(async move {
-                    if is_outer == Some(true) {
-                        rename_last(inner, "Milbanke").update(&over).await?;
-                    }
-                    Ok(())
-                })
-            });
-        let _nested = nested.scoped();
+        let (over, inner) = (db.clone(), byron.id);
+        let _nested = hear_async(person::Entity, &PRE_SAVE, move |_sender, event| {
+            let is_outer = event
+                .instance::<person::ActiveModel>()
+                .map(|it| it.id != Unchanged(inner));
+            let over = over.clone();
+            Box::pin(async move {
+                if is_outer == Some(true) {
+                    rename_last(inner, "Milbanke").update(&over).await?;
+                }
+                Ok(())
+            })
+        });
         rename_first(ada.id, "Ada").update(&db).await.unwrap();
         assert_eq!(
             log.take(),
@@ -235,7 +216,7 @@ async fn a_save_inside_a_receiver_keeps_to_itself() {
 #[tokio::test]
 async fn over_a_plain_connection_they_are_unknown() {
     on_each_database(async |db: SignalConnection| {
-        let ada = person(&db, "Lovelace").await;
+        let ada = saved(&db, "Lovelace").await;
         let log = Log::new();
         let _watch = watch(&log);
         rename_first(ada.id, "Ada")

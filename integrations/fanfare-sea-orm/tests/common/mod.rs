@@ -3,12 +3,15 @@
 
 #![allow(dead_code, unreachable_pub, reason = "no test file uses everything")]
 
+#[path = "../databases/mod.rs"]
+mod databases;
 pub mod entities;
+pub mod rows;
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex};
 
 use entities::*;
+use fanfare::{BoxFuture, Event, ScopedConnection, Sender, Signal};
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, EntityTrait, Schema};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
@@ -16,18 +19,19 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 /// Runs a test on SQLite in memory, and on PostgreSQL if `FANFARE_TEST_POSTGRES` is the address of
 /// one.
 pub async fn on_each_database(test: impl AsyncFn(SignalConnection)) {
-    let _turn = turn().await;
-    let before = connected();
-    test(sqlite().await).await;
-    match std::env::var("FANFARE_TEST_POSTGRES") {
-        Ok(address) => test(postgres(&address).await).await,
-        Err(_) => tell_skipped(),
-    }
-    assert_eq!(connected(), before, "the test leaves receivers behind");
+    let (_turn, db) = sqlite_in_turn().await;
+    let before = receivers();
+    test(db).await;
+    databases::on_postgres_schema(async |mut options| {
+        options.max_connections(4);
+        test(connected(options).await).await;
+    })
+    .await;
+    assert_eq!(receivers(), before, "the test leaves receivers behind");
 }
 
 /// How many receivers the signals have.
-fn connected() -> [usize; 5] {
+fn receivers() -> [usize; 5] {
     use fanfare::signals::model::*;
     [
         PRE_SAVE.len(),
@@ -38,48 +42,24 @@ fn connected() -> [usize; 5] {
     ]
 }
 
-/// Once, and past the harness, which swallows what a test that passes prints.
-fn tell_skipped() {
-    static TELL: Once = Once::new();
-    TELL.call_once(|| {
-        let text = b"skipped on PostgreSQL: FANFARE_TEST_POSTGRES is not set\n";
-        std::io::stderr().write_all(text).unwrap();
-    });
-}
-
 pub async fn turn() -> MutexGuard<'static, ()> {
     static TURN: AsyncMutex<()> = AsyncMutex::const_new(());
     TURN.lock().await
 }
 
-/// A database of its own, with every table.
-pub async fn sqlite() -> SignalConnection {
-    let mut options = ConnectOptions::new("sqlite::memory:");
-    options.max_connections(1).sqlx_logging(false);
-    // sqlx 0.9 looks after old connections with a count that can be wrong for a moment, and then
-    // spins for ever.
-    options.idle_timeout(None).max_lifetime(None);
-    let db = SignalConnection::new(Database::connect(options).await.unwrap());
-    create_tables(&db).await;
-    db
+/// [`sqlite`], for a test that runs on no other.
+pub async fn sqlite_in_turn() -> (MutexGuard<'static, ()>, SignalConnection) {
+    (turn().await, sqlite().await)
 }
 
-/// A schema of its own, with every table.
-async fn postgres(address: &str) -> SignalConnection {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let schema = format!("fanfare_{}_{number}", std::process::id());
-    let first = Database::connect(address).await.unwrap();
-    let create = format!("CREATE SCHEMA {schema}");
-    first.execute_unprepared(&create).await.unwrap();
-    let mut options = ConnectOptions::new(address);
-    options
-        .max_connections(4)
-        .sqlx_logging(false)
-        .set_schema_search_path(schema)
-        .idle_timeout(None)
-        .max_lifetime(None);
+/// A database of its own, with every table.
+pub async fn sqlite() -> SignalConnection {
+    let mut options = databases::quiet("sqlite::memory:");
+    options.max_connections(1);
+    connected(options).await
+}
+
+async fn connected(options: ConnectOptions) -> SignalConnection {
     let db = SignalConnection::new(Database::connect(options).await.unwrap());
     create_tables(&db).await;
     db
@@ -98,6 +78,30 @@ async fn create_tables(db: &SignalConnection) {
     create(db, tag::Entity).await;
     create(db, book_tag::Entity).await;
     create(db, follow::Entity).await;
+}
+
+/// Connects a receiver of what the entity sends, until it is dropped.
+pub fn hear<E: Event, R>(
+    entity: impl EntityTrait,
+    signal: &'static Signal<E, R>,
+    receiver: impl Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+) -> ScopedConnection {
+    let options = signal.options().sender(sender_of(entity));
+    options.connect(receiver).scoped()
+}
+
+/// [`hear`], with an async receiver.
+pub fn hear_async<E: Event, R>(
+    entity: impl EntityTrait,
+    signal: &'static Signal<E, R>,
+    receiver: impl for<'a> Fn(Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
+) -> ScopedConnection {
+    let options = signal.options().sender(sender_of(entity));
+    options.connect_async(receiver).scoped()
+}
+
+fn sender_of<S: EntityTrait>(_: S) -> Sender<'static> {
+    Sender::of::<S>()
 }
 
 /// What receivers saw, in order.

@@ -1,6 +1,8 @@
 //! The databases that a test runs on: SQLite in memory, and PostgreSQL where
 //! `FANFARE_TEST_POSTGRES` names a server. Each test has its own.
 
+#![allow(dead_code, reason = "no test file uses everything")]
+
 use std::env;
 use std::io::{self, Write};
 use std::sync::Once;
@@ -9,17 +11,35 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 
 /// Runs `test` on each database there is.
-#[allow(
-    dead_code,
-    reason = "not every test that has this module uses all of it"
-)]
 pub(crate) async fn on_each(test: impl AsyncFn(DatabaseConnection)) {
-    test(Database::connect("sqlite::memory:").await.unwrap()).await;
+    let sqlite = Database::connect(quiet("sqlite::memory:")).await;
+    test(sqlite.unwrap()).await;
     on_postgres(async |options| test(Database::connect(options).await.unwrap()).await).await;
 }
 
 /// Runs `test` with the way to an empty database on PostgreSQL, or says that it does not.
 pub(crate) async fn on_postgres(test: impl AsyncFn(ConnectOptions)) {
+    on_a_new("DATABASE", "WITH (FORCE)", async |server, name| {
+        let (before, _) = server
+            .rsplit_once('/')
+            .expect("a database stands in the URL");
+        test(quiet(&format!("{before}/{name}"))).await;
+    })
+    .await;
+}
+
+/// As [`on_postgres`], with an empty schema, which is made sooner.
+pub(crate) async fn on_postgres_schema(test: impl AsyncFn(ConnectOptions)) {
+    on_a_new("SCHEMA", "CASCADE", async |server, name| {
+        let mut options = quiet(server);
+        options.set_schema_search_path(name);
+        test(options).await;
+    })
+    .await;
+}
+
+/// Runs `test` with the server's URL and the name of what was made for it, and drops that.
+async fn on_a_new(what: &str, with: &str, test: impl AsyncFn(&str, &str)) {
     let Ok(server) = env::var("FANFARE_TEST_POSTGRES") else {
         static SAID: Once = Once::new();
         // Past the test harness, which hides what a passing test prints.
@@ -33,22 +53,18 @@ pub(crate) async fn on_postgres(test: impl AsyncFn(ConnectOptions)) {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("fanfare_{}_{number}", std::process::id());
     let admin = Database::connect(quiet(&server)).await.unwrap();
-    admin
-        .execute_unprepared(&format!("CREATE DATABASE {name}"))
-        .await
-        .unwrap();
-
-    let (before, _) = server
-        .rsplit_once('/')
-        .expect("a database stands in the URL");
-    test(quiet(&format!("{before}/{name}"))).await;
-
-    let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+    let create = format!("CREATE {what} {name}");
+    admin.execute_unprepared(&create).await.unwrap();
+    test(&server, &name).await;
+    let drop = format!("DROP {what} {name} {with}");
     admin.execute_unprepared(&drop).await.unwrap();
 }
 
-fn quiet(url: &str) -> ConnectOptions {
+/// Without a log, and without sqlx 0.9's upkeep of old connections: its count of them can be wrong
+/// for a moment, and then it spins for ever.
+pub(crate) fn quiet(url: &str) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options.sqlx_logging(false);
+    options.idle_timeout(None).max_lifetime(None);
     options
 }

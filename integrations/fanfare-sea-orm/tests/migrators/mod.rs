@@ -17,6 +17,17 @@ pub(crate) trait App: Send + Sync + 'static {
     const FAILS: bool = false;
 }
 
+/// Applications of these names.
+macro_rules! apps {
+    ($($name:ident)*) => {$(
+        struct $name;
+        impl $crate::migrators::App for $name {
+            const LABEL: &'static str = stringify!($name);
+        }
+    )*};
+}
+pub(crate) use apps;
+
 pub(crate) struct Migrator<A>(PhantomData<fn() -> A>);
 
 impl<A: App> MigratorTrait for Migrator<A> {
