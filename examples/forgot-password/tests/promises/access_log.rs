@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::{ADA, OLD, Site};
+use crate::common::{OLD, Site};
 use serde_json::json;
 
 #[tokio::test]
 async fn one_end_for_each_start() {
-    let site = Site::start(&[]).await;
-    site.register(ADA).await;
+    let site = Site::with_ada().await;
     assert_eq!(site.login(OLD).await, 200);
     site.page("/nowhere").await;
     site.page("/user/account/login").await;
@@ -44,12 +43,10 @@ async fn one_end_for_each_start() {
 
 #[tokio::test]
 async fn no_secret_is_in_it() {
-    let site = Site::start(&[]).await;
-    site.register(ADA).await;
+    let site = Site::with_ada().await;
     site.login(OLD).await;
     site.login("wrong horse").await;
-    site.forgot(ADA).await;
-    let one_time = site.mailed(1).await.remove(0);
+    let one_time = site.forgot_and_mailed(1).await;
     site.reset(&one_time).await;
     site.logged(1, "account: password reset 1").await;
     let log = site.program().log().join("\n");

@@ -93,8 +93,7 @@ async fn a_password_that_is_short_or_endless() {
 
 #[tokio::test]
 async fn sql_in_every_field() {
-    let site = Site::start(&[]).await;
-    site.register(ADA).await;
+    let site = Site::with_ada().await;
     let sql = "x' OR '1'='1'; DROP TABLE user; --";
     // The quote is of those signs that an address may have.
     let address = "x'or'1'='1@example.org";
@@ -131,10 +130,7 @@ async fn html_in_an_address_is_shown_as_text() {
 
 #[tokio::test]
 async fn a_thousand_guesses() {
-    let site = Site::start(&[]).await;
-    site.register(ADA).await;
-    site.forgot(ADA).await;
-    let one_time = site.mailed(1).await.remove(0);
+    let (site, one_time) = Site::with_ada_who_forgot().await;
     for _ in 0..20 {
         let guesses = (0..50).map(|n| site.reset(["AAAAA-AAAAA", "x"][n % 2]));
         for status in futures_util::future::join_all(guesses).await {

@@ -12,6 +12,8 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::smtp::MailServer;
+
 /// Long enough for a busy machine: nothing is measured by it.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -129,6 +131,27 @@ impl Site {
         site
     }
 
+    /// Starts one that mails to a server of ours.
+    pub(crate) async fn with_mail_server(is_up: bool) -> (MailServer, Self) {
+        let server = MailServer::start(is_up).await;
+        let site = Site::start(&[("SMTP_URL", &server.url())]).await;
+        (server, site)
+    }
+
+    /// Starts one where Ada has an account.
+    pub(crate) async fn with_ada() -> Self {
+        let site = Site::start(&[]).await;
+        site.register(ADA).await;
+        site
+    }
+
+    /// Starts one where Ada has an account and asked for a one-time password; returns that as well.
+    pub(crate) async fn with_ada_who_forgot() -> (Self, String) {
+        let site = Site::with_ada().await;
+        let one_time = site.forgot_and_mailed(1).await;
+        (site, one_time)
+    }
+
     /// Starts the program again, with the same database.
     pub(crate) fn restart(&mut self) {
         self.program = Some(Program::start(self.folder.path(), &self.environment));
@@ -167,6 +190,12 @@ impl Site {
                 .await,
             202
         );
+    }
+
+    /// Asks for Ada's one-time password; returns what is mailed, when that makes so many mails.
+    pub(crate) async fn forgot_and_mailed(&self, count: usize) -> String {
+        self.forgot(ADA).await;
+        self.mailed(count).await.remove(0)
     }
 
     pub(crate) async fn reset(&self, one_time: &str) -> StatusCode {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::common::{ADA, NEW, OLD, Site};
+use crate::common::{ADA, NEW, OLD, Site, until};
 use sea_orm::prelude::ChronoUtc;
 use serde_json::json;
 
@@ -77,10 +77,7 @@ async fn forms_and_pages_do_the_same() {
 
 #[tokio::test]
 async fn it_is_good_once() {
-    let site = Site::start(&[]).await;
-    site.register(ADA).await;
-    site.forgot(ADA).await;
-    let one_time = site.mailed(1).await.remove(0);
+    let (site, one_time) = Site::with_ada_who_forgot().await;
     let (first, second) = tokio::join!(site.reset(&one_time), site.reset(&one_time));
     let mut both = [first.as_u16(), second.as_u16()];
     both.sort_unstable();
@@ -90,10 +87,7 @@ async fn it_is_good_once() {
 
 #[tokio::test]
 async fn it_expires() {
-    let site = Site::start(&[]).await;
-    site.register(ADA).await;
-    site.forgot(ADA).await;
-    let one_time = site.mailed(1).await.remove(0);
+    let (site, one_time) = Site::with_ada_who_forgot().await;
     for (minutes, rows) in [(8, 1), (10, 0)] {
         let then = (ChronoUtc::now() + Duration::from_secs(minutes * 60)).to_rfc3339();
         let later = format!("reset_request WHERE expires_at > '{then}'");
@@ -107,17 +101,13 @@ async fn it_expires() {
 
 #[tokio::test]
 async fn three_wrong_guesses_void_it() {
-    let site = Site::start(&[]).await;
-    site.register(ADA).await;
-    site.forgot(ADA).await;
-    let one_time = site.mailed(1).await.remove(0);
+    let (site, one_time) = Site::with_ada_who_forgot().await;
     for _ in 0..3 {
         assert_eq!(site.reset("AAAAA-AAAAA").await, 403);
     }
     assert_eq!(site.reset(&one_time).await, 403);
 
-    site.forgot(ADA).await;
-    let second = site.mailed(2).await.remove(0);
+    let second = site.forgot_and_mailed(2).await;
     for _ in 0..2 {
         assert_eq!(site.reset("AAAAA-AAAAA").await, 403);
     }
@@ -126,12 +116,8 @@ async fn three_wrong_guesses_void_it() {
 
 #[tokio::test]
 async fn a_later_one_voids_it() {
-    let site = Site::start(&[]).await;
-    site.register(ADA).await;
-    site.forgot(ADA).await;
-    let first = site.mailed(1).await.remove(0);
-    site.forgot(ADA).await;
-    let second = site.mailed(2).await.remove(0);
+    let (site, first) = Site::with_ada_who_forgot().await;
+    let second = site.forgot_and_mailed(2).await;
     assert_eq!(site.reset(&first).await, 403);
     assert_eq!(site.reset(&second).await, 200);
 }
@@ -139,12 +125,8 @@ async fn a_later_one_voids_it() {
 /// Not the one that was asked for last: people go by their mails.
 #[tokio::test]
 async fn of_two_the_one_mailed_last_is_good() {
-    let site = Site::start(&[]).await;
-    site.register(ADA).await;
-    site.forgot(ADA).await;
-    let first = site.mailed(1).await.remove(0);
-    site.forgot(ADA).await;
-    let second = site.mailed(2).await.remove(0);
+    let (site, first) = Site::with_ada_who_forgot().await;
+    let second = site.forgot_and_mailed(2).await;
     let then = (ChronoUtc::now() + Duration::from_secs(3600)).to_rfc3339();
     let first_row = "(SELECT min(id) FROM reset_request)";
     site.sql(&format!(
@@ -157,10 +139,7 @@ async fn of_two_the_one_mailed_last_is_good() {
 
 #[tokio::test]
 async fn a_guess_at_nothing_is_refused_alike() {
-    let site = Site::start(&[]).await;
-    site.register(ADA).await;
-    site.forgot(ADA).await;
-    site.mailed(1).await;
+    let (site, _) = Site::with_ada_who_forgot().await;
     let mut answers = Vec::new();
     for email in [ADA, "nobody@example.org"] {
         let fields =
@@ -174,8 +153,7 @@ async fn a_guess_at_nothing_is_refused_alike() {
 /// Each row of `reset_request` gets the same work; the last column is whether it is mailed.
 #[tokio::test]
 async fn an_unknown_address_is_answered_alike() {
-    let site = Site::start(&[]).await;
-    site.register(ADA).await;
+    let site = Site::with_ada().await;
     let mut answers = Vec::new();
     for email in [ADA, "nobody@example.org"] {
         let response = site
@@ -187,10 +165,8 @@ async fn an_unknown_address_is_answered_alike() {
     }
     assert_eq!(answers[0], answers[1]);
 
-    crate::common::until(async || {
-        (site.count("reset_request WHERE state <> 'owed'").await == 2).then_some(())
-    })
-    .await;
+    until(async || (site.count("reset_request WHERE state <> 'owed'").await == 2).then_some(()))
+        .await;
     assert_eq!(
         site.count("reset_request WHERE one_time_hash LIKE '$argon2id$%'")
             .await,
@@ -213,8 +189,7 @@ async fn an_unknown_address_is_answered_alike() {
 
 #[tokio::test]
 async fn a_fourth_request_in_an_hour_is_answered_alike_and_not_mailed() {
-    let site = Site::start(&[]).await;
-    site.register(ADA).await;
+    let site = Site::with_ada().await;
     for _ in 0..4 {
         site.forgot(ADA).await;
     }

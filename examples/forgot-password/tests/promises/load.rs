@@ -10,7 +10,6 @@ use reqwest::Client;
 use serde_json::json;
 
 use crate::common::{Site, until};
-use crate::smtp::MailServer;
 
 /// How many mails the program has in hand at a time, and so may have sent without noting it when
 /// it is killed.
@@ -38,8 +37,7 @@ async fn ask(client: &Client, url: &str, numbers: impl Iterator<Item = usize>) -
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_in_the_middle_no_mail_is_lost() {
     let count = std::env::var("FORGOT_PASSWORD_LOAD").map_or(200, |n| n.parse().unwrap());
-    let server = MailServer::start(true).await;
-    let mut site = Site::start(&[("SMTP_URL", &server.url())]).await;
+    let (server, mut site) = Site::with_mail_server(true).await;
     let numbers = "WITH RECURSIVE numbers (n) AS \
                    (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ";
     site.sql(&format!(

@@ -6,12 +6,9 @@ use std::net::TcpStream;
 
 use sea_orm::prelude::ChronoUtc;
 
-use crate::smtp::MailServer;
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_server_that_is_down_and_then_up() {
-    let server = MailServer::start(false).await;
-    let site = Site::start(&[("SMTP_URL", &server.url())]).await;
+    let (server, site) = Site::with_mail_server(false).await;
     site.register(ADA).await;
     site.forgot(ADA).await;
     until(async || (server.refused() >= 2).then_some(())).await;
@@ -30,10 +27,7 @@ async fn a_mail_server_that_is_down_and_then_up() {
 /// Somebody has seen the first, perhaps, but the server did not say that it kept it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_draws_another_one() {
-    let site = Site::start(&[]).await;
-    site.register(ADA).await;
-    site.forgot(ADA).await;
-    let first = site.mailed(1).await.remove(0);
+    let (site, first) = Site::with_ada_who_forgot().await;
     let now = ChronoUtc::now().to_rfc3339();
     let owed = format!("UPDATE reset_request SET state = 'owed', next_try_at = '{now}'");
     site.sql(&owed).await;
@@ -46,8 +40,7 @@ async fn a_retry_draws_another_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_and_a_restart_with_an_owed_row() {
-    let server = MailServer::start(false).await;
-    let mut site = Site::start(&[("SMTP_URL", &server.url())]).await;
+    let (server, mut site) = Site::with_mail_server(false).await;
     site.register(ADA).await;
     site.forgot(ADA).await;
     until(async || (server.refused() >= 1).then_some(())).await;
@@ -63,8 +56,7 @@ async fn a_kill_and_a_restart_with_an_owed_row() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_waits_for_the_queue() {
-    let server = MailServer::start(true).await;
-    let mut site = Site::start(&[("SMTP_URL", &server.url())]).await;
+    let (server, mut site) = Site::with_mail_server(true).await;
     for n in 0..10 {
         site.register(&format!("user{n}@example.org")).await;
     }
@@ -87,10 +79,7 @@ async fn an_interrupt_waits_for_nobody_with_half_a_head() {
 
 #[tokio::test]
 async fn what_nobody_waits_for_is_forgotten() {
-    let mut site = Site::start(&[]).await;
-    site.register(ADA).await;
-    site.forgot(ADA).await;
-    site.mailed(1).await;
+    let (mut site, _) = Site::with_ada_who_forgot().await;
     site.sql("UPDATE reset_request SET requested_at = '2026-01-01T00:00:00+00:00'")
         .await;
     assert!(site.program.take().unwrap().interrupt().success());
