@@ -4,7 +4,11 @@ use crate::nesting;
 #[cfg(feature = "tokio")]
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 #[cfg(feature = "tokio")]
+use std::task::{Context, Poll, Waker};
+#[cfg(feature = "tokio")]
 use tokio::runtime::{Handle, RuntimeFlavor};
+#[cfg(feature = "tokio")]
+use tokio::task::coop;
 
 /// Runs what may block: on a worker of tokio's multi-threaded runtime after its other tasks
 /// have been handed on, elsewhere at once.
@@ -68,14 +72,37 @@ pub(crate) fn is_forbidden() -> bool {
 }
 
 /// Inside of a runtime there is a handle to it; but also on the threads that tokio keeps
-/// for blocking, and there nothing is forbidden. Only its locks know the difference.
+/// for blocking, and there nothing is forbidden. Only its locks know the difference, and they tell by
+/// a panic, which the panic hook would print. So what is surely a task is found by its budget.
 #[cfg(feature = "tokio")]
 fn runs_tokio() -> bool {
     Handle::try_current().is_ok()
-        && catch_unwind(|| {
-            let _ = tokio::sync::Mutex::new(()).blocking_lock();
-        })
-        .is_err()
+        && (has_budget()
+            || catch_unwind(|| {
+                let _ = tokio::sync::Mutex::new(()).blocking_lock();
+            })
+            .is_err())
+}
+
+/// Whether tokio polls a task or a `block_on` here, which it gives a budget of steps: one that ends is
+/// found, and left as it was. None has one that is `unconstrained`, is dropped with the runtime,
+/// or may block.
+#[cfg(feature = "tokio")]
+fn has_budget() -> bool {
+    /// More than tokio gives, which is 128.
+    const STEPS: usize = 512;
+    let mut nobody = Context::from_waker(Waker::noop());
+    let mut taken = Vec::with_capacity(STEPS);
+    let ends = (0..STEPS).any(|_| match coop::poll_proceed(&mut nobody) {
+        Poll::Ready(step) => {
+            taken.push(step);
+            false
+        }
+        Poll::Pending => true,
+    });
+    // Each puts back what it found: the first one last.
+    while taken.pop().is_some() {}
+    ends
 }
 
 /// Whether this thread drives `runtime`, and no other does: what waits for it on this thread
