@@ -53,6 +53,12 @@ impl Connection {
         self.is_new
     }
 
+    /// The sender that the receiver was connected for, in words; `None` for any, or if it is gone.
+    #[cfg(feature = "macros")]
+    pub(crate) fn sender_in_words(&self) -> Option<String> {
+        self.slot.upgrade()?.sender_in_words()
+    }
+
     /// Whether a send that started now would call the receiver: false once it has been
     /// disconnected, a once-only receiver has been claimed, a weak receiver's target has
     /// died, or the signal has been dropped.

@@ -70,13 +70,14 @@ pub fn connect_receivers() -> ConnectReport {
     registrations.sort_by_key(|it| (it.file, it.line, it.receiver, it.signal));
     // Goes on where an earlier call was stopped by a panic: a signal's initialiser can.
     for it in registrations.into_iter().skip(report.len()) {
-        let is_new = (it.connect)().is_new();
+        let connection = (it.connect)();
         report.push(ReportEntry {
             signal: it.signal,
             receiver: it.receiver,
             file: it.file,
             line: it.line,
-            is_new,
+            sender: connection.sender_in_words(),
+            is_new: connection.is_new(),
         });
     }
     ConnectReport {
@@ -102,6 +103,8 @@ pub struct ReportEntry {
     pub file: &'static str,
     /// The line of the attribute or function.
     pub line: u32,
+    /// The sender it was connected for, in words, a name in quotes; `None` for any.
+    pub sender: Option<String>,
     /// Whether the connection is its own; false if another with the same uid was first.
     pub is_new: bool,
 }
@@ -135,9 +138,13 @@ impl fmt::Display for ReportEntry {
             receiver,
             file,
             line,
+            sender,
             is_new,
         } = self;
         write!(f, "{signal} <- {receiver} ({file}:{line})")?;
+        if let Some(sender) = sender {
+            write!(f, ", from {sender}")?;
+        }
         if *is_new {
             Ok(())
         } else {

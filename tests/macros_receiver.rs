@@ -56,6 +56,16 @@ fn report_names_signal_receiver_file_and_line() {
 }
 
 #[test]
+fn report_names_the_sender() {
+    let report = connect_receivers();
+    let senders = report.entries().iter().filter(|it| it.signal == "SENT_BY");
+    let senders: Vec<_> = senders.map(|it| it.sender.as_deref()).collect();
+    assert!(senders.contains(&Some("\"web\"")), "{senders:?}");
+    assert!(senders.contains(&Some(std::any::type_name::<PizzaStore>())));
+    assert!(report.to_string().contains(", from \"web\""));
+}
+
+#[test]
 fn connection_is_located_at_the_attribute() {
     let connection = connected_once(&PLAIN);
     assert_eq!(

@@ -194,6 +194,10 @@ pub(crate) trait Attached: Send + Sync {
 
     /// What makes a receiver without uid the same as another.
     fn identity(&self) -> Option<Identified>;
+
+    /// The sender it was connected for, in words; `None` for any.
+    #[cfg(feature = "macros")]
+    fn sender_in_words(&self) -> Option<String>;
 }
 
 /// What is known of a receiver, apart from the callable.
@@ -447,6 +451,11 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Attached for Slot<E, R, C> {
 
     fn identity(&self) -> Option<Identified> {
         self.callee.identity()
+    }
+
+    #[cfg(feature = "macros")]
+    fn sender_in_words(&self) -> Option<String> {
+        self.about.sender.as_ref().map(ToString::to_string)
     }
 }
 
