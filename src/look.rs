@@ -4,6 +4,7 @@ use std::panic::Location;
 
 use crate::event::Event;
 use crate::receiver::{Entry, ReceiverId, ReceiverKind};
+use crate::sender::Sender;
 use crate::signal::Signal;
 use crate::table::Table;
 
@@ -59,6 +60,15 @@ impl<E: Event, R: 'static> Signal<E, R> {
         });
         names.sort();
         names
+    }
+
+    /// The senders that receivers were connected for, but for those in `known`.
+    pub(crate) fn senders_beside(&self, known: &[Sender<'_>]) -> Vec<String> {
+        self.with_table(Vec::new(), |table| {
+            let senders = table.entries().filter_map(|entry| entry.sender());
+            let beside = senders.filter(|key| !known.contains(&key.as_sender()));
+            beside.map(ToString::to_string).collect()
+        })
     }
 
     /// Takes out the weak receivers whose target has died; returns how many. Never

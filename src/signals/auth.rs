@@ -20,6 +20,7 @@
 use std::any::Any;
 use std::fmt;
 
+use super::downcast;
 use crate::event::Event;
 use crate::signal::Signal;
 
@@ -128,12 +129,12 @@ impl<'a> UserLoggedIn<'a> {
 
     /// The user, or `None` if it is not a `U`.
     pub fn user<U: Any>(&self) -> Option<&'a U> {
-        typed(Some(self.user))
+        downcast(self.user)
     }
 
     /// The request, or `None` if there is none or it is not a `Q`.
     pub fn request<Q: Any>(&self) -> Option<&'a Q> {
-        typed(self.request)
+        downcast(self.request?)
     }
 }
 
@@ -186,12 +187,12 @@ impl<'a> UserLoggedOut<'a> {
 
     /// The user, or `None` if nobody was logged in or it is not a `U`.
     pub fn user<U: Any>(&self) -> Option<&'a U> {
-        typed(self.user)
+        downcast(self.user?)
     }
 
     /// The request, or `None` if there is none or it is not a `Q`.
     pub fn request<Q: Any>(&self) -> Option<&'a Q> {
-        typed(self.request)
+        downcast(self.request?)
     }
 }
 
@@ -249,7 +250,7 @@ impl<'a> UserLoginFailed<'a> {
 
     /// The request, or `None` if there is none or it is not a `Q`.
     pub fn request<Q: Any>(&self) -> Option<&'a Q> {
-        typed(self.request)
+        downcast(self.request?)
     }
 }
 
@@ -285,9 +286,4 @@ pub fn cleanse<'v>(name: &str, value: &'v str) -> &'v str {
             .any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
     });
     if secret { CLEANSED } else { value }
-}
-
-fn typed<'a, T: Any>(value: Option<&'a (dyn Any + Sync)>) -> Option<&'a T> {
-    let value: &'a dyn Any = value?;
-    value.downcast_ref()
 }

@@ -14,7 +14,7 @@
 use std::any::Any;
 use std::fmt;
 
-use super::Answer;
+use super::{Answer, downcast};
 use crate::event::Event;
 use crate::signal::Signal;
 
@@ -171,8 +171,7 @@ impl<'a> Migrate<'a> {
 
     /// The connection, or `None` if there is none or it is not a `C`.
     pub fn connection<C: Any>(&self) -> Option<&'a C> {
-        let connection: &dyn Any = self.connection?;
-        connection.downcast_ref()
+        downcast(self.connection?)
     }
 
     /// How much is to be told, if the migrator knows. SeaORM's does not.

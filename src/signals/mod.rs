@@ -2,6 +2,7 @@
 //!
 //! Nothing in this crate sends them; each module says who does.
 
+use std::any::Any;
 use std::error::Error;
 
 pub mod auth;
@@ -16,3 +17,9 @@ pub mod transaction;
 /// in Django. `?` takes any error there, and `"why".into()` makes one; a receiver that cannot fail
 /// ends with `Ok(())`.
 pub type Answer = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// What an event shares, if it is a `T`.
+fn downcast<T: Any>(it: &(dyn Any + Sync)) -> Option<&T> {
+    let it: &dyn Any = it;
+    it.downcast_ref()
+}

@@ -16,7 +16,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{PoisonError, RwLock};
 
-use super::Answer;
+use super::{Answer, downcast};
 use crate::event::Event;
 use crate::sender::Sender;
 use crate::signal::Signal;
@@ -76,8 +76,7 @@ impl<'a> SettingChanged<'a> {
 
     /// Its value now, or `None` if it does not exist or is not a `T`.
     pub fn value<T: Any>(&self) -> Option<&'a T> {
-        let value: &dyn Any = self.value?;
-        value.downcast_ref()
+        downcast(self.value?)
     }
 
     /// Whether it exists now: on the exit from an override it may not.

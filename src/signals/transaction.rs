@@ -32,8 +32,8 @@ pub static COMMITTED: Signal<Committed<'static>> = Signal::new();
 /// discarded.
 ///
 /// Sender: the name of the connection. `fanfare-sea-orm` awaits async receivers where `rollback` is
-/// called. A transaction that is merely dropped sends from its destructor, which cannot await: on
-/// an executor's thread async receivers then keep all receivers from hearing of it.
+/// called. A transaction that is merely dropped sends from its destructor, which cannot await: if
+/// there are async receivers, all receivers hear of it a little later, in a task of the runtime.
 pub static ROLLED_BACK: Signal<RolledBack<'static>> = Signal::new();
 
 /// What [`COMMITTED`] carries.

@@ -96,7 +96,7 @@ macro_rules! context_accessors {
         /// connection, or the transaction that it runs in, so that what a receiver writes is undone
         /// with it. `fanfare-sea-orm` lends its `Executor`.
         pub fn connection<T: ::std::any::Any>(&self) -> Option<&'a T> {
-            super::instance::downcast(self.context.connection?)
+            crate::signals::downcast(self.context.connection?)
         }
 
         /// Where to record what is to be sent after the commit. Without a transaction the events of
@@ -120,7 +120,7 @@ macro_rules! context_accessors {
         /// What the delete started from, if the emitter knows it and it is a `T`: the instance or
         /// the query that was deleted, also for what went with it.
         pub fn origin<T: ::std::any::Any>(&self) -> Option<&'a T> {
-            super::instance::downcast(self.context.origin?)
+            crate::signals::downcast(self.context.origin?)
         }
     };
 }

@@ -7,12 +7,6 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, ThreadId};
 
-/// What is shared, if it is a `T`.
-pub(super) fn downcast<T: Any>(it: &(dyn Any + Sync)) -> Option<&T> {
-    let it: &dyn Any = it;
-    it.downcast_ref()
-}
-
 /// A value that an emitter lends to the receivers of one send, which may change it.
 pub(super) struct Lent<'a> {
     value: Mutex<&'a mut (dyn Any + Send)>,

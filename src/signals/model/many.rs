@@ -4,9 +4,10 @@ use std::any::Any;
 use std::fmt;
 
 use super::context::{Context, context_accessors};
-use super::instance::{InstanceMut, Lent, downcast};
+use super::instance::{InstanceMut, Lent};
 use crate::event::Event;
 use crate::sender::Sender;
+use crate::signals::downcast;
 
 /// What happens, or has happened, to a many-to-many relation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

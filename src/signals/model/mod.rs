@@ -1,9 +1,11 @@
 //! The life of a model's instances.
 //!
 //! This crate sends none of these. `fanfare-sea-orm` does, for SeaORM; another ORM makes the events
-//! with their public constructors and sends them itself. The sender is the entity:
-//! `Sender::of::<user::Entity>()`. Receivers connect for it, for any sender, or by the model's name
-//! before the entity is known to anybody ([`Signal::connect_model`]).
+//! with their public constructors and sends them itself. The sender is the entity and not the row's
+//! struct: `Sender::of::<user::Entity>()`. Receivers connect for it, for any sender, or by the model's name
+//! before the entity is known to anybody, and then with [`Signal::connect_model`] only: a name given to
+//! `options().sender(..)`, or to `#[receiver]`, is one that no model sends from. Such mistakes compile and hear
+//! nothing; [`unknown_senders`] lists them.
 //!
 //! ```
 //! use fanfare::Sender;
@@ -62,7 +64,9 @@ pub use super::Answer;
 pub use context::Context;
 pub use instance::InstanceMut;
 pub use many::{Bulk, M2mAction, M2mChanged};
-pub use names::{ModelConnection, ModelNameError, is_model_name, prepare, unresolved_models};
+pub use names::{
+    ModelConnection, ModelNameError, is_model_name, prepare, unknown_senders, unresolved_models,
+};
 pub use save::{ClassPrepared, Delete, PostInit, PostSave, PreInit, PreSave};
 
 /// A model has been given its name, and can be sent for.
@@ -101,6 +105,17 @@ pub static PRE_SAVE: Signal<PreSave<'static>, Answer> = Signal::new();
 
 /// A row has been inserted or updated; a surrounding transaction is not committed yet (see
 /// [`PostSave::after_commit`]).
+///
+/// A receiver that saves an instance of the same model hears of that too, again and again: in a debug
+/// build the stack ends it after some forty levels, and by then autocommit has written each. As in
+/// Django it needs a way out, such as a question that the second save answers differently:
+///
+/// ```
+/// # use fanfare::signals::model::PostSave;
+/// # fn is_its_own(event: &PostSave<'_>) -> bool {
+/// event.update_fields() == Some(&["slug"][..])
+/// # }
+/// ```
 ///
 /// Sent by `fanfare-sea-orm` from `after_save`, in the places of [`PRE_SAVE`], but not after
 /// `update_without_returning`, nor where a conflict left a row as it was. As in Django an `Err`

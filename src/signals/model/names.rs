@@ -1,14 +1,17 @@
 //! Models by name: receivers that connect before their model is known.
 
 use std::any::{Any, TypeId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
 use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-use super::{CLASS_PREPARED, ClassPrepared, ModelEvent};
+use super::{
+    BULK_CREATED, BULK_DELETED, BULK_UPDATED, CLASS_PREPARED, ClassPrepared, M2M_CHANGED,
+    ModelEvent, POST_DELETE, POST_INIT, POST_SAVE, PRE_DELETE, PRE_INIT, PRE_SAVE,
+};
 use crate::connect::Prepared;
 use crate::connection::Connection;
 use crate::receiver::key::Identified;
@@ -16,7 +19,7 @@ use crate::sender::Sender;
 use crate::signal::Signal;
 
 /// A model's name, or its use, is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ModelNameError {
     /// The name is not of the form "app.Model".
@@ -38,6 +41,13 @@ impl fmt::Display for ModelNameError {
                 "another entity is called '{name}': give one of the two another name"
             ),
         }
+    }
+}
+
+/// As it displays: this is what `unwrap` prints.
+impl fmt::Debug for ModelNameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -120,6 +130,9 @@ fn models() -> MutexGuard<'static, BTreeMap<String, Model>> {
 /// ORMs call it before they send for the model. When it returns, what waited is connected, whoever
 /// prepared it; only where it is called from inside itself, by a receiver of `CLASS_PREPARED`, it
 /// returns at once.
+///
+/// Two receivers of `CLASS_PREPARED` that each prepare the other's model, on two threads at once, wait for one
+/// another for ever.
 ///
 /// # Errors
 ///
@@ -236,6 +249,48 @@ pub fn unresolved_models() -> Vec<String> {
         .values()
         .filter(|model| model.state == State::Unknown && !model.waiting.is_empty());
     waited_for.map(|model| model.name.clone()).collect()
+}
+
+/// What receivers of the model signals are connected for and what is no model that has been
+/// [prepared](prepare), in words: the struct of a row in the place of its entity, or a name that was given
+/// to `options().sender` in the place of [`connect_model`](Signal::connect_model). Such receivers hear
+/// nothing. Sorted.
+///
+/// Ask when every model has been prepared, with `fanfare-sea-orm` after `prepare_models()`.
+///
+/// ```
+/// use fanfare::Sender;
+/// use fanfare::signals::model::{self, POST_SAVE};
+///
+/// struct Entity;
+/// struct Model;
+///
+/// model::prepare::<Entity>("blog.Draft")?;
+/// POST_SAVE.options().sender(Sender::of::<Entity>()).connect(|_sender, _event| Ok(()));
+/// POST_SAVE.options().sender(Sender::of::<Model>()).connect(|_sender, _event| Ok(()));
+/// POST_SAVE.options().sender("blog.Draft").connect(|_sender, _event| Ok(()));
+///
+/// let unknown = model::unknown_senders();
+/// assert_eq!(unknown[0], "POST_SAVE from \"blog.Draft\"");
+/// assert!(unknown[1].starts_with("POST_SAVE from ") && unknown[1].ends_with("::Model"));
+/// assert_eq!(unknown.len(), 2);
+/// # Ok::<(), model::ModelNameError>(())
+/// ```
+pub fn unknown_senders() -> Vec<String> {
+    let known: Vec<Sender<'static>> = models().values().filter_map(|it| it.sender).collect();
+    let mut unknown = BTreeSet::new();
+    macro_rules! look_at {
+        ($($signal:ident)*) => {
+            $(for sender in $signal.senders_beside(&known) {
+                unknown.insert(format!("{} from {sender}", stringify!($signal)));
+            })*
+        };
+    }
+    look_at! {
+        PRE_INIT POST_INIT PRE_SAVE POST_SAVE PRE_DELETE POST_DELETE M2M_CHANGED
+        BULK_CREATED BULK_UPDATED BULK_DELETED CLASS_PREPARED
+    }
+    unknown.into_iter().collect()
 }
 
 /// # Models by name

@@ -4,8 +4,9 @@ use std::any::Any;
 use std::fmt;
 
 use super::context::{Context, context_accessors};
-use super::instance::{InstanceMut, Lent, downcast};
+use super::instance::{InstanceMut, Lent};
 use crate::event::Event;
+use crate::signals::downcast;
 
 /// What [`CLASS_PREPARED`](super::CLASS_PREPARED) carries.
 #[derive(Clone, Copy, Debug)]
@@ -109,7 +110,9 @@ impl<'a> PreSave<'a> {
     }
 
     /// The columns that an update was going to write before any receiver changed that; `None` if it
-    /// writes them all.
+    /// writes them all, which an insert does. With `fanfare-sea-orm` every update has them, for SeaORM
+    /// always writes what was set: where Django's plain `save()` has `None`, it has `Some`, and an update
+    /// of nothing has `Some` of none.
     pub fn update_fields(&self) -> Option<&'a [&'a str]> {
         self.update_fields
     }
@@ -152,7 +155,8 @@ impl<'a> PostSave<'a> {
         self.created
     }
 
-    /// The columns that were written; `None` if they all were, or if the emitter does not know.
+    /// The columns that were written; `None` if they all were, or if the emitter does not know. As
+    /// [`PreSave::update_fields`] otherwise.
     pub fn update_fields(&self) -> Option<&'a [&'a str]> {
         self.update_fields
     }
