@@ -17,7 +17,8 @@ use crate::scope::{self, Operation};
 /// `delete_many`.
 ///
 /// The signal is [`BULK_CREATED`], [`BULK_UPDATED`] or [`BULK_DELETED`], sent after the statement.
-/// An update or a delete that touched no row sends, an insert that inserted none does not. An `Err`
+/// An update or a delete that touched no row sends, an insert that inserted none does not. An insert that
+/// updates on a conflict tells [`BULK_CREATED`] of all its rows: the database does not say which were there. An `Err`
 /// of a receiver reaches the caller; a surrounding transaction undoes the statement.
 ///
 /// ```
@@ -47,6 +48,10 @@ use crate::scope::{self, Operation};
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be run with signals",
+    note = "it is for `insert_many`, `update_many` and `delete_many` of an entity that has `model_signals!`"
+)]
 #[async_trait]
 pub trait ExecSignalled: Sized {
     /// What the statement gives.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::HashSet;
+use std::mem;
 
 use fanfare::Sender;
 use fanfare::signals::model::{M2M_CHANGED, M2mAction, M2mChanged};
@@ -17,6 +18,10 @@ use crate::scope::{self, Operation};
 
 /// The junction entity of a many-to-many relation.
 /// [`model_signals!`](crate::model_signals) with `links(..)` implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the junction of a many-to-many relation",
+    note = "give the junction's entity, and let it say `fanfare_sea_orm::model_signals!(\"app.Model\", links(Column: left::Entity, Column: right::Entity))`"
+)]
 pub trait Through: ModelSignals {
     /// The entity that declares the relation.
     type Left: EntityTrait<Model: Any + Sync>;
@@ -36,22 +41,45 @@ pub struct Pk(pub Value);
 
 /// The primary keys at the other end of a many-to-many relation: what [`M2mChanged::pk_set`] has.
 /// Each once, in the order in which they were given.
+///
+/// Integers are compared by value, whatever their types. To read keys, say what they are:
+///
+/// ```
+/// # use fanfare_sea_orm::PkSet;
+/// # fn read(pks: &PkSet) {
+/// let ids: Vec<i32> = pks.iter().map(|pk| pk.clone().unwrap()).collect();
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PkSet(Vec<Value>);
 
 impl PkSet {
     /// Whether the key is in the set.
+    ///
+    /// # Panics
+    ///
+    /// If it is of a type that the keys of the set do not have: a guard that asked so would let
+    /// everything through.
+    #[track_caller]
     pub fn contains(&self, pk: impl Into<Value>) -> bool {
-        self.0.contains(&pk.into())
+        let pk = pk.into();
+        self.0.iter().any(|it| is_same(it, &pk))
     }
 
     /// Takes a key out; true if it was in the set. During
     /// [`M2mAction::PreAdd`] of [`Links`] it is then not added.
+    ///
+    /// # Panics
+    ///
+    /// As [`contains`](PkSet::contains).
+    #[track_caller]
     pub fn remove(&mut self, pk: impl Into<Value>) -> bool {
         let pk = pk.into();
-        let before = self.0.len();
-        self.0.retain(|it| *it != pk);
-        self.0.len() < before
+        let at = self.0.iter().position(|it| is_same(it, &pk));
+        at.is_some_and(|at| {
+            self.0.remove(at);
+            true
+        })
     }
 
     /// The keys.
@@ -70,6 +98,36 @@ impl PkSet {
     }
 }
 
+/// Whether two keys are the same; integers by value.
+#[track_caller]
+fn is_same(key: &Value, asked: &Value) -> bool {
+    if let (Some(key), Some(asked)) = (integer(key), integer(asked)) {
+        return key == asked;
+    }
+    assert!(
+        mem::discriminant(key) == mem::discriminant(asked),
+        "the set has keys like {key:?}, and was asked for {asked:?}: give it a key of their type"
+    );
+    key == asked
+}
+
+fn integer(value: &Value) -> Option<i128> {
+    Some(match *value {
+        Value::TinyInt(it) => it?.into(),
+        Value::SmallInt(it) => it?.into(),
+        Value::Int(it) => it?.into(),
+        Value::BigInt(it) => it?.into(),
+        Value::TinyUnsigned(it) => it?.into(),
+        Value::SmallUnsigned(it) => it?.into(),
+        Value::Unsigned(it) => it?.into(),
+        Value::BigUnsigned(it) => it?.into(),
+        _ => return None,
+    })
+}
+
+/// Keys of one statement: SQLite takes 32,766 parameters, and a key of a symmetrical link is four.
+const AT_ONCE: usize = 8_000;
+
 /// The links of one instance in a many-to-many relation, changed with Django's rules: Django's
 /// related manager.
 ///
@@ -85,7 +143,8 @@ impl PkSet {
 /// | `set` | a remove pair, then an add pair, each only if there is something to do | |
 /// | `add` and `remove` of nothing | none | |
 ///
-/// Keys are of the column's type: `7_i32` for an `i32`. If nobody listens, `add` does not look which
+/// Keys are of the column's type: `7_i32` for an `i32`. Long lists of them go in several statements. Further columns of the
+/// junction (Django's `through_defaults`) get what the database has as their defaults. If nobody listens, `add` does not look which
 /// links are missing, where the junction's primary key lets the database skip the others.
 ///
 /// Rows of the junction are written as bulk operations are, without its hooks.
@@ -328,7 +387,9 @@ impl<'i, J: Through> Links<'i, J> {
         let mut typed = Vec::new();
         for pk in pks {
             let mut row = <J::ActiveModel as ActiveModelTrait>::default();
-            row.try_set(far, pk.into())?;
+            let pk = pk.into();
+            row.try_set(far, pk.clone())
+                .map_err(|_| wrong_type::<J>(far, &pk))?;
             let pk = row.get(far).into_value();
             typed.extend(pk.filter(|pk| seen.insert(pk.clone())));
         }
@@ -357,6 +418,16 @@ impl<'i, J: Through> Links<'i, J> {
     /// Inserts the rows for links to `pks`. Those that are there by now are left as they are: added by
     /// somebody else meanwhile, or the other direction of a symmetrical link.
     async fn insert<C: ConnectionTrait>(&self, pks: &[Value], db: &C) -> Result<(), DbErr>
+    where
+        J::ActiveModel: Send,
+    {
+        for pks in pks.chunks(AT_ONCE) {
+            self.insert_at_once(pks, db).await?;
+        }
+        Ok(())
+    }
+
+    async fn insert_at_once<C: ConnectionTrait>(&self, pks: &[Value], db: &C) -> Result<(), DbErr>
     where
         J::ActiveModel: Send,
     {
@@ -393,11 +464,18 @@ impl<'i, J: Through> Links<'i, J> {
         db: &C,
     ) -> Result<Vec<Value>, DbErr> {
         let (near, far) = self.columns();
-        let mut query = J::find().filter(near.eq(self.pk.0.clone()));
-        if let Some(among) = among {
-            query = query.filter(far.is_in(among.iter().cloned()));
-        }
-        let rows = query.all(db).await?;
+        let all = J::find().filter(near.eq(self.pk.0.clone()));
+        let rows = match among {
+            None => all.all(db).await?,
+            Some(among) => {
+                let mut rows = Vec::new();
+                for among in among.chunks(AT_ONCE) {
+                    let some = all.clone().filter(far.is_in(among.iter().cloned()));
+                    rows.extend(some.all(db).await?);
+                }
+                rows
+            }
+        };
         Ok(rows.iter().map(|row| row.get(far)).collect())
     }
 
@@ -414,7 +492,9 @@ impl<'i, J: Through> Links<'i, J> {
 
     async fn remove_these<C: ConnectionTrait>(&self, mut pks: PkSet, db: &C) -> Result<(), DbErr> {
         self.tell(M2mAction::PreRemove, Some(&mut pks), db).await?;
-        self.delete(Some(&pks.0), db).await?;
+        for pks in pks.0.chunks(AT_ONCE) {
+            self.delete(Some(pks), db).await?;
+        }
         self.tell(M2mAction::PostRemove, Some(&mut pks), db).await
     }
 
@@ -481,6 +561,15 @@ fn without(pks: &[Value], others: &[Value]) -> PkSet {
     let others: HashSet<_> = others.iter().collect();
     let left = pks.iter().filter(|pk| !others.contains(pk));
     PkSet(left.cloned().collect())
+}
+
+fn wrong_type<J: Through>(column: J::Column, pk: &Value) -> DbErr {
+    DbErr::Type(format!(
+        "a key for `{}` of `{}` is {pk:?}, and the column is {:?}: give keys of the type that its model has",
+        column.as_str(),
+        J::NAME,
+        column.def().get_column_type(),
+    ))
 }
 
 fn is_keyed<J: Through>() -> bool {

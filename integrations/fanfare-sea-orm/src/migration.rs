@@ -46,6 +46,10 @@ use sea_orm_migration::async_trait::async_trait;
 use sea_orm_migration::{Migration, MigrationTrait, MigratorTrait, seaql_migrations};
 
 /// A migrator that belongs to an app, and so can be [`Signalled`].
+#[diagnostic::on_unimplemented(
+    message = "the migrator `{Self}` belongs to no app",
+    note = "write `impl AppMigrator for {Self} {{ const APP_LABEL: &'static str = \"app\"; }}`: the label is the sender of its signals"
+)]
 pub trait AppMigrator: MigratorTrait {
     /// The app's label, which is the sender: `"blog"`.
     const APP_LABEL: &'static str;

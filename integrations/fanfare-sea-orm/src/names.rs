@@ -6,6 +6,10 @@ use fanfare::signals::model::ModelNameError;
 use sea_orm::{EntityTrait, ModelTrait};
 
 /// An entity whose operations send signals. [`model_signals!`](crate::model_signals) implements it.
+#[diagnostic::on_unimplemented(
+    message = "the entity `{Self}` sends no signals",
+    note = "write `fanfare_sea_orm::model_signals!(\"app.Model\");` beside it, in the place of `impl ActiveModelBehavior for ActiveModel {{}}`"
+)]
 pub trait ModelSignals: EntityTrait<Model: ModelTrait + Any + Send + Sync> {
     /// The model's name, as "app.Model".
     const NAME: &'static str;
@@ -76,7 +80,9 @@ pub fn prepare_models() -> Result<usize, ModelNameError> {
 ///   that declares the relation comes first; each is behind the column of the junction that refers to
 ///   it. See [`Links`](crate::Links).
 ///
-/// A name that is not of the form "app.Model" does not compile.
+/// A name that is not of the form "app.Model" does not compile. "Conflicting implementations of trait
+/// `ActiveModelBehavior`" (E0119) means that the entity has its own as well: remove that, or say
+/// `custom`.
 #[macro_export]
 macro_rules! model_signals {
     ($name:literal) => {

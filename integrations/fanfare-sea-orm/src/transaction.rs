@@ -295,12 +295,36 @@ impl Drop for SignalTransaction {
         }
         drop(self.open.take());
         let (using, discarded, is_nested) = self.rolled_back();
+        if ROLLED_BACK.has_async_listeners(&*using) {
+            tell_elsewhere(using, discarded, is_nested);
+            return;
+        }
         let event = RolledBack::new(&using, discarded, is_nested);
         // A destructor must not panic, and a send that is refused does.
         let _ = catch_unwind(AssertUnwindSafe(|| {
             ROLLED_BACK.send_robust(&*using, &event);
         }));
     }
+}
+
+/// Tells of a dropped transaction where its receivers can be awaited, which is not in a destructor: in a
+/// task of the runtime, or else on a thread.
+fn tell_elsewhere(using: Arc<str>, discarded: usize, is_nested: bool) {
+    #[cfg(feature = "runtime-tokio")]
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(async move {
+            let event = RolledBack::new(&using, discarded, is_nested);
+            ROLLED_BACK.asend_robust(&*using, &event).await;
+        });
+        return;
+    }
+    // Where no thread is to be had, there is no place left that may block.
+    let _ = std::thread::Builder::new()
+        .name("rolled_back".into())
+        .spawn(move || {
+            let event = RolledBack::new(&using, discarded, is_nested);
+            ROLLED_BACK.send_robust(&*using, &event);
+        });
 }
 
 #[async_trait]

@@ -4,6 +4,7 @@ mod common;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::entities::person;
 use common::rows::person;
@@ -346,19 +347,42 @@ async fn under_autocommit_a_receiver_that_fails_keeps_nothing_back() {
     assert_eq!(SEEN.take(), ["saved panic", "panic"]);
 }
 
-/// A destructor cannot await, and must not block the runtime's thread either.
+/// A destructor cannot await, and must not block the runtime's thread either: a task tells them. No
+/// panic is printed on the way, also where an error ends the function that had begun the transaction.
 #[tokio::test]
-async fn a_dropped_transaction_does_not_block_on_async_receivers() {
+async fn a_dropped_transaction_tells_async_receivers_in_a_task() {
     let (_turn, db) = sqlite_in_turn().await;
-    let slow = ROLLED_BACK.connect_async(|_sender, _event| {
-        Box::pin(async {
+    let (done, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let slow = ROLLED_BACK.connect_async(move |_sender, event| {
+        let done = done.clone();
+        let discarded = event.discarded();
+        Box::pin(async move {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-            SEEN.push("told");
+            done.send(discarded).unwrap();
         })
     });
-    let _slow = slow.scoped();
-    drop(db.begin().await.unwrap());
-    assert!(SEEN.take().is_empty());
+    let sync = ROLLED_BACK.connect(|_sender, _event| SEEN.push("sync"));
+    let _scoped = [slow.scoped(), sync.scoped()];
+
+    static PRINTED: AtomicUsize = AtomicUsize::new(0);
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {
+        PRINTED.fetch_add(1, Ordering::SeqCst);
+    }));
+    let transaction = db.begin().await.unwrap();
+    transaction
+        .after_commit()
+        .send(&MAIL, Sender::NONE, String::from("never sent"));
+    drop(transaction);
+    let discarded = told.recv().await;
+    std::panic::set_hook(hook);
+
+    assert_eq!(discarded, Some(1));
+    assert_eq!(PRINTED.load(Ordering::SeqCst), 0);
+    assert_eq!(SEEN.take(), ["sync"]);
     db.begin().await.unwrap().rollback().await.unwrap();
-    assert_eq!(SEEN.take(), ["told"]);
+    assert_eq!(
+        (SEEN.take(), told.recv().await),
+        (vec!["sync".to_owned()], Some(0))
+    );
 }

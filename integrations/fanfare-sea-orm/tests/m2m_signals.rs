@@ -10,6 +10,7 @@ use common::{Log, hear, on_each_database};
 use fanfare::signals::model::{M2M_CHANGED, M2mAction, M2mChanged};
 use fanfare::{ScopedConnection, Sender};
 use fanfare_sea_orm::{Links, Pk, PkSet, Scopes, SignalConnection};
+use futures_util::FutureExt;
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, Schema,
     TransactionSession, TransactionTrait, Value,
@@ -320,7 +321,12 @@ async fn a_key_of_another_type_is_refused() {
     on_each_database(async |db: SignalConnection| {
         let book = book(1).insert(&db).await.unwrap();
         let links = Tags::of(&book).unwrap();
-        assert!(matches!(links.add(["one"], &db).await, Err(DbErr::Type(_))));
+        let Err(DbErr::Type(why)) = links.add(["one"], &db).await else {
+            panic!("it is taken");
+        };
+        for part in ["`tag_id`", "`library.BookTag`", "\"one\"", "Integer"] {
+            assert!(why.contains(part), "{part} in {why}");
+        }
         assert_eq!(linked(&db).await, 0);
     })
     .await;
@@ -338,6 +344,70 @@ async fn links_in_a_transaction_wait_with_it() {
             .unwrap();
         transaction.rollback().await.unwrap();
         assert_eq!(linked(&db).await, 0);
+    })
+    .await;
+}
+
+/// A guard that asks for a key in another integer type must not let it through.
+#[tokio::test]
+async fn integers_are_the_same_keys_in_every_type() {
+    on_each_database(async |db: SignalConnection| {
+        let book = book_and_tags(&db, 1..=3).await;
+        let veto = hear(book_tag::Entity, &M2M_CHANGED, |_sender, event| {
+            let mut pks = event.pk_set::<PkSet>().ok_or("no keys")?;
+            if event.action() == M2mAction::PreAdd {
+                assert!(pks.contains(1_u8) && !pks.contains(-1_i64));
+                assert!(pks.remove(3_i64) && !pks.remove(3_i64));
+            }
+            Ok(())
+        });
+        Tags::of(&book).unwrap().add([1, 3], &db).await.unwrap();
+        assert_eq!(linked(&db).await, 1);
+        drop(veto);
+
+        let _asks_for_text = hear(book_tag::Entity, &M2M_CHANGED, |_sender, event| {
+            let mut pks = event.pk_set::<PkSet>().ok_or("no keys")?;
+            pks.remove("3");
+            Ok(())
+        });
+        let links = Tags::of(&book).unwrap();
+        let add = std::panic::AssertUnwindSafe(links.add([3], &db));
+        let panic = add.catch_unwind().await.unwrap_err();
+        let message = panic.downcast::<String>().unwrap();
+        assert!(message.contains("give it a key of their type"), "{message}");
+        assert_eq!(linked(&db).await, 1);
+    })
+    .await;
+}
+
+/// More keys than a statement has parameters.
+#[tokio::test]
+async fn seventy_thousand_links_at_once() {
+    on_each_database(async |db: SignalConnection| {
+        let ada = persons(&db, 1..=1).await;
+        let links = Follows::of(&ada).unwrap();
+        let linked = async || follow::Entity::find().count(&db).await.unwrap();
+        links.add(1..=70_000, &db).await.unwrap();
+        assert_eq!(linked().await, 70_000);
+        let log = Log::new();
+        let _watch = hear(follow::Entity, &M2M_CHANGED, {
+            let log = log.clone();
+            move |_sender, event| {
+                let count = event.pk_set::<PkSet>().ok_or("no keys")?.len();
+                log.push(format!("{} {count}", event.action()));
+                Ok(())
+            }
+        });
+        links.add(1..=70_001, &db).await.unwrap();
+        links.remove(2..=70_001, &db).await.unwrap();
+        let pairs = [
+            "pre_add 1",
+            "post_add 1",
+            "pre_remove 70000",
+            "post_remove 70000",
+        ];
+        assert_eq!(log.take(), pairs);
+        assert_eq!(linked().await, 1);
     })
     .await;
 }
