@@ -30,6 +30,7 @@ pub(crate) struct PasswordReset {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with `email` and `password`")]
 pub(crate) struct Credentials {
     email: String,
     password: String,

@@ -10,9 +10,11 @@ mod reset;
 mod secret;
 mod web;
 
+use std::env::VarError;
 use std::error::Error;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,13 +37,45 @@ struct App {
     post: Arc<Post>,
 }
 
+/// Why the program does not start, or ends.
+type Fatal = Box<dyn Error + Send + Sync>;
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("forgot-password: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A setting, if it is set.
+fn setting(name: &str) -> Result<Option<String>, Fatal> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(format!("{name} is not Unicode").into()),
+    }
+}
+
+async fn run() -> Result<(), Fatal> {
     let folder = std::env::args_os()
         .nth(1)
         .map_or_else(|| PathBuf::from("."), PathBuf::from);
-    let port = std::env::var("PORT").map_or(Ok(8000), |port| port.parse::<u16>())?;
+    let port = setting("PORT")?.unwrap_or_else(|| "8000".to_owned());
+    let port: u16 = port
+        .parse()
+        .map_err(|error| format!("PORT is {port:?}: {error}"))?;
     let post = Arc::new(Post::from_environment()?);
+    if post.mailbox().is_some() {
+        eprintln!("no SMTP_URL is set: anybody can read the mails at /dev/mailbox");
+    }
+    // Before the mails: where another program has the port, they are not ours to send.
+    let address = (Ipv4Addr::LOCALHOST, port);
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|error| format!("PORT is {port}: {error}"))?;
     secret::prepare();
 
     receivers::connect_early();
@@ -52,7 +86,6 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     mailer::make_due(&app.db).await?;
     let sweep = tokio::spawn(mailer::sweep(app.db.clone(), queue.clone()));
 
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     println!("listening on http://{}", listener.local_addr()?);
     let server = axum::serve(listener, web::router(app));
     let server = server.with_graceful_shutdown(told_to_end());

@@ -12,6 +12,8 @@ use sea_orm_migration::schema::{
     timestamp_with_time_zone_null,
 };
 
+use crate::{Fatal, setting};
+
 // SeaORM's derives want what they are on to be public.
 #[expect(unreachable_pub)]
 pub(crate) mod user {
@@ -163,10 +165,16 @@ impl MigrationTrait for CreateTables {
 }
 
 /// Connects to `DATABASE_URL`, or else to a file of SQLite in `folder`, and migrates.
-pub(crate) async fn connect(folder: &Path) -> Result<SignalConnection, DbErr> {
+pub(crate) async fn connect(folder: &Path) -> Result<SignalConnection, Fatal> {
     let file = folder.join("forgot-password.db");
-    let url = std::env::var("DATABASE_URL")
-        .unwrap_or_else(|_| format!("sqlite://{}?mode=rwc", file.display()));
+    let (name, url) = match setting("DATABASE_URL")? {
+        // Without the value, which may have a password in it.
+        Some(url) => (String::from("DATABASE_URL"), url),
+        None => {
+            let url = format!("sqlite://{}?mode=rwc", file.display());
+            (url.clone(), url)
+        }
+    };
     let mut options = ConnectOptions::new(&url);
     options.sqlx_logging(false);
     // sqlx 0.9 looks after old connections with a count that can be wrong for a moment, and then
@@ -177,7 +185,8 @@ pub(crate) async fn connect(folder: &Path) -> Result<SignalConnection, DbErr> {
         options.max_connections(1);
     }
     send_connection_created(&mut options, "default");
-    let db = Database::connect(options).await?;
+    let db = Database::connect(options).await;
+    let db = db.map_err(|error| format!("{name}: {error}"))?;
     Signalled::<Migrator>::up(&db, None).await?;
     Ok(SignalConnection::new(db))
 }

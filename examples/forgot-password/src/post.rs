@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use crate::mailer::{GOOD_FOR, GUESSES};
 use crate::model::reset_request;
 use crate::secret;
+use crate::{Fatal, setting};
 
 /// How long a mail server may take, from the connection to its last answer.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -41,20 +42,22 @@ pub(crate) enum PostError {
 impl Post {
     /// Over `SMTP_URL`, such as `smtps://name:password@mail.example.org`, from `MAIL_FROM`. Into the
     /// mailbox if there is no `SMTP_URL`.
-    pub(crate) fn from_environment() -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let from = std::env::var("MAIL_FROM");
-        let from = from.unwrap_or_else(|_| "Forgot Password <noreply@localhost>".to_owned());
-        let way = match std::env::var("SMTP_URL") {
-            Ok(url) => {
-                let smtp = AsyncSmtpTransport::<Tokio1Executor>::from_url(&url)?;
+    pub(crate) fn from_environment() -> Result<Self, Fatal> {
+        let from = setting("MAIL_FROM")?;
+        let from = from.unwrap_or_else(|| "Forgot Password <noreply@localhost>".to_owned());
+        let way = match setting("SMTP_URL")? {
+            Some(url) => {
+                // Without the value, which may have a password in it.
+                let smtp = AsyncSmtpTransport::<Tokio1Executor>::from_url(&url);
+                let smtp = smtp.map_err(|error| format!("SMTP_URL: {error}"))?;
                 Way::Smtp(smtp.timeout(Some(TIMEOUT)).build())
             }
-            Err(_) => Way::Mailbox(Mutex::default()),
+            None => Way::Mailbox(Mutex::default()),
         };
-        Ok(Post {
-            from: from.parse()?,
-            way,
-        })
+        let from = from
+            .parse()
+            .map_err(|error| format!("MAIL_FROM is {from:?}: {error}"))?;
+        Ok(Post { from, way })
     }
 
     /// What is in the mailbox, the newest first; `None` if mails go to a mail server.

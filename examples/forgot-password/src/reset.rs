@@ -10,7 +10,8 @@ use sea_orm::prelude::{ChronoUtc, Expr};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder, Set, TransactionSession, TransactionTrait,
+    QueryFilter, QueryOrder, Set, SqliteTransactionMode, TransactionOptions, TransactionSession,
+    TransactionTrait,
 };
 use serde::Deserialize;
 
@@ -27,6 +28,7 @@ const REQUESTS: u64 = 3;
 const WINDOW: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with `email`")]
 pub(crate) struct Forgot {
     email: String,
 }
@@ -44,7 +46,13 @@ pub(crate) async fn forgot(
 /// Addresses that nobody has take the same way, up to the mail itself.
 async fn owe_mail(db: &SignalConnection, email: String) -> Result<(), DbErr> {
     let now = ChronoUtc::now();
-    let transaction = db.begin().await?;
+    // It reads before it writes: another program on the same file of SQLite's could write in between,
+    // and SQLite then refuses instead of waiting.
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..Default::default()
+    };
+    let transaction = db.begin_with_options(options).await?;
     let user = find_user(&transaction, &email).await?;
     let recent = reset_request::Entity::find()
         .filter(Column::Email.eq(&email))
@@ -66,6 +74,7 @@ async fn owe_mail(db: &SignalConnection, email: String) -> Result<(), DbErr> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with `email`, `one_time_password` and `new_password`")]
 pub(crate) struct Reset {
     email: String,
     one_time_password: String,

@@ -1,8 +1,6 @@
 //! Each request has one line for its start and one for its end.
 
-use std::collections::BTreeMap;
-
-use crate::common::{OLD, Site};
+use crate::common::{OLD, Site, starts_and_ends};
 use serde_json::json;
 
 #[tokio::test]
@@ -22,15 +20,7 @@ async fn one_end_for_each_start() {
     site.logged(55, "end ").await;
     site.logged(55, "start ").await;
     let log = site.program().log();
-    let mut seen = BTreeMap::<&str, (usize, usize)>::new();
-    for line in &log {
-        let mut words = line.split(' ');
-        match (words.next(), words.next()) {
-            (Some("start"), Some(id)) => seen.entry(id).or_default().0 += 1,
-            (Some("end"), Some(id)) => seen.entry(id).or_default().1 += 1,
-            _ => {}
-        }
-    }
+    let seen = starts_and_ends(&log);
     assert_eq!(seen.len(), 55);
     assert!(seen.values().all(|counts| *counts == (1, 1)), "{log:#?}");
     for status in ["200", "404", "405", "413"] {

@@ -1,14 +1,16 @@
 //! The real program as a child process, and a mail server for it.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Response, StatusCode};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, QueryResult};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -21,6 +23,8 @@ pub(crate) struct Program {
     child: Child,
     pub(crate) url: String,
     log: Arc<Mutex<Vec<String>>>,
+    /// Ends with the program's stderr.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Program {
@@ -37,10 +41,13 @@ impl Program {
 
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&log);
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || {
-            for line in stderr.lines() {
-                lines.lock().unwrap().push(line.unwrap());
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let reader = std::thread::spawn(move || {
+            let mut line = String::new();
+            // What has no end was being written when the program was killed.
+            while stderr.read_line(&mut line).unwrap() > 0 && line.ends_with('\n') {
+                lines.lock().unwrap().push(line.trim_end().to_owned());
+                line.clear();
             }
         });
         let mut first = String::new();
@@ -52,6 +59,7 @@ impl Program {
             url: url.to_owned(),
             child,
             log,
+            reader: Some(reader),
         }
     }
 
@@ -59,10 +67,12 @@ impl Program {
         self.log.lock().unwrap().clone()
     }
 
-    /// Ends it at once, as a crash would.
-    pub(crate) fn kill(mut self) {
+    /// Ends it at once, as a crash would; returns all that it had logged.
+    pub(crate) fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.reader.take().unwrap().join().unwrap();
+        self.log()
     }
 
     /// Asks it to end, and waits until it has.
@@ -252,6 +262,25 @@ impl Site {
             .unwrap();
     }
 
+    /// How many rows of a table each value of a column has.
+    pub(crate) async fn count_by(&self, column: &str, table: &str) -> BTreeMap<String, i64> {
+        let db = self.database().await;
+        let query =
+            format!("SELECT {column} AS value, count(*) AS n FROM {table} GROUP BY {column}");
+        let rows = db.query_all_raw(sea_orm::Statement::from_string(
+            db.get_database_backend(),
+            query,
+        ));
+        let rows = rows.await.unwrap();
+        let pair = |row: &QueryResult| {
+            (
+                row.try_get("", "value").unwrap(),
+                row.try_get("", "n").unwrap(),
+            )
+        };
+        rows.iter().map(pair).collect()
+    }
+
     /// How many rows a table has, with a condition.
     pub(crate) async fn count(&self, from: &str) -> i64 {
         let db = self.database().await;
@@ -262,6 +291,20 @@ impl Site {
         ));
         row.await.unwrap().unwrap().try_get("", "n").unwrap()
     }
+}
+
+/// How often each request's start and end are in the log.
+pub(crate) fn starts_and_ends(log: &[String]) -> BTreeMap<&str, (usize, usize)> {
+    let mut seen = BTreeMap::<&str, (usize, usize)>::new();
+    for line in log {
+        let mut words = line.split(' ');
+        match (words.next(), words.next()) {
+            (Some("start"), Some(id)) => seen.entry(id).or_default().0 += 1,
+            (Some("end"), Some(id)) => seen.entry(id).or_default().1 += 1,
+            _ => {}
+        }
+    }
+    seen
 }
 
 async fn new_database(server: &str) -> String {

@@ -1,23 +1,31 @@
-//! Under load, and killed in the middle of it: each request that was answered has its mail, and few
-//! have two.
+//! Under load, and killed in the middle of it: each request has one start and one end in the access
+//! log, each that was answered has its mail, and few have two.
 //!
-//! 200 addresses, or as many as `FORGOT_PASSWORD_LOAD` says.
+//! 200 addresses, or as many as `FORGOT_PASSWORD_LOAD` says:
+//!
+//! ```sh
+//! FORGOT_PASSWORD_LOAD=10000 cargo test --release -p forgot-password load -- --nocapture
+//! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
 use reqwest::Client;
 use serde_json::json;
 
-use crate::common::{Site, until};
+use crate::common::{Site, starts_and_ends, until};
 
 /// How many mails the program has in hand at a time, and so may have sent without noting it when
 /// it is killed.
-const WORKERS: usize = 4;
+const WORKERS: i64 = 4;
+
+/// How many requests are under way at a time.
+const AT_ONCE: usize = 32;
 
 const PATH: &str = "/user/account/forgot-password";
 
-/// Asks for each address, 32 at a time; returns whose request was accepted.
+/// Asks for each address, [`AT_ONCE`]; returns whose request was accepted.
 async fn ask(client: &Client, url: &str, numbers: impl Iterator<Item = usize>) -> BTreeSet<usize> {
     let asked = stream::iter(numbers).map(|n| {
         let fields = json!({ "email": format!("user{n}@example.org") });
@@ -28,10 +36,22 @@ async fn ask(client: &Client, url: &str, numbers: impl Iterator<Item = usize>) -
         }
     });
     asked
-        .buffer_unordered(32)
+        .buffer_unordered(AT_ONCE)
         .filter_map(async |n| n)
         .collect()
         .await
+}
+
+/// How many requests a log has, and how many of them have not ended. None starts or ends twice, or ends
+/// without a start.
+fn requests(log: &[String]) -> (usize, usize) {
+    let seen = starts_and_ends(log);
+    let odd = seen
+        .iter()
+        .find(|(_, counts)| !matches!(counts, (1, 0 | 1)));
+    assert_eq!(odd, None, "a request of so many starts and ends");
+    let open = seen.values().filter(|(_, ends)| *ends == 0);
+    (seen.len(), open.count())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -49,23 +69,29 @@ async fn killed_in_the_middle_no_mail_is_lost() {
     let half = count / 2;
     let client = site.client.clone();
     let url = site.url(PATH);
+    let began = Instant::now();
     assert_eq!(ask(&client, &url, 0..half).await.len(), half);
-    site.logged(half, "start ").await;
+    println!("{half} requests answered in {:.1?}", began.elapsed());
     site.logged(half, "end ").await;
+    assert_eq!(requests(&site.program().log()), (half, 0));
 
     let program = site.program.take().unwrap();
     let kill = async {
         let mailed = server.mails().len();
         until(async || (server.mails().len() > mailed + 2).then_some(())).await;
-        program.kill();
+        program.kill()
     };
-    let (accepted, ()) = tokio::join!(ask(&client, &url, half..count), kill);
+    let (accepted, log) = tokio::join!(ask(&client, &url, half..count), kill);
+    let (started, open) = requests(&log);
     let rows = site.count("reset_request").await;
     let owed = site.count("reset_request WHERE state = 'owed'").await;
     println!(
-        "killed with {} of {count} accepted, {rows} rows, {owed} owed",
+        "killed: {started} requests started, {open} of them open; {} answered; {rows} rows, {owed} of them owed",
         half + accepted.len()
     );
+    // What was answered has ended, but for the lines that the program had not come to write.
+    assert!(started >= half + accepted.len());
+    assert!(open <= AT_ONCE, "{open} ends are missing");
     assert!(owed > 0, "the kill came too late to lose anything");
 
     site.restart();
@@ -73,21 +99,46 @@ async fn killed_in_the_middle_no_mail_is_lost() {
     let asked_again = ask(&client, &site.url(PATH), rest.clone()).await;
     assert!(asked_again.iter().copied().eq(rest));
     site.settled().await;
+    site.logged(asked_again.len(), "end ").await;
+    assert_eq!(requests(&site.program().log()), (asked_again.len(), 0));
 
-    let rows = site.count("reset_request WHERE state = 'mailed'").await as usize;
+    // One mail for each row, and one row for each answer. Who was not answered has asked again, and
+    // may have a row of the first time as well.
+    let rows = site
+        .count_by("email", "reset_request WHERE state = 'mailed'")
+        .await;
     let mails = server.mails();
-    let to = |n: usize| format!("To: user{n}@example.org\r\n");
-    let mailed: BTreeSet<&str> = mails
+    let mut mailed = BTreeMap::<&str, i64>::new();
+    for to in mails
         .iter()
-        .filter_map(|mail| mail.lines().find(|it| it.starts_with("To: ")))
-        .collect();
-    for n in 0..count {
-        assert!(mailed.contains(to(n).trim_end()), "user{n} has no mail");
+        .filter_map(|mail| mail.lines().find_map(|it| it.strip_prefix("To: ")))
+    {
+        *mailed.entry(to).or_default() += 1;
     }
-    println!("{} mails for {rows} rows of {count} addresses", mails.len());
-    assert!(
-        (rows..=rows + WORKERS).contains(&mails.len()),
-        "{} mails for {rows} rows",
-        mails.len()
+    let mut twice = 0;
+    for n in 0..count {
+        let address = format!("user{n}@example.org");
+        let rows = rows.get(&address).copied().unwrap_or(0);
+        let mails = mailed.get(&*address).copied().unwrap_or(0);
+        let most = if n < half || accepted.contains(&n) {
+            1
+        } else {
+            2
+        };
+        assert!((1..=most).contains(&rows), "{address} has {rows} rows");
+        assert!(mails >= rows, "{address} has {mails} mails for {rows} rows");
+        twice += mails - rows;
+    }
+    let rows: i64 = rows.values().sum();
+    println!(
+        "{} mails for {rows} rows of {count} addresses in {:.1?}: {twice} twice",
+        mails.len(),
+        began.elapsed()
     );
+    assert_eq!(
+        mailed.values().sum::<i64>(),
+        rows + twice,
+        "mails to nobody"
+    );
+    assert!(twice <= WORKERS, "{twice} mails came twice");
 }
