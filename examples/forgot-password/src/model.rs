@@ -168,11 +168,10 @@ impl MigrationTrait for CreateTables {
 pub(crate) async fn connect(folder: &Path) -> Result<SignalConnection, Fatal> {
     let file = folder.join("forgot-password.db");
     let (name, url) = match setting("DATABASE_URL")? {
-        // Without the value, which may have a password in it.
         Some(url) => (String::from("DATABASE_URL"), url),
         None => {
             let url = format!("sqlite://{}?mode=rwc", file.display());
-            (url.clone(), url)
+            (file.display().to_string(), url)
         }
     };
     let mut options = ConnectOptions::new(&url);
@@ -186,7 +185,11 @@ pub(crate) async fn connect(folder: &Path) -> Result<SignalConnection, Fatal> {
     }
     send_connection_created(&mut options, "default");
     let db = Database::connect(options).await;
-    let db = db.map_err(|error| format!("{name}: {error}"))?;
+    let db = db.map_err(|error| {
+        // Without the value, which may have a password in it.
+        let why = error.to_string().replace(&url, "(hidden)");
+        format!("{name}: {why}")
+    })?;
     Signalled::<Migrator>::up(&db, None).await?;
     Ok(SignalConnection::new(db))
 }

@@ -1,6 +1,8 @@
 //! What is malformed, too large, hostile or from elsewhere is refused in so many words, and nothing
 //! leaks or breaks.
 
+use std::process::Command;
+
 use crate::common::{ADA, NEW, OLD, Site};
 use serde_json::json;
 
@@ -23,7 +25,9 @@ async fn a_body_that_is_no_json_or_lacks_a_field() {
                 .body(body);
             let response = request.send().await.unwrap();
             assert_eq!(response.status(), status, "{what}: {body}");
-            assert!(response.text().await.unwrap().starts_with("{\"message\":"));
+            let answer = response.text().await.unwrap();
+            assert!(answer.starts_with("{\"message\":"));
+            assert!(!answer.contains("struct"), "a type's name is in {answer}");
         }
         let form = site.client.post(site.url(&format!("/user/account/{what}")));
         let response = form.form(&[("other", "field")]).send().await.unwrap();
@@ -36,6 +40,33 @@ async fn a_body_that_is_no_json_or_lacks_a_field() {
             .await
             .unwrap();
         assert_eq!(response.status(), 415);
+    }
+}
+
+/// Without its value, where that may have a password in it.
+#[test]
+fn a_setting_that_is_wrong_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().port().to_string();
+    for (name, value, said) in [
+        ("PORT", "x", "PORT is \"x\": "),
+        ("PORT", &*taken, &*format!("PORT is {taken}: ")),
+        ("MAIL_FROM", "nobody", "MAIL_FROM is \"nobody\": "),
+        ("SMTP_URL", "pass:word", "SMTP_URL: "),
+        ("DATABASE_URL", "pass:word", "DATABASE_URL: "),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut program = Command::new(env!("CARGO_BIN_EXE_forgot-password"));
+        program.arg(folder.path()).env("PORT", "0").env(name, value);
+        let ended = program.output().unwrap();
+        let text = String::from_utf8(ended.stderr).unwrap();
+        let last = text.lines().last().unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{text}");
+        assert!(
+            last.starts_with(&format!("forgot-password: {said}")),
+            "{text}"
+        );
+        assert!(!text.contains("pass:word"), "{text}");
     }
 }
 
