@@ -7,6 +7,7 @@ mod executor;
 mod handover;
 pub mod hooks;
 mod inited;
+mod keys;
 mod links;
 #[cfg(feature = "migration")]
 pub mod migration;
@@ -20,7 +21,8 @@ pub use bulk::ExecSignalled;
 pub use connection::{Scoped, Scopes, SignalConnection};
 pub use executor::Executor;
 pub use inited::Inited;
-pub use links::{Links, Pk, PkSet, Through};
+pub use keys::{Pk, PkSet};
+pub use links::{Links, Through};
 pub use names::{ModelSignals, prepare_models};
 pub use transaction::{SignalTransaction, on_commit};
 

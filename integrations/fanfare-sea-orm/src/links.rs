@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::collections::HashSet;
-use std::mem;
 
 use fanfare::Sender;
 use fanfare::signals::model::{M2M_CHANGED, M2mAction, M2mChanged};
@@ -14,6 +13,7 @@ use sea_orm::{
 };
 
 use crate::ModelSignals;
+use crate::keys::{Pk, PkSet};
 use crate::scope::{self, Operation};
 
 /// The junction entity of a many-to-many relation.
@@ -32,97 +32,6 @@ pub trait Through: ModelSignals {
     fn left() -> Self::Column;
     /// The junction's column that refers to the right entity's primary key.
     fn right() -> Self::Column;
-}
-
-/// The primary key of an instance: what [`M2mChanged::instance`] has where the instance itself is
-/// not at hand, and beside it otherwise.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pk(pub Value);
-
-/// The primary keys at the other end of a many-to-many relation: what [`M2mChanged::pk_set`] has.
-/// Each once, in the order in which they were given.
-///
-/// Integers are compared by value, whatever their types. To read keys, say what they are:
-///
-/// ```
-/// # use fanfare_sea_orm::PkSet;
-/// # fn read(pks: &PkSet) {
-/// let ids: Vec<i32> = pks.iter().map(|pk| pk.clone().unwrap()).collect();
-/// # }
-/// ```
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PkSet(Vec<Value>);
-
-impl PkSet {
-    /// Whether the key is in the set.
-    ///
-    /// # Panics
-    ///
-    /// If it is of a type that the keys of the set do not have: a guard that asked so would let
-    /// everything through.
-    #[track_caller]
-    pub fn contains(&self, pk: impl Into<Value>) -> bool {
-        let pk = pk.into();
-        self.0.iter().any(|it| is_same(it, &pk))
-    }
-
-    /// Takes a key out; true if it was in the set. During
-    /// [`M2mAction::PreAdd`] of [`Links`] it is then not added.
-    ///
-    /// # Panics
-    ///
-    /// As [`contains`](PkSet::contains).
-    #[track_caller]
-    pub fn remove(&mut self, pk: impl Into<Value>) -> bool {
-        let pk = pk.into();
-        let at = self.0.iter().position(|it| is_same(it, &pk));
-        at.is_some_and(|at| {
-            self.0.remove(at);
-            true
-        })
-    }
-
-    /// The keys.
-    pub fn iter(&self) -> std::slice::Iter<'_, Value> {
-        self.0.iter()
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-/// Whether two keys are the same; integers by value.
-#[track_caller]
-fn is_same(key: &Value, asked: &Value) -> bool {
-    if let (Some(key), Some(asked)) = (integer(key), integer(asked)) {
-        return key == asked;
-    }
-    assert!(
-        mem::discriminant(key) == mem::discriminant(asked),
-        "the set has keys like {key:?}, and was asked for {asked:?}: give it a key of their type"
-    );
-    key == asked
-}
-
-fn integer(value: &Value) -> Option<i128> {
-    Some(match *value {
-        Value::TinyInt(it) => it?.into(),
-        Value::SmallInt(it) => it?.into(),
-        Value::Int(it) => it?.into(),
-        Value::BigInt(it) => it?.into(),
-        Value::TinyUnsigned(it) => it?.into(),
-        Value::SmallUnsigned(it) => it?.into(),
-        Value::Unsigned(it) => it?.into(),
-        Value::BigUnsigned(it) => it?.into(),
-        _ => return None,
-    })
 }
 
 /// Keys of one statement: SQLite takes 32,766 parameters, and a key of a symmetrical link is four.
