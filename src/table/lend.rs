@@ -79,7 +79,8 @@ impl<L> Sharing<L> {
         unsafe { into.set_len(len + handles.len()) };
     }
 
-    /// A node with the content of `node`, and uncounted handles.
+    /// A node with the content of `node`, and uncounted handles. All that `node` owns must be
+    /// handles that [`Content::count`] counts.
     pub(crate) fn copy<C: Content>(&self, node: &Arc<C>) -> Arc<C> {
         assert!(self.is_lent());
         let mut copy = Arc::new_uninit();
@@ -141,7 +142,8 @@ impl<L> Sharing<L> {
     }
 }
 
-/// Two versions that own the same handles must not both be dropped.
+/// Two versions that own the same handles must not both be dropped. Nothing between lending
+/// and settling can panic; if something did, this is the last resort.
 impl<L> Drop for Sharing<L> {
     fn drop(&mut self) {
         if self.is_lent() {
@@ -151,7 +153,12 @@ impl<L> Drop for Sharing<L> {
 }
 
 /// A value in an `Arc`, as a node or an array of handles.
-pub(crate) trait Content {
+///
+/// # Safety
+///
+/// `count` counts each handle that dropping the value would give back. `kept` is the same
+/// address, as that of a value with the same layout and no destructor.
+pub(crate) unsafe trait Content {
     /// Counts each handle in it once more.
     fn count(&self);
 
@@ -160,7 +167,8 @@ pub(crate) trait Content {
     fn kept(content: *const Self) -> *const Self::Kept;
 }
 
-impl<H: Clone> Content for [H] {
+// SAFETY: `ManuallyDrop` is transparent, and an array has nothing but its elements.
+unsafe impl<H: Clone> Content for [H] {
     fn count(&self) {
         self.iter().cloned().for_each(mem::forget);
     }

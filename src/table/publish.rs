@@ -36,14 +36,17 @@ pub(crate) trait Table: Sized {
     ///
     /// # Safety
     ///
-    /// Neither table is dropped before the loans are [settled](Table::settle).
+    /// Until the loans are [settled](Table::settle), neither table is dropped or replaced, and
+    /// nothing else is lent of either.
     unsafe fn lend(&self, change: One<&Self::Entry>, loans: &mut Self::Loans) -> Option<Self>;
 
     /// Makes the other table independent of `old`, from which it was made. No user code runs.
     ///
     /// # Safety
     ///
-    /// Nobody can come by another handle to `old` any more.
+    /// `loans` are of a `lend` on `old`, and the table that it made is still there. `old` is
+    /// out of the cell, and whoever reads it has a count, so that `Arc::get_mut` tells whether
+    /// anybody does.
     unsafe fn settle(old: &mut Arc<Self>, loans: &mut Self::Loans);
 
     /// Whether nothing is left.
@@ -484,7 +487,8 @@ impl<T: Table> Change<'_, T> {
         drop(self.current.take());
         self.current = old;
         if let Some(old) = &mut self.current {
-            // SAFETY: it is out of the cell: who has no handle to it yet does not get one.
+            // SAFETY: `next` has lent of this table, or nothing; the swap has counted every
+            // guard of it; the new one cannot be replaced, for the lock is held.
             unsafe { T::settle(old, &mut loans) };
         }
         if is_last {

@@ -299,7 +299,8 @@ impl<V: Clone> Sharing<V> {
     }
 }
 
-impl<V: Clone> Content for Node<V> {
+// SAFETY: a branch and a leaf own nothing but slots and values, and `own` lends no clash.
+unsafe impl<V: Clone> Content for Node<V> {
     fn count(&self) {
         match self {
             Node::Branch(slots) => slots.count(),

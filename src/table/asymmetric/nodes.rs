@@ -72,7 +72,11 @@ impl Drop for Own {
     fn drop(&mut self) {
         // Always there where it ships, for it has no destructor.
         let _ = FAST.try_with(|fast| fast.set(None));
-        if let Some(node) = self.0.take() {
+        // Not one that a send of this thread still holds, as where a receiver ends the process
+        // and this runs over that send: whoever took the node would overwrite what it holds.
+        if let Some(node) = self.0.take()
+            && node.slots.iter().all(Slot::is_free)
+        {
             node.give_back();
         }
     }
@@ -108,7 +112,8 @@ pub(super) fn first() -> Option<&'static Slot> {
 /// Any slot.
 pub(super) fn any() -> Place {
     let Ok(node) = OWN.try_with(|own| own.0.get().unwrap_or_else(|| own.take())) else {
-        // The thread is ending, and has given its node back.
+        // The thread is ending, and has given its node back, or left it to a send of its own. A
+        // node that is taken has free slots alone.
         let node = Node::take();
         return Place::Brief(&node.slots[0], Some(Lent(node)));
     };

@@ -131,7 +131,7 @@ fn sound<V>(map: &SenderMap<V>) {
 proptest! {
     #[test]
     fn agrees_with_std(
-        kind in 0u8..5,
+        kind in 0u8..6,
         span in prop_oneof![Just(4u64), Just(40), Just(2000)],
         steps in prop::collection::vec((0u8..20, 0..HOW.len(), any::<u64>()), 0..600),
     ) {
