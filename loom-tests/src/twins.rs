@@ -12,7 +12,12 @@ macro_rules! twin {
     ) => {
         $(#[$doc])*
         #[path = "."]
-        #[allow(dead_code, unused_imports)]
+        #[allow(
+            clippy::undocumented_unsafe_blocks,
+            dead_code,
+            unused_imports,
+            reason = "copies have no comments, and models do not call everything in them"
+        )]
         mod $name {
             use super::Weakened;
             use super::sync_of::$sync as sync;

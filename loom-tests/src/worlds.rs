@@ -66,7 +66,7 @@ mod reclaiming {
 
 /// Over loom, with the shipped cell of the feature `asymmetric`.
 #[path = "."]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the models do not call everything in the file")]
 mod asymmetric {
     use super::Weakened;
     use crate::loom_sync::asymmetric_cell as sync;

@@ -14,7 +14,12 @@ macro_rules! tests {
 
 /// The shipped files.
 #[path = "."]
-#[allow(dead_code, unreachable_pub, private_interfaces)]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    private_interfaces,
+    reason = "the models do not call everything in the files, which are modules of another crate"
+)]
 pub(crate) mod shipped {
     use super::sync;
 
@@ -39,7 +44,12 @@ pub(crate) mod shipped {
 
 /// The same, as where threads cannot be made to pass a barrier.
 #[path = "."]
-#[allow(dead_code, unreachable_pub, private_interfaces)]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    private_interfaces,
+    reason = "the models do not call everything in the files, which are modules of another crate"
+)]
 mod fenced {
     use super::sync::fenced as sync;
 

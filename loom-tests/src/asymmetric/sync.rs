@@ -98,7 +98,7 @@ macro_rules! ticking {
             value: $inner,
         }
 
-        #[allow(dead_code)]
+        #[allow(dead_code, reason = "not every atomic is used in every way")]
         impl$(<$param>)? $name$(<$param>)? {
             pub(crate) fn new(value: $value) -> Self {
                 $name {

@@ -10,7 +10,16 @@ macro_rules! twin {
     ) => {
         $(#[$doc])*
         #[path = "."]
-        #[allow(clippy::all, clippy::undocumented_unsafe_blocks, dead_code, unreachable_code, unreachable_pub, unused, private_interfaces)]
+        #[allow(
+            clippy::all,
+            clippy::undocumented_unsafe_blocks,
+            dead_code,
+            unreachable_code,
+            unreachable_pub,
+            unused,
+            private_interfaces,
+            reason = "weakened copies, without comments"
+        )]
         mod $name {
             use super::super::sync;
 

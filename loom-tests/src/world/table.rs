@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize as PlainCount, Ordering};
 use std::thread::panicking;
 
 use super::WEAKENED;
-use super::publish::{self, Link, One, Quiet, Table as _};
+use super::publish::{self, Link, One, Quiet};
 use super::sync::{Arc, Ground, Weak};
 use crate::weakened::Weakened;
 
