@@ -64,8 +64,8 @@ fn emitter(signal: Signal<u64>) -> Signal<u64> {
 }
 
 #[library_benchmark]
-#[bench::among_1(args = (1), setup = by_sender, config = takes(231.1))]
-#[bench::among_1000(args = (1_000), setup = by_sender, config = takes(254.7))]
+#[bench::among_1(args = (1), setup = by_sender, config = takes(234.1))]
+#[bench::among_1000(args = (1_000), setup = by_sender, config = takes(258.5))]
 fn send_by_sender((signal, senders): (Signal<u64>, u64)) -> Signal<u64> {
     // All of them in turn: hashes differ from run to run, and with them the way to one.
     for sender in 0..TIMES {
