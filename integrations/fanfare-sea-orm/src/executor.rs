@@ -24,14 +24,22 @@ use crate::transaction::{Open, SignalTransaction, ended};
 /// the connection, and each statement commits itself.
 ///
 /// The events of saves, deletes, links and bulk statements have one, if they ran over a connection
-/// of this crate, also behind somebody's wrapper. It is borrowed from the event: it cannot outlive
-/// the operation. Only an async receiver can await its queries.
+/// of this crate, also behind somebody's wrapper (which sees nothing of what a receiver runs). It is
+/// borrowed from the event and cannot outlive the operation; a transaction that is begun from it can,
+/// and must not: end it before the receiver returns, or the commit around it fails. Only an async
+/// receiver can await its queries.
 ///
 /// # Weak points
 ///
 /// - **While a transaction that was begun from it is open, it waits.** Async receivers of one send run
 ///   side by side, and their savepoints must not mix. A receiver that begins a transaction and then uses
 ///   the executor beside it waits for itself, for ever: use that transaction.
+/// - Outside of a transaction nothing waits: a transaction that is begun from it has a connection of
+///   its own, and what uses the executor beside that waits for a third, or for the pool's timeout.
+/// - What receivers record with `after_commit` is one list. A receiver that rolls its transaction back
+///   takes with it what others have recorded since it began.
+/// - The operation's own statements take no turns. Run one operation at a time over a transaction
+///   whose receivers begin others.
 /// - On PostgreSQL a statement that fails makes the whole transaction fail. Begin a transaction from
 ///   the executor, which is a savepoint, for what may fail.
 ///
@@ -143,9 +151,13 @@ macro_rules! on_target {
     ($executor:expr, $method:ident($argument:expr)) => {
         match &$executor.scope.target {
             Target::Connection(connection) => across(connection.$method($argument)).await,
+            // Also while it waits for its turn, when other saves may have theirs.
             Target::Transaction(open, _) => {
-                let (open, _turn) = turn_at(open).await?;
-                open.run(|it| it.$method($argument)).await
+                across(async {
+                    let (open, _turn) = turn_at(open).await?;
+                    open.run(|it| it.$method($argument)).await
+                })
+                .await
             }
         }
     };

@@ -485,9 +485,8 @@ fn is_keyed<J: Through>() -> bool {
     let of_key: Vec<_> = J::PrimaryKey::iter()
         .map(|key| key.into_column().as_str())
         .collect();
-    [J::left(), J::right()]
-        .iter()
-        .all(|column| of_key.contains(&column.as_str()))
+    let both = [J::left(), J::right()];
+    of_key.len() == both.len() && both.iter().all(|column| of_key.contains(&column.as_str()))
 }
 
 fn operation<C: ConnectionTrait>(action: M2mAction, db: &C) -> Operation {

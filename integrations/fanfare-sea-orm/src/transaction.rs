@@ -78,8 +78,11 @@ pub struct SignalTransaction {
 /// A transaction that has not been ended.
 pub(crate) struct Open {
     inner: DatabaseTransaction,
-    /// Whether a statement has failed.
+    /// Whether a statement has failed, or was dropped and may yet fail.
     has_failed: AtomicBool,
+    /// Whether a savepoint was not begun to its end, here or in a transaction around or inside this
+    /// one. The driver has then undone one level more than there were, which may be this one.
+    is_lost: Arc<AtomicBool>,
     /// Held by a receiver for each statement, and for as long as a transaction that it has begun.
     /// Async receivers of one send take turns at every `.await`: savepoints of two of them must not
     /// lie one in the other, nor a statement of one in a savepoint of the other.
@@ -95,12 +98,23 @@ impl Open {
     where
         F: Future<Output = Result<T, DbErr>>,
     {
+        self.whole()?;
+        let unsure = Unless(&self.has_failed);
         let result = across(statement(&self.inner)).await;
-        if result.is_err() {
-            // Relaxed: who commits takes it out of its `Arc`, alone, after every statement. Row M2.
-            self.has_failed.store(true, Ordering::Relaxed);
+        if result.is_ok() {
+            unsure.not();
         }
         result
+    }
+
+    /// That nothing of it has been undone beside its back.
+    fn whole(&self) -> Result<(), DbErr> {
+        // Relaxed: set by a statement before this one, in whatever task: they borrow the
+        // transaction one after the other. Row M2.
+        if self.is_lost.load(Ordering::Relaxed) {
+            return Err(lost());
+        }
+        Ok(())
     }
 
     /// Begins a savepoint. `scope` is that of the transaction.
@@ -110,14 +124,48 @@ impl Open {
         scope: &Scope,
         turn: Option<OwnedMutexGuard<()>>,
     ) -> Result<SignalTransaction, DbErr> {
+        self.whole()?;
+        let unsure = Unless(&self.is_lost);
         let inner = self.inner.begin_with_options(options).await?;
+        unsure.not();
         let after_commit = scope.after_commit.clone().unwrap_or_default();
         let savepoint = after_commit.lock().savepoint();
+        let is_lost = Arc::clone(&self.is_lost);
         let mut nested =
-            SignalTransaction::new(inner, scope.clone(), after_commit, Some(savepoint));
+            SignalTransaction::new(inner, scope.clone(), after_commit, Some(savepoint), is_lost);
         nested._turn = turn;
         Ok(nested)
     }
+}
+
+/// Sets the flag when it is dropped, unless it is told not to.
+struct Unless<'f>(&'f AtomicBool);
+
+impl Unless<'_> {
+    fn not(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Unless<'_> {
+    fn drop(&mut self) {
+        // Relaxed: who commits looks after every statement. Row M2.
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn lost() -> DbErr {
+    DbErr::Custom(String::from(
+        "a transaction that was begun inside this one failed to begin, or was dropped as it began, and \
+         more may be undone than was meant: roll back and begin again",
+    ))
+}
+
+fn in_use() -> DbErr {
+    DbErr::Custom(String::from(
+        "a transaction that a receiver has begun inside this one is still open: end it before the \
+         receiver returns; this one was rolled back",
+    ))
 }
 
 /// The error of whoever comes too late.
@@ -127,7 +175,7 @@ pub(crate) fn ended() -> DbErr {
 
 impl SignalTransaction {
     pub(crate) fn outermost(inner: DatabaseTransaction, scope: Scope) -> Self {
-        SignalTransaction::new(inner, scope, AfterCommit::new(), None)
+        SignalTransaction::new(inner, scope, AfterCommit::new(), None, Arc::default())
     }
 
     pub(crate) async fn nested(&self, options: TransactionOptions) -> Result<Self, DbErr> {
@@ -139,11 +187,13 @@ impl SignalTransaction {
         mut scope: Scope,
         after_commit: AfterCommit,
         savepoint: Option<Savepoint>,
+        is_lost: Arc<AtomicBool>,
     ) -> Self {
         let backend = inner.get_database_backend();
         let open = Arc::new(Open {
             inner,
             has_failed: AtomicBool::new(false),
+            is_lost,
             turn: Arc::default(),
         });
         scope.after_commit = Some(after_commit.clone());
@@ -246,9 +296,20 @@ impl TransactionSession for SignalTransaction {
     async fn commit(mut self) -> Result<(), DbErr> {
         // Whoever runs a statement borrows from this transaction: only a leaked future has it still.
         let open = self.open.take().and_then(Arc::into_inner);
+        let open = open.ok_or_else(ended)?;
+        let whole = match open.turn.try_lock() {
+            Some(_turn) => open.whole(),
+            None => Err(in_use()),
+        };
         let Open {
             inner, has_failed, ..
-        } = open.ok_or_else(ended)?;
+        } = open;
+        if let Err(error) = whole {
+            // Whether this undoes all of it or finds nothing left, the answer is the same.
+            let _ = inner.rollback().await;
+            self.tell_rolled_back().await;
+            return Err(error);
+        }
         let has_failed = has_failed.into_inner();
         // PostgreSQL answers COMMIT after a failed statement with a rollback, which is no error to
         // the driver.
@@ -293,7 +354,9 @@ impl Drop for SignalTransaction {
         if self.is_settled {
             return;
         }
-        drop(self.open.take());
+        let open = self.open.take();
+        // SeaORM's destructor panics where it cannot begin the rollback.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(open)));
         let (using, discarded, is_nested) = self.rolled_back();
         if ROLLED_BACK.has_async_listeners(&*using) {
             tell_elsewhere(using, discarded, is_nested);
