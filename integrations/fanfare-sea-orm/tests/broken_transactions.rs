@@ -4,18 +4,30 @@
 mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use common::entities::{person, tag};
 use common::rows::{person, tag};
 use common::{Log, hear, hear_async, on_each_database};
 use fanfare::signals::model::POST_SAVE;
 use fanfare::{Sender, Signal};
-use fanfare_sea_orm::{Executor, SignalConnection};
+use fanfare_sea_orm::{Executor, SignalConnection, SignalTransaction};
 use futures_util::FutureExt;
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, PaginatorTrait,
-    Set, TransactionSession, TransactionTrait,
+    ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, NotSet, PaginatorTrait, Set,
+    TransactionSession, TransactionTrait,
 };
+
+/// Polls a begin once and drops it; false if it was always whole by then, as PostgreSQL's driver has it.
+async fn drop_as_it_begins(transaction: &SignalTransaction) -> bool {
+    for _ in 0..10_000 {
+        match transaction.begin().now_or_never() {
+            None => return true,
+            Some(begun) => begun.unwrap().rollback().await.unwrap(),
+        }
+    }
+    false
+}
 
 /// The driver then undoes one level more than there is, and answers COMMIT with success.
 #[tokio::test]
@@ -29,10 +41,8 @@ async fn one_that_is_dropped_as_it_begins_fails_the_commit_around_it() {
         let transaction = db.begin().await.unwrap();
         person("a").insert(&transaction).await.unwrap();
         transaction.after_commit().send(&TOLD, Sender::NONE, ());
-        // Polled once, and dropped. PostgreSQL's driver has it whole by then.
-        if let Some(begun) = transaction.begin().now_or_never() {
+        if !drop_as_it_begins(&transaction).await {
             assert_eq!(db.get_database_backend(), DbBackend::Postgres);
-            begun.unwrap();
             return;
         }
         let refused = person("b").insert(&transaction).await.unwrap_err();
@@ -64,16 +74,30 @@ async fn receivers_that_update_in_turn_keep_their_columns() {
             lines.push(format!("{:?}", event.update_fields()));
             Ok(())
         });
+        // Until it has ended, the updates below wait for their turn, both after their `before_save`.
+        let holder = hear_async(tag::Entity, &POST_SAVE, |_sender, event| {
+            Box::pin(async move {
+                let db = event.connection::<Executor>().ok_or("no connection")?;
+                let savepoint = db.begin().await?;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                savepoint.commit().await?;
+                Ok(())
+            })
+        });
         let renames = [true, false].map(|is_first| {
             hear_async(tag::Entity, &POST_SAVE, move |_sender, event| {
                 Box::pin(async move {
                     let db = event.connection::<Executor>().ok_or("no connection")?;
-                    let id = if is_first { first } else { last };
-                    let found = person::Entity::find_by_id(id).one(db).await?;
-                    let mut renamed = found.ok_or("no person")?.into_active_model();
+                    let mut renamed = person::ActiveModel {
+                        id: NotSet,
+                        first_name: NotSet,
+                        last_name: NotSet,
+                    };
                     if is_first {
+                        renamed.id = Set(first);
                         renamed.first_name = Set("Ada".into());
                     } else {
+                        renamed.id = Set(last);
                         renamed.last_name = Set("Byron".into());
                     }
                     renamed.update(db).await?;
@@ -84,7 +108,7 @@ async fn receivers_that_update_in_turn_keep_their_columns() {
         let transaction = db.begin().await.unwrap();
         tag("go").insert(&transaction).await.unwrap();
         transaction.commit().await.unwrap();
-        drop(renames);
+        drop((holder, renames));
         let mut written = log.take();
         written.sort();
         assert_eq!(
