@@ -33,7 +33,8 @@ pub static COMMITTED: Signal<Committed<'static>> = Signal::new();
 ///
 /// Sender: the name of the connection. `fanfare-sea-orm` awaits async receivers where `rollback` is
 /// called. A transaction that is merely dropped sends from its destructor, which cannot await: if
-/// there are async receivers, all receivers hear of it a little later, in a task of the runtime.
+/// there are async receivers, all receivers hear of it a little later, in a task of the runtime, or on
+/// a thread where there is none; not at all if the runtime is ending.
 pub static ROLLED_BACK: Signal<RolledBack<'static>> = Signal::new();
 
 /// What [`COMMITTED`] carries.

@@ -13,7 +13,7 @@
 //!   gets that. Shorten `acquire_timeout` where that is too long.
 //! - A panic of a receiver travels to whoever asked the pool for a connection. Where the pool made it
 //!   by itself, for `min_connections`, nobody gets it.
-//! - MySQL's pools have their own place: call [`connection_created`] there. SeaORM's `rusqlite` and its
+//! - MySQL's pools have nothing here (MySQL has not been tried). SeaORM's `rusqlite` and its
 //!   proxies have none, and send nothing.
 //!
 //! SeaORM's own `ConnectOptions::after_connect` is something else: it runs once for the pool.
