@@ -33,8 +33,9 @@ use senders::SenderMap;
 use smallvec::SmallVec;
 use tree::{Item, List};
 
-/// Fewer receivers, or senders, than this a change counts: to lend them takes longer.
+/// Fewer receivers for any sender than this a change counts: to lend them takes longer.
 const FEW: usize = 16;
+/// As `FEW`, of senders.
 const FEW_SENDERS: usize = 64;
 
 /// One version of a signal's receivers. Never changes.

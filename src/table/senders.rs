@@ -279,11 +279,11 @@ pub(crate) enum Loan<V> {
 pub(crate) type Sharing<V> = lend::Sharing<Loan<V>>;
 
 impl<V: Clone> Sharing<V> {
-    /// Settles them, and hands each value that was noted to `each`.
+    /// Settles what has been noted, and hands each value among it to `each`.
     ///
     /// # Safety
     ///
-    /// They are of one change to one map, whose root has been
+    /// It is of one change to one map, whose root has been
     /// [counted](SenderMap::count_root) or [given away](SenderMap::give_root).
     pub(crate) unsafe fn settle(&mut self, mut each: impl FnMut(V)) {
         // A node is noted before those below it.

@@ -402,14 +402,12 @@ impl<T: Item> Sharing<T> {
         let b = b.iter().map(|handle| self.share(handle));
         self.splice(a, a.len()..a.len(), b)
     }
-}
 
-impl<T: Item> Sharing<T> {
-    /// Settles them; the root of the old list is counted.
+    /// Settles what has been noted.
     ///
     /// # Safety
     ///
-    /// They are of one change to one list, whose root has been
+    /// It is of one change to one list, whose root has been
     /// [counted](List::count_root) or [given away](List::give_root).
     pub(crate) unsafe fn settle(&mut self) {
         // A node is noted after those below it.
