@@ -32,6 +32,7 @@ pub(crate) mod shipped {
 
     tests! { loom:
         reader_vs_swap reader_vs_removal counts_of_the_old nested_vs_swap owned_vs_swap
+        slots_of_one_thread
     }
     tests! { loom_deep:
         next_cell_vs_swap

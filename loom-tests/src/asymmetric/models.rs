@@ -348,3 +348,31 @@ pub(crate) fn slots_taken_again() -> Model {
         },
     }
 }
+
+/// A thread has ended, and two new ones want its slots: nobody else stores to what one has.
+pub(crate) fn slots_of_one_thread() -> Model {
+    Model {
+        name: "slots_of_one_thread",
+        outcomes: &["1", "2", "3"],
+        weak_outcomes: &[],
+        run: || {
+            let uses = |mark: usize| {
+                spawn(move || {
+                    let (nodes::Place::Fast(slot) | nodes::Place::Fenced(slot)) = nodes::any()
+                    else {
+                        panic!("a thread that runs has slots of its own");
+                    };
+                    slot.held.store(mark, Ordering::Release);
+                    let held = slot.held.load(Ordering::Relaxed);
+                    assert_eq!(held, mark, "another thread has these slots");
+                    slot.held.store(0, Ordering::Release);
+                })
+            };
+            uses(1).join();
+            for thread in [uses(2), uses(3)] {
+                thread.join();
+            }
+            nodes().to_string()
+        },
+    }
+}

@@ -168,7 +168,7 @@ twin! {
 twin! {
     /// Two threads have the same slots.
     node_taken_in_two_steps: nodes;
-    loom_large slots_taken_again "Causality violation"
+    loom slots_of_one_thread "another thread has these slots"
 }
 twin! {
     /// The slots of a thread that ended may seem to be in use, or be emptied once more.
