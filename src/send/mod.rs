@@ -29,6 +29,7 @@ use crate::receiver::{Entry, ReceiverId};
 use crate::responses::Responses;
 use crate::sender::Sender;
 use crate::table::publish::Hub;
+use crate::table::tree::Run;
 use crate::table::{Selection, Table};
 
 /// A table as a send holds it, or none.
@@ -248,10 +249,7 @@ fn count_in<E: Event, R: 'static>(
 ) -> usize {
     let Some(table) = snapshot else { return 0 };
     match table.plain() {
-        Some(run) => {
-            call_all(run, sender, event);
-            run.len()
-        }
+        Some(run) => call_run(run, sender, event),
         None => match hash {
             Some(hash) => count_by_sender(hub, table, hash, sender, event),
             None => count_selected(hub, table, None, sender, event),
@@ -269,10 +267,7 @@ fn count_by_sender<E: Event, R: 'static>(
     event: &E::Args<'_>,
 ) -> usize {
     match table.own_plain(hash, sender) {
-        Some(run) => {
-            call_all(run, sender, event);
-            run.len()
-        }
+        Some(run) => call_run(run, sender, event),
         None => count_selected(hub, table, Some(hash), sender, event),
     }
 }
@@ -301,6 +296,25 @@ fn count_selected<E: Event, R: 'static>(
     };
     let _ = walk(hub, &selection, sender, event, &mut call);
     called
+}
+
+/// How many were called.
+#[inline(always)]
+fn call_run<E: Event, R: 'static>(
+    run: &Run<Entry<E, R>>,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> usize {
+    match run {
+        Run::One(receiver) => {
+            receiver.call(sender, event);
+            1
+        }
+        Run::Many(run) => {
+            call_all(run, sender, event);
+            run.len()
+        }
+    }
 }
 
 /// Four calls a round: a loop over single calls takes three branches for each, and how

@@ -31,7 +31,7 @@ use hash::SenderHasher;
 use publish::One;
 use senders::SenderMap;
 use smallvec::SmallVec;
-use tree::{Item, List};
+use tree::{Item, List, Run};
 
 /// Fewer receivers for any sender than this a change counts: to lend them takes longer.
 const FEW: usize = 16;
@@ -40,8 +40,8 @@ const FEW_SENDERS: usize = 64;
 
 /// One version of a signal's receivers. Never changes.
 pub(crate) struct Table<E: Event, R: 'static> {
-    /// All there is, where that is one array to be called whoever sends.
-    plain: Option<Arc<[Entry<E, R>]>>,
+    /// All there is, where that is one run to be called whoever sends.
+    plain: Option<Run<Entry<E, R>>>,
     any: Receivers<E, R>,
     senders: SenderMap<Arc<OneSender<E, R>>>,
     hasher: SenderHasher,
@@ -137,27 +137,30 @@ impl<E: Event, R: 'static> Table<E, R> {
         self.senders.get(hash, |own| own.key.probe() == probe)
     }
 
-    /// What every send calls, whoever sends, where that is one array of receivers that
+    /// What every send calls, whoever sends, where that is one run of receivers that
     /// can simply be called.
     #[inline(always)]
-    pub(crate) fn plain(&self) -> Option<&[Entry<E, R>]> {
-        self.plain.as_deref()
+    pub(crate) fn plain(&self) -> Option<&Run<Entry<E, R>>> {
+        self.plain.as_ref()
     }
 
-    /// What a send from `sender` calls, where that is one array of its own that can simply be
+    /// What a send from `sender` calls, where that is one run of its own that can simply be
     /// called. `hash` is the [early](SenderHasher::early) one.
     #[inline]
-    pub(crate) fn own_plain(&self, hash: u64, sender: &Sender<'_>) -> Option<&[Entry<E, R>]> {
+    pub(crate) fn own_plain(
+        &self,
+        hash: u64,
+        sender: &Sender<'_>,
+    ) -> Option<&Run<Entry<E, R>>> {
         if !self.any.list.is_empty() {
             return None;
         }
         let own = self.senders.get(hash, |own| own.key.is(sender))?;
         let receivers = &own.receivers;
-        let run = receivers
+        receivers
             .list
             .flat()
-            .filter(|_| receivers.counts.special == 0);
-        Some(run?)
+            .filter(|_| receivers.counts.special == 0)
     }
 
     /// What a send from `sender` calls. A name is noted as one that something sent from.

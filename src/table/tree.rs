@@ -5,7 +5,8 @@
 //! rest, so it costs the same for a thousand items and nearly the same for a million.
 
 use std::mem;
-use std::ops::{ControlFlow, Range};
+use std::ops::{ControlFlow, Deref, Range};
+use std::slice;
 use std::sync::Arc;
 
 use super::lend;
@@ -56,8 +57,43 @@ pub(crate) struct List<T> {
 }
 
 pub(crate) enum Node<T> {
-    Leaf(Arc<[T]>),
+    Leaf(Run<T>),
     Inner(Arc<[Child<T>]>),
+}
+
+/// Neighbours in a list. One item alone has no array around it: a send has an address less to
+/// load, one after the other as they are.
+pub(crate) enum Run<T> {
+    /// Only as the root of a list.
+    One(T),
+    Many(Arc<[T]>),
+}
+
+impl<T> Deref for Run<T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        match self {
+            Run::One(item) => slice::from_ref(item),
+            Run::Many(items) => items,
+        }
+    }
+}
+
+impl<T> From<Arc<[T]>> for Run<T> {
+    fn from(items: Arc<[T]>) -> Self {
+        Run::Many(items)
+    }
+}
+
+impl<T: Clone> Clone for Run<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Run::One(item) => Run::One(item.clone()),
+            Run::Many(items) => Run::Many(Arc::clone(items)),
+        }
+    }
 }
 
 pub(crate) struct Child<T> {
@@ -65,16 +101,16 @@ pub(crate) struct Child<T> {
     node: Node<T>,
 }
 
-impl<T> Clone for Node<T> {
+impl<T: Clone> Clone for Node<T> {
     fn clone(&self) -> Self {
         match self {
-            Node::Leaf(items) => Node::Leaf(Arc::clone(items)),
+            Node::Leaf(items) => Node::Leaf(items.clone()),
             Node::Inner(children) => Node::Inner(Arc::clone(children)),
         }
     }
 }
 
-impl<T> Clone for Child<T> {
+impl<T: Clone> Clone for Child<T> {
     fn clone(&self) -> Self {
         Child {
             first: self.first,
@@ -83,16 +119,17 @@ impl<T> Clone for Child<T> {
     }
 }
 
-impl<T> Counted for Child<T> {
+impl<T: Counted> Counted for Child<T> {
     fn count(&self) -> usize {
         match &self.node {
-            Node::Leaf(items) => Arc::strong_count(items),
+            Node::Leaf(Run::One(item)) => item.count(),
+            Node::Leaf(Run::Many(items)) => Arc::strong_count(items),
             Node::Inner(children) => Arc::strong_count(children),
         }
     }
 }
 
-impl<T> Clone for List<T> {
+impl<T: Clone> Clone for List<T> {
     fn clone(&self) -> Self {
         List {
             root: self.root.clone(),
@@ -104,7 +141,7 @@ impl<T> Clone for List<T> {
 impl<T: Item> List<T> {
     pub(crate) fn empty() -> Self {
         List {
-            root: Node::Leaf(Arc::default()),
+            root: Node::Leaf(Run::Many(Arc::default())),
             len: 0,
         }
     }
@@ -124,6 +161,13 @@ impl<T: Item> List<T> {
         if added.is_empty() {
             return self.clone();
         }
+        if let ([item], 0) = (added, self.len) {
+            sharing.note(Loan::Node(sharing.share(&self.root)));
+            return List {
+                root: Node::Leaf(Run::One(item.clone())),
+                len: 1,
+            };
+        }
         let mut nodes = sharing.share(&self.root).with(added, true, sharing);
         while nodes.len() > 1 {
             nodes = group(nodes, FAN).map(Node::Inner).map(child).collect();
@@ -137,7 +181,16 @@ impl<T: Item> List<T> {
     /// The list without `item`, or `None` if it has no such.
     pub(crate) fn without(&self, item: &T, sharing: &mut Sharing<T>) -> Option<Self> {
         let order = item.order();
-        self.root.place_of(item, order)?;
+        let at = self.root.place_of(item, order)?;
+        if let Node::Leaf(items) = &self.root
+            && let [first, second] = &items[..]
+        {
+            let (gone, left) = [(first, second), (second, first)][at];
+            sharing.note(Loan::Item(sharing.share(gone)));
+            let root = Node::Leaf(Run::One(sharing.share(left)));
+            sharing.note(Loan::Node(sharing.share(&self.root)));
+            return Some(List { root, len: 1 });
+        }
         let Some(mut root) = sharing.share(&self.root).without(item, order, sharing) else {
             return Some(List::empty());
         };
@@ -166,8 +219,9 @@ impl<T: Item> List<T> {
         mem::forget(mem::replace(self, List::empty()));
     }
 
-    /// The whole list, where it is one array.
-    pub(crate) fn flat(&self) -> Option<&Arc<[T]>> {
+    /// The whole list, where it is one run.
+    #[inline]
+    pub(crate) fn flat(&self) -> Option<&Run<T>> {
         match &self.root {
             Node::Leaf(items) => Some(items),
             Node::Inner(_) => None,
@@ -238,14 +292,16 @@ impl<T: Item> Node<T> {
                     && let [item] = added
                 {
                     let at = items.partition_point(|held| held.order() < item.order());
-                    let node = sharing.splice(items, at..at, std::iter::once(item.clone()));
+                    let node = sharing.splice(items, at..at, std::iter::once(item.clone())).into();
                     sharing.note(Loan::Node(self));
                     return vec![child(Node::Leaf(node))];
                 }
                 let mut held = Vec::new();
                 sharing.extend(&mut held, items);
                 let merged = merge(held, added);
-                group(merged, LEAF).map(Node::Leaf).map(child).collect()
+                group(merged, LEAF)
+                    .map(|run| child(Node::Leaf(run.into())))
+                    .collect()
             }
             Node::Inner(children) => {
                 sharing.warm(children);
@@ -292,10 +348,11 @@ impl<T: Item> Node<T> {
         } else {
             sharing.warm(items);
             let filled = sharing.splice(items, items.len()..items.len(), here.iter().cloned());
-            nodes.push(child(Node::Leaf(filled)));
+            nodes.push(child(Node::Leaf(filled.into())));
             sharing.note(Loan::Node(self));
         }
-        nodes.extend(later.chunks(LEAF).map(|run| child(Node::Leaf(run.into()))));
+        let runs = later.chunks(LEAF).map(Arc::from);
+        nodes.extend(runs.map(|run| child(Node::Leaf(Run::Many(run)))));
         nodes
     }
 
@@ -305,7 +362,8 @@ impl<T: Item> Node<T> {
             Node::Leaf(items) => {
                 let at = self.place_of(item, order).expect("the list has the item");
                 sharing.note(Loan::Item(sharing.share(&items[at])));
-                sharing.replace(items, at..at + 1, None).map(Node::Leaf)
+                let left = sharing.replace(items, at..at + 1, None);
+                left.map(|run| Node::Leaf(run.into()))
             }
             Node::Inner(children) => {
                 let at = child_for(children, order);
@@ -352,7 +410,7 @@ impl<T: Item> Node<T> {
     /// This node and the next, of the same height, as one.
     fn join(self, next: Node<T>, sharing: &mut Sharing<T>) -> Node<T> {
         let joined = match (&self, &next) {
-            (Node::Leaf(a), Node::Leaf(b)) => Node::Leaf(sharing.join(a, b)),
+            (Node::Leaf(a), Node::Leaf(b)) => Node::Leaf(sharing.join(a, b).into()),
             (Node::Inner(a), Node::Inner(b)) => Node::Inner(sharing.join(a, b)),
             _ => unreachable!("neighbours have the same height"),
         };
@@ -414,9 +472,11 @@ impl<T: Item> Sharing<T> {
         for loan in self.take_notes().rev() {
             match loan {
                 Loan::Item(item) => drop(item),
+                // It has been shared, and goes on there.
+                Loan::Node(Node::Leaf(Run::One(item))) => mem::forget(item),
                 // SAFETY: the change has shared all that a noted node holds; the node is
                 // counted, since the one above it has been settled.
-                Loan::Node(Node::Leaf(items)) => unsafe { lend::hand_over(items) },
+                Loan::Node(Node::Leaf(Run::Many(items))) => unsafe { lend::hand_over(items) },
                 // SAFETY: as above.
                 Loan::Node(Node::Inner(children)) => unsafe { lend::hand_over(children) },
             }
