@@ -34,7 +34,7 @@ use smallvec::SmallVec;
 use tree::{Item, List, Run};
 
 /// Fewer receivers for any sender than this a change counts: to lend them takes longer.
-const FEW: usize = 16;
+const FEW: usize = 4;
 /// As `FEW`, of senders.
 const FEW_SENDERS: usize = 64;
 

@@ -211,11 +211,21 @@ pub(crate) struct Hub<T: Table> {
     /// Never changes.
     shared: T::Shared,
     cell: Cell<T>,
+    books: Apart<Books<T>>,
+}
+
+/// On cache lines of its own: a writer stores to these all the time that it has the lock, and
+/// each store would take the line away from sends.
+#[repr(align(128))]
+struct Apart<B>(B);
+
+/// What only writers need.
+struct Books<T: Table> {
     purged: AtomicU64,
     writer: Mutex<Writer<T>>,
 }
 
-/// What only writers need.
+/// What only the one writer needs.
 struct Writer<T: Table> {
     keys: HashMap<<T::Entry as Entry>::Key, T::Entry>,
     weak: HashMap<u64, T::Entry>,
@@ -237,11 +247,13 @@ impl<T: Table> Hub<T> {
             current: AtomicUsize::new(NOBODY),
             shared: T::Shared::default(),
             cell: Cell::empty(),
-            purged: AtomicU64::new(0),
-            writer: Mutex::new(Writer {
-                keys: HashMap::default(),
-                weak: HashMap::default(),
-                sweep_at: SWEEP_AT_LEAST,
+            books: Apart(Books {
+                purged: AtomicU64::new(0),
+                writer: Mutex::new(Writer {
+                    keys: HashMap::default(),
+                    weak: HashMap::default(),
+                    sweep_at: SWEEP_AT_LEAST,
+                }),
             }),
         }
     }
@@ -283,7 +295,7 @@ impl<T: Table> Hub<T> {
     /// How many dead weak entries have been taken out so far.
     pub(crate) fn purged(&self) -> u64 {
         // Relaxed: a statistic. Row H2.
-        self.purged.load(Ordering::Relaxed)
+        self.books.0.purged.load(Ordering::Relaxed)
     }
 
     /// Puts entries into the table in one publication. Where a live entry has the same
@@ -370,7 +382,7 @@ impl<T: Table> Hub<T> {
     /// Takes out what a send found spent or dead, unless a writer is at work: then a
     /// later send or connect will. Never waits.
     pub(crate) fn try_discard(&self, found: &[T::Entry]) {
-        if let Some(writer) = try_lock(&self.writer) {
+        if let Some(writer) = try_lock(&self.books.0.writer) {
             let mut change = self.change_with(writer);
             for entry in found {
                 change.unlink(entry.clone());
@@ -388,7 +400,7 @@ impl<T: Table> Hub<T> {
     }
 
     fn change(&self) -> Change<'_, T> {
-        self.change_with(lock(&self.writer))
+        self.change_with(lock(&self.books.0.writer))
     }
 
     fn change_with<'h>(&'h self, writer: MutexGuard<'h, Writer<T>>) -> Change<'h, T> {
@@ -440,7 +452,7 @@ impl<T: Table> Change<'_, T> {
             self.writer.sweep_at = self.writer.sweep_at.min(most);
             if !entry.is_alive() {
                 // Relaxed: a statistic. Row H2.
-                self.hub.purged.fetch_add(1, Ordering::Relaxed);
+                self.hub.books.0.purged.fetch_add(1, Ordering::Relaxed);
             }
         }
         // In the order of their numbers, as `connect` was given them.
