@@ -30,7 +30,7 @@ use crate::responses::Responses;
 use crate::sender::Sender;
 use crate::table::publish::Hub;
 use crate::table::tree::Run;
-use crate::table::{Selection, Table};
+use crate::table::{Plain, Selection, Table};
 
 /// A table as a send holds it, or none.
 ///
@@ -249,7 +249,7 @@ fn count_in<E: Event, R: 'static>(
 ) -> usize {
     let Some(table) = snapshot else { return 0 };
     match table.plain() {
-        Some(run) => call_run(run, sender, event),
+        Some(plain) => call_plain(plain, sender, event),
         None => match hash {
             Some(hash) => count_by_sender(hub, table, hash, sender, event),
             None => count_selected(hub, table, None, sender, event),
@@ -296,6 +296,37 @@ fn count_selected<E: Event, R: 'static>(
     };
     let _ = walk(hub, &selection, sender, event, &mut call);
     called
+}
+
+/// How many were called.
+#[inline(always)]
+fn call_plain<E: Event, R: 'static>(
+    plain: &Plain<E, R>,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> usize {
+    match plain {
+        Plain::One(receiver) => {
+            receiver.call(sender, event);
+            1
+        }
+        Plain::Few(len, few) => {
+            let [a, b, c, d] = &**few;
+            a.call(sender, event);
+            b.call(sender, event);
+            if *len > 2 {
+                c.call(sender, event);
+            }
+            if *len > 3 {
+                d.call(sender, event);
+            }
+            *len
+        }
+        Plain::Many(run) => {
+            call_all(run, sender, event);
+            run.len()
+        }
+    }
 }
 
 /// How many were called.

@@ -19,10 +19,11 @@ mod senders;
 pub(crate) mod sync;
 pub(crate) mod tree;
 
+use std::mem::ManuallyDrop;
 use std::ops::{Add, Sub};
-use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{array, ptr, slice};
 
 use crate::event::Event;
 use crate::receiver::Entry;
@@ -41,11 +42,42 @@ const FEW_SENDERS: usize = 64;
 /// One version of a signal's receivers. Never changes.
 pub(crate) struct Table<E: Event, R: 'static> {
     /// All there is, where that is one run to be called whoever sends.
-    plain: Option<Run<Entry<E, R>>>,
+    plain: Option<Plain<E, R>>,
     any: Receivers<E, R>,
     senders: SenderMap<Arc<OneSender<E, R>>>,
     hasher: SenderHasher,
     len: usize,
+}
+
+/// Receivers that can simply be called. Those of a few stand here, without an array around them:
+/// a send has an address less to load after the other, and under changes a line less to wait for.
+pub(crate) enum Plain<E: Event, R: 'static> {
+    /// As the list beside it has it, which counts it.
+    One(ManuallyDrop<Entry<E, R>>),
+    /// As many as it says, likewise; after those, the first once more.
+    Few(usize, ManuallyDrop<[Entry<E, R>; FEW_PLAIN]>),
+    Many(Arc<[Entry<E, R>]>),
+}
+
+const FEW_PLAIN: usize = 4;
+
+impl<E: Event, R: 'static> Plain<E, R> {
+    /// To stand beside the list that has `run`.
+    fn of(run: &Run<Entry<E, R>>) -> Option<Self> {
+        // SAFETY: the list holds the entry as long as this, which does not drop it.
+        let alias = |entry: &Entry<E, R>| unsafe { ptr::read(entry) };
+        match run {
+            Run::Many(run) if run.len() > FEW_PLAIN => Some(Plain::Many(Arc::clone(run))),
+            run => match &**run {
+                [] => None,
+                [only] => Some(Plain::One(ManuallyDrop::new(alias(only)))),
+                few => {
+                    let at = |at| alias(few.get(at).unwrap_or(&few[0]));
+                    Some(Plain::Few(few.len(), ManuallyDrop::new(array::from_fn(at))))
+                }
+            },
+        }
+    }
 }
 
 /// A list of receivers, and what a send has to know of it beforehand.
@@ -140,18 +172,14 @@ impl<E: Event, R: 'static> Table<E, R> {
     /// What every send calls, whoever sends, where that is one run of receivers that
     /// can simply be called.
     #[inline(always)]
-    pub(crate) fn plain(&self) -> Option<&Run<Entry<E, R>>> {
+    pub(crate) fn plain(&self) -> Option<&Plain<E, R>> {
         self.plain.as_ref()
     }
 
     /// What a send from `sender` calls, where that is one run of its own that can simply be
     /// called. `hash` is the [early](SenderHasher::early) one.
     #[inline]
-    pub(crate) fn own_plain(
-        &self,
-        hash: u64,
-        sender: &Sender<'_>,
-    ) -> Option<&Run<Entry<E, R>>> {
+    pub(crate) fn own_plain(&self, hash: u64, sender: &Sender<'_>) -> Option<&Run<Entry<E, R>>> {
         if !self.any.list.is_empty() {
             return None;
         }
@@ -298,7 +326,7 @@ impl<E: Event, R: 'static> Table<E, R> {
         let any = any.unwrap_or_else(|| self.any.with(&[], &mut tree::Sharing::Counted));
         let is_plain = senders.is_empty() && any.counts.special == 0;
         Table {
-            plain: any.list.flat().filter(|_| is_plain).cloned(),
+            plain: any.list.flat().filter(|_| is_plain).and_then(Plain::of),
             any,
             senders,
             hasher: self.hasher.clone(),

@@ -292,7 +292,9 @@ impl<T: Item> Node<T> {
                     && let [item] = added
                 {
                     let at = items.partition_point(|held| held.order() < item.order());
-                    let node = sharing.splice(items, at..at, std::iter::once(item.clone())).into();
+                    let node = sharing
+                        .splice(items, at..at, std::iter::once(item.clone()))
+                        .into();
                     sharing.note(Loan::Node(self));
                     return vec![child(Node::Leaf(node))];
                 }
