@@ -145,3 +145,25 @@ fn what_is_not_there_is_not_taken_out() {
     // SAFETY: there are none.
     unsafe { sharing.settle() };
 }
+
+#[test]
+fn one_item_alone_has_no_array() {
+    let is_alone = |list: &List<Held>| matches!(list.flat(), Some(Run::One(_)));
+    let items: Vec<Held> = (0..3).map(|at| Held(Arc::new((0, at)))).collect();
+    for how in HOW {
+        let mut list = List::empty();
+        put(&mut list, how, &items[1]);
+        assert!(is_alone(&list), "{how:?}");
+        put(&mut list, how, &items[0]);
+        put(&mut list, how, &items[2]);
+        assert_eq!(numbers(&list), [0, 1, 2], "{how:?}");
+        take(&mut list, how, &items[0]);
+        assert!(!is_alone(&list), "{how:?}");
+        take(&mut list, how, &items[2]);
+        assert!(is_alone(&list), "{how:?}");
+        assert_eq!(numbers(&list), [1], "{how:?}");
+        take(&mut list, how, &items[1]);
+        assert!(list.is_empty(), "{how:?}");
+        assert!(items.iter().all(|item| item.count() == 1), "{how:?}");
+    }
+}
