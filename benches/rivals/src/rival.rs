@@ -3,7 +3,7 @@
 use crate::rivals::crates::{Bag, Broadcast, DjangoRs, ModEvents, Signals2};
 use crate::rivals::floor::Floor;
 use crate::rivals::locks::{ParkingLotHeld, RwLockHeld, RwLockSnapshot};
-use crate::rivals::ours::{Emitter, Signal};
+use crate::rivals::ours::{Asymmetric, Emitter, Signal};
 use crate::rivals::swaps::{ArcSwapCache, ArcSwapLoad, Seize};
 
 /// One way to call many receivers with a `u64`, each of which adds it to a number of its own
@@ -41,6 +41,7 @@ pub(crate) fn each(visit: &mut impl Visit) {
     visit.visit::<Floor>();
     visit.visit::<Emitter>();
     visit.visit::<Signal>();
+    visit.visit::<Asymmetric>();
     visit.visit::<ArcSwapCache>();
     visit.visit::<ArcSwapLoad>();
     visit.visit::<Seize>();

@@ -7,37 +7,54 @@ use fanfare::{Connection, Sender};
 use super::add;
 use crate::rival::Rival;
 
-pub(crate) struct Signal(fanfare::Signal<u64>);
+macro_rules! signal {
+    ($name:ident, $fanfare:ident, $called:literal, $about:literal) => {
+        pub(crate) struct $name($fanfare::Signal<u64>);
 
-impl Rival for Signal {
-    const NAME: &'static str = "fanfare `signal`";
-    const ABOUT: &'static str = "`Signal::send`: senders, priorities, weak and once receivers, and a guard \
-                                 against endless nesting are looked after";
+        impl Rival for $name {
+            const NAME: &'static str = $called;
+            const ABOUT: &'static str = $about;
 
-    type Held = Connection;
-    type Local = ();
+            type Held = $fanfare::Connection;
+            type Local = ();
 
-    fn with(n: u64) -> (Self, Vec<Connection>) {
-        let signal = fanfare::Signal::new();
-        let held = fill(&signal, n);
-        (Signal(signal), held)
-    }
+            fn with(n: u64) -> (Self, Vec<Self::Held>) {
+                let signal = $fanfare::Signal::new();
+                let receiver = |c| signal.options().prepare(move |_sender, x| add(c, *x));
+                let held = signal.connect_many((0..n).map(receiver));
+                ($name(signal), held)
+            }
 
-    fn local(&self, _threads: usize) {}
+            fn local(&self, _threads: usize) {}
 
-    #[inline(always)]
-    fn send(&self, (): &mut ()) {
-        self.0.send(Sender::NONE, black_box(&1));
-    }
+            #[inline(always)]
+            fn send(&self, (): &mut ()) {
+                self.0.send($fanfare::Sender::NONE, black_box(&1));
+            }
 
-    fn connect(&self, c: u64) -> Connection {
-        connect(&self.0, c)
-    }
+            fn connect(&self, c: u64) -> Self::Held {
+                self.0.connect(move |_sender, x| add(c, *x))
+            }
 
-    fn disconnect(&self, held: Connection) {
-        held.disconnect();
-    }
+            fn disconnect(&self, held: Self::Held) {
+                held.disconnect();
+            }
+        }
+    };
 }
+
+signal!(
+    Signal,
+    fanfare,
+    "fanfare `signal`",
+    "`Signal::send`: senders, priorities, weak and once receivers, and a guard against endless nesting are looked after"
+);
+signal!(
+    Asymmetric,
+    fanfare_asymmetric,
+    "fanfare `signal`, `asymmetric`",
+    "the same with the feature `asymmetric`"
+);
 
 /// Leaks its signal, which its emitters borrow.
 pub(crate) struct Emitter(&'static fanfare::Signal<u64>);
@@ -51,8 +68,9 @@ impl Rival for Emitter {
     type Local = fanfare::Emitter<'static, u64>;
 
     fn with(n: u64) -> (Self, Vec<Connection>) {
-        let signal = Box::leak(Box::default());
-        let held = fill(signal, n);
+        let signal: &fanfare::Signal<u64> = Box::leak(Box::default());
+        let receiver = |c| signal.options().prepare(move |_sender, x| add(c, *x));
+        let held = signal.connect_many((0..n).map(receiver));
         (Emitter(signal), held)
     }
 
@@ -66,19 +84,10 @@ impl Rival for Emitter {
     }
 
     fn connect(&self, c: u64) -> Connection {
-        connect(self.0, c)
+        self.0.connect(move |_sender, x| add(c, *x))
     }
 
     fn disconnect(&self, held: Connection) {
         held.disconnect();
     }
-}
-
-fn fill(signal: &fanfare::Signal<u64>, n: u64) -> Vec<Connection> {
-    let receiver = |c| signal.options().prepare(move |_sender, x| add(c, *x));
-    signal.connect_many((0..n).map(receiver))
-}
-
-fn connect(signal: &fanfare::Signal<u64>, c: u64) -> Connection {
-    signal.connect(move |_sender, x| add(c, *x))
 }
