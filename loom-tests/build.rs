@@ -78,10 +78,10 @@ const WEAKENED: &[Weakened] = &[
     (
         "base_before_lock",
         &[(
-            "        self.change_with(lock(&self.writer))
+            "        self.change_with(lock(&self.books.writer))
 ",
             "        let current = self.cell.load_full();
-        let mut change = self.change_with(lock(&self.writer));
+        let mut change = self.change_with(lock(&self.books.writer));
         change.current = current;
         change
 ",
@@ -90,11 +90,11 @@ const WEAKENED: &[Weakened] = &[
     (
         "discard_base_before_lock",
         &[(
-            "        if let Some(writer) = try_lock(&self.writer) {
+            "        if let Some(writer) = try_lock(&self.books.writer) {
             let mut change = self.change_with(writer);
 ",
             "        let current = self.cell.load_full();
-        if let Some(writer) = try_lock(&self.writer) {
+        if let Some(writer) = try_lock(&self.books.writer) {
             let mut change = self.change_with(writer);
             change.current = current;
 ",
@@ -103,10 +103,10 @@ const WEAKENED: &[Weakened] = &[
     (
         "discard_waits",
         &[(
-            "        if let Some(writer) = try_lock(&self.writer) {
+            "        if let Some(writer) = try_lock(&self.books.writer) {
             let mut change",
             "        {
-            let writer = lock(&self.writer);
+            let writer = lock(&self.books.writer);
             let mut change",
         )],
     ),
@@ -118,7 +118,7 @@ const WEAKENED: &[Weakened] = &[
         let mut change = self.change();
 ",
                 "        let mut connected = Vec::with_capacity(entries.len());
-        let books = lock(&self.writer);
+        let books = lock(&self.books.writer);
         let known = |entry: &T::Entry| books.keys.get(&entry.key()?).cloned();
         let mut known = entries.iter().map(known).collect::<Vec<_>>().into_iter();
         drop(books);

@@ -10,6 +10,7 @@
 //! may name only `std`'s plain types and its sibling `sync`.
 
 use std::hash::Hash;
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use super::sync::{
@@ -219,6 +220,14 @@ pub(crate) struct Hub<T: Table> {
 #[repr(align(128))]
 struct Apart<B>(B);
 
+impl<B> Deref for Apart<B> {
+    type Target = B;
+
+    fn deref(&self) -> &B {
+        &self.0
+    }
+}
+
 /// What only writers need.
 struct Books<T: Table> {
     purged: AtomicU64,
@@ -295,7 +304,7 @@ impl<T: Table> Hub<T> {
     /// How many dead weak entries have been taken out so far.
     pub(crate) fn purged(&self) -> u64 {
         // Relaxed: a statistic. Row H2.
-        self.books.0.purged.load(Ordering::Relaxed)
+        self.books.purged.load(Ordering::Relaxed)
     }
 
     /// Puts entries into the table in one publication. Where a live entry has the same
@@ -382,7 +391,7 @@ impl<T: Table> Hub<T> {
     /// Takes out what a send found spent or dead, unless a writer is at work: then a
     /// later send or connect will. Never waits.
     pub(crate) fn try_discard(&self, found: &[T::Entry]) {
-        if let Some(writer) = try_lock(&self.books.0.writer) {
+        if let Some(writer) = try_lock(&self.books.writer) {
             let mut change = self.change_with(writer);
             for entry in found {
                 change.unlink(entry.clone());
@@ -400,7 +409,7 @@ impl<T: Table> Hub<T> {
     }
 
     fn change(&self) -> Change<'_, T> {
-        self.change_with(lock(&self.books.0.writer))
+        self.change_with(lock(&self.books.writer))
     }
 
     fn change_with<'h>(&'h self, writer: MutexGuard<'h, Writer<T>>) -> Change<'h, T> {
@@ -452,7 +461,7 @@ impl<T: Table> Change<'_, T> {
             self.writer.sweep_at = self.writer.sweep_at.min(most);
             if !entry.is_alive() {
                 // Relaxed: a statistic. Row H2.
-                self.hub.books.0.purged.fetch_add(1, Ordering::Relaxed);
+                self.hub.books.purged.fetch_add(1, Ordering::Relaxed);
             }
         }
         // In the order of their numbers, as `connect` was given them.
