@@ -40,9 +40,9 @@ fn by_sender(senders: u64) -> (Signal<u64>, u64) {
 
 #[library_benchmark]
 #[bench::to_0(args = (0), setup = signal, config = takes(14.1))]
-#[bench::to_1(args = (1), setup = signal, config = takes(110.1))]
-#[bench::to_4(args = (4), setup = signal, config = takes(148.1))]
-#[bench::to_64(args = (64), setup = signal, config = takes(848.1))]
+#[bench::to_1(args = (1), setup = signal, config = takes(109.1))]
+#[bench::to_4(args = (4), setup = signal, config = takes(147.1))]
+#[bench::to_64(args = (64), setup = signal, config = takes(823.1))]
 fn send(signal: Signal<u64>) -> Signal<u64> {
     for _ in 0..TIMES {
         black_box(&signal).send(Sender::NONE, black_box(&1));
@@ -53,7 +53,7 @@ fn send(signal: Signal<u64>) -> Signal<u64> {
 #[library_benchmark]
 #[bench::to_0(args = (0), setup = signal, config = takes(22.1))]
 #[bench::to_1(args = (1), setup = signal, config = takes(40.2))]
-#[bench::to_64(args = (64), setup = signal, config = takes(759.2))]
+#[bench::to_64(args = (64), setup = signal, config = takes(732.2))]
 fn emitter(signal: Signal<u64>) -> Signal<u64> {
     let mut emitter = signal.emitter();
     for _ in 0..TIMES {
@@ -64,8 +64,8 @@ fn emitter(signal: Signal<u64>) -> Signal<u64> {
 }
 
 #[library_benchmark]
-#[bench::among_1(args = (1), setup = by_sender, config = takes(225.1))]
-#[bench::among_1000(args = (1_000), setup = by_sender, config = takes(249.6))]
+#[bench::among_1(args = (1), setup = by_sender, config = takes(224.1))]
+#[bench::among_1000(args = (1_000), setup = by_sender, config = takes(248.6))]
 fn send_by_sender((signal, senders): (Signal<u64>, u64)) -> Signal<u64> {
     // All of them in turn: hashes differ from run to run, and with them the way to one.
     for sender in 0..TIMES {
@@ -76,8 +76,8 @@ fn send_by_sender((signal, senders): (Signal<u64>, u64)) -> Signal<u64> {
 }
 
 #[library_benchmark]
-#[bench::beside_1(args = (1), setup = signal, config = takes(5107.2))]
-#[bench::beside_1000(args = (1_000), setup = signal, config = takes(7836.0))]
+#[bench::beside_1(args = (1), setup = signal, config = takes(5071.2))]
+#[bench::beside_1000(args = (1_000), setup = signal, config = takes(7806.0))]
 fn connect_and_disconnect(signal: Signal<u64>) -> Signal<u64> {
     for c in 0..TIMES {
         let connection = black_box(&signal).connect(move |_sender, x| {

@@ -28,9 +28,10 @@ use crate::nesting::{Outermost, Running};
 use crate::receiver::{Entry, ReceiverId};
 use crate::responses::Responses;
 use crate::sender::Sender;
+use crate::table::plain::Plain;
 use crate::table::publish::Hub;
 use crate::table::tree::Run;
-use crate::table::{Plain, Selection, Table};
+use crate::table::{Selection, Table};
 
 /// A table as a send holds it, or none.
 ///
@@ -311,7 +312,7 @@ fn call_plain<E: Event, R: 'static>(
             1
         }
         Plain::Few(len, few) => {
-            let [a, b, c, d] = &**few;
+            let [a, b, c, d] = few;
             a.call(sender, event);
             b.call(sender, event);
             if *len > 2 {
@@ -351,19 +352,15 @@ fn call_run<E: Event, R: 'static>(
 /// Four calls a round: a loop over single calls takes three branches for each, and how
 /// they happen to be aligned moves it by half.
 #[inline]
-fn call_all<E: Event, R: 'static>(
-    mut run: &[Entry<E, R>],
-    sender: &Sender<'_>,
-    event: &E::Args<'_>,
-) {
-    while let Some(([a, b, c, d], rest)) = run.split_first_chunk() {
+fn call_all<E: Event, R: 'static>(run: &[Entry<E, R>], sender: &Sender<'_>, event: &E::Args<'_>) {
+    let (fours, rest) = run.as_chunks();
+    for [a, b, c, d] in fours {
         a.call(sender, event);
         b.call(sender, event);
         c.call(sender, event);
         d.call(sender, event);
-        run = rest;
     }
-    for receiver in run {
+    for receiver in rest {
         receiver.call(sender, event);
     }
 }

@@ -1,6 +1,7 @@
 //! The published table: which receivers there are, by sender and in order.
 //!
 //! * `tree`: one ordered list of receivers, shared between versions.
+//! * `plain`: that list once more, where a send need look at nothing else.
 //! * `senders`: from a sender to its list, shared between versions.
 //! * `hash`: the hash by which that map finds a sender.
 //! * `lend`: how a change takes over what it shares, without counting it.
@@ -14,70 +15,42 @@
 mod asymmetric;
 pub(crate) mod hash;
 mod lend;
+pub(crate) mod plain;
 pub(crate) mod publish;
 mod senders;
 pub(crate) mod sync;
 pub(crate) mod tree;
 
-use std::mem::ManuallyDrop;
 use std::ops::{Add, Sub};
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::{array, ptr, slice};
 
 use crate::event::Event;
 use crate::receiver::Entry;
 use crate::sender::{Probe, Sender, SenderKey};
 use hash::SenderHasher;
+use plain::Plain;
 use publish::One;
 use senders::SenderMap;
 use smallvec::SmallVec;
 use tree::{Item, List, Run};
 
-/// Fewer receivers for any sender than this a change counts: to lend them takes longer.
-const FEW: usize = 4;
-/// As `FEW`, of senders.
-const FEW_SENDERS: usize = 64;
+/// From so many receivers for any sender on, a change lends: to count them takes the lines of what they capture away from
+/// sends, to lend so few takes a little longer.
+const LEND_FROM: usize = 4;
+/// As `LEND_FROM`, of senders: to lend fewer takes longer.
+const LEND_FROM_SENDERS: usize = 64;
 
 /// One version of a signal's receivers. Never changes.
 pub(crate) struct Table<E: Event, R: 'static> {
-    /// All there is, where that is one run to be called whoever sends.
+    /// All there is, where that is one run to be called whoever sends: uncounted, for `any`
+    /// has it.
     plain: Option<Plain<E, R>>,
     any: Receivers<E, R>,
     senders: SenderMap<Arc<OneSender<E, R>>>,
     hasher: SenderHasher,
     len: usize,
-}
-
-/// Receivers that can simply be called. Those of a few stand here, without an array around them:
-/// a send has an address less to load after the other, and under changes a line less to wait for.
-pub(crate) enum Plain<E: Event, R: 'static> {
-    /// As the list beside it has it, which counts it.
-    One(ManuallyDrop<Entry<E, R>>),
-    /// As many as it says, likewise; after those, the first once more.
-    Few(usize, ManuallyDrop<[Entry<E, R>; FEW_PLAIN]>),
-    Many(Arc<[Entry<E, R>]>),
-}
-
-const FEW_PLAIN: usize = 4;
-
-impl<E: Event, R: 'static> Plain<E, R> {
-    /// To stand beside the list that has `run`.
-    fn of(run: &Run<Entry<E, R>>) -> Option<Self> {
-        // SAFETY: the list holds the entry as long as this, which does not drop it.
-        let alias = |entry: &Entry<E, R>| unsafe { ptr::read(entry) };
-        match run {
-            Run::Many(run) if run.len() > FEW_PLAIN => Some(Plain::Many(Arc::clone(run))),
-            run => match &**run {
-                [] => None,
-                [only] => Some(Plain::One(ManuallyDrop::new(alias(only)))),
-                few => {
-                    let at = |at| alias(few.get(at).unwrap_or(&few[0]));
-                    Some(Plain::Few(few.len(), ManuallyDrop::new(array::from_fn(at))))
-                }
-            },
-        }
-    }
 }
 
 /// A list of receivers, and what a send has to know of it beforehand.
@@ -325,8 +298,10 @@ impl<E: Event, R: 'static> Table<E, R> {
         }
         let any = any.unwrap_or_else(|| self.any.with(&[], &mut tree::Sharing::Counted));
         let is_plain = senders.is_empty() && any.counts.special == 0;
+        let run = any.list.flat().filter(|_| is_plain);
         Table {
-            plain: any.list.flat().filter(|_| is_plain).and_then(Plain::of),
+            // SAFETY: `any`, beside it, has the run, until `settle` takes both away.
+            plain: run.and_then(|run| unsafe { Plain::of(run) }),
             any,
             senders,
             hasher: self.hasher.clone(),
@@ -378,12 +353,12 @@ impl<E: Event, R: 'static> publish::Table for Table<E, R> {
         let (One::In(entry) | One::Out(entry)) = change;
         // Of all three: the list and the map share one change of one entry as `lent` asks, and
         // our caller keeps both tables until the loans are settled.
-        if entry.sender().is_some() && self.senders.len() >= FEW_SENDERS {
+        if entry.sender().is_some() && self.senders.len() >= LEND_FROM_SENDERS {
             // SAFETY: see above.
             loans.senders = unsafe { senders::Sharing::lent() };
             // SAFETY: see above.
             loans.own = unsafe { tree::Sharing::lent() };
-        } else if entry.sender().is_none() && self.any.list.len() >= FEW {
+        } else if entry.sender().is_none() && self.any.list.len() >= LEND_FROM {
             // SAFETY: see above.
             loans.any = unsafe { tree::Sharing::lent() };
         }
@@ -403,6 +378,7 @@ impl<E: Event, R: 'static> publish::Table for Table<E, R> {
         if loans.any.is_lent() {
             match Arc::get_mut(old) {
                 Some(table) => {
+                    // It says what the list has, which goes.
                     table.plain = None;
                     table.any.list.give_root();
                 }
@@ -481,7 +457,7 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
         self.sum(|counts| counts.awaited)
     }
 
-    /// All of them, where they are one array and all are awaited by an async send.
+    /// All of them, where they are one run and all are awaited by an async send.
     #[cfg(feature = "async")]
     pub(crate) fn only_awaited(&self) -> Option<&'t [Entry<E, R>]> {
         if self.awaited() != self.len() {
@@ -499,7 +475,7 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
         }
     }
 
-    /// All of them, where they are one array and each is called or queued, whatever
+    /// All of them, where they are one run and each is called or queued, whatever
     /// happens meanwhile.
     #[cfg(feature = "queue")]
     pub(crate) fn called_or_queued(&self) -> Option<&'t [Entry<E, R>]> {

@@ -228,13 +228,13 @@ impl<B> Deref for Apart<B> {
     }
 }
 
-/// What only writers need.
+/// What sends do not touch.
 struct Books<T: Table> {
     purged: AtomicU64,
     writer: Mutex<Writer<T>>,
 }
 
-/// What only the one writer needs.
+/// What is under the lock.
 struct Writer<T: Table> {
     keys: HashMap<<T::Entry as Entry>::Key, T::Entry>,
     weak: HashMap<u64, T::Entry>,

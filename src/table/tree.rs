@@ -1,7 +1,7 @@
 //! The ordered list of receivers: a B+ tree whose nodes are shared between versions.
 //!
-//! Up to [`LEAF`] items are one flat array, which is what most signals are; beyond that
-//! arrays hang under inner nodes. A change copies the nodes on one path and shares the
+//! One item is itself, and up to [`LEAF`] are one flat array, which is what most signals are;
+//! beyond that arrays hang under inner nodes. A change copies the nodes on one path and shares the
 //! rest, so it costs the same for a thousand items and nearly the same for a million.
 
 use std::mem;
@@ -64,7 +64,7 @@ pub(crate) enum Node<T> {
 /// Neighbours in a list. One item alone has no array around it: a send has an address less to
 /// load, one after the other as they are.
 pub(crate) enum Run<T> {
-    /// Only as the root of a list.
+    /// Only as the root of a list, and not of every list of one.
     One(T),
     Many(Arc<[T]>),
 }

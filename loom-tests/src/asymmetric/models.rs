@@ -349,7 +349,8 @@ pub(crate) fn slots_taken_again() -> Model {
     }
 }
 
-/// A thread has ended, and two new ones want its slots: nobody else stores to what one has.
+/// A thread has ended, and two new ones want its slots: nobody else stores to what one has. As
+/// to three, see `slots_taken_again`.
 pub(crate) fn slots_of_one_thread() -> Model {
     Model {
         name: "slots_of_one_thread",

@@ -173,6 +173,7 @@ twin! {
 twin! {
     /// The slots of a thread that ended may seem to be in use, or be emptied once more.
     node_not_acquired: nodes;
+    loom slots_of_one_thread "another thread has these slots"
     loom_large slots_taken_again "Causality violation"
 }
 twin! {

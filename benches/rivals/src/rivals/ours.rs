@@ -57,7 +57,7 @@ signal!(
 );
 
 /// Leaks its signal, which its emitters borrow.
-pub(crate) struct Emitter(&'static fanfare::Signal<u64>);
+pub(crate) struct Emitter(&'static Signal);
 
 impl Rival for Emitter {
     const NAME: &'static str = "fanfare `emitter`";
@@ -68,14 +68,12 @@ impl Rival for Emitter {
     type Local = fanfare::Emitter<'static, u64>;
 
     fn with(n: u64) -> (Self, Vec<Connection>) {
-        let signal: &fanfare::Signal<u64> = Box::leak(Box::default());
-        let receiver = |c| signal.options().prepare(move |_sender, x| add(c, *x));
-        let held = signal.connect_many((0..n).map(receiver));
-        (Emitter(signal), held)
+        let (signal, held) = Signal::with(n);
+        (Emitter(Box::leak(Box::new(signal))), held)
     }
 
     fn local(&self, _threads: usize) -> Self::Local {
-        self.0.emitter()
+        self.0.0.emitter()
     }
 
     #[inline(always)]
@@ -84,10 +82,10 @@ impl Rival for Emitter {
     }
 
     fn connect(&self, c: u64) -> Connection {
-        self.0.connect(move |_sender, x| add(c, *x))
+        self.0.connect(c)
     }
 
     fn disconnect(&self, held: Connection) {
-        held.disconnect();
+        self.0.disconnect(held);
     }
 }
