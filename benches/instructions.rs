@@ -77,7 +77,7 @@ fn send_by_sender((signal, senders): (Signal<u64>, u64)) -> Signal<u64> {
 
 #[library_benchmark]
 #[bench::beside_1(args = (1), setup = signal, config = takes(5071.2))]
-#[bench::beside_1000(args = (1_000), setup = signal, config = takes(7806.0))]
+#[bench::beside_1000(args = (1_000), setup = signal, config = takes(7794.0))]
 fn connect_and_disconnect(signal: Signal<u64>) -> Signal<u64> {
     for c in 0..TIMES {
         let connection = black_box(&signal).connect(move |_sender, x| {

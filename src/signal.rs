@@ -46,7 +46,8 @@ use crate::table::publish::{Connected, Hub};
 /// A send to a signal without receivers is one or two loads. Any other send takes the
 /// snapshot as `arc_swap` does it: lock-free, and wait-free but for the first send of a
 /// thread and once in `usize::MAX / 4` loads; with the feature `asymmetric`, wait-free but for
-/// the first send of a thread. It never waits for a connect or for another send. Connecting and disconnecting block one another, for a microsecond or two each.
+/// the first send of a thread. It never waits for a connect or for another send. Connecting and
+/// disconnecting block one another, for a microsecond or two each.
 /// `docs/guarantees.md` has a row for each operation.
 pub struct Signal<E: Event, R: 'static = ()> {
     pub(crate) hub: OnceLock<AnyThread<SharedHub<E, R>>>,

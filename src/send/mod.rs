@@ -323,10 +323,7 @@ fn call_plain<E: Event, R: 'static>(
             }
             *len
         }
-        Plain::Many(run) => {
-            call_all(run, sender, event);
-            run.len()
-        }
+        Plain::Many(run) => call_all(run, sender, event),
     }
 }
 
@@ -342,17 +339,18 @@ fn call_run<E: Event, R: 'static>(
             receiver.call(sender, event);
             1
         }
-        Run::Many(run) => {
-            call_all(run, sender, event);
-            run.len()
-        }
+        Run::Many(run) => call_all(run, sender, event),
     }
 }
 
-/// Four calls a round: a loop over single calls takes three branches for each, and how
-/// they happen to be aligned moves it by half.
+/// How many were called. Four calls a round: a loop over single calls takes three branches for
+/// each, and how they happen to be aligned moves it by half.
 #[inline]
-fn call_all<E: Event, R: 'static>(run: &[Entry<E, R>], sender: &Sender<'_>, event: &E::Args<'_>) {
+fn call_all<E: Event, R: 'static>(
+    run: &[Entry<E, R>],
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> usize {
     let (fours, rest) = run.as_chunks();
     for [a, b, c, d] in fours {
         a.call(sender, event);
@@ -363,6 +361,7 @@ fn call_all<E: Event, R: 'static>(run: &[Entry<E, R>], sender: &Sender<'_>, even
     for receiver in rest {
         receiver.call(sender, event);
     }
+    run.len()
 }
 
 #[inline(never)]

@@ -36,8 +36,8 @@ use senders::SenderMap;
 use smallvec::SmallVec;
 use tree::{Item, List, Run};
 
-/// From so many receivers for any sender on, a change lends: to count them takes the lines of what they capture away from
-/// sends, to lend so few takes a little longer.
+/// From so many receivers for any sender on, a change lends: to count them takes the lines of
+/// what they capture away from sends, to lend so few takes a little longer.
 const LEND_FROM: usize = 4;
 /// As `LEND_FROM`, of senders: to lend fewer takes longer.
 const LEND_FROM_SENDERS: usize = 64;

@@ -10,7 +10,6 @@
 //! may name only `std`'s plain types and its sibling `sync`.
 
 use std::hash::Hash;
-use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use super::sync::{
@@ -212,23 +211,12 @@ pub(crate) struct Hub<T: Table> {
     /// Never changes.
     shared: T::Shared,
     cell: Cell<T>,
-    books: Apart<Books<T>>,
+    books: Books<T>,
 }
 
-/// On cache lines of its own: a writer stores to these all the time that it has the lock, and
-/// each store would take the line away from sends.
+/// What sends do not touch, on cache lines of its own: a writer stores to it all the time that it
+/// has the lock, and each store would take the line away from sends.
 #[repr(align(128))]
-struct Apart<B>(B);
-
-impl<B> Deref for Apart<B> {
-    type Target = B;
-
-    fn deref(&self) -> &B {
-        &self.0
-    }
-}
-
-/// What sends do not touch.
 struct Books<T: Table> {
     purged: AtomicU64,
     writer: Mutex<Writer<T>>,
@@ -256,14 +244,14 @@ impl<T: Table> Hub<T> {
             current: AtomicUsize::new(NOBODY),
             shared: T::Shared::default(),
             cell: Cell::empty(),
-            books: Apart(Books {
+            books: Books {
                 purged: AtomicU64::new(0),
                 writer: Mutex::new(Writer {
                     keys: HashMap::default(),
                     weak: HashMap::default(),
                     sweep_at: SWEEP_AT_LEAST,
                 }),
-            }),
+            },
         }
     }
 

@@ -81,12 +81,6 @@ impl<T> Deref for Run<T> {
     }
 }
 
-impl<T> From<Arc<[T]>> for Run<T> {
-    fn from(items: Arc<[T]>) -> Self {
-        Run::Many(items)
-    }
-}
-
 impl<T: Clone> Clone for Run<T> {
     fn clone(&self) -> Self {
         match self {
@@ -141,7 +135,7 @@ impl<T: Clone> Clone for List<T> {
 impl<T: Item> List<T> {
     pub(crate) fn empty() -> Self {
         List {
-            root: Node::Leaf(Run::Many(Arc::default())),
+            root: Node::array(Arc::default()),
             len: 0,
         }
     }
@@ -267,6 +261,10 @@ fn for_each_run_below<T, B>(
 }
 
 impl<T: Item> Node<T> {
+    fn array(items: Arc<[T]>) -> Self {
+        Node::Leaf(Run::Many(items))
+    }
+
     /// Where `item` is in its leaf.
     fn place_of(&self, item: &T, order: Order) -> Option<usize> {
         match self {
@@ -292,18 +290,14 @@ impl<T: Item> Node<T> {
                     && let [item] = added
                 {
                     let at = items.partition_point(|held| held.order() < item.order());
-                    let node = sharing
-                        .splice(items, at..at, std::iter::once(item.clone()))
-                        .into();
+                    let node = sharing.splice(items, at..at, std::iter::once(item.clone()));
                     sharing.note(Loan::Node(self));
-                    return vec![child(Node::Leaf(node))];
+                    return vec![child(Node::array(node))];
                 }
                 let mut held = Vec::new();
                 sharing.extend(&mut held, items);
                 let merged = merge(held, added);
-                group(merged, LEAF)
-                    .map(|run| child(Node::Leaf(run.into())))
-                    .collect()
+                group(merged, LEAF).map(Node::array).map(child).collect()
             }
             Node::Inner(children) => {
                 sharing.warm(children);
@@ -350,11 +344,10 @@ impl<T: Item> Node<T> {
         } else {
             sharing.warm(items);
             let filled = sharing.splice(items, items.len()..items.len(), here.iter().cloned());
-            nodes.push(child(Node::Leaf(filled.into())));
+            nodes.push(child(Node::array(filled)));
             sharing.note(Loan::Node(self));
         }
-        let runs = later.chunks(LEAF).map(Arc::from);
-        nodes.extend(runs.map(|run| child(Node::Leaf(Run::Many(run)))));
+        nodes.extend(later.chunks(LEAF).map(|run| child(Node::array(run.into()))));
         nodes
     }
 
@@ -364,8 +357,7 @@ impl<T: Item> Node<T> {
             Node::Leaf(items) => {
                 let at = self.place_of(item, order).expect("the list has the item");
                 sharing.note(Loan::Item(sharing.share(&items[at])));
-                let left = sharing.replace(items, at..at + 1, None);
-                left.map(|run| Node::Leaf(run.into()))
+                sharing.replace(items, at..at + 1, None).map(Node::array)
             }
             Node::Inner(children) => {
                 let at = child_for(children, order);
@@ -412,7 +404,7 @@ impl<T: Item> Node<T> {
     /// This node and the next, of the same height, as one.
     fn join(self, next: Node<T>, sharing: &mut Sharing<T>) -> Node<T> {
         let joined = match (&self, &next) {
-            (Node::Leaf(a), Node::Leaf(b)) => Node::Leaf(sharing.join(a, b).into()),
+            (Node::Leaf(a), Node::Leaf(b)) => Node::array(sharing.join(a, b)),
             (Node::Inner(a), Node::Inner(b)) => Node::Inner(sharing.join(a, b)),
             _ => unreachable!("neighbours have the same height"),
         };
