@@ -1,8 +1,7 @@
 //! What a send allocates (nothing), and what a receiver costs in memory.
 //!
-//! The allocator counts for each thread, so the tests do not disturb one another.
+//! Allocations are counted for each thread, so the tests do not disturb one another.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::ops::ControlFlow;
@@ -361,49 +360,14 @@ fn assert_each_allocates_nothing<R>(signal: &Ticks<R>, size: usize) {
     assert_eq!((made, heard), (0, 2 * size), "{size} receivers");
 }
 
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-}
-
 /// How often `work` allocated or grew an allocation on this thread.
 fn allocations(work: impl FnOnce()) -> usize {
-    let before = ALLOCATIONS.get();
-    work();
-    ALLOCATIONS.get() - before
+    allocation_counter::measure(work).count_total as usize
 }
 
 /// How many bytes `work` left allocated on this thread.
-fn live_bytes<T>(work: impl FnOnce() -> T) -> (isize, T) {
-    let before = LIVE.get();
-    let result = work();
-    (LIVE.get() - before, result)
-}
-
-// SAFETY: every call is handed on to `System` as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        LIVE.set(LIVE.get() + layout.size() as isize);
-        // SAFETY: the caller's promise is the one `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get() - layout.size() as isize);
-        // SAFETY: the caller's promise is the one `System` asks for.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        LIVE.set(LIVE.get() + size as isize - layout.size() as isize);
-        // SAFETY: the caller's promise is the one `System` asks for.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
+fn live_bytes<T>(work: impl FnOnce() -> T) -> (i64, T) {
+    let mut result = None;
+    let counts = allocation_counter::measure(|| result = Some(work()));
+    (counts.bytes_current, result.expect("it was run"))
 }

@@ -1,9 +1,7 @@
 //! What a batch allocates: nothing, but for answers that have a size.
 //!
-//! The allocator counts for each thread, so the tests do not disturb one another.
+//! Allocations are counted for each thread, so the tests do not disturb one another.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -96,42 +94,11 @@ fn answers_with_a_size_are_allocated_for_before_the_first_call() {
     assert_eq!(nothing, 0);
 }
 
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
 fn touch(number: u64) {
     black_box(number);
 }
 
 /// How often `work` allocated or grew an allocation on this thread.
 fn allocations(work: impl FnOnce()) -> usize {
-    let before = ALLOCATIONS.get();
-    work();
-    ALLOCATIONS.get() - before
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-struct Counting;
-
-// SAFETY: every call is handed on to `System` as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promise is the one `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is the one `System` asks for.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promise is the one `System` asks for.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
+    allocation_counter::measure(work).count_total as usize
 }

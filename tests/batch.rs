@@ -1,7 +1,5 @@
 //! `connect_many`: all at once, in order, duplicates left out, and never quadratic.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -319,9 +317,10 @@ fn a_batch_costs_the_same_for_each_receiver_however_large() {
     for (kind, prepare) in kinds {
         let per_receiver = [1_000, 100_000].map(|many| {
             let signal = Asked::new();
-            let before = allocated();
-            signal.connect_many((0..many).map(|value| prepare(&signal, value)));
-            (allocated() - before) as f64 / f64::from(many)
+            let bytes = allocated(|| {
+                signal.connect_many((0..many).map(|value| prepare(&signal, value)));
+            });
+            bytes / f64::from(many)
         });
         let [small, large] = per_receiver;
         assert!(
@@ -350,12 +349,13 @@ fn one_connect_and_disconnect_among_many_costs_hardly_more_than_among_few() {
         let per_change = [1_000, 100_000].map(|many| {
             let signal = Asked::new();
             let connections = signal.connect_many((0..many).map(|value| prepare(&signal, value)));
-            let before = allocated();
-            for step in 0..100 {
-                connections[(step * 7_919 + 13) % connections.len()].disconnect();
-                signal.connect_many([prepare(&signal, many + step as u32)]);
-            }
-            (allocated() - before) as f64 / 100.0
+            let bytes = allocated(|| {
+                for step in 0..100 {
+                    connections[(step * 7_919 + 13) % connections.len()].disconnect();
+                    signal.connect_many([prepare(&signal, many + step as u32)]);
+                }
+            });
+            bytes / 100.0
         });
         let [few, many] = per_change;
         assert!(
@@ -401,36 +401,7 @@ impl Drop for CountAtDrop {
     }
 }
 
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Bytes this thread has asked for so far, given back or not.
-fn allocated() -> usize {
-    ALLOCATED.get()
-}
-
-// SAFETY: every call is handed on to `System` as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATED.set(ALLOCATED.get() + layout.size());
-        // SAFETY: the caller's promise is the one `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is the one `System` asks for.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATED.set(ALLOCATED.get() + size.saturating_sub(layout.size()));
-        // SAFETY: the caller's promise is the one `System` asks for.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
+/// How many bytes `work` asked for on this thread, given back or not.
+fn allocated(work: impl FnOnce()) -> f64 {
+    allocation_counter::measure(work).bytes_total as f64
 }

@@ -1,13 +1,11 @@
 //! What a send to queued receivers allocates: one block for all of them.
 //!
-//! The allocator counts for each thread, so the workers do not disturb the count.
+//! Allocations are counted for each thread, so the workers do not disturb the count.
 #![cfg(feature = "queue")]
 
 #[allow(dead_code, reason = "other files use the rest of it")]
 mod queue_gate;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::hint::black_box;
 
 use fanfare::{Overflow, Queue, Sender, Signal};
@@ -67,38 +65,7 @@ fn what_a_full_queue_drops_costs_no_more() {
     }
 }
 
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
 /// How often `work` allocated or grew an allocation on this thread.
 fn allocations(work: impl FnOnce()) -> usize {
-    let before = ALLOCATIONS.get();
-    work();
-    ALLOCATIONS.get() - before
-}
-
-// SAFETY: every call is handed on to `System` as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promise is the one `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is the one `System` asks for.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promise is the one `System` asks for.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
+    allocation_counter::measure(work).count_total as usize
 }
