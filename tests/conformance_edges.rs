@@ -4,6 +4,9 @@
 //! `eNN` is the number of the case in the catalogue the project started from; those that
 //! concern only asynchronous receivers have no test here.
 
+#[allow(dead_code, reason = "other files use the rest of it")]
+mod receivers;
+
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,8 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use fanfare::{Identity, Sender, Signal};
-
-type Asked = Signal<(), u32>;
+use receivers::{Asked, answer, holding, message_of, of_size, one, read, two};
 
 // Changes during a send.
 
@@ -517,41 +519,6 @@ fn flow(enough: bool) -> ControlFlow<()> {
     }
 }
 
-fn one(_: Sender<'_>, (): &()) -> u32 {
-    1
-}
-
-fn two(_: Sender<'_>, (): &()) -> u32 {
-    2
-}
-
-fn of_size<T>(_: Sender<'_>, (): &()) -> u32 {
-    size_of::<T>() as u32
-}
-
 fn five(_: &u32, _: Sender<'_>, (): &()) -> u32 {
     5
-}
-
-fn read(target: &u32, _: Sender<'_>, (): &()) -> u32 {
-    *target
-}
-
-/// A receiver that captures, so that each one is a connection of its own.
-fn answer(value: u32) -> impl Fn(Sender<'_>, &()) -> u32 + Send + Sync + Copy + 'static {
-    move |_, ()| value
-}
-
-/// A receiver that owns a share of `held`.
-fn holding(held: &Arc<()>) -> impl Fn(Sender<'_>, &()) -> u32 + Send + Sync + 'static {
-    let held = Arc::clone(held);
-    move |_, ()| Arc::strong_count(&held) as u32
-}
-
-fn message_of(payload: &(dyn std::any::Any + Send)) -> &str {
-    payload
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("not a text")
 }

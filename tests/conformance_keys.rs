@@ -2,15 +2,17 @@
 //!
 //! `eNN`: see `conformance_edges.rs`.
 
+#[allow(dead_code, reason = "other files use the rest of it")]
+mod receivers;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use fanfare::{Sender, Signal};
-
-type Asked = Signal<(), u32>;
+use fanfare::Sender;
+use receivers::{Asked, answer, message_of, of_size, one, read, two};
 
 struct Kitchen;
 
@@ -432,33 +434,4 @@ fn handles_outlive_their_signal() {
     assert!(!connection.disconnect());
     assert!(connection.disconnect_and_wait(Duration::ZERO).is_ok());
     drop(scoped);
-}
-
-fn one(_: Sender<'_>, (): &()) -> u32 {
-    1
-}
-
-fn two(_: Sender<'_>, (): &()) -> u32 {
-    2
-}
-
-fn of_size<T>(_: Sender<'_>, (): &()) -> u32 {
-    size_of::<T>() as u32
-}
-
-fn read(target: &u32, _: Sender<'_>, (): &()) -> u32 {
-    *target
-}
-
-/// A receiver that captures, so that each one is a connection of its own.
-fn answer(value: u32) -> impl Fn(Sender<'_>, &()) -> u32 + Send + Sync + Copy + 'static {
-    move |_, ()| value
-}
-
-fn message_of(payload: &(dyn std::any::Any + Send)) -> &str {
-    payload
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("not a text")
 }

@@ -2,13 +2,15 @@
 //!
 //! `eNN`: see `conformance_edges.rs`.
 
+#[allow(dead_code, reason = "other files use the rest of it")]
+mod receivers;
+
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use fanfare::{Identity, Sender, Signal};
-
-type Asked = Signal<(), u32>;
+use receivers::{Asked, answer, holding, one, read, two};
 
 struct Kitchen;
 
@@ -300,27 +302,4 @@ fn another_receiver_for_a_name_that_was_sent_from_waits_for_nothing() {
     signal.options().sender("n").connect(two);
     signal.disconnect_from("n", one);
     assert!(signal.unmatched_senders().is_empty());
-}
-
-fn one(_: Sender<'_>, (): &()) -> u32 {
-    1
-}
-
-fn two(_: Sender<'_>, (): &()) -> u32 {
-    2
-}
-
-fn read(target: &u32, _: Sender<'_>, (): &()) -> u32 {
-    *target
-}
-
-/// A receiver that captures, so that each one is a connection of its own.
-fn answer(value: u32) -> impl Fn(Sender<'_>, &()) -> u32 + Send + Sync + Copy + 'static {
-    move |_, ()| value
-}
-
-/// A receiver that owns a share of `held`.
-fn holding(held: &Arc<()>) -> impl Fn(Sender<'_>, &()) -> u32 + Send + Sync + 'static {
-    let held = Arc::clone(held);
-    move |_, ()| Arc::strong_count(&held) as u32
 }

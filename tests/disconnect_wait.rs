@@ -1,16 +1,17 @@
 //! `disconnect_and_wait` says `Ok` only when the receiver does not run and never will again.
 
+mod blocked;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use blocked::{LONG, blocking};
 use fanfare::{Connection, Sender, Signal, WaitError};
 
 type Plain = Signal<()>;
 
-/// Long enough for any machine; a wait that needs it has failed.
-const LONG: Duration = Duration::from_secs(60);
 /// A wait that is to run out.
 const SHORT: Duration = Duration::from_millis(30);
 
@@ -313,37 +314,6 @@ fn the_errors_say_what_to_do() {
         "{timeout:?}"
     );
     let _: &dyn std::error::Error = &WaitError::InsideSend;
-}
-
-/// The other end of a receiver that blocks when it is called.
-struct Blocked {
-    runs: mpsc::Receiver<()>,
-    go: mpsc::Sender<()>,
-}
-
-impl Blocked {
-    fn wait_until_it_runs(&self) {
-        self.runs.recv_timeout(LONG).expect("it was never called");
-    }
-
-    fn let_go(&self) {
-        self.go.send(()).unwrap();
-    }
-}
-
-/// A receiver that blocks until it is let go and then does `last`.
-fn blocking(
-    last: impl Fn() + Send + Sync + 'static,
-) -> (impl Fn(Sender<'_>, &()) + Send + Sync + 'static, Blocked) {
-    let (running, runs) = mpsc::channel();
-    let (go, goes) = mpsc::channel();
-    let goes = Mutex::new(goes);
-    let receiver = move |_: Sender<'_>, (): &()| {
-        running.send(()).unwrap();
-        goes.lock().unwrap().recv().unwrap();
-        last();
-    };
-    (receiver, Blocked { runs, go })
 }
 
 struct SetAtDrop(Arc<AtomicBool>);

@@ -1,15 +1,16 @@
 //! What `disconnect_and_wait` does where it is called from inside a send.
 
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+mod blocked;
+
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use blocked::{LONG, blocking};
 use fanfare::{Connection, Sender, Signal, WaitError};
 
 type Plain = Signal<()>;
 
-/// Long enough for any machine; a wait that needs it has failed.
-const LONG: Duration = Duration::from_secs(60);
 /// A wait that is to run out.
 const SHORT: Duration = Duration::from_millis(30);
 
@@ -267,37 +268,6 @@ fn the_destructor_of_one_does_not_wait_for_its_sibling_in_vain() {
             .any(|outcome| matches!(outcome, Err(WaitError::Timeout { .. })));
         assert!(!in_vain, "way {way}: {outcomes:?}");
     }
-}
-
-/// The other end of a receiver that blocks when it is called.
-struct Blocked {
-    runs: mpsc::Receiver<()>,
-    go: mpsc::Sender<()>,
-}
-
-impl Blocked {
-    fn wait_until_it_runs(&self) {
-        self.runs.recv_timeout(LONG).expect("it was never called");
-    }
-
-    fn let_go(&self) {
-        self.go.send(()).unwrap();
-    }
-}
-
-/// A receiver that blocks until it is let go and then does `last`.
-fn blocking(
-    last: impl Fn() + Send + Sync + 'static,
-) -> (impl Fn(Sender<'_>, &()) + Send + Sync + 'static, Blocked) {
-    let (running, runs) = mpsc::channel();
-    let (go, goes) = mpsc::channel();
-    let goes = Mutex::new(goes);
-    let receiver = move |_: Sender<'_>, (): &()| {
-        running.send(()).unwrap();
-        goes.lock().unwrap().recv().unwrap();
-        last();
-    };
-    (receiver, Blocked { runs, go })
 }
 
 struct AtDrop(Option<Box<dyn FnOnce() + Send>>);
