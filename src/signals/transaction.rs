@@ -29,7 +29,7 @@ use crate::signal::Signal;
 pub static COMMITTED: Signal<Committed<'static>> = Signal::new();
 
 /// A transaction or a savepoint has been rolled back, or dropped, and what waited for its commit is
-/// discarded.
+/// discarded. [`RolledBack::is_in_doubt`] tells of those that may be committed all the same.
 ///
 /// Sender: the name of the connection. `fanfare-sea-orm` awaits async receivers where `rollback` is
 /// called. A transaction that is merely dropped sends from its destructor, which cannot await: if
@@ -71,6 +71,7 @@ pub struct RolledBack<'a> {
     using: &'a str,
     discarded: usize,
     is_nested: bool,
+    is_in_doubt: bool,
 }
 
 impl Event for RolledBack<'static> {
@@ -84,6 +85,15 @@ impl<'a> RolledBack<'a> {
             using,
             discarded,
             is_nested,
+            is_in_doubt: false,
+        }
+    }
+
+    /// For one of which the database has not said what became of it.
+    pub fn in_doubt(self, is_in_doubt: bool) -> Self {
+        RolledBack {
+            is_in_doubt,
+            ..self
         }
     }
 
@@ -100,6 +110,12 @@ impl<'a> RolledBack<'a> {
     /// Whether it was a savepoint inside another transaction, which goes on.
     pub fn is_nested(&self) -> bool {
         self.is_nested
+    }
+
+    /// Whether it may be committed all the same: its COMMIT was under way when the connection failed or
+    /// the future was dropped. Who undoes something because of a rollback asks the database first.
+    pub fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt
     }
 }
 

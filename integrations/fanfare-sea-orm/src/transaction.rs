@@ -9,6 +9,8 @@ use fanfare::signals::transaction::{AfterCommit, COMMITTED, Committed, ROLLED_BA
 use fanfare::{BoxFuture, Event, Savepoint, Sender, Signal};
 use futures_util::FutureExt;
 use futures_util::lock::{Mutex as AsyncMutex, OwnedMutexGuard};
+#[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+use sea_orm::RuntimeErr;
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
@@ -30,9 +32,13 @@ use crate::scope::{self, Scope};
 /// # Weak points
 ///
 /// - The events are in memory: if the process ends, or the future of `commit` is dropped, after the
-///   COMMIT and before an event is delivered, it is lost. What must not be lost is a row in the same
+///   COMMIT and before an event is delivered, it is lost. A web framework drops it when the client leaves:
+///   commit in a task of its own to go on. What must not be lost is a row in the same
 ///   transaction, which a worker empties.
-/// - If COMMIT fails, nothing is delivered, even if it reached the database.
+/// - If COMMIT fails, or the future of `commit` is dropped before the answer, nothing is delivered, even if it
+///   was done: then [`RolledBack::is_in_doubt`] says so. A savepoint that is dropped so fails the commit around it.
+/// - A transaction that was begun inside this one is to be ended first: otherwise both are rolled back, and each
+///   `commit` is an error.
 /// - If a receiver panics, the others run and later events are delivered; then the panic travels out of
 ///   `commit`, although the transaction is committed.
 ///
@@ -70,8 +76,16 @@ pub struct SignalTransaction {
     savepoint: Option<Savepoint>,
     /// Whether what waits has been handed on, delivered or discarded.
     is_settled: bool,
-    /// Of one that a receiver has begun: keeps the other receivers of the send waiting. Dropped
-    /// after `open`, so after the rollback of one that is merely dropped has begun.
+    /// Whether the outermost COMMIT has begun, and the database has not said what became of it.
+    is_in_doubt: bool,
+    /// Of a nested one, until it has ended.
+    within: Option<Within>,
+}
+
+/// What a transaction holds of the one around it.
+struct Within {
+    _inside: Arc<()>,
+    /// Of one that a receiver has begun: keeps the other receivers of the send waiting.
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
@@ -80,9 +94,12 @@ pub(crate) struct Open {
     inner: DatabaseTransaction,
     /// Whether a statement has failed, or was dropped and may yet fail.
     has_failed: AtomicBool,
-    /// Whether a savepoint was not begun to its end, here or in a transaction around or inside this
-    /// one. The driver has then undone one level more than there were, which may be this one.
+    /// Whether a savepoint was not begun or released to its end, or a transaction ended before one inside it,
+    /// here or in a transaction around or inside this one. The driver counts levels: it has then ended
+    /// another one than was meant, which may be this one.
     is_lost: Arc<AtomicBool>,
+    /// Has a clone in each transaction that was begun inside and has not ended.
+    inside: Arc<()>,
     /// Held by a receiver for each statement, and for as long as a transaction that it has begun.
     /// Async receivers of one send take turns at every `.await`: savepoints of two of them must not
     /// lie one in the other, nor a statement of one in a savepoint of the other.
@@ -117,6 +134,17 @@ impl Open {
         Ok(())
     }
 
+    /// To be asked where it ends: that nothing inside of it is open still, and nothing of it was undone.
+    fn ends(&self) -> Result<(), DbErr> {
+        if Arc::strong_count(&self.inside) > 1 {
+            // The driver ends the innermost now, and what is inside would then end this one. Relaxed:
+            // that was begun through this one, and ends after it. Row M2.
+            self.is_lost.store(true, Ordering::Relaxed);
+            return Err(in_use());
+        }
+        self.whole()
+    }
+
     /// Begins a savepoint. `scope` is that of the transaction.
     pub(crate) async fn nested(
         &self,
@@ -133,7 +161,10 @@ impl Open {
         let is_lost = Arc::clone(&self.is_lost);
         let mut nested =
             SignalTransaction::new(inner, scope.clone(), after_commit, Some(savepoint), is_lost);
-        nested._turn = turn;
+        nested.within = Some(Within {
+            _inside: Arc::clone(&self.inside),
+            _turn: turn,
+        });
         Ok(nested)
     }
 }
@@ -156,15 +187,15 @@ impl Drop for Unless<'_> {
 
 fn lost() -> DbErr {
     DbErr::Custom(String::from(
-        "a transaction that was begun inside this one failed to begin, or was dropped as it began, and \
-         more may be undone than was meant: roll back and begin again",
+        "a transaction around or inside this one ended out of its turn, or was dropped as it began or was \
+         committed, and more may be undone than was meant: roll back and begin again",
     ))
 }
 
 fn in_use() -> DbErr {
     DbErr::Custom(String::from(
-        "a transaction that a receiver has begun inside this one is still open: end it before the \
-         receiver returns; this one was rolled back",
+        "a transaction that was begun inside this one is still open, and both are rolled back: end it first, \
+         and one that a receiver has begun before that returns",
     ))
 }
 
@@ -194,6 +225,7 @@ impl SignalTransaction {
             inner,
             has_failed: AtomicBool::new(false),
             is_lost,
+            inside: Arc::default(),
             turn: Arc::default(),
         });
         scope.after_commit = Some(after_commit.clone());
@@ -205,7 +237,8 @@ impl SignalTransaction {
             after_commit,
             savepoint,
             is_settled: false,
-            _turn: None,
+            is_in_doubt: false,
+            within: None,
         }
     }
 
@@ -278,17 +311,49 @@ impl SignalTransaction {
         before.saturating_sub(deferred.len())
     }
 
-    fn rolled_back(&mut self) -> (std::sync::Arc<str>, usize, bool) {
-        let discarded = self.discard();
-        let using = std::sync::Arc::clone(&self.scope.using);
-        (using, discarded, self.savepoint.is_some())
+    /// Discards what waits, and lets others have their turn before they are told.
+    fn rolled_back(&mut self) -> Undone {
+        self.within = None;
+        Undone {
+            discarded: self.discard(),
+            using: Arc::clone(&self.scope.using),
+            is_nested: self.savepoint.is_some(),
+            is_in_doubt: self.is_in_doubt,
+        }
     }
 
     async fn tell_rolled_back(&mut self) {
-        let (using, discarded, is_nested) = self.rolled_back();
-        let event = RolledBack::new(&using, discarded, is_nested);
-        ROLLED_BACK.asend(&*using, &event).await;
+        let undone = self.rolled_back();
+        ROLLED_BACK.asend(&*undone.using, &undone.event()).await;
     }
+}
+
+/// What is told of a transaction that was not committed.
+struct Undone {
+    using: Arc<str>,
+    discarded: usize,
+    is_nested: bool,
+    is_in_doubt: bool,
+}
+
+impl Undone {
+    fn event(&self) -> RolledBack<'_> {
+        let event = RolledBack::new(&self.using, self.discarded, self.is_nested);
+        event.in_doubt(self.is_in_doubt)
+    }
+}
+
+/// Whether it may be committed after this error of COMMIT: the database has not said that it is not.
+fn leaves_doubt(error: &DbErr) -> bool {
+    #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+    if let DbErr::Conn(RuntimeErr::SqlxError(error))
+    | DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error)) = error
+    {
+        return error.as_database_error().is_none();
+    }
+    let _ = error;
+    true
 }
 
 #[async_trait]
@@ -297,12 +362,12 @@ impl TransactionSession for SignalTransaction {
         // Whoever runs a statement borrows from this transaction: only a leaked future has it still.
         let open = self.open.take().and_then(Arc::into_inner);
         let open = open.ok_or_else(ended)?;
-        let whole = match open.turn.try_lock() {
-            Some(_turn) => open.whole(),
-            None => Err(in_use()),
-        };
+        let whole = open.ends();
         let Open {
-            inner, has_failed, ..
+            inner,
+            has_failed,
+            is_lost,
+            ..
         } = open;
         if let Err(error) = whole {
             // Whether this undoes all of it or finds nothing left, the answer is the same.
@@ -321,7 +386,14 @@ impl TransactionSession for SignalTransaction {
             self.tell_rolled_back().await;
             return Err(aborted);
         }
-        if let Err(error) = inner.commit().await {
+        self.is_in_doubt = self.savepoint.is_none();
+        let unsure = self.savepoint.map(|_| Unless(&is_lost));
+        let committed = inner.commit().await;
+        if let Some(unsure) = unsure {
+            unsure.not();
+        }
+        if let Err(error) = committed {
+            self.is_in_doubt &= leaves_doubt(&error);
             self.tell_rolled_back().await;
             return Err(error);
         }
@@ -343,7 +415,10 @@ impl TransactionSession for SignalTransaction {
 
     async fn rollback(mut self) -> Result<(), DbErr> {
         let open = self.open.take().and_then(Arc::into_inner);
-        open.ok_or_else(ended)?.inner.rollback().await?;
+        let open = open.ok_or_else(ended)?;
+        // What is still open inside is undone with it.
+        let _ = open.ends();
+        open.inner.rollback().await?;
         self.tell_rolled_back().await;
         Ok(())
     }
@@ -355,29 +430,32 @@ impl Drop for SignalTransaction {
             return;
         }
         let open = self.open.take();
+        if let Some(open) = &open {
+            let _ = open.ends();
+        }
         // SeaORM's destructor panics where it cannot begin the rollback.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(open)));
-        let (using, discarded, is_nested) = self.rolled_back();
-        if ROLLED_BACK.has_async_listeners(&*using) {
-            tell_elsewhere(using, discarded, is_nested);
+        let undone = self.rolled_back();
+        if ROLLED_BACK.has_async_listeners(&*undone.using) {
+            tell_elsewhere(undone);
             return;
         }
-        let event = RolledBack::new(&using, discarded, is_nested);
         // A destructor must not panic, and a send that is refused does.
         let _ = catch_unwind(AssertUnwindSafe(|| {
-            ROLLED_BACK.send_robust(&*using, &event);
+            ROLLED_BACK.send_robust(&*undone.using, &undone.event());
         }));
     }
 }
 
 /// Tells of a dropped transaction where its receivers can be awaited, which is not in a destructor: in a
 /// task of the runtime, or else on a thread.
-fn tell_elsewhere(using: Arc<str>, discarded: usize, is_nested: bool) {
+fn tell_elsewhere(undone: Undone) {
     #[cfg(feature = "runtime-tokio")]
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(async move {
-            let event = RolledBack::new(&using, discarded, is_nested);
-            ROLLED_BACK.asend_robust(&*using, &event).await;
+            ROLLED_BACK
+                .asend_robust(&*undone.using, &undone.event())
+                .await;
         });
         return;
     }
@@ -385,8 +463,7 @@ fn tell_elsewhere(using: Arc<str>, discarded: usize, is_nested: bool) {
     let _ = std::thread::Builder::new()
         .name("rolled_back".into())
         .spawn(move || {
-            let event = RolledBack::new(&using, discarded, is_nested);
-            ROLLED_BACK.send_robust(&*using, &event);
+            ROLLED_BACK.send_robust(&*undone.using, &undone.event());
         });
 }
 

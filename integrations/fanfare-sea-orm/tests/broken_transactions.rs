@@ -1,8 +1,9 @@
-//! What a transaction does when one inside it was not begun to its end, or not ended; and that saves
-//! which wait for each other in one keep their columns apart.
+//! What a transaction does when one inside it was not begun or committed to its end, or is still open; and
+//! that saves which wait for each other in one keep their columns apart.
 
 mod common;
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use common::entities::{person, tag};
 use common::rows::{person, tag};
 use common::{Log, hear, hear_async, on_each_database};
 use fanfare::signals::model::POST_SAVE;
-use fanfare::{Sender, Signal};
+use fanfare::signals::transaction::{COMMITTED, ROLLED_BACK};
+use fanfare::{ScopedConnection, Sender, Signal};
 use fanfare_sea_orm::{Executor, SignalConnection, SignalTransaction};
 use futures_util::FutureExt;
 use sea_orm::{
@@ -115,6 +117,148 @@ async fn receivers_that_update_in_turn_keep_their_columns() {
             written,
             [r#"Some(["first_name"])"#, r#"Some(["last_name"])"#]
         );
+    })
+    .await;
+}
+
+/// What is sent after a commit.
+static TOLD: Signal<&'static str> = Signal::new();
+
+/// Writes down how transactions end, and what is delivered.
+fn watch(log: &Log) -> [ScopedConnection; 3] {
+    let [committed, undone, told] = [log.clone(), log.clone(), log.clone()];
+    [
+        COMMITTED.connect(move |_sender, _event| committed.push("committed")),
+        ROLLED_BACK.connect(move |_sender, event| {
+            let nested = if event.is_nested() { " nested" } else { "" };
+            let doubt = if event.is_in_doubt() { " in doubt" } else { "" };
+            undone.push(format!("rolled back{nested}{doubt}"));
+        }),
+        TOLD.connect(move |_sender, text| told.push(*text)),
+    ]
+    .map(|connection| connection.scoped())
+}
+
+/// An outer transaction with a row and an event, and one inside it with another row.
+async fn one_in_the_other(db: &SignalConnection) -> (SignalTransaction, SignalTransaction) {
+    let outer = db.begin().await.unwrap();
+    person("outer").insert(&outer).await.unwrap();
+    outer.after_commit().send(&TOLD, Sender::NONE, "delivered");
+    let inner = outer.begin().await.unwrap();
+    person("inner").insert(&inner).await.unwrap();
+    (outer, inner)
+}
+
+async fn undo(transaction: SignalTransaction, is_dropped: bool) {
+    if is_dropped {
+        drop(transaction);
+    } else {
+        transaction.rollback().await.unwrap();
+    }
+}
+
+/// The driver would release the savepoint, call that a success, and undo all of it later.
+#[tokio::test]
+async fn a_commit_while_one_inside_is_open_fails_and_undoes_both() {
+    on_each_database(async |db: SignalConnection| {
+        for is_dropped in [true, false] {
+            let log = Log::new();
+            let _watch = watch(&log);
+            let (outer, inner) = one_in_the_other(&db).await;
+            let refused = outer.commit().await.unwrap_err();
+            assert!(refused.to_string().contains("still open"), "{refused}");
+            undo(inner, is_dropped).await;
+            assert_eq!(log.take(), ["rolled back", "rolled back nested"]);
+            assert_eq!(person::Entity::find().count(&db).await.unwrap(), 0);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_committed_in_one_that_has_ended_is_refused_and_undone() {
+    on_each_database(async |db: SignalConnection| {
+        for is_dropped in [true, false] {
+            let log = Log::new();
+            let _watch = watch(&log);
+            let (outer, inner) = one_in_the_other(&db).await;
+            undo(outer, is_dropped).await;
+            let refused = inner.commit().await.unwrap_err();
+            assert!(refused.to_string().contains("out of its turn"), "{refused}");
+            assert_eq!(log.take(), ["rolled back", "rolled back nested"]);
+            assert_eq!(person::Entity::find().count(&db).await.unwrap(), 0);
+        }
+    })
+    .await;
+}
+
+/// Also one that a receiver began and put aside.
+#[tokio::test]
+async fn a_receivers_transaction_does_not_outlive_the_one_around_it() {
+    static ASIDE: Mutex<Option<SignalTransaction>> = Mutex::new(None);
+    on_each_database(async |db: SignalConnection| {
+        let begins = hear_async(person::Entity, &POST_SAVE, |_sender, event| {
+            Box::pin(async move {
+                let db = event.connection::<Executor>().ok_or("no connection")?;
+                *ASIDE.lock().unwrap() = Some(db.begin().await?);
+                Ok(())
+            })
+        });
+        for commits in [true, false] {
+            let outer = db.begin().await.unwrap();
+            person("outer").insert(&outer).await.unwrap();
+            if commits {
+                outer.commit().await.unwrap_err();
+            } else {
+                outer.rollback().await.unwrap();
+            }
+            let aside = ASIDE.lock().unwrap().take().unwrap();
+            aside.commit().await.unwrap_err();
+            assert_eq!(person::Entity::find().count(&db).await.unwrap(), 0);
+        }
+        drop(begins);
+    })
+    .await;
+}
+
+/// Polls a commit once and drops it; `None` if it was always done by then.
+async fn drop_as_it_is_committed<T>(begin: impl AsyncFn() -> (T, SignalTransaction)) -> Option<T> {
+    for _ in 0..1_000 {
+        let (around, transaction) = begin().await;
+        if transaction.commit().now_or_never().is_none() {
+            return Some(around);
+        }
+    }
+    None
+}
+
+/// Nobody knows then whether the rows of the savepoint are with the outer transaction, and what waited is gone.
+#[tokio::test]
+async fn a_savepoint_that_is_dropped_as_it_is_committed_fails_the_commit_around_it() {
+    on_each_database(async |db: SignalConnection| {
+        let around = drop_as_it_is_committed(async || one_in_the_other(&db).await).await;
+        let outer = around.expect("a commit waits for the database");
+        let refused = outer.commit().await.unwrap_err();
+        assert!(refused.to_string().contains("was committed"), "{refused}");
+        assert_eq!(person::Entity::find().count(&db).await.unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_dropped_as_it_is_committed_is_told_to_be_in_doubt() {
+    on_each_database(async |db: SignalConnection| {
+        let log = Log::new();
+        let watch = watch(&log);
+        let dropped = drop_as_it_is_committed(async || {
+            log.take();
+            ((), db.begin().await.unwrap())
+        });
+        dropped.await.expect("a commit waits for the database");
+        assert_eq!(log.take(), ["rolled back in doubt"]);
+        drop(db.begin().await.unwrap());
+        assert_eq!(log.take(), ["rolled back"]);
+        drop(watch);
     })
     .await;
 }
