@@ -5,7 +5,8 @@
 //! in one future. From the end of one to the start of the next it does not await, so it stays on its
 //! thread and no other task runs there. So each leaves what it carries in a thread-local for the
 //! next, which takes it at its first poll; while a statement waits, its own future carries it. No
-//! two saves can meet, whatever rows they write and however their tasks are mixed. A statement that
+//! two saves can meet, whatever rows they write and however their tasks are mixed, unless somebody's code
+//! awaits between two steps: what another save left is then told of no other row than its own. A statement that
 //! fails leaves nothing behind. A save that fails between the steps leaves its columns until the next
 //! step on the thread takes or overwrites them: an `after_save` of SeaORM's own never sees them, for
 //! its `before_save` has overwritten them.
@@ -13,10 +14,50 @@
 use std::any::TypeId;
 use std::cell::Cell;
 
-/// The columns that an update of this entity writes.
+use sea_orm::{
+    ActiveModelTrait, EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, Value,
+};
+
+/// The columns that an update of one row writes.
 pub(crate) struct Written {
-    pub(crate) entity: TypeId,
-    pub(crate) columns: Vec<&'static str>,
+    entity: TypeId,
+    /// The values of the primary key.
+    key: Vec<Value>,
+    columns: Vec<&'static str>,
+}
+
+impl Written {
+    /// What this instance writes into its row.
+    pub(crate) fn by<A: ActiveModelTrait>(instance: &A) -> Self {
+        Written {
+            entity: TypeId::of::<A::Entity>(),
+            key: key::<A::Entity>()
+                .filter_map(|column| instance.get(column).into_value())
+                .collect(),
+            columns: set_columns(instance),
+        }
+    }
+
+    /// The columns, if it was this row.
+    pub(crate) fn of<M: ModelTrait>(self, row: &M) -> Option<Vec<&'static str>> {
+        let key = key::<M::Entity>().map(|column| row.get(column));
+        let is_same = self.entity == TypeId::of::<M::Entity>() && key.eq(self.key);
+        is_same.then_some(self.columns)
+    }
+}
+
+fn key<E: EntityTrait>() -> impl Iterator<Item = E::Column> {
+    E::PrimaryKey::iter().map(|key| key.into_column())
+}
+
+/// The columns that an UPDATE writes: the primary key is in its WHERE, also if it is `Set`.
+pub(crate) fn set_columns<A: ActiveModelTrait>(instance: &A) -> Vec<&'static str> {
+    let is_written = |column: &<A::Entity as EntityTrait>::Column| {
+        <A::Entity as EntityTrait>::PrimaryKey::from_column(*column).is_none()
+            && instance.get(*column).is_set()
+    };
+    let columns = <A::Entity as EntityTrait>::Column::iter().filter(is_written);
+    columns.map(|column| column.as_str()).collect()
 }
 
 thread_local! {

@@ -4,7 +4,7 @@
 //! `model_signals!("blog.Post", custom)` and calls them itself: [`before_save`] and
 //! [`before_delete`] last in its hook, [`after_save`] and [`after_delete`] first. An `.await` between
 //! [`before_save`] and the end of the hook, or between the start of the hook and [`after_save`], loses
-//! `update_fields` of `post_save`.
+//! `update_fields` of `post_save`; if two such saves of one row are mixed, one may be told the other's.
 //!
 //! ```
 //! mod post {
@@ -46,30 +46,17 @@
 //! # }
 //! ```
 
-use std::any::{Any, TypeId};
+use std::any::Any;
 
 use fanfare::Sender;
 use fanfare::signals::model::{
     Delete, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE, PostSave, PreSave,
 };
-use sea_orm::{
-    ActiveModelTrait, ActiveValue, ConnectionTrait, DbErr, EntityTrait, IdenStatic, Iterable,
-    PrimaryKeyToColumn, TryIntoModel,
-};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, TryIntoModel};
 
 use crate::ModelSignals;
-use crate::handover::{self, Written};
+use crate::handover::{self, Written, set_columns};
 use crate::scope::{self, Operation};
-
-/// The columns that an UPDATE writes: the primary key is in its WHERE, also if it is `Set`.
-fn set_columns<A: ActiveModelTrait>(instance: &A) -> Vec<&'static str> {
-    let is_written = |column: &<A::Entity as EntityTrait>::Column| {
-        <A::Entity as EntityTrait>::PrimaryKey::from_column(*column).is_none()
-            && matches!(instance.get(*column), ActiveValue::Set(_))
-    };
-    let columns = <A::Entity as EntityTrait>::Column::iter().filter(is_written);
-    columns.map(|column| column.as_str()).collect()
-}
 
 /// Sends [`PRE_SAVE`]; returns the instance as receivers left it.
 ///
@@ -92,12 +79,7 @@ where
         operation.tell(PRE_SAVE.try_asend(sender, &event)).await?;
     }
     let is_asked_for = !insert && POST_SAVE.has_listeners(sender);
-    handover::leave(is_asked_for.then(|| {
-        Box::new(Written {
-            entity: TypeId::of::<A::Entity>(),
-            columns: set_columns(&instance),
-        })
-    }));
+    handover::leave(is_asked_for.then(|| Box::new(Written::by(&instance))));
     Ok(instance)
 }
 
@@ -124,8 +106,8 @@ where
         // Over a connection that is not ours nothing carried it.
         let is_known = !insert && scope.is_some();
         let columns = written
-            .filter(|it| is_known && it.entity == TypeId::of::<A::Entity>())
-            .map(|it| it.columns);
+            .filter(|_| is_known)
+            .and_then(|written| written.of(&instance));
         let operation = Operation::done(scope);
         let context = operation.context();
         let event = PostSave::new(&instance, insert, columns.as_deref(), context);

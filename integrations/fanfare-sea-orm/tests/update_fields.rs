@@ -9,8 +9,10 @@ use common::{Log, hear, hear_async, on_each_database, sqlite_in_turn};
 use fanfare::ScopedConnection;
 use fanfare::signals::model::{POST_SAVE, PRE_SAVE};
 use fanfare_sea_orm::SignalConnection;
+use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, Set, TransactionSession, TransactionTrait, Unchanged,
+    ActiveModelTrait, ActiveValue, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Set,
+    Statement, TransactionSession, TransactionTrait, Unchanged,
 };
 
 async fn saved(db: &SignalConnection, last_name: &str) -> person::Model {
@@ -224,6 +226,103 @@ async fn over_a_plain_connection_they_are_unknown() {
             .await
             .unwrap();
         assert_eq!(log.take(), ["Ada Lovelace: None"]);
+    })
+    .await;
+}
+
+/// Somebody's wrapper that awaits something of its own, before or after our statement.
+struct Slow {
+    inner: SignalConnection,
+    /// Times that it yields.
+    before: usize,
+    after: usize,
+}
+
+impl Slow {
+    async fn around<T>(&self, statement: impl Future<Output = T>) -> T {
+        for _ in 0..self.before {
+            tokio::task::yield_now().await;
+        }
+        let result = statement.await;
+        for _ in 0..self.after {
+            tokio::task::yield_now().await;
+        }
+        result
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Slow {
+    fn get_database_backend(&self) -> DbBackend {
+        self.inner.get_database_backend()
+    }
+
+    async fn execute_raw(&self, stmt: Statement) -> Result<ExecResult, DbErr> {
+        self.around(self.inner.execute_raw(stmt)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.around(self.inner.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, stmt: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.around(self.inner.query_one_raw(stmt)).await
+    }
+
+    async fn query_all_raw(&self, stmt: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.around(self.inner.query_all_raw(stmt)).await
+    }
+
+    fn support_returning(&self) -> bool {
+        self.inner.support_returning()
+    }
+}
+
+/// It breaks the chain from step to step: they may be unknown then, and are never those of another row.
+#[tokio::test]
+async fn behind_a_wrapper_that_awaits_they_are_of_no_other_row() {
+    on_each_database(async |db: SignalConnection| {
+        let first = saved(&db, "y").await.id;
+        let last = saved(&db, "y").await.id;
+        let told = Log::new();
+        let log = told.clone();
+        let _watch = hear(person::Entity, &POST_SAVE, move |_sender, event| {
+            let id = event.instance::<person::Model>().ok_or("not a person")?.id;
+            log.push(format!("{}: {:?}", id == first, event.update_fields()));
+            Ok(())
+        });
+        for (before, after) in [(0, 0), (0, 3), (3, 0), (1, 2)] {
+            let inner = db.clone();
+            let slow = Slow {
+                inner,
+                before,
+                after,
+            };
+            for round in 0..20 {
+                let name = format!("{before} {after} {round}");
+                let (one, other) = tokio::join!(
+                    rename_first(first, &name).update(&slow),
+                    rename_last(last, &name).update(&slow),
+                );
+                one.unwrap();
+                other.unwrap();
+            }
+        }
+        let told = told.take();
+        for line in &told {
+            let is_own = [
+                r#"true: Some(["first_name"])"#,
+                r#"false: Some(["last_name"])"#,
+                "true: None",
+                "false: None",
+            ];
+            assert!(is_own.contains(&line.as_str()), "{line}");
+        }
+        assert!(
+            told[..40].iter().all(|line| !line.ends_with("None")),
+            "{told:?}"
+        );
+        assert!(told.iter().any(|line| line.ends_with("None")), "{told:?}");
     })
     .await;
 }
