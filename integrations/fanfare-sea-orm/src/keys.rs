@@ -6,8 +6,17 @@ use sea_orm::Value;
 
 /// The primary key of an instance: what [`M2mChanged::instance`](fanfare::signals::model::M2mChanged::instance) has where the instance itself is
 /// not at hand, and beside it otherwise.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Two are equal if their values are; integers whatever their types, for the entity's may have another
+/// than the junction's.
+#[derive(Clone, Debug)]
 pub struct Pk(pub Value);
+
+impl PartialEq for Pk {
+    fn eq(&self, other: &Pk) -> bool {
+        is_equal(&self.0, &other.0)
+    }
+}
 
 /// The primary keys at the other end of a many-to-many relation: what [`M2mChanged::pk_set`](fanfare::signals::model::M2mChanged::pk_set) has.
 /// Each once, in the order in which they were given.
@@ -68,17 +77,22 @@ impl PkSet {
     }
 }
 
-/// Whether two keys are the same; integers by value.
+/// Whether two keys are the same.
 #[track_caller]
 fn is_same(key: &Value, asked: &Value) -> bool {
-    if let (Some(key), Some(asked)) = (integer(key), integer(asked)) {
-        return key == asked;
-    }
     assert!(
-        mem::discriminant(key) == mem::discriminant(asked),
+        mem::discriminant(key) == mem::discriminant(asked)
+            || integer(key).is_some() && integer(asked).is_some(),
         "the set has keys like {key:?}, and was asked for {asked:?}: give it a key of their type"
     );
-    key == asked
+    is_equal(key, asked)
+}
+
+fn is_equal(one: &Value, other: &Value) -> bool {
+    match (integer(one), integer(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
 }
 
 fn integer(value: &Value) -> Option<i128> {

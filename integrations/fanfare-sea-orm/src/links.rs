@@ -9,7 +9,8 @@ use sea_orm::sea_query::ValueTuple;
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr,
     EntityTrait, IdenStatic, IntoActiveModel, Iterable, ModelTrait, PrimaryKeyToColumn,
-    QueryFilter, TransactionSession, TransactionTrait, Value,
+    QueryFilter, SqliteTransactionMode, TransactionOptions, TransactionSession, TransactionTrait,
+    Value,
 };
 
 use crate::ModelSignals;
@@ -460,7 +461,13 @@ async fn in_transaction<C: TransactionTrait>(
     db: &C,
     change: impl AsyncFnOnce(&C::Transaction) -> Result<(), DbErr>,
 ) -> Result<(), DbErr> {
-    let transaction = db.begin().await?;
+    // Of SQLite alone, and of an outermost one. It reads before it writes: begun as a reader, it could not
+    // become a writer beside another, and SQLite would refuse it without waiting.
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let transaction = db.begin_with_options(options).await?;
     change(&transaction).await?;
     transaction.commit().await
 }

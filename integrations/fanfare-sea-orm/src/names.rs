@@ -76,7 +76,9 @@ pub fn prepare_models() -> Result<usize, ModelNameError> {
 /// - `model_signals!("blog.Post", custom)` leaves the hooks to you: see [`hooks`](crate::hooks).
 /// - `model_signals!("blog.PostTag", links(PostId: super::post::Entity, TagId: super::tag::Entity))`
 ///   is for the junction of a many-to-many relation. Its rows send
-///   [`M2M_CHANGED`](fanfare::signals::model::M2M_CHANGED) and nothing else, as in Django. The entity
+///   [`M2M_CHANGED`](fanfare::signals::model::M2M_CHANGED) and nothing else, as those of a junction that
+///   Django makes itself; a junction with a life of its own, which is saved as any model and sends
+///   `POST_SAVE`, says `model_signals!("blog.PostTag")`. The entity
 ///   that declares the relation comes first; each is behind the column of the junction that refers to
 ///   it. See [`Links`](crate::Links).
 ///

@@ -3,17 +3,18 @@
 mod common;
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use common::entities::{book, book_tag, follow, person, tag};
 use common::rows::{book, person_of_id, tag_of_id};
-use common::{Log, hear, on_each_database};
+use common::{Log, hear, on_each_database, sqlite_in_turn};
 use fanfare::signals::model::{M2M_CHANGED, M2mAction, M2mChanged};
 use fanfare::{ScopedConnection, Sender};
 use fanfare_sea_orm::{Links, Pk, PkSet, Scopes, SignalConnection};
 use futures_util::FutureExt;
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, Schema,
-    TransactionSession, TransactionTrait, Value,
+    ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DbErr, EntityTrait,
+    PaginatorTrait, Schema, TransactionSession, TransactionTrait, Value,
 };
 
 type Tags<'i> = Links<'i, book_tag::Entity>;
@@ -376,6 +377,9 @@ async fn integers_are_the_same_keys_in_every_type() {
         let message = panic.downcast::<String>().unwrap();
         assert!(message.contains("give it a key of their type"), "{message}");
         assert_eq!(linked(&db).await, 1);
+
+        assert_eq!(Pk(Value::from(3_i32)), Pk(Value::from(3_u64)));
+        assert_ne!(Pk(Value::from(3)), Pk(Value::from("3")));
     })
     .await;
 }
@@ -530,7 +534,7 @@ async fn tasks_that_add_the_same_links_at_once_all_succeed() {
             let is_before = event.action() == M2mAction::PreAdd;
             Box::pin(async move {
                 if is_before {
-                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Ok(())
             })
@@ -543,6 +547,42 @@ async fn tasks_that_add_the_same_links_at_once_all_succeed() {
         assert_eq!(linked(&db).await, 9);
     })
     .await;
+}
+
+/// With receivers it reads before it writes. Two such transactions of SQLite that begin as readers cannot both
+/// become writers, and it refuses one at once.
+#[tokio::test]
+async fn links_of_several_connections_wait_for_each_other() {
+    let (_turn, memory) = sqlite_in_turn().await;
+    drop(memory);
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let file = folder.join(format!("links_{}.sqlite", std::process::id()));
+    let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", file.display()));
+    options.max_connections(4).sqlx_logging(false);
+    options.idle_timeout(None).max_lifetime(None);
+    options.map_sqlx_sqlite_opts(|options| options.busy_timeout(Duration::from_secs(60)));
+    let db = SignalConnection::new(Database::connect(options).await.unwrap());
+    let table =
+        "CREATE TABLE book_tag (book_id INTEGER, tag_id INTEGER, PRIMARY KEY (book_id, tag_id))";
+    db.execute_unprepared("PRAGMA journal_mode = WAL")
+        .await
+        .unwrap();
+    db.execute_unprepared(table).await.unwrap();
+
+    let heard = hear(book_tag::Entity, &M2M_CHANGED, |_sender, _event| Ok(()));
+    for round in 0..20 {
+        let books = [2 * round, 2 * round + 1].map(|id| book::Model {
+            id,
+            title: String::new(),
+        });
+        let [one, other] = [0, 1].map(|n| Tags::of(&books[n]).unwrap());
+        let done = tokio::join!(one.add([1], &db), other.set([1, 2], &db));
+        assert_eq!(done, (Ok(()), Ok(())), "round {round}");
+    }
+    drop(heard);
+    assert_eq!(linked(&db).await, 60);
+    db.into_inner().close().await.unwrap();
+    std::fs::remove_file(file).unwrap();
 }
 
 /// Handlers of web frameworks and tasks of tokio's pool want this.
