@@ -17,7 +17,7 @@ use crate::web::Failure;
 pub(crate) const GUESSES: i32 = 3;
 pub(crate) const GOOD_FOR: Duration = Duration::from_secs(10 * 60);
 /// How long a row is left to whoever has it in hand. Longer than a mail server may take.
-pub(crate) const LEASE: Duration = Duration::from_secs(30);
+pub(crate) const LEASE: Duration = Duration::from_secs(90);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 

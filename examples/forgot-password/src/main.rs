@@ -12,6 +12,7 @@ mod web;
 
 use std::env::VarError;
 use std::error::Error;
+use std::io;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -86,11 +87,13 @@ async fn run() -> Result<(), Fatal> {
     mailer::make_due(&app.db).await?;
     let sweep = tokio::spawn(mailer::sweep(app.db.clone(), queue.clone()));
 
+    // Before anybody can know of it: a signal that comes earlier kills.
+    let (end, hang_up) = (told_to_end()?, told_to_end()?);
     println!("listening on http://{}", listener.local_addr()?);
     let server = axum::serve(listener, web::router(app));
-    let server = server.with_graceful_shutdown(told_to_end());
+    let server = server.with_graceful_shutdown(end);
     let too_late = async {
-        told_to_end().await;
+        hang_up.await;
         sleep(HANG_UP).await;
     };
     tokio::select! {
@@ -106,26 +109,23 @@ async fn run() -> Result<(), Fatal> {
     Ok(())
 }
 
-/// Waits for Ctrl-C, and on Unix for SIGTERM as well.
-async fn told_to_end() {
-    let interrupted = async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            eprintln!("no Ctrl-C: {error}");
-            std::future::pending::<()>().await;
-        }
-    };
+/// Waits for Ctrl-C, and on Unix for SIGTERM as well, from this call on.
+fn told_to_end() -> io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
-    let terminated = async {
+    {
         use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => _ = signal.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let mut terminated = signal(SignalKind::terminate())?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupted.recv() => {}
+                _ = terminated.recv() => {}
+            }
+        })
+    }
+    #[cfg(windows)]
+    {
+        let mut interrupted = tokio::signal::windows::ctrl_c()?;
+        Ok(async move { _ = interrupted.recv().await })
     }
 }

@@ -16,7 +16,7 @@ use crate::secret;
 use crate::{Fatal, setting};
 
 /// How long a mail server may take, from the connection to its last answer.
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// How many mails the mailbox keeps.
 const MAILBOX: usize = 100;
 

@@ -201,6 +201,22 @@ async fn cookies_are_out_of_reach_of_scripts_and_of_other_sites() {
     }
 }
 
+/// Whoever has planted a session's number does not know the one that is logged in.
+#[tokio::test]
+async fn each_login_has_another_session() {
+    let site = Site::with_ada().await;
+    let mut cookies = Vec::new();
+    for _ in 0..2 {
+        let fields = json!({ "email": ADA, "password": OLD });
+        // The client sends the first one's cookie with the second.
+        let response = site.post("login", fields).await;
+        assert_eq!(response.status(), 200);
+        let cookie = response.headers()["set-cookie"].to_str().unwrap();
+        cookies.push(cookie.split_once(';').unwrap().0.to_owned());
+    }
+    assert_ne!(cookies[0], cookies[1]);
+}
+
 #[tokio::test]
 async fn what_goes_wrong_inside_stays_inside() {
     let site = Site::start(&[]).await;

@@ -85,7 +85,14 @@ impl Program {
                 .unwrap()
                 .success()
         );
-        self.child.wait().unwrap()
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("it does not end: {:?}", self.log());
     }
 }
 
@@ -247,11 +254,7 @@ impl Site {
 
     /// The database, from outside of the program.
     pub(crate) async fn database(&self) -> DatabaseConnection {
-        let mut options = ConnectOptions::new(&self.database_url);
-        // Without timeouts, for sqlx's upkeep of them can spin for ever.
-        options.max_connections(1);
-        options.idle_timeout(None).max_lifetime(None);
-        Database::connect(options).await.unwrap()
+        connected(&self.database_url).await
     }
 
     pub(crate) async fn sql(&self, statement: &str) {
@@ -307,11 +310,19 @@ pub(crate) fn starts_and_ends(log: &[String]) -> BTreeMap<&str, (usize, usize)> 
     seen
 }
 
+async fn connected(url: &str) -> DatabaseConnection {
+    let mut options = ConnectOptions::new(url);
+    // Without timeouts, for sqlx's upkeep of them can spin for ever.
+    options.max_connections(1);
+    options.idle_timeout(None).max_lifetime(None);
+    Database::connect(options).await.unwrap()
+}
+
 async fn new_database(server: &str) -> String {
     static MADE: AtomicUsize = AtomicUsize::new(0);
     let (pid, n) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
     let name = format!("forgot_password_{pid}_{n}");
-    let db = Database::connect(server).await.unwrap();
+    let db = connected(server).await;
     let create = format!("CREATE DATABASE {name}");
     db.execute_unprepared(&create).await.unwrap();
     let (server, _old_name) = server.rsplit_once('/').unwrap();

@@ -63,6 +63,8 @@ async fn an_interrupt_waits_for_the_queue() {
     for n in 0..10 {
         site.forgot(&format!("user{n}@example.org")).await;
     }
+    let mailbox = site.client.get(site.url("/dev/mailbox")).send().await;
+    assert_eq!(mailbox.unwrap().status(), 404, "it is for want of a server");
     assert!(site.program.take().unwrap().interrupt().success());
     assert_eq!(site.count("reset_request WHERE state = 'mailed'").await, 10);
     assert_eq!(server.mails().len(), 10);
