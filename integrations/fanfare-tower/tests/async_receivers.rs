@@ -247,9 +247,7 @@ async fn a_request_may_end_before_its_start_has_been_told_to_all() {
     let address = serve(app).await;
     let mut client = open(address).await;
     ask(&mut client, "GET", "/").await;
-    while ears.heard().is_empty() {
-        sleep(Duration::from_millis(1)).await;
-    }
+    ears.started().await;
     drop(client);
     assert_eq!(ears.of_one().await.0, ["started", "finished Aborted"]);
 }

@@ -69,9 +69,7 @@ async fn a_client_that_leaves_while_the_handler_works_aborts_it() {
     let address = serve(app(&ears)).await;
     let mut client = open(address).await;
     ask(&mut client, "GET", "/sleeps").await;
-    while ears.heard().is_empty() {
-        sleep(Duration::from_millis(1)).await;
-    }
+    ears.started().await;
     drop(client);
     let (briefs, end) = ears.of_one().await;
     assert_eq!(briefs, ["started", "finished Aborted"]);
@@ -107,7 +105,8 @@ async fn a_timeout_outside_of_the_layer_aborts() {
     let Heard::Finished { elapsed, .. } = end else {
         unreachable!()
     };
-    assert!(elapsed >= Duration::from_millis(5), "{elapsed:?}");
+    // Its clock may start later than the timeout's.
+    assert!(elapsed > Duration::ZERO);
 }
 
 /// A layer outside may put another body in its place.

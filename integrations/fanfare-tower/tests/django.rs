@@ -15,14 +15,14 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use common::{Ears, Heard, ask, open, read_until, serve};
+use common::{Ears, Heard, PATIENCE, ask, open, read_until, serve};
 use fanfare::Sender;
 use fanfare::signals::request::{REQUEST_FINISHED, REQUEST_STARTED};
 use fanfare_tower::SignalLayer;
 use futures_util::stream;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tower_http::services::ServeFile;
 
 /// handlers: the start, then the end, of the same request.
@@ -120,9 +120,12 @@ async fn the_handler_is_the_sender() {
     let layer: SignalLayer = SignalLayer::new();
     let address = serve(app.layer(layer)).await;
     common::get(address, "/").await;
-    while senders.lock().unwrap().len() < 2 {
-        sleep(Duration::from_millis(1)).await;
-    }
+    let both = async {
+        while senders.lock().unwrap().len() < 2 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(PATIENCE, both).await.expect("both are sent");
     let senders = senders.lock().unwrap().clone();
     let sender = Sender::of::<SignalLayer>();
     assert_eq!(
@@ -215,9 +218,7 @@ async fn a_request_that_is_cancelled_finishes_once() {
         if path == "/stream" {
             read_until(&mut client, "first").await;
         }
-        while ears.heard().is_empty() {
-            sleep(Duration::from_millis(1)).await;
-        }
+        ears.started().await;
         drop(client);
         assert_eq!(
             ears.of_one().await.0,

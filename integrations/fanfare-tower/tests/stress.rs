@@ -78,8 +78,13 @@ async fn each_start_has_one_end_in_a_task() {
 }
 
 async fn storm(name: &'static str) {
-    // Hundreds of panics are part of it.
-    std::panic::set_hook(Box::new(|_| ()));
+    // Hundreds of panics are part of it, and of no interest.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload().downcast_ref() != Some(&"one of many") {
+            hook(panic);
+        }
+    }));
     let ears = Ears::new(name);
     let app = Router::new()
         .route("/quick", get(async || "quick"))
@@ -131,9 +136,9 @@ async fn storm(name: &'static str) {
     for end in ["finished Sent", "finished Aborted", "finished Panicked"] {
         assert!(outcomes.contains_key(end), "{outcomes:?}");
     }
-    // A client may be gone before its request was read: then it never started.
+    // A client may be gone before its request was read: then it never started. On a busy machine most are.
     let started = requests.len();
-    assert!(started > 1_000, "{outcomes:?}");
+    assert!(started > REQUESTS as usize / 10, "{outcomes:?}");
     println!("{started} of {REQUESTS} requests started: {outcomes:?}");
 }
 

@@ -13,7 +13,10 @@ use fanfare::signals::request::{
 use fanfare_tower::SignalLayer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
+
+/// Long enough for any machine; a test that waits for it has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a receiver has heard.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,9 +132,19 @@ impl Ears {
         self.heard().iter().map(Heard::brief).collect()
     }
 
+    /// Waits until anything was heard.
+    pub(crate) async fn started(&self) {
+        let heard = async {
+            while self.heard().is_empty() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(PATIENCE, heard).await.expect("nothing was heard");
+    }
+
     /// All that was heard once `requests` have finished, and none of it twice.
     pub(crate) async fn after(&self, requests: usize) -> Vec<Heard> {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + PATIENCE;
         let finished = || {
             let heard = self.heard();
             let finished = heard.iter().filter(|h| matches!(h, Heard::Finished { .. }));
