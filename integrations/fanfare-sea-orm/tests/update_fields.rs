@@ -283,7 +283,7 @@ impl ConnectionTrait for Slow {
 async fn behind_a_wrapper_that_awaits_they_are_of_no_other_row() {
     on_each_database(async |db: SignalConnection| {
         let first = saved(&db, "y").await.id;
-        let last = saved(&db, "y").await.id;
+        let last = saved(&db, "z").await.id;
         let told = Log::new();
         let log = told.clone();
         let _watch = hear(person::Entity, &POST_SAVE, move |_sender, event| {
@@ -322,7 +322,6 @@ async fn behind_a_wrapper_that_awaits_they_are_of_no_other_row() {
             told[..40].iter().all(|line| !line.ends_with("None")),
             "{told:?}"
         );
-        assert!(told.iter().any(|line| line.ends_with("None")), "{told:?}");
     })
     .await;
 }
