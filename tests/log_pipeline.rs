@@ -378,7 +378,9 @@ impl Interrupted {
 #[test]
 fn interrupted_while_it_waits_for_input() {
     let scratch = Scratch::new("idle");
-    let mut run = Interrupted::start(scratch.program().arg("-").stdin(Stdio::piped()));
+    let mut command = scratch.program();
+    command.args(["--grace-ms", FOR_EVER, "-"]);
+    let mut run = Interrupted::start(command.stdin(Stdio::piped()));
     let mut input = run.child.stdin.take().expect("a pipe");
     input
         .write_all(good_lines(30).as_bytes())

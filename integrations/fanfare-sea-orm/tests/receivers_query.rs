@@ -301,19 +301,22 @@ async fn savepoints_of_two_receivers_do_not_mix() {
 /// A receiver that fails drops the others where they are: no turn stays taken.
 #[tokio::test]
 async fn a_receiver_that_is_dropped_gives_its_turn_back() {
+    static WRITTEN: tokio::sync::Notify = tokio::sync::Notify::const_new();
     let (_turn, db) = sqlite_in_turn().await;
     let slow = hear_async(person::Entity, &POST_SAVE, |_sender, event| {
         Box::pin(async move {
             let db = event.connection::<Executor>().ok_or("no connection")?;
             let savepoint = db.begin().await?;
             audit("dropped").insert(&savepoint).await?;
+            WRITTEN.notify_one();
             std::future::pending::<()>().await;
             Ok(())
         })
     });
     let failing = hear_async(person::Entity, &POST_SAVE, |_sender, _event| {
         Box::pin(async move {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            // One that is dropped as it begins its own breaks the transaction: another test's matter.
+            WRITTEN.notified().await;
             Err("refused".into())
         })
     });
