@@ -29,8 +29,15 @@ impl PartialEq for Pk {
 /// let ids: Vec<i32> = pks.iter().map(|pk| pk.clone().unwrap()).collect();
 /// # }
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct PkSet(pub(crate) Vec<Value>);
+
+impl PartialEq for PkSet {
+    fn eq(&self, other: &PkSet) -> bool {
+        let mut pairs = self.iter().zip(other.iter());
+        self.len() == other.len() && pairs.all(|(one, other)| is_equal(one, other))
+    }
+}
 
 impl PkSet {
     /// Whether the key is in the set.
@@ -107,4 +114,19 @@ fn integer(value: &Value) -> Option<i128> {
         Value::BigUnsigned(it) => it?.into(),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_equal_by_value_and_in_order() {
+        let set = |keys: [Value; 2]| PkSet(keys.into());
+        let numbers = set([1_i32.into(), 2_i32.into()]);
+        assert_eq!(numbers, set([1_u64.into(), 2_i64.into()]));
+        assert_ne!(numbers, set([2.into(), 1.into()]));
+        assert_ne!(numbers, set(["1".into(), "2".into()]));
+        assert_ne!(numbers, PkSet(vec![1.into()]));
+    }
 }

@@ -262,3 +262,25 @@ async fn a_transaction_that_is_dropped_as_it_is_committed_is_told_to_be_in_doubt
     })
     .await;
 }
+
+/// The database itself says that nothing was committed.
+#[tokio::test]
+async fn a_commit_that_the_database_refuses_is_in_no_doubt() {
+    on_each_database(async |db: SignalConnection| {
+        for table in [
+            "CREATE TABLE owner (id INTEGER PRIMARY KEY)",
+            "CREATE TABLE owned (owner_id INTEGER REFERENCES owner (id) DEFERRABLE INITIALLY DEFERRED)",
+        ] {
+            db.execute_unprepared(table).await.unwrap();
+        }
+        let log = Log::new();
+        let _watch = watch(&log);
+        let transaction = db.begin().await.unwrap();
+        transaction.after_commit().send(&TOLD, Sender::NONE, "delivered");
+        let orphan = transaction.execute_unprepared("INSERT INTO owned VALUES (1)");
+        orphan.await.unwrap();
+        transaction.commit().await.unwrap_err();
+        assert_eq!(log.take(), ["rolled back"]);
+    })
+    .await;
+}
