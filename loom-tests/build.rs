@@ -105,8 +105,7 @@ const WEAKENED: &[Weakened] = &[
         &[(
             "        if let Some(writer) = try_lock(&self.books.writer) {
             let mut change",
-            "        {
-            let writer = lock(&self.books.writer);
+            "        if let Some(writer) = Some(lock(&self.books.writer)) {
             let mut change",
         )],
     ),
@@ -186,19 +185,39 @@ const WEAKENED: &[Weakened] = &[
         )],
     ),
     (
-        "notified_before_gone",
+        "gone_not_released",
         &[(
-            "            *lock(&quiet.gone) = true;
-            quiet.changed.notify_all();
+            "quiet.gone.store(true, Ordering::Release)",
+            "quiet.gone.store(true, Ordering::Relaxed)",
+        )],
+    ),
+    (
+        "gone_not_acquired",
+        &[(
+            "self.gone.load(Ordering::Acquire)",
+            "self.gone.load(Ordering::Relaxed)",
+        )],
+    ),
+    (
+        "not_retired",
+        &[("                self.writer.retired.push_back(old);\n", "")],
+    ),
+    (
+        "freed_unasked",
+        &[(
+            "            if Arc::get_mut(&mut old).is_some() {
 ",
-            "            quiet.changed.notify_all();
-            *lock(&quiet.gone) = true;
+            "            if Arc::get_mut(&mut old).is_some() || true {
 ",
         )],
     ),
     (
-        "one_notified",
-        &[("quiet.changed.notify_all();", "quiet.changed.notify_one();")],
+        "left_without_fence",
+        &[("        fence(Ordering::SeqCst);\n", "")],
+    ),
+    (
+        "left_not_looked_for",
+        &[("        self.0.take_left();\n", "")],
     ),
 ];
 

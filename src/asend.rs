@@ -292,7 +292,7 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
             let selection = table.select(&sender);
             if future::needs_books(&selection) {
                 // Boxed, for it is large and the common case is not.
-                let gathered = Box::pin(future::gather(hub, &selection, &sender, event, false));
+                let gathered = Box::pin(future::gather(hub, table, &sender, event, false));
                 return Marked::new(hub, gathered).await.into_answers();
             }
             if let Some(run) = selection.only_awaited() {
@@ -338,8 +338,7 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
             let Some((hub, table)) = self.taken() else {
                 return RobustResponses::new();
             };
-            let selection = table.select(&sender);
-            Marked::new(hub, future::gather(hub, &selection, &sender, event, true)).await
+            Marked::new(hub, future::gather(hub, table, &sender, event, true)).await
         }
     }
 }
@@ -384,8 +383,7 @@ impl<E: Event, T: Send + 'static, X: Send + 'static> Signal<E, Result<T, X>> {
             let Some((hub, table)) = self.taken() else {
                 return Ok(Responses::new());
             };
-            let selection = table.select(&sender);
-            Marked::new(hub, future::try_gather(hub, &selection, &sender, event)).await
+            Marked::new(hub, future::try_gather(hub, table, &sender, event)).await
         }
     }
 }

@@ -126,11 +126,21 @@ impl Connection {
         slot.clone().detach();
         let quiet = slot.watch();
         let is_inside = slot.is_inside();
+        let retires = slot.retires();
         drop(slot);
-        if is_inside && !quiet.is_gone() {
-            return Err(WaitError::InsideSend);
+        let free = || {
+            if let Some(signal) = retires.upgrade() {
+                signal.free_retired();
+            }
+        };
+        if is_inside {
+            free();
+            return match quiet.is_gone() {
+                true => Ok(()),
+                false => Err(WaitError::InsideSend),
+            };
         }
-        if quiet.wait(timeout) {
+        if quiet.wait(timeout, free) {
             Ok(())
         } else {
             Err(WaitError::Timeout { waited: timeout })

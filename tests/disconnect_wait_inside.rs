@@ -243,6 +243,7 @@ fn the_destructor_of_one_does_not_wait_for_its_sibling_in_vain() {
         |_| {
             SIGNAL.connect(|_, ()| assert_eq!(SIGNAL.disconnect_all(), 3));
             SIGNAL.send(Sender::NONE, &());
+            SIGNAL.purge();
         },
     ];
     for (way, remove) in removals.into_iter().enumerate() {

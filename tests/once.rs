@@ -61,6 +61,8 @@ fn every_way_of_sending_spends_it() {
         assert_eq!(send(&signal), 1, "way {way}");
         assert_eq!(send(&signal), 0, "way {way}");
         assert!(signal.is_empty(), "way {way}");
+        // An emitter held the table when the receiver was taken out, and frees nothing.
+        signal.purge();
         assert_eq!(Arc::strong_count(&held), 1, "way {way} keeps the receiver");
     }
 }

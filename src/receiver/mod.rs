@@ -32,7 +32,7 @@ use crate::send::batch::Answers;
 use crate::sender::{Sender, SenderKey};
 use crate::table::Table;
 use crate::table::publish::{self, Hub, Link, Quiet};
-use crate::table::tree::{Counted, Item, Order};
+use crate::table::tree::{Item, Order};
 
 /// What an async receiver returns: its future, boxed and able to change threads.
 ///
@@ -183,8 +183,11 @@ pub(crate) trait Attached: Send + Sync {
     /// receiver of it.
     fn is_inside(&self) -> bool;
 
-    /// Tells of the receiver's end, to a caller who then lets go of it.
+    /// The flag that is set when the receiver has gone, for a caller that then drops its handle.
     fn watch(&self) -> Arc<Quiet>;
+
+    /// The signal's part that frees replaced tables.
+    fn retires(&self) -> Weak<dyn Retires>;
 
     /// Whether it can be called at all: false once a weak receiver's target has died.
     fn is_alive(&self) -> bool;
@@ -198,6 +201,18 @@ pub(crate) trait Attached: Send + Sync {
     /// The sender it was connected for, in words; `None` for any.
     #[cfg(feature = "macros")]
     fn sender_in_words(&self) -> Option<String>;
+}
+
+/// A signal's tables, whatever the types of the signal.
+pub(crate) trait Retires: Send + Sync {
+    /// Frees every replaced table that nothing holds any more.
+    fn free_retired(&self);
+}
+
+impl<E: Event, R: 'static> Retires for Hub<Table<E, R>> {
+    fn free_retired(&self) {
+        Hub::free_retired(self);
+    }
 }
 
 /// What is known of a receiver, apart from the callable.
@@ -306,15 +321,6 @@ impl<E: Event, R: 'static> dyn Receive<E, R> + '_ {
     }
 }
 
-impl<E: Event, R: 'static> Counted for Entry<E, R> {
-    fn count(&self) -> usize {
-        // SAFETY: the pointer is of `Arc::into_raw`, and this entry holds a count; the
-        // `Arc` made of it here is never dropped.
-        let arc = ManuallyDrop::new(unsafe { Arc::from_raw(self.0.as_ptr()) });
-        Arc::strong_count(&arc)
-    }
-}
-
 impl<E: Event, R: 'static> Item for Entry<E, R> {
     fn order(&self) -> Order {
         let about = self.about();
@@ -344,12 +350,21 @@ impl<E: Event, R: 'static> publish::Entry for Entry<E, R> {
         self.about().weak
     }
 
+    fn is_once(&self) -> bool {
+        self.about().once
+    }
+
     fn is_alive(&self) -> bool {
         Attached::is_alive(&**self)
     }
 }
 
 /// The allocation behind an entry.
+///
+/// In this order, so that the counts in front of it and what the callable captures are on
+/// different cache lines: a change counts each receiver that it keeps, and a send reads
+/// nothing of one but the callable.
+#[repr(C)]
 pub(crate) struct Slot<E: Event, R: 'static, C: Callee<E, R>> {
     about: About<E, R>,
     callee: ManuallyDrop<C>,
@@ -441,6 +456,10 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Attached for Slot<E, R, C> {
         self.about.link.watch()
     }
 
+    fn retires(&self) -> Weak<dyn Retires> {
+        Weak::<Hub<Table<E, R>>>::clone(&self.about.hub)
+    }
+
     fn is_alive(&self) -> bool {
         self.callee.is_alive()
     }
@@ -476,8 +495,8 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Deliver for Slot<E, R, C> {
 }
 
 impl<E: Event, R: 'static, C: Callee<E, R>> Drop for Slot<E, R, C> {
-    /// Runs on whichever thread lets go last, a sender's maybe: so a panic of the user's
-    /// destructor stops here instead of travelling into code that has no part in it.
+    /// Runs on the thread that drops the last handle, which may be one that has no part in this
+    /// receiver: so a panic of the user's destructor stops here.
     fn drop(&mut self) {
         let _running = Running::unchecked(self.about.hub.as_ptr());
         let callee = &mut self.callee;

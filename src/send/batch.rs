@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 
 #[cfg(feature = "async")]
 use super::Turn;
-use super::special::{Discards, Group, Pins, for_each_live};
-use super::{Shared, call_or_enqueue};
+use super::special::{Group, Pins, for_each_live};
+use super::{Discards, Shared, call_or_enqueue};
 use crate::event::Event;
 use crate::nesting::Running;
 use crate::receiver::{Entry, Kind, ReceiverId};
@@ -73,6 +73,7 @@ pub(crate) fn collect<E: Event, R: 'static>(
     // Before the snapshot and the answers, to outlive both: their destructors are the
     // user's.
     let _running = Running::send(hub);
+    let mut discards = Discards::of(hub);
     let snapshot = hub.snapshot();
     let Some(table) = &*snapshot else {
         return Responses::new();
@@ -80,7 +81,7 @@ pub(crate) fn collect<E: Event, R: 'static>(
     let selection = table.select(sender);
     let mut answers = Answers::with_capacity_for(&selection, events.len());
     if selection.has_special() {
-        walk_special(hub, &selection, sender, events, &mut answers);
+        walk_special(&mut discards, &selection, sender, events, &mut answers);
     } else if let Some(list) = selection.simple() {
         let _ = list.try_for_each_run(&mut |run: &[Entry<E, R>]| {
             for receiver in run {
@@ -100,7 +101,7 @@ pub(crate) fn collect<E: Event, R: 'static>(
 /// with all events, then those that are awaited, all of them for each event.
 #[cold]
 fn walk_special<E: Event, R: 'static>(
-    hub: &Hub<Table<E, R>>,
+    discards: &mut Discards<'_, E, R>,
     selection: &Selection<'_, E, R>,
     sender: &Sender<'_>,
     events: &[E::Args<'_>],
@@ -109,11 +110,10 @@ fn walk_special<E: Event, R: 'static>(
     #[cfg(feature = "async")]
     super::future::refuse_on_an_executor(selection);
     let pins = Pins::of(selection);
-    let mut discards = Discards::of(hub);
     // One for each event, as soon as a receiver is queued.
     let mut shared = Vec::new();
     let group = Group::Called;
-    let _ = for_each_live(selection, &pins, &mut discards, group, |receiver, _| {
+    let _ = for_each_live(selection, &pins, discards, group, |receiver, _| {
         let about = receiver.about();
         if about.kind == Kind::Queued {
             shared.resize_with(events.len(), Shared::default);
@@ -135,7 +135,7 @@ fn walk_special<E: Event, R: 'static>(
         let _ = super::future::drive(
             selection,
             &pins,
-            &mut discards,
+            discards,
             sender,
             event,
             &mut |turn: Turn<'_, E, R>| {

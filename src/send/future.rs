@@ -6,6 +6,7 @@ use std::mem;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
@@ -115,18 +116,20 @@ fn begin<'t, E: Event, R: 'static>(
     begun
 }
 
-/// Keeps every answer, or, if `robust`, every outcome.
+/// Sends over `table` and keeps every answer, or, if `robust`, every outcome.
 pub(crate) async fn gather<E: Event, R: 'static>(
     hub: &Hub<Table<E, R>>,
-    selection: &Selection<'_, E, R>,
+    table: Arc<Table<E, R>>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
     robust: bool,
 ) -> RobustResponses<R> {
-    let pins = Pins::of(selection);
     let mut discards = Discards::of(hub);
+    let table = table;
+    let selection = table.select(sender);
+    let pins = Pins::of(&selection);
     let mut responses = RobustResponses::with_capacity(selection.len());
-    call_inline(selection, &pins, &mut discards, |entry, turn| {
+    call_inline(&selection, &pins, &mut discards, |entry, turn| {
         let outcome = robust::catch_if(robust, || call(turn, sender, event));
         robust::keep(&mut responses, entry, outcome);
         ControlFlow::<()>::Continue(())
@@ -134,7 +137,7 @@ pub(crate) async fn gather<E: Event, R: 'static>(
 
     let group = Group::Concurrent;
     let started = start(
-        selection,
+        &selection,
         &pins,
         &mut discards,
         group,
@@ -159,14 +162,16 @@ pub(crate) async fn gather<E: Event, R: 'static>(
 /// running.
 pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
     hub: &Hub<Table<E, Result<T, X>>>,
-    selection: &Selection<'_, E, Result<T, X>>,
+    table: Arc<Table<E, Result<T, X>>>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> Result<Responses<T>, TrySendError<T, X>> {
-    let pins = Pins::of(selection);
     let mut discards = Discards::of(hub);
+    let table = table;
+    let selection = table.select(sender);
+    let pins = Pins::of(&selection);
     let mut before = Responses::new();
-    let failed = call_inline(selection, &pins, &mut discards, |entry, turn| {
+    let failed = call_inline(&selection, &pins, &mut discards, |entry, turn| {
         let value = match call(turn, sender, event) {
             Ok(value) => value,
             Err(error) => return ControlFlow::Break((entry.id(), error)),
@@ -179,7 +184,7 @@ pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
         None => {
             let group = Group::Concurrent;
             let started = start(
-                selection,
+                &selection,
                 &pins,
                 &mut discards,
                 group,

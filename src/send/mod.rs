@@ -32,11 +32,13 @@ use crate::table::plain::Plain;
 use crate::table::publish::Hub;
 use crate::table::tree::Run;
 use crate::table::{Selection, Table};
+pub(crate) use special::Discards;
 
 /// A table as a send holds it, or none.
 ///
-/// Every send marks its thread first and takes the table then, so that it lets go of what
-/// it holds, and runs the destructors that this may mean, with the mark still there.
+/// Every send marks its thread first, then opens its [`Discards`], and then takes the table. So
+/// it releases the table first, takes out the receivers that have ended next, and runs the
+/// destructors that this may mean with the mark still there.
 pub(crate) trait Snapshot<E: Event, R: 'static>:
     Deref<Target = Option<Arc<Table<E, R>>>>
 {
@@ -151,14 +153,14 @@ impl<E: Event, R: 'static, B, F: FnMut(Turn<'_, E, R>) -> ControlFlow<B>> Turns<
 /// started a `Running`.
 #[inline(never)]
 pub(crate) fn walk<E: Event, R: 'static, B>(
-    hub: &Hub<Table<E, R>>,
+    discards: &mut Discards<'_, E, R>,
     selection: &Selection<'_, E, R>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
     turns: &mut impl Turns<E, R, B>,
 ) -> ControlFlow<B> {
     if selection.has_special() {
-        return special::walk(hub, selection, sender, event, turns);
+        return special::walk(discards, selection, sender, event, turns);
     }
     match selection.simple() {
         Some(list) => list.try_for_each_run(&mut |run: &[Entry<E, R>]| {
@@ -224,8 +226,7 @@ fn count_outermost<E: Event, R: 'static, S: Snapshot<E, R>>(
 ) -> usize {
     // Before the snapshot, whose locked instruction it need not wait for.
     let hash = hub.shared().early(sender);
-    let snapshot = take();
-    count_in(hub, &snapshot, hash, sender, event)
+    count_in(hub, take(), hash, sender, event)
 }
 
 #[inline(never)]
@@ -236,51 +237,54 @@ fn count_nested<E: Event, R: 'static, S: Snapshot<E, R>>(
     event: &E::Args<'_>,
 ) -> usize {
     let _running = Running::send(hub);
-    let snapshot = take();
-    count_in(hub, &snapshot, None, sender, event)
+    count_in(hub, take(), None, sender, event)
 }
 
 #[inline(always)]
-fn count_in<E: Event, R: 'static>(
+fn count_in<E: Event, R: 'static, S: Snapshot<E, R>>(
     hub: &Hub<Table<E, R>>,
-    snapshot: &Option<Arc<Table<E, R>>>,
+    snapshot: S,
     hash: Option<u64>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> usize {
-    let Some(table) = snapshot else { return 0 };
+    let Some(table) = &*snapshot else { return 0 };
     match table.plain() {
         Some(plain) => call_plain(plain, sender, event),
         None => match hash {
-            Some(hash) => count_by_sender(hub, table, hash, sender, event),
-            None => count_selected(hub, table, None, sender, event),
+            Some(hash) => count_by_sender(hub, snapshot, hash, sender, event),
+            None => count_selected(hub, snapshot, None, sender, event),
         },
     }
 }
 
 /// The common case of a sender that has receivers of its own, in a small frame.
 #[inline(never)]
-fn count_by_sender<E: Event, R: 'static>(
+fn count_by_sender<E: Event, R: 'static, S: Snapshot<E, R>>(
     hub: &Hub<Table<E, R>>,
-    table: &Table<E, R>,
+    snapshot: S,
     hash: u64,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> usize {
+    let Some(table) = &*snapshot else { return 0 };
     match table.own_plain(hash, sender) {
         Some(run) => call_run(run, sender, event),
-        None => count_selected(hub, table, Some(hash), sender, event),
+        None => count_selected(hub, snapshot, Some(hash), sender, event),
     }
 }
 
 #[inline(never)]
-fn count_selected<E: Event, R: 'static>(
+fn count_selected<E: Event, R: 'static, S: Snapshot<E, R>>(
     hub: &Hub<Table<E, R>>,
-    table: &Table<E, R>,
+    snapshot: S,
     hash: Option<u64>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> usize {
+    let mut discards = Discards::of(hub);
+    let snapshot = snapshot;
+    let Some(table) = &*snapshot else { return 0 };
     let selection = table.select_by(hash, sender);
     if let Some(list) = selection.simple() {
         let _ = list.try_for_each_run(&mut |run: &[Entry<E, R>]| {
@@ -295,7 +299,7 @@ fn count_selected<E: Event, R: 'static>(
         turn.take(sender, event);
         ControlFlow::<()>::Continue(())
     };
-    let _ = walk(hub, &selection, sender, event, &mut call);
+    let _ = walk(&mut discards, &selection, sender, event, &mut call);
     called
 }
 
@@ -374,6 +378,7 @@ fn keep<E: Event, R: 'static, S: Snapshot<E, R>>(
     // Before the snapshot and the answers, to outlive both: their destructors are the
     // user's.
     let _running = Running::send(hub);
+    let mut discards = Discards::of(hub);
     let snapshot = take();
     let Some(table) = &*snapshot else {
         return Responses::new();
@@ -386,7 +391,7 @@ fn keep<E: Event, R: 'static, S: Snapshot<E, R>>(
         responses.push(|| receiver.id(), value);
         ControlFlow::<()>::Continue(())
     };
-    let _ = walk(hub, &selection, sender, event, &mut call);
+    let _ = walk(&mut discards, &selection, sender, event, &mut call);
     responses
 }
 
@@ -400,11 +405,12 @@ pub(crate) fn each<E: Event, R: 'static, B, S: Snapshot<E, R>>(
     each: &mut impl FnMut(ReceiverId, R) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     let _running = Running::send(hub);
+    let mut discards = Discards::of(hub);
     let snapshot = take();
     let Some(table) = &*snapshot else {
         return ControlFlow::Continue(());
     };
     let selection = table.select(sender);
     let mut call = |turn: Turn<'_, E, R>| each(turn.receiver.id(), turn.take(sender, event));
-    walk(hub, &selection, sender, event, &mut call)
+    walk(&mut discards, &selection, sender, event, &mut call)
 }

@@ -14,8 +14,8 @@ use rayon::iter::{
 use smallvec::SmallVec;
 
 use super::robust::{self, Outcomes};
-use super::special::{Discards, Group, Pins, for_each_live};
-use super::{Shared, call_or_enqueue, walk};
+use super::special::{Group, Pins, for_each_live};
+use super::{Discards, Shared, call_or_enqueue, walk};
 use crate::event::Event;
 use crate::nesting::{self, Running};
 use crate::receiver::{Entry, Kind};
@@ -48,6 +48,7 @@ where
     // Before the snapshot and the answers, to outlive both: their destructors are the
     // user's.
     let _running = Running::send(hub);
+    let mut discards = Discards::of(hub);
     let snapshot = hub.snapshot();
     let Some(table) = &*snapshot else {
         return RobustResponses::new();
@@ -55,9 +56,9 @@ where
     let selection = table.select(sender);
     let mut outcomes = Outcomes::<_, _, ROBUST>::of(&selection, sender, event);
     let _ = if is_worth_it(&selection) {
-        fan_out(hub, &selection, &mut outcomes)
+        fan_out(hub, &mut discards, &selection, &mut outcomes)
     } else {
-        walk(hub, &selection, sender, event, &mut outcomes)
+        walk(&mut discards, &selection, sender, event, &mut outcomes)
     };
     outcomes.responses
 }
@@ -73,6 +74,7 @@ fn is_worth_it<E: Event, R: 'static>(selection: &Selection<'_, E, R>) -> bool {
 #[inline(never)]
 fn fan_out<E, R, const ROBUST: bool>(
     hub: &Hub<Table<E, R>>,
+    discards: &mut Discards<'_, E, R>,
     selection: &Selection<'_, E, R>,
     outcomes: &mut Outcomes<'_, '_, E, R, ROBUST>,
 ) -> ControlFlow<Infallible>
@@ -85,18 +87,11 @@ where
     #[cfg(feature = "async")]
     super::future::refuse_on_an_executor(selection);
     let pins = Pins::of(selection);
-    let mut discards = Discards::of(hub);
     let mut receivers = SmallVec::<[&Entry<E, R>; LISTED]>::with_capacity(selection.len());
-    for_each_live(
-        selection,
-        &pins,
-        &mut discards,
-        Group::Called,
-        |entry, _| {
-            receivers.push(entry);
-            ControlFlow::Continue(())
-        },
-    )?;
+    for_each_live(selection, &pins, discards, Group::Called, |entry, _| {
+        receivers.push(entry);
+        ControlFlow::Continue(())
+    })?;
 
     let panics = Panics::default();
     // What has been claimed runs: no other send will run it.
@@ -156,7 +151,7 @@ where
         keep_all(&mut outcomes.responses, &receivers, answers, panics);
     }
     #[cfg(feature = "async")]
-    super::future::drive(selection, &pins, &mut discards, sender, event, outcomes)?;
+    super::future::drive(selection, &pins, discards, sender, event, outcomes)?;
     ControlFlow::Continue(())
 }
 

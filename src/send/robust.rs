@@ -16,7 +16,7 @@ use crate::sender::Sender;
 use crate::table::publish::Hub;
 use crate::table::{Selection, Table};
 
-use super::{Snapshot, Turn, Turns, walk};
+use super::{Discards, Snapshot, Turn, Turns, walk};
 
 /// Sends, catches each panic and keeps every outcome.
 #[inline]
@@ -27,13 +27,14 @@ pub(crate) fn collect<E: Event, R: 'static, S: Snapshot<E, R>>(
     event: &E::Args<'_>,
 ) -> RobustResponses<R> {
     let _running = Running::send(hub);
+    let mut discards = Discards::of(hub);
     let snapshot = take();
     let Some(table) = &*snapshot else {
         return RobustResponses::new();
     };
     let selection = table.select(sender);
     let mut outcomes = Outcomes::<_, _, true>::of(&selection, sender, event);
-    let _ = walk(hub, &selection, sender, event, &mut outcomes);
+    let _ = walk(&mut discards, &selection, sender, event, &mut outcomes);
     outcomes.responses
 }
 

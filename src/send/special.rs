@@ -24,7 +24,7 @@ const DISCARDS: usize = 8;
 /// queue, then those that are awaited.
 #[inline(never)]
 pub(super) fn walk<E: Event, R: 'static, B>(
-    hub: &Hub<Table<E, R>>,
+    discards: &mut Discards<'_, E, R>,
     selection: &Selection<'_, E, R>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
@@ -37,14 +37,14 @@ pub(super) fn walk<E: Event, R: 'static, B>(
             .iter()
             .try_for_each(|entry| turns.visit(Turn::or_enqueue(entry, &mut shared)));
     }
-    walk_any(hub, selection, sender, event, turns)
+    walk_any(discards, selection, sender, event, turns)
 }
 
 /// On its own for its large frame.
 #[cold]
 #[inline(never)]
 fn walk_any<E: Event, R: 'static, B>(
-    hub: &Hub<Table<E, R>>,
+    discards: &mut Discards<'_, E, R>,
     selection: &Selection<'_, E, R>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
@@ -53,17 +53,12 @@ fn walk_any<E: Event, R: 'static, B>(
     #[cfg(feature = "async")]
     super::future::refuse_on_an_executor(selection);
     let pins = Pins::of(selection);
-    let mut discards = Discards::of(hub);
     let mut shared = Shared::default();
-    for_each_live(
-        selection,
-        &pins,
-        &mut discards,
-        Group::Called,
-        |entry, _| turns.visit(Turn::or_enqueue(entry, &mut shared)),
-    )?;
+    for_each_live(selection, &pins, discards, Group::Called, |entry, _| {
+        turns.visit(Turn::or_enqueue(entry, &mut shared))
+    })?;
     #[cfg(feature = "async")]
-    super::future::drive(selection, &pins, &mut discards, sender, event, turns)?;
+    super::future::drive(selection, &pins, discards, sender, event, turns)?;
     #[cfg(not(feature = "async"))]
     let _ = (sender, event);
     ControlFlow::Continue(())
@@ -120,7 +115,7 @@ pub(super) fn for_each_live<'t, E: Event, R: 'static, B>(
                 discards.note(entry);
                 return ControlFlow::Continue(());
             }
-            discards.spent.push(entry.clone());
+            discards.note_spent(entry);
         }
         each(entry, pin.and_then(Option::as_ref))
     })
@@ -149,38 +144,44 @@ impl Drop for Pins {
     }
 }
 
-/// Takes out what has ended when the walk ends, be it by a panic. What this send spent goes
-/// for certain, and so may wait for a writer, as a disconnect does; what ended elsewhere
-/// goes only if no writer is at work.
-pub(super) struct Discards<'h, E: Event, R: 'static> {
+/// Takes the receivers that a send found spent or dead out of the table, when the send has
+/// released its table, also after a panic. Never waits for a writer: see [`Hub::discard`].
+pub(crate) struct Discards<'h, E: Event, R: 'static> {
     hub: &'h Hub<Table<E, R>>,
-    spent: SmallVec<[Entry<E, R>; DISCARDS]>,
-    found: SmallVec<[Entry<E, R>; DISCARDS]>,
+    /// Allocates only if there are some.
+    ended: Vec<Entry<E, R>>,
+    /// How many of them ended elsewhere.
+    found: usize,
 }
 
 impl<'h, E: Event, R: 'static> Discards<'h, E, R> {
-    pub(super) fn of(hub: &'h Hub<Table<E, R>>) -> Self {
+    #[inline]
+    pub(crate) fn of(hub: &'h Hub<Table<E, R>>) -> Self {
         Discards {
             hub,
-            spent: SmallVec::new(),
-            found: SmallVec::new(),
+            ended: Vec::new(),
+            found: 0,
         }
     }
 
     fn note(&mut self, entry: &Entry<E, R>) {
-        if self.found.len() < DISCARDS {
-            self.found.push(entry.clone());
+        if self.found < DISCARDS {
+            self.found += 1;
+            self.ended.push(entry.clone());
         }
+    }
+
+    fn note_spent(&mut self, entry: &Entry<E, R>) {
+        self.ended.push(entry.clone());
     }
 }
 
 impl<E: Event, R: 'static> Drop for Discards<'_, E, R> {
+    #[inline]
     fn drop(&mut self) {
-        if !self.spent.is_empty() {
-            self.found.extend(self.spent.drain(..));
-            self.hub.disconnect_these(|_| self.found.to_vec());
-        } else if !self.found.is_empty() {
-            self.hub.try_discard(&self.found);
+        if !self.ended.is_empty() {
+            let has_spent = self.ended.len() > self.found;
+            self.hub.discard(&self.ended, has_spent);
         }
     }
 }

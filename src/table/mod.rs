@@ -4,7 +4,6 @@
 //! * `plain`: that list once more, where a send need look at nothing else.
 //! * `senders`: from a sender to its list, shared between versions.
 //! * `hash`: the hash by which that map finds a sender.
-//! * `lend`: how a change takes over what it shares, without counting it.
 //! * `publish`: one writer at a time, readers that never wait.
 //! * `asymmetric`: a cell in place of `arc_swap`'s (feature `asymmetric`).
 //! * `sync`: the primitives under `publish`; the only place that names `arc_swap`.
@@ -14,7 +13,6 @@
 #[cfg(feature = "asymmetric")]
 mod asymmetric;
 pub(crate) mod hash;
-mod lend;
 pub(crate) mod plain;
 pub(crate) mod publish;
 mod senders;
@@ -22,7 +20,6 @@ pub(crate) mod sync;
 pub(crate) mod tree;
 
 use std::ops::{Add, Sub};
-use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,21 +28,13 @@ use crate::receiver::Entry;
 use crate::sender::{Probe, Sender, SenderKey};
 use hash::SenderHasher;
 use plain::Plain;
-use publish::One;
 use senders::SenderMap;
 use smallvec::SmallVec;
 use tree::{Item, List, Run};
 
-/// From so many receivers for any sender on, a change lends: to count them takes the lines of
-/// what they capture away from sends, to lend so few takes a little longer.
-const LEND_FROM: usize = 4;
-/// As `LEND_FROM`, of senders: to lend fewer takes longer.
-const LEND_FROM_SENDERS: usize = 64;
-
 /// One version of a signal's receivers. Never changes.
 pub(crate) struct Table<E: Event, R: 'static> {
-    /// All there is, where that is one run to be called whoever sends: uncounted, for `any`
-    /// has it.
+    /// The receivers once more, if they are one run that is called whoever sends.
     plain: Option<Plain<E, R>>,
     any: Receivers<E, R>,
     senders: SenderMap<Arc<OneSender<E, R>>>,
@@ -106,25 +95,22 @@ impl<E: Event, R: 'static> Receivers<E, R> {
     }
 
     /// `added` is in order.
-    fn with(&self, added: &[Entry<E, R>], sharing: &mut tree::Sharing<Entry<E, R>>) -> Self {
+    fn with(&self, added: &[Entry<E, R>]) -> Self {
         Receivers {
-            list: self.list.with(added, sharing),
+            list: self.list.with(added),
             counts: self.counts.map2(Counts::of(added), usize::add),
         }
     }
 
-    /// `sharing` is counted, or `removed` is one entry.
-    fn without(&self, removed: &[Entry<E, R>], sharing: &mut tree::Sharing<Entry<E, R>>) -> Self {
-        if removed.len() == self.list.len() && !sharing.is_lent() {
+    fn without(&self, removed: &[Entry<E, R>]) -> Self {
+        if removed.len() == self.list.len() {
             return Receivers::empty();
         }
-        let mut list = None;
+        let mut list = self.list.clone();
         for entry in removed {
-            let left = list.as_ref().unwrap_or(&self.list);
-            let left = left.without(entry, sharing);
-            list = Some(left.expect("a writer removes only what the table holds"));
+            let left = list.without(entry);
+            list = left.expect("a writer removes only what the table holds");
         }
-        let list = list.unwrap_or_else(|| self.list.clone());
         Receivers {
             list,
             counts: self.counts.map2(Counts::of(removed), usize::sub),
@@ -249,13 +235,8 @@ impl<E: Event, R: 'static> Table<E, R> {
     fn apply(
         &self,
         entries: &[Entry<E, R>],
-        change: impl Fn(
-            &Receivers<E, R>,
-            &[Entry<E, R>],
-            &mut tree::Sharing<Entry<E, R>>,
-        ) -> Receivers<E, R>,
+        change: impl Fn(&Receivers<E, R>, &[Entry<E, R>]) -> Receivers<E, R>,
         len: usize,
-        sharing: &mut Sharing<E, R>,
     ) -> Self {
         let mut sorted = SmallVec::<[_; 1]>::from(entries);
         if entries.len() > 1 {
@@ -265,65 +246,42 @@ impl<E: Event, R: 'static> Table<E, R> {
             });
         }
         let mut any = None;
-        let mut senders = self.senders.share(&sharing.senders);
+        let mut senders = self.senders.clone();
         for group in sorted.chunk_by(|a, b| a.sender() == b.sender()) {
             let Some(key) = group[0].sender() else {
-                any = Some(change(&self.any, group, &mut sharing.any));
+                any = Some(change(&self.any, group));
                 continue;
             };
             let hash = self.hasher.hash(key.probe());
             let known = senders.get(hash, |own| own.key == *key);
             let receivers = match known {
-                Some(known) => change(&known.receivers, group, &mut sharing.own),
-                None => change(&Receivers::empty(), group, &mut tree::Sharing::Counted),
+                Some(known) => change(&known.receivers, group),
+                None => change(&Receivers::empty(), group),
             };
             let sent = match known {
                 Some(known) => known.sent.clone(),
                 None => key.name().map(|_| Arc::default()),
             };
-            let old = if receivers.list.is_empty() {
-                senders.remove(hash, |own| own.key == *key, &mut sharing.senders)
+            if receivers.list.is_empty() {
+                senders.remove(hash, |own| own.key == *key);
             } else {
                 let own = OneSender {
                     key: key.clone(),
                     receivers,
                     sent,
                 };
-                let own = Arc::new(own);
-                senders.insert(hash, own, |own| own.key == *key, &mut sharing.senders)
-            };
-            if let Some(old) = old {
-                sharing.senders.note(senders::Loan::Value(old));
+                senders.insert(hash, Arc::new(own), |own| own.key == *key);
             }
         }
-        let any = any.unwrap_or_else(|| self.any.with(&[], &mut tree::Sharing::Counted));
+        let any = any.unwrap_or_else(|| self.any.with(&[]));
         let is_plain = senders.is_empty() && any.counts.special == 0;
         let run = any.list.flat().filter(|_| is_plain);
         Table {
-            // SAFETY: `any`, beside it, has the run, until `settle` takes both away.
-            plain: run.and_then(|run| unsafe { Plain::of(run) }),
+            plain: run.and_then(Plain::of),
             any,
             senders,
             hasher: self.hasher.clone(),
             len,
-        }
-    }
-}
-
-/// How a change comes by what it shares: with the list for any sender, with the map of
-/// senders, and with the list of one of them.
-pub(crate) struct Sharing<E: Event, R: 'static> {
-    any: tree::Sharing<Entry<E, R>>,
-    senders: senders::Sharing<Arc<OneSender<E, R>>>,
-    own: tree::Sharing<Entry<E, R>>,
-}
-
-impl<E: Event, R: 'static> Default for Sharing<E, R> {
-    fn default() -> Self {
-        Sharing {
-            any: tree::Sharing::Counted,
-            senders: senders::Sharing::Counted,
-            own: tree::Sharing::Counted,
         }
     }
 }
@@ -333,7 +291,7 @@ impl<E: Event, R: 'static> publish::Table for Table<E, R> {
 
     fn with(&self, added: &[Entry<E, R>]) -> Self {
         let len = self.len + added.len();
-        self.apply(added, Receivers::with, len, &mut Sharing::default())
+        self.apply(added, Receivers::with, len)
     }
 
     fn without(&self, removed: &[Entry<E, R>]) -> Self {
@@ -341,69 +299,7 @@ impl<E: Event, R: 'static> publish::Table for Table<E, R> {
             return Table::empty(&self.hasher);
         }
         let len = self.len - removed.len();
-        self.apply(removed, Receivers::without, len, &mut Sharing::default())
-    }
-
-    type Loans = Sharing<E, R>;
-
-    unsafe fn lend(&self, change: One<&Entry<E, R>>, loans: &mut Sharing<E, R>) -> Option<Self> {
-        if matches!(change, One::Out(_)) && self.len == 1 {
-            return None;
-        }
-        let (One::In(entry) | One::Out(entry)) = change;
-        // Of all three: the list and the map share one change of one entry as `lent` asks, and
-        // our caller keeps both tables until the loans are settled.
-        if entry.sender().is_some() && self.senders.len() >= LEND_FROM_SENDERS {
-            // SAFETY: see above.
-            loans.senders = unsafe { senders::Sharing::lent() };
-            // SAFETY: see above.
-            loans.own = unsafe { tree::Sharing::lent() };
-        } else if entry.sender().is_none() && self.any.list.len() >= LEND_FROM {
-            // SAFETY: see above.
-            loans.any = unsafe { tree::Sharing::lent() };
-        }
-        Some(match change {
-            One::In(entry) => {
-                let added = slice::from_ref(entry);
-                self.apply(added, Receivers::with, self.len + 1, loans)
-            }
-            One::Out(entry) => {
-                let removed = slice::from_ref(entry);
-                self.apply(removed, Receivers::without, self.len - 1, loans)
-            }
-        })
-    }
-
-    unsafe fn settle(old: &mut Arc<Self>, loans: &mut Sharing<E, R>) {
-        if loans.any.is_lent() {
-            match Arc::get_mut(old) {
-                Some(table) => {
-                    // It says what the list has, which goes.
-                    table.plain = None;
-                    table.any.list.give_root();
-                }
-                None => old.any.list.count_root(),
-            }
-            // SAFETY: of one change to this list, as `lend` makes it.
-            unsafe { loans.any.settle() };
-        }
-        if loans.senders.is_lent() {
-            match Arc::get_mut(old) {
-                Some(table) => table.senders.give_root(),
-                None => old.senders.count_root(),
-            }
-            let mut replaced = None;
-            // SAFETY: of one change to this map, as `lend` makes it.
-            unsafe { loans.senders.settle(|own| replaced = Some(own)) };
-            if let Some(sender) = &mut replaced {
-                match Arc::get_mut(sender) {
-                    Some(sender) => sender.receivers.list.give_root(),
-                    None => sender.receivers.list.count_root(),
-                }
-            }
-            // SAFETY: of one change to the list of the sender that was replaced, if any.
-            unsafe { loans.own.settle() };
-        }
+        self.apply(removed, Receivers::without, len)
     }
 
     fn is_empty(&self) -> bool {
@@ -524,3 +420,6 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

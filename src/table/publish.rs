@@ -6,15 +6,30 @@
 //! destructors, `Eq`, `Hash`) runs while the lock is held: what a change removes is
 //! dropped after the lock has been released.
 //!
+//! # Replaced tables
+//!
+//! A send never frees a table and runs no destructor of one. The writer that replaces a table
+//! keeps a count of it. If nothing else holds the table, that writer frees it. Otherwise the table
+//! is *retired*: it waits in a list under the lock, and a later writer frees it once the list
+//! holds the only count. So the drop of a reader's handle is a decrement that leaves at least
+//! one.
+//!
+//! A writer may conclude from the count that no reader is left, because `Cell::swap` returns the
+//! old table only when each reader that holds it has a count, and no reader can come to it
+//! afterwards: the cell names another table by then, and the address belongs to no other
+//! table as long as the list has this one. `sync.rs` has the argument for the cell of
+//! arc-swap, `asymmetric/cell.rs` that for the other.
+//!
 //! This file is compiled twice more, over loom and over shuttle, by `loom-tests/`: it
 //! may name only `std`'s plain types and its sibling `sync`.
 
+use std::collections::VecDeque;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use super::sync::{
-    Arc, AtomicU8, AtomicU64, AtomicUsize, Cell, Condvar, Guard, HashMap, Mutex, MutexGuard,
-    Ordering, lock, try_lock, wait,
+    Arc, AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Cell, Guard, HashMap, Mutex, MutexGuard,
+    Ordering, fence, lock, rest, try_lock,
 };
 
 /// An immutable collection of entries, changed by making another one.
@@ -28,27 +43,6 @@ pub(crate) trait Table: Sized {
     /// The table without `removed`, all of which it holds.
     fn without(&self, removed: &[Self::Entry]) -> Self;
 
-    /// What a table owes to the one it was made from by [`lend`](Table::lend).
-    type Loans: Default;
-
-    /// As `with` or `without`, for one entry, with what both tables share counted only once.
-    /// `None` if nothing would be left.
-    ///
-    /// # Safety
-    ///
-    /// Until the loans are [settled](Table::settle), neither table is dropped or replaced, and
-    /// nothing else is lent of either.
-    unsafe fn lend(&self, change: One<&Self::Entry>, loans: &mut Self::Loans) -> Option<Self>;
-
-    /// Makes the other table independent of `old`, from which it was made. No user code runs.
-    ///
-    /// # Safety
-    ///
-    /// `loans` are of a `lend` on `old`, and the table that it made is still there. `old` is
-    /// out of the cell, and whoever reads it has a count, so that `Arc::get_mut` tells whether
-    /// anybody does.
-    unsafe fn settle(old: &mut Arc<Self>, loans: &mut Self::Loans);
-
     /// Whether nothing is left.
     fn is_empty(&self) -> bool;
 
@@ -57,12 +51,6 @@ pub(crate) trait Table: Sized {
 
     /// The table that a first connect starts from.
     fn empty(shared: &Self::Shared) -> Self;
-}
-
-/// A change of one entry.
-pub(crate) enum One<E> {
-    In(E),
-    Out(E),
 }
 
 /// A handle to one connected receiver.
@@ -78,6 +66,9 @@ pub(crate) trait Entry: Clone {
 
     /// Whether the receiver can die by itself.
     fn is_weak(&self) -> bool;
+
+    /// Whether the receiver runs in one send only.
+    fn is_once(&self) -> bool;
 
     /// Whether the receiver can still be called. Runs no user code.
     fn is_alive(&self) -> bool;
@@ -147,51 +138,59 @@ impl Link {
         self.state.fetch_or(UNREACHABLE, Ordering::Release);
     }
 
-    /// What tells of the entry's end. The caller must then let go of the entry.
+    /// The flag that is set once the receiver has gone. The caller must then drop its entry.
     pub(crate) fn watch(&self) -> Arc<Quiet> {
         Arc::clone(lock(&self.watch).get_or_insert_with(|| Arc::new(Quiet::new())))
     }
 
-    /// Says that the receiver has gone: called by its last owner, after its destructor.
+    /// Sets the flag, if there is one: called by the last owner of the receiver, after its
+    /// destructor.
     pub(crate) fn announce_gone(&self) {
         if let Some(quiet) = lock(&self.watch).take() {
-            *lock(&quiet.gone) = true;
-            quiet.changed.notify_all();
+            // Release: what the receiver and its destructor did, to `is_gone`. Row L4.
+            quiet.gone.store(true, Ordering::Release);
         }
     }
 }
 
-/// Where a thread waits for a receiver to be gone from every snapshot.
+/// Whether a receiver has gone from every table and every queue, its destructor included.
 pub(crate) struct Quiet {
-    gone: Mutex<bool>,
-    changed: Condvar,
+    gone: AtomicBool,
 }
 
 impl Quiet {
     fn new() -> Self {
         Quiet {
-            gone: Mutex::new(false),
-            changed: Condvar::new(),
+            gone: AtomicBool::new(false),
         }
     }
 
-    /// Whether the receiver has gone already.
+    /// Returns `true` if the receiver has gone.
     pub(crate) fn is_gone(&self) -> bool {
-        *lock(&self.gone)
+        // Acquire: with the release in `announce_gone`, so that whoever waited may free what
+        // the receiver used. Row L4.
+        self.gone.load(Ordering::Acquire)
     }
 
-    /// Waits until the receiver has gone; false if `timeout` passed first. A timeout too
-    /// long for the clock is none.
-    pub(crate) fn wait(&self, timeout: Duration) -> bool {
+    /// Waits until the receiver has gone; returns `false` if `timeout` passes first. A timeout
+    /// that the clock cannot represent is none.
+    ///
+    /// It looks again and again, with pauses that grow to a millisecond: a send that ends must not
+    /// pay for a notification. `free` runs before each look.
+    pub(crate) fn wait(&self, timeout: Duration, free: impl Fn()) -> bool {
         let deadline = Instant::now().checked_add(timeout);
-        let mut gone = lock(&self.gone);
-        while !*gone {
+        let mut turn = 0;
+        loop {
+            free();
+            if self.is_gone() {
+                return true;
+            }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return false;
             }
-            gone = wait(&self.changed, gone, deadline);
+            rest(turn, deadline);
+            turn = turn.saturating_add(1);
         }
-        true
     }
 }
 
@@ -219,6 +218,9 @@ pub(crate) struct Hub<T: Table> {
 #[repr(align(128))]
 struct Books<T: Table> {
     purged: AtomicU64,
+    /// Whether sends have spent receivers that they could not take out, because a writer was at
+    /// work. Set by `discard`, cleared by the writer that takes them out.
+    left_spent: AtomicBool,
     writer: Mutex<Writer<T>>,
 }
 
@@ -226,6 +228,9 @@ struct Books<T: Table> {
 struct Writer<T: Table> {
     keys: HashMap<<T::Entry as Entry>::Key, T::Entry>,
     weak: HashMap<u64, T::Entry>,
+    once: HashMap<u64, T::Entry>,
+    /// Replaced tables that something held when they were last looked at.
+    retired: VecDeque<Arc<T>>,
     /// How many weak entries call for a search for dead ones: twice those that the last
     /// search left, so that a connect pays a constant for it on average.
     sweep_at: usize,
@@ -237,6 +242,9 @@ const NOBODY: usize = 0;
 /// emitter that holds it calls what a send of the same thread has found gone.
 const GOING: usize = 1;
 const SWEEP_AT_LEAST: usize = 16;
+/// Retired tables that one change looks at: where more of them are held, the next change goes on
+/// with the others.
+const LOOK_AT: usize = 64;
 
 impl<T: Table> Hub<T> {
     pub(crate) fn new() -> Self {
@@ -246,9 +254,12 @@ impl<T: Table> Hub<T> {
             cell: Cell::empty(),
             books: Books {
                 purged: AtomicU64::new(0),
+                left_spent: AtomicBool::new(false),
                 writer: Mutex::new(Writer {
                     keys: HashMap::default(),
                     weak: HashMap::default(),
+                    once: HashMap::default(),
+                    retired: VecDeque::new(),
                     sweep_at: SWEEP_AT_LEAST,
                 }),
             },
@@ -324,11 +335,12 @@ impl<T: Table> Hub<T> {
                     if let Some(key) = key {
                         change.writer.keys.insert(key, entry.clone());
                     }
+                    let number = entry.link().number();
                     if entry.is_weak() {
-                        change
-                            .writer
-                            .weak
-                            .insert(entry.link().number(), entry.clone());
+                        change.writer.weak.insert(number, entry.clone());
+                    }
+                    if entry.is_once() {
+                        change.writer.once.insert(number, entry.clone());
                     }
                     change.added.push(entry.clone());
                     connected.push(Connected {
@@ -376,24 +388,64 @@ impl<T: Table> Hub<T> {
         taken
     }
 
-    /// Takes out what a send found spent or dead, unless a writer is at work: then a
-    /// later send or connect will. Never waits.
-    pub(crate) fn try_discard(&self, found: &[T::Entry]) {
+    /// Takes out what a send found spent or dead. Never waits: if a writer is at work, what is
+    /// dead stays for a later send or connect, and what this send has `spent` is taken out by
+    /// that writer when it has released the lock.
+    pub(crate) fn discard(&self, found: &[T::Entry], spent: bool) {
         if let Some(writer) = try_lock(&self.books.writer) {
             let mut change = self.change_with(writer);
             for entry in found {
                 change.unlink(entry.clone());
             }
             change.publish();
+        } else if spent {
+            // Relaxed: the fence in `take_left` orders it before the look at the lock. Row H4.
+            self.books.left_spent.store(true, Ordering::Relaxed);
+            self.take_left();
         }
     }
 
-    /// Takes out every dead weak entry; returns how many.
+    /// Takes out the spent receivers that sends have left, unless a writer is at work. Called
+    /// by a send that has left some, and by each writer after it has released the lock: one of
+    /// the two finds them.
+    fn take_left(&self) {
+        // If the send's fence is first, the writer sees the flag. If the writer's fence is
+        // first, the send sees that the lock is free, or taken by a later writer, with which it
+        // is the same. Row H4.
+        fence(Ordering::SeqCst);
+        // Relaxed: see the fence. Row H4.
+        if !self.books.left_spent.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(writer) = try_lock(&self.books.writer) else {
+            return;
+        };
+        let mut change = self.change_with(writer);
+        // Relaxed: before the search below. A send that leaves a receiver after it sets the flag
+        // again. Row H4.
+        self.books.left_spent.store(false, Ordering::Relaxed);
+        change.sweep_spent();
+        change.publish();
+    }
+
+    /// Takes out every dead weak entry; returns how many. Frees every table that nothing holds.
     pub(crate) fn purge(&self) -> usize {
         let mut change = self.change();
         let purged = change.sweep();
+        change.free_retired(usize::MAX);
         change.publish();
         purged
+    }
+
+    /// Frees every replaced table that nothing holds any more.
+    pub(crate) fn free_retired(&self) {
+        self.change().free_retired(usize::MAX);
+    }
+
+    /// How many replaced tables wait until nothing holds them.
+    #[cfg(test)]
+    pub(crate) fn retired(&self) -> usize {
+        lock(&self.books.writer).retired.len()
     }
 
     fn change(&self) -> Change<'_, T> {
@@ -402,26 +454,43 @@ impl<T: Table> Hub<T> {
 
     fn change_with<'h>(&'h self, writer: MutexGuard<'h, Writer<T>>) -> Change<'h, T> {
         Change {
-            writer,
             // Only writers replace it, and this one has the lock.
             current: self.cell.load_full(),
+            writer,
             hub: self,
             added: Vec::new(),
             removed: Vec::new(),
             garbage: Vec::new(),
+            replaced: None,
+            freed: Vec::new(),
+            _after: After(self),
         }
     }
 }
 
-/// One change of a hub's table. Fields are dropped from the top: first the lock, then
-/// what may run user code as it goes.
+/// One change of a hub's table. Fields are dropped from the top: the handle to the current table,
+/// of which the cell has another; the lock; then what may run user code as it goes.
 struct Change<'h, T: Table> {
+    current: Option<Arc<T>>,
     writer: MutexGuard<'h, Writer<T>>,
     hub: &'h Hub<T>,
-    current: Option<Arc<T>>,
     added: Vec<T::Entry>,
     removed: Vec<T::Entry>,
     garbage: Vec<T::Entry>,
+    /// The table that this change has replaced, if nothing else holds it.
+    replaced: Option<Arc<T>>,
+    /// Tables that were retired, and that nothing holds any more.
+    freed: Vec<Arc<T>>,
+    _after: After<'h, T>,
+}
+
+/// Ends a change, after the lock has been released and the garbage has been dropped.
+struct After<'h, T: Table>(&'h Hub<T>);
+
+impl<T: Table> Drop for After<'_, T> {
+    fn drop(&mut self) {
+        self.0.take_left();
+    }
 }
 
 impl<T: Table> Change<'_, T> {
@@ -434,14 +503,14 @@ impl<T: Table> Change<'_, T> {
         }
         entry.link().mark_removed();
         let number = entry.link().number();
-        if let Some(key) = entry.key()
-            && self
-                .writer
-                .keys
-                .get(&key)
-                .is_some_and(|held| held.link().number() == number)
-        {
-            self.garbage.extend(self.writer.keys.remove(&key));
+        if let Some(key) = entry.key() {
+            let held = self.writer.keys.get(&key);
+            if held.is_some_and(|held| held.link().number() == number) {
+                self.garbage.extend(self.writer.keys.remove(&key));
+            }
+        }
+        if entry.is_once() {
+            self.garbage.extend(self.writer.once.remove(&number));
         }
         if entry.is_weak() {
             self.garbage.extend(self.writer.weak.remove(&number));
@@ -475,13 +544,21 @@ impl<T: Table> Change<'_, T> {
         count
     }
 
+    /// Unlinks every spent entry.
+    fn sweep_spent(&mut self) {
+        let once = self.writer.once.values();
+        let spent: Vec<_> = once.filter(|entry| !is_live(*entry)).cloned().collect();
+        for entry in spent {
+            self.unlink(entry);
+        }
+    }
+
     /// Publishes the table that the change amounts to.
     fn publish(mut self) {
         if self.removed.is_empty() && self.added.is_empty() {
             return;
         }
-        let mut loans = T::Loans::default();
-        let next = self.next(&mut loans);
+        let next = self.next();
         let is_last = next.is_none();
         let current = next
             .as_ref()
@@ -492,14 +569,7 @@ impl<T: Table> Change<'_, T> {
         // The swap releases the finished table to the acquiring load of `snapshot`;
         // otherwise a send could call a half-built entry. Row H3.
         let old = self.hub.cell.swap(next);
-        // The handle of this change: what is left of the old table are those of its readers.
-        drop(self.current.take());
-        self.current = old;
-        if let Some(old) = &mut self.current {
-            // SAFETY: `next` has lent of this table, or nothing; the swap has counted every
-            // guard of it; the new one cannot be replaced, for the lock is held.
-            unsafe { T::settle(old, &mut loans) };
-        }
+        self.retire(old);
         if is_last {
             // Release: after the swap, to be seen no earlier than it by `current`. No other
             // writer is between the two, for the lock is held. Row H1.
@@ -507,6 +577,7 @@ impl<T: Table> Change<'_, T> {
             // Empty by now; what they had grown to goes with them.
             self.writer.keys = HashMap::default();
             self.writer.weak = HashMap::default();
+            self.writer.once = HashMap::default();
         }
         for entry in self.removed.iter().chain(&self.garbage) {
             if entry.link().is_removed() {
@@ -515,19 +586,38 @@ impl<T: Table> Change<'_, T> {
         }
     }
 
-    /// The table that the change amounts to, or none if nobody is left.
-    fn next(&self, loans: &mut T::Loans) -> Option<Arc<T>> {
-        let current = self.current.as_deref();
-        let one = match (&self.added[..], &self.removed[..]) {
-            ([added], []) => Some(One::In(added)),
-            ([], [removed]) => Some(One::Out(removed)),
-            _ => None,
-        };
-        if let (Some(one), Some(current)) = (one, current) {
-            // SAFETY: `publish` settles before it lets go of either, and nobody replaces the
-            // new one before that, for the lock is held.
-            return unsafe { current.lend(one, loans) }.map(Arc::new);
+    /// Takes the table that has left the cell: to be freed after the lock, or by a later change
+    /// if a send, an emitter or a future holds it.
+    fn retire(&mut self, old: Option<Arc<T>>) {
+        // The handle of this change: the others are those of readers.
+        self.current = None;
+        self.free_retired(LOOK_AT);
+        if let Some(mut old) = old {
+            if Arc::get_mut(&mut old).is_some() {
+                self.replaced = Some(old);
+            } else {
+                self.writer.retired.push_back(old);
+            }
         }
+    }
+
+    /// Takes the retired tables that nothing holds any more, of the `at_most` that have waited
+    /// longest since they were looked at.
+    fn free_retired(&mut self, at_most: usize) {
+        for _ in 0..self.writer.retired.len().min(at_most) {
+            let oldest = self.writer.retired.pop_front();
+            let mut table = oldest.expect("the list has as many");
+            if Arc::get_mut(&mut table).is_some() {
+                self.freed.push(table);
+            } else {
+                self.writer.retired.push_back(table);
+            }
+        }
+    }
+
+    /// The table that the change amounts to, or none if nobody is left.
+    fn next(&self) -> Option<Arc<T>> {
+        let current = self.current.as_deref();
         let kept = current
             .filter(|_| !self.removed.is_empty())
             .map(|table| table.without(&self.removed));

@@ -8,11 +8,9 @@
 //! bit at a time; until the split is as deep as the branch above it, neighbouring slots share a leaf. So leaves stay
 //! more than half full whatever the size of the map.
 
-use std::mem::{self, ManuallyDrop};
+use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
-
-use super::lend::{self, Content};
 
 /// Bits of the hash that a branch consumes. More would make lookups faster and changes dearer.
 const BITS: u32 = 4;
@@ -177,6 +175,7 @@ impl<V> SenderMap<V> {
         Self { root: None, len: 0 }
     }
 
+    #[cfg(test)]
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
@@ -212,127 +211,32 @@ impl<V> SenderMap<V> {
 }
 
 impl<V: Clone> SenderMap<V> {
-    /// The same map, to be changed.
-    pub(crate) fn share(&self, sharing: &Sharing<V>) -> Self {
-        Self {
-            root: sharing.share(&self.root),
-            len: self.len,
-        }
-    }
-
-    /// Puts `value` under `hash`; the value whose place it takes, if any, is handed back, and
-    /// is to be noted.
-    pub(crate) fn insert(
-        &mut self,
-        hash: u64,
-        value: V,
-        eq: impl Fn(&V) -> bool,
-        sharing: &mut Sharing<V>,
-    ) -> Option<V> {
+    /// Puts `value` under `hash`; returns the value whose place it takes, if any.
+    pub(crate) fn insert(&mut self, hash: u64, value: V, eq: impl Fn(&V) -> bool) -> Option<V> {
         if self.len == 0 {
             self.root = slot(Leaf::new(0));
         }
-        let old = insert(&mut self.root, 0, hash, value, &eq, sharing);
+        let old = insert(&mut self.root, 0, hash, value, &eq);
         self.len += usize::from(old.is_none());
         old
     }
 
-    /// Takes out the value whose key has this hash and satisfies `eq`, which is to be noted;
-    /// copies nothing if there is none.
-    pub(crate) fn remove(
-        &mut self,
-        hash: u64,
-        eq: impl Fn(&V) -> bool,
-        sharing: &mut Sharing<V>,
-    ) -> Option<V> {
+    /// Takes out the value whose key has this hash and satisfies `eq`; copies nothing if there
+    /// is none.
+    pub(crate) fn remove(&mut self, hash: u64, eq: impl Fn(&V) -> bool) -> Option<V> {
         self.get(hash, &eq)?;
-        let old = remove(&mut self.root, 0, hash, &eq, sharing);
+        let old = remove(&mut self.root, 0, hash, &eq);
         self.len -= usize::from(old.is_some());
         if self.len == 0 {
             self.root = None;
         }
         old
     }
-
-    /// Counts the root once more: first of all, where others hold this map, when what the next
-    /// version has lent is settled.
-    pub(crate) fn count_root(&self) {
-        mem::forget(self.root.clone());
-    }
-
-    /// Gives the root away: first of all, where nobody else holds this map, when what the next
-    /// version has lent is settled.
-    pub(crate) fn give_root(&mut self) {
-        mem::forget(mem::take(self));
-    }
-}
-
-/// What a change of a map notes down.
-pub(crate) enum Loan<V> {
-    /// Its content has been shared.
-    Node(Arc<Node<V>>),
-    /// One more handle to a leaf, from a slot that shared it.
-    Slot(Slot<V>),
-    Value(V),
-}
-
-pub(crate) type Sharing<V> = lend::Sharing<Loan<V>>;
-
-impl<V: Clone> Sharing<V> {
-    /// Settles what has been noted, and hands each value among it to `each`.
-    ///
-    /// # Safety
-    ///
-    /// It is of one change to one map, whose root has been
-    /// [counted](SenderMap::count_root) or [given away](SenderMap::give_root).
-    pub(crate) unsafe fn settle(&mut self, mut each: impl FnMut(V)) {
-        // A node is noted before those below it.
-        for loan in self.take_notes() {
-            match loan {
-                // SAFETY: the change has shared all that a noted node holds; the node is
-                // counted, since the one above it has been settled.
-                Loan::Node(node) => unsafe { lend::hand_over(node) },
-                Loan::Slot(slot) => drop(slot),
-                Loan::Value(value) => each(value),
-            }
-        }
-    }
-}
-
-// SAFETY: a branch and a leaf own nothing but slots and values, and `own` lends no clash.
-unsafe impl<V: Clone> Content for Node<V> {
-    fn count(&self) {
-        match self {
-            Node::Branch(slots) => slots.count(),
-            Node::Leaf(leaf) => leaf.values.count(),
-            Node::Clash(entries) => entries.count(),
-        }
-    }
-
-    type Kept = ManuallyDrop<Self>;
-    fn kept(content: *const Self) -> *const Self::Kept {
-        content.cast()
-    }
 }
 
 /// The node, to be changed in place: a copy if other maps hold it.
-fn own<'s, V: Clone>(slot: &'s mut Slot<V>, sharing: &mut Sharing<V>) -> Option<&'s mut Node<V>> {
-    let node = slot.as_mut()?;
-    if sharing.is_lent() {
-        let old = match &**node {
-            // Has memory of its own, which is not counted.
-            Node::Clash(entries) => {
-                let copy = Arc::new(Node::Clash(entries.clone()));
-                Loan::Slot(Some(mem::replace(node, copy)))
-            }
-            _ => {
-                let copy = sharing.copy(node);
-                Loan::Node(mem::replace(node, copy))
-            }
-        };
-        sharing.note(old);
-    }
-    Some(Arc::make_mut(node))
+fn own<V: Clone>(slot: &mut Slot<V>) -> Option<&mut Node<V>> {
+    slot.as_mut().map(Arc::make_mut)
 }
 
 /// The slot for `hash` in a branch below `start` bits.
@@ -348,16 +252,10 @@ fn block(at: usize, end: u32, depth: u32) -> Range<usize> {
 }
 
 /// Changes the leaf that `slots` (all of them) share.
-fn change<V: Clone, T>(
-    slots: &mut [Slot<V>],
-    sharing: &mut Sharing<V>,
-    change: impl FnOnce(&mut Leaf<V>) -> T,
-) -> Option<T> {
+fn change<V: Clone, T>(slots: &mut [Slot<V>], change: impl FnOnce(&mut Leaf<V>) -> T) -> Option<T> {
     let (first, others) = slots.split_first_mut()?;
-    for other in &mut *others {
-        sharing.note(Loan::Slot(other.take()));
-    }
-    let Node::Leaf(leaf) = own(first, sharing)? else {
+    others.fill(None);
+    let Node::Leaf(leaf) = own(first)? else {
         return None;
     };
     let answer = change(leaf);
@@ -372,10 +270,9 @@ fn insert<V: Clone>(
     hash: u64,
     value: V,
     eq: &impl Fn(&V) -> bool,
-    sharing: &mut Sharing<V>,
 ) -> Option<V> {
     let has_room = |leaf: &Leaf<V>| usize::from(leaf.len) < ROOM || leaf.find(hash, eq).is_some();
-    let mut node = own(below, sharing)?;
+    let mut node = own(below)?;
     if let Node::Leaf(leaf) = node {
         if has_room(leaf) {
             return leaf.put(hash, value, eq);
@@ -405,14 +302,14 @@ fn insert<V: Clone>(
     let (at, end) = (index(start, hash), start + BITS);
     loop {
         let Some(leaf) = as_leaf(&slots[at]).filter(|leaf| leaf.depth < end) else {
-            return insert(&mut slots[at], end, hash, value, eq, sharing);
+            return insert(&mut slots[at], end, hash, value, eq);
         };
         let (has_room, shared) = (has_room(leaf), block(at, end, leaf.depth));
         let shared = &mut slots[shared];
         if has_room {
-            return change(shared, sharing, |leaf| leaf.put(hash, value, eq))?;
+            return change(shared, |leaf| leaf.put(hash, value, eq))?;
         }
-        let upper = change(shared, sharing, Leaf::split)?;
+        let upper = change(shared, Leaf::split)?;
         let middle = shared.len() / 2;
         shared[middle..].fill(slot(upper));
     }
@@ -424,9 +321,8 @@ fn remove<V: Clone>(
     start: u32,
     hash: u64,
     eq: &impl Fn(&V) -> bool,
-    sharing: &mut Sharing<V>,
 ) -> Option<V> {
-    let node = own(below, sharing)?;
+    let node = own(below)?;
     let slots = match node {
         Node::Branch(slots) => slots,
         Node::Leaf(leaf) => return leaf.take(hash, eq),
@@ -444,12 +340,12 @@ fn remove<V: Clone>(
     };
     let (at, end) = (index(start, hash), start + BITS);
     let old = match as_leaf(&slots[at]).map(|leaf| leaf.depth) {
-        Some(depth) => change(&mut slots[block(at, end, depth)], sharing, |leaf| {
+        Some(depth) => change(&mut slots[block(at, end, depth)], |leaf| {
             leaf.take(hash, eq)
         })?,
-        None => remove(&mut slots[at], end, hash, eq, sharing),
+        None => remove(&mut slots[at], end, hash, eq),
     };
-    while join(slots, at, end, sharing) {}
+    while join(slots, at, end) {}
     // A leaf that all slots share needs no branch.
     if as_leaf(&slots[0]).is_some_and(|leaf| leaf.depth == start) {
         *below = slots[0].take();
@@ -458,7 +354,7 @@ fn remove<V: Clone>(
 }
 
 /// Joins the leaf at `at` with its other half if that is a leaf too and both are small.
-fn join<V: Clone>(slots: &mut [Slot<V>], at: usize, end: u32, sharing: &mut Sharing<V>) -> bool {
+fn join<V: Clone>(slots: &mut [Slot<V>], at: usize, end: u32) -> bool {
     let Some(leaf) = as_leaf(&slots[at]) else {
         return false;
     };
@@ -474,7 +370,7 @@ fn join<V: Clone>(slots: &mut [Slot<V>], at: usize, end: u32, sharing: &mut Shar
     let both = &mut slots[block(at, end, depth - 1)];
     let mut joined = Leaf::new(depth - 1);
     for half in both.chunks_mut(own.len()) {
-        change(half, sharing, |leaf| {
+        change(half, |leaf| {
             let entries = leaf.entries();
             entries.for_each(|(hash, value)| joined.push(hash, value));
         });

@@ -3,11 +3,12 @@
 //! `publish.rs` names no atomic, lock or cell but through its sibling `sync`, so that the
 //! model checkers can compile that same file over theirs.
 
-pub(crate) use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
 
 use std::sync::{PoisonError, TryLockError};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, ahash::RandomState>;
 
@@ -26,22 +27,15 @@ pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     }
 }
 
-/// Waits for a notification, or for `deadline` where there is one.
-pub(crate) fn wait<'a, T>(
-    condvar: &Condvar,
-    guard: MutexGuard<'a, T>,
-    deadline: Option<Instant>,
-) -> MutexGuard<'a, T> {
-    match deadline {
-        None => condvar.wait(guard).unwrap_or_else(PoisonError::into_inner),
-        Some(deadline) => {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match condvar.wait_timeout(guard, left) {
-                Ok((guard, _)) => guard,
-                Err(poisoned) => poisoned.into_inner().0,
-            }
-        }
+/// Pauses before the next look at something that another thread is about to do: longer each
+/// turn, up to a millisecond, and not past `deadline`.
+pub(crate) fn rest(turn: u32, deadline: Option<Instant>) {
+    if turn < 16 {
+        return thread::yield_now();
     }
+    let pause = Duration::from_micros(16 << (turn - 16).min(6));
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    thread::sleep(left.map_or(pause, |left| pause.min(left)));
 }
 
 #[cfg(feature = "asymmetric")]

@@ -4,20 +4,18 @@
 //! beyond that arrays hang under inner nodes. A change copies the nodes on one path and shares the
 //! rest, so it costs the same for a thousand items and nearly the same for a million.
 
-use std::mem;
+use std::iter;
 use std::ops::{ControlFlow, Deref, Range};
 use std::slice;
 use std::sync::Arc;
 
-use super::lend;
-
 /// Items in a leaf at most. A walk pays a jump per leaf, a change copies one leaf.
-const LEAF: usize = 64;
+const LEAF: usize = 32;
 /// Children of an inner node at most.
-const FAN: usize = 32;
+const FAN: usize = 16;
 /// Levels of inner nodes at most. `join` keeps any two neighbours above half of `FAN`
-/// together, so a level divides by 8 or more: enough for 2^36 leaves.
-const LEVELS: usize = 12;
+/// together, so a level divides by 4 or more: enough for 2^36 leaves.
+const LEVELS: usize = 18;
 
 /// Where an item stands: higher priority first, then lower number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -30,24 +28,12 @@ impl Order {
 }
 
 /// What the list holds: a shared handle that knows its place.
-pub(crate) trait Item: Clone + Counted {
+pub(crate) trait Item: Clone {
     /// Never changes, and no two items of a list have the same.
     fn order(&self) -> Order;
 
     /// Whether both are handles to the same, without a look at it.
     fn is(&self, other: &Self) -> bool;
-}
-
-/// A handle with a reference count elsewhere.
-pub(crate) trait Counted {
-    /// The count, roughly: asked for only to have it at hand.
-    fn count(&self) -> usize;
-}
-
-/// Reads the counts of what is about to be cloned. Each clone is a locked increment that
-/// waits for its own cache miss; plain reads miss all at once.
-fn warm<C: Counted>(handles: &[C]) {
-    std::hint::black_box(handles.iter().map(C::count).fold(0, usize::wrapping_add));
 }
 
 /// An immutable, ordered list. Cloning it is one reference count.
@@ -113,16 +99,6 @@ impl<T: Clone> Clone for Child<T> {
     }
 }
 
-impl<T: Counted> Counted for Child<T> {
-    fn count(&self) -> usize {
-        match &self.node {
-            Node::Leaf(Run::One(item)) => item.count(),
-            Node::Leaf(Run::Many(items)) => Arc::strong_count(items),
-            Node::Inner(children) => Arc::strong_count(children),
-        }
-    }
-}
-
 impl<T: Clone> Clone for List<T> {
     fn clone(&self) -> Self {
         List {
@@ -151,18 +127,17 @@ impl<T: Item> List<T> {
     }
 
     /// The list with `added`, which is sorted and holds nothing that the list has.
-    pub(crate) fn with(&self, added: &[T], sharing: &mut Sharing<T>) -> Self {
+    pub(crate) fn with(&self, added: &[T]) -> Self {
         if added.is_empty() {
             return self.clone();
         }
         if let ([item], 0) = (added, self.len) {
-            sharing.note(Loan::Node(sharing.share(&self.root)));
             return List {
                 root: Node::Leaf(Run::One(item.clone())),
                 len: 1,
             };
         }
-        let mut nodes = sharing.share(&self.root).with(added, true, sharing);
+        let mut nodes = self.root.with(added, true);
         while nodes.len() > 1 {
             nodes = group(nodes, FAN).map(Node::Inner).map(child).collect();
         }
@@ -173,44 +148,27 @@ impl<T: Item> List<T> {
     }
 
     /// The list without `item`, or `None` if it has no such.
-    pub(crate) fn without(&self, item: &T, sharing: &mut Sharing<T>) -> Option<Self> {
+    pub(crate) fn without(&self, item: &T) -> Option<Self> {
         let order = item.order();
         let at = self.root.place_of(item, order)?;
-        if let Node::Leaf(items) = &self.root
-            && let [first, second] = &items[..]
-        {
-            let (gone, left) = [(first, second), (second, first)][at];
-            sharing.note(Loan::Item(sharing.share(gone)));
-            let root = Node::Leaf(Run::One(sharing.share(left)));
-            sharing.note(Loan::Node(sharing.share(&self.root)));
-            return Some(List { root, len: 1 });
+        if let Some([first, second]) = self.flat().map(|run| &**run) {
+            let left = [second, first][at].clone();
+            return Some(List {
+                root: Node::Leaf(Run::One(left)),
+                len: 1,
+            });
         }
-        let Some(mut root) = sharing.share(&self.root).without(item, order, sharing) else {
+        let Some(mut root) = self.root.without(item, order) else {
             return Some(List::empty());
         };
-        // One level: the node below may be of the old list, and noted too late.
-        if let Node::Inner(children) = &root
-            && let [only] = &children[..]
-        {
-            let only = sharing.share(&only.node);
-            sharing.note(Loan::Node(mem::replace(&mut root, only)));
+        while let Node::Inner(children) = &root {
+            let [only] = &children[..] else { break };
+            root = only.node.clone();
         }
         Some(List {
             root,
             len: self.len - 1,
         })
-    }
-
-    /// Counts the root once more: first of all, where others hold this list, when what the
-    /// next version has lent is settled.
-    pub(crate) fn count_root(&self) {
-        mem::forget(self.root.clone());
-    }
-
-    /// Gives the root away: first of all, where nobody else holds this list, when what the
-    /// next version has lent is settled.
-    pub(crate) fn give_root(&mut self) {
-        mem::forget(mem::replace(self, List::empty()));
     }
 
     /// The whole list, where it is one run.
@@ -278,29 +236,22 @@ impl<T: Item> Node<T> {
 
     /// The nodes, of this node's height, that hold its items and `added`. `is_last`: none of
     /// the list stands after them.
-    fn with(self, added: &[T], is_last: bool, sharing: &mut Sharing<T>) -> Vec<Child<T>> {
-        let nodes = match &self {
+    fn with(&self, added: &[T], is_last: bool) -> Vec<Child<T>> {
+        match self {
             Node::Leaf(items) => {
                 let last = items.last().map(T::order);
                 if is_last && last.is_none_or(|last| last < added[0].order()) {
-                    return self.append(added, sharing);
+                    return self.append(items, added);
                 }
-                sharing.warm(items);
-                if items.len() + added.len() <= LEAF
-                    && let [item] = added
-                {
+                if let ([item], true) = (added, items.len() < LEAF) {
                     let at = items.partition_point(|held| held.order() < item.order());
-                    let node = sharing.splice(items, at..at, std::iter::once(item.clone()));
-                    sharing.note(Loan::Node(self));
+                    let node = splice(items, at..at, iter::once(item.clone()));
                     return vec![child(Node::array(node))];
                 }
-                let mut held = Vec::new();
-                sharing.extend(&mut held, items);
-                let merged = merge(held, added);
+                let merged = merge(items, added);
                 group(merged, LEAF).map(Node::array).map(child).collect()
             }
             Node::Inner(children) => {
-                sharing.warm(children);
                 let mut grown = Vec::new();
                 let (mut done, mut rest) = (0, added);
                 while let Some(item) = rest.first() {
@@ -312,72 +263,58 @@ impl<T: Item> Node<T> {
                     let (here, later) = rest.split_at(here);
                     rest = later;
                     let is_last = is_last && at + 1 == children.len();
-                    let old = sharing.share(&children[at]);
-                    let new = old.node.with(here, is_last, sharing);
+                    let new = children[at].node.with(here, is_last);
                     if here.len() == added.len() && children.len() - 1 + new.len() <= FAN {
-                        let node = sharing.splice(children, at..at + 1, new.into_iter());
-                        sharing.note(Loan::Node(self));
+                        let node = splice(children, at..at + 1, new.into_iter());
                         return vec![child(Node::Inner(node))];
                     }
-                    sharing.extend(&mut grown, &children[done..at]);
+                    grown.extend_from_slice(&children[done..at]);
                     grown.extend(new);
                     done = at + 1;
                 }
-                sharing.extend(&mut grown, &children[done..]);
+                grown.extend_from_slice(&children[done..]);
                 group(grown, FAN).map(Node::Inner).map(child).collect()
             }
-        };
-        sharing.note(Loan::Node(self));
-        nodes
+        }
     }
 
-    /// Connecting at the end, which is what connecting mostly is: fills the last leaf up and
-    /// leaves a full one alone, so that leaves are full and changes copy little.
-    fn append(self, added: &[T], sharing: &mut Sharing<T>) -> Vec<Child<T>> {
-        let Node::Leaf(items) = &self else {
-            unreachable!("only leaves are appended to");
-        };
+    /// Connecting at the end, which is what connecting mostly is: fills the last leaf, this one
+    /// with `items`, and leaves a full one alone, so that leaves are full and changes copy little.
+    fn append(&self, items: &[T], added: &[T]) -> Vec<Child<T>> {
         let (here, later) = added.split_at(added.len().min(LEAF - items.len()));
         let mut nodes = Vec::with_capacity(1 + later.len().div_ceil(LEAF));
         if here.is_empty() {
-            nodes.push(child(self));
+            nodes.push(child(self.clone()));
         } else {
-            sharing.warm(items);
-            let filled = sharing.splice(items, items.len()..items.len(), here.iter().cloned());
+            let filled = splice(items, items.len()..items.len(), here.iter().cloned());
             nodes.push(child(Node::array(filled)));
-            sharing.note(Loan::Node(self));
         }
         nodes.extend(later.chunks(LEAF).map(|run| child(Node::array(run.into()))));
         nodes
     }
 
     /// The node without `item`, which it has, or `None` if nothing is left.
-    fn without(self, item: &T, order: Order, sharing: &mut Sharing<T>) -> Option<Self> {
-        let left = match &self {
+    fn without(&self, item: &T, order: Order) -> Option<Self> {
+        match self {
             Node::Leaf(items) => {
                 let at = self.place_of(item, order).expect("the list has the item");
-                sharing.note(Loan::Item(sharing.share(&items[at])));
-                sharing.replace(items, at..at + 1, None).map(Node::array)
+                replace(items, at..at + 1, None).map(Node::array)
             }
             Node::Inner(children) => {
                 let at = child_for(children, order);
-                let old = sharing.share(&children[at]);
-                let low = old.node.without(item, order, sharing);
-                let (gone, new) = match low {
+                let old = &children[at];
+                let (gone, new) = match old.node.without(item, order) {
                     None => (at..at + 1, None),
-                    // A node that ran low joins a neighbour that has room for it.
+                    // A node that ran low joins a neighbor that has room for it.
                     Some(low) => {
                         let next = children.get(at + 1);
                         let previous = at.checked_sub(1).map(|at| &children[at]);
                         if let Some(next) = next.filter(|next| low.has_room_for(&next.node)) {
-                            let next = sharing.share(&next.node);
-                            let joined = low.join(next, sharing);
-                            (at..at + 2, Some((old.first, joined)))
+                            (at..at + 2, Some((old.first, low.join(&next.node))))
                         } else if let Some(previous) =
                             previous.filter(|previous| previous.node.has_room_for(&low))
                         {
-                            let node = sharing.share(&previous.node);
-                            let joined = node.join(low, sharing);
+                            let joined = previous.node.join(&low);
                             (at - 1..at + 1, Some((previous.first, joined)))
                         } else {
                             (at..at + 1, Some((old.first, low)))
@@ -385,11 +322,9 @@ impl<T: Item> Node<T> {
                     }
                 };
                 let new = new.map(|(first, node)| Child { first, node });
-                sharing.replace(children, gone, new).map(Node::Inner)
+                replace(children, gone, new).map(Node::Inner)
             }
-        };
-        sharing.note(Loan::Node(self));
-        left
+        }
     }
 
     /// Whether this node and the next can be one that has room to grow.
@@ -402,15 +337,12 @@ impl<T: Item> Node<T> {
     }
 
     /// This node and the next, of the same height, as one.
-    fn join(self, next: Node<T>, sharing: &mut Sharing<T>) -> Node<T> {
-        let joined = match (&self, &next) {
-            (Node::Leaf(a), Node::Leaf(b)) => Node::array(sharing.join(a, b)),
-            (Node::Inner(a), Node::Inner(b)) => Node::Inner(sharing.join(a, b)),
-            _ => unreachable!("neighbours have the same height"),
-        };
-        sharing.note(Loan::Node(self));
-        sharing.note(Loan::Node(next));
-        joined
+    fn join(&self, next: &Node<T>) -> Node<T> {
+        match (self, next) {
+            (Node::Leaf(a), Node::Leaf(b)) => Node::array(join(a, b)),
+            (Node::Inner(a), Node::Inner(b)) => Node::Inner(join(a, b)),
+            _ => unreachable!("neighbors have the same height"),
+        }
     }
 
     fn first(&self) -> Order {
@@ -421,61 +353,58 @@ impl<T: Item> Node<T> {
     }
 }
 
-/// What a change of a list notes down.
-pub(crate) enum Loan<T> {
-    Node(Node<T>),
-    Item(T),
+/// A handle with a reference count elsewhere.
+trait Counted: Clone {
+    /// A value beside the count, or the count itself: read only to have it in the cache.
+    fn beside_count(&self) -> usize;
 }
 
-pub(crate) type Sharing<T> = lend::Sharing<Loan<T>>;
+impl<T: Item> Counted for T {
+    fn beside_count(&self) -> usize {
+        self.order().1 as usize
+    }
+}
 
-impl<T: Item> Sharing<T> {
-    fn warm<H: Counted>(&self, handles: &[H]) {
-        if !self.is_lent() {
-            warm(handles);
+impl<T: Item> Counted for Child<T> {
+    fn beside_count(&self) -> usize {
+        match &self.node {
+            Node::Leaf(Run::One(item)) => item.beside_count(),
+            Node::Leaf(Run::Many(items)) => Arc::strong_count(items),
+            Node::Inner(children) => Arc::strong_count(children),
         }
     }
+}
 
-    /// What is left of a node with `new` in the place of `gone`.
-    fn replace<H: Clone + Counted>(
-        &self,
-        old: &[H],
-        gone: Range<usize>,
-        new: Option<H>,
-    ) -> Option<Arc<[H]>> {
-        if new.is_none() && gone.len() == old.len() {
-            return None;
-        }
-        self.warm(old);
-        Some(self.splice(old, gone, new.into_iter()))
-    }
+/// Reads a cache line of each handle that is about to be cloned. Each clone is a locked increment
+/// that waits for its own cache miss; plain reads miss all at once.
+fn warm<C: Counted>(handles: &[C]) {
+    let counts = handles.iter().map(C::beside_count);
+    std::hint::black_box(counts.fold(0, usize::wrapping_add));
+}
 
-    fn join<H: Clone>(&self, a: &[H], b: &[H]) -> Arc<[H]> {
-        let b = b.iter().map(|handle| self.share(handle));
-        self.splice(a, a.len()..a.len(), b)
-    }
+/// The handles of `old`, with `new` in the place of `gone`, as a new node.
+fn splice<H: Counted>(
+    old: &[H],
+    gone: Range<usize>,
+    new: impl ExactSizeIterator<Item = H>,
+) -> Arc<[H]> {
+    warm(old);
+    let before = old[..gone.start].iter().cloned();
+    let after = old[gone.end..].iter().cloned();
+    before.chain(new).chain(after).collect()
+}
 
-    /// Settles what has been noted.
-    ///
-    /// # Safety
-    ///
-    /// It is of one change to one list, whose root has been
-    /// [counted](List::count_root) or [given away](List::give_root).
-    pub(crate) unsafe fn settle(&mut self) {
-        // A node is noted after those below it.
-        for loan in self.take_notes().rev() {
-            match loan {
-                Loan::Item(item) => drop(item),
-                // It has been shared, and goes on there.
-                Loan::Node(Node::Leaf(Run::One(item))) => mem::forget(item),
-                // SAFETY: the change has shared all that a noted node holds; the node is
-                // counted, since the one above it has been settled.
-                Loan::Node(Node::Leaf(Run::Many(items))) => unsafe { lend::hand_over(items) },
-                // SAFETY: as above.
-                Loan::Node(Node::Inner(children)) => unsafe { lend::hand_over(children) },
-            }
-        }
+/// As [`splice`], or `None` if nothing is left.
+fn replace<H: Counted>(old: &[H], gone: Range<usize>, new: Option<H>) -> Option<Arc<[H]>> {
+    if new.is_none() && gone.len() == old.len() {
+        return None;
     }
+    Some(splice(old, gone, new.into_iter()))
+}
+
+/// The handles of both nodes as one node.
+fn join<H: Counted>(a: &[H], b: &[H]) -> Arc<[H]> {
+    splice(a, a.len()..a.len(), b.iter().cloned())
 }
 
 fn child<T: Item>(node: Node<T>) -> Child<T> {
@@ -485,17 +414,24 @@ fn child<T: Item>(node: Node<T>) -> Child<T> {
     }
 }
 
-fn merge<T: Item>(items: Vec<T>, added: &[T]) -> Vec<T> {
+/// Both in order, where each is in order and they have nothing in common.
+fn merge<T: Item>(items: &[T], added: &[T]) -> Vec<T> {
+    debug_assert!(is_sorted(items) && is_sorted(added));
     let mut merged = Vec::with_capacity(items.len() + added.len());
-    let mut rest = items.into_iter();
+    let mut rest = items;
     for item in added {
-        let held = rest.as_slice();
-        let before = held.partition_point(|held| held.order() < item.order());
-        merged.extend(rest.by_ref().take(before));
+        let before = rest.partition_point(|held| held.order() < item.order());
+        let (here, later) = rest.split_at(before);
+        merged.extend_from_slice(here);
         merged.push(item.clone());
+        rest = later;
     }
-    merged.extend(rest);
+    merged.extend_from_slice(rest);
     merged
+}
+
+fn is_sorted<T: Item>(items: &[T]) -> bool {
+    items.is_sorted_by(|a, b| a.order() < b.order())
 }
 
 /// Shares `parts` out evenly over as few groups of at most `most` as will hold them.

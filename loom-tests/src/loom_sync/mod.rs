@@ -102,6 +102,7 @@ macro_rules! ticking {
     };
 }
 
+ticking!(AtomicBool, bool, load() -> bool, store(value: bool) -> ());
 ticking!(AtomicU8, u8, load() -> u8, store(value: u8) -> (), fetch_or(bits: u8) -> u8);
 ticking!(AtomicUsize, usize, load() -> usize, store(value: usize) -> ());
 ticking!(AtomicU64, u64, load() -> u64, fetch_add(value: u64) -> u64);
@@ -184,6 +185,17 @@ pub(crate) fn wait<'a, T>(
     let inner = condvar.wait(inner).expect("loom's locks know no poison");
     guard.inner = Some(inner);
     guard
+}
+
+/// loom knows no time. The others run before the next look.
+pub(crate) fn rest(_turn: u32, _deadline: Option<Instant>) {
+    loom::thread::yield_now();
+}
+
+pub(crate) type ThreadId = loom::thread::ThreadId;
+
+pub(crate) fn this_thread() -> ThreadId {
+    loom::thread::current().id()
 }
 
 /// Memory without protection, as a receiver that trusts a promise of the crate may have it:

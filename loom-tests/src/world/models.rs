@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::signal::{Connection, Emitter, Sent, Signal, Waited};
-use super::sync::{Arc, Ground, Note, spawn};
+use super::sync::{Arc, Ground, Note, spawn, this_thread};
 use super::table::{Life, Slot, Target};
 use crate::harness::Model;
 
@@ -437,9 +437,66 @@ models! {
         };
         assert_eq!(signal.send().numbers(), [], "disconnected in any case");
         sending.join();
+        signal.hub().free_retired();
         assert_eq!(a.ended(), 1);
         end(signal, [connection], &[&a]);
         outcome
+    }
+
+    /// A send meets a disconnect: whoever changes the signal frees the receiver, and not the
+    /// send.
+    free_vs_send -> ["missed, at once", "called, at once", "called, by the next change"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let first = signal.connect(Slot::new(1, &a));
+        let sender = signal.clone();
+        let sending = spawn(move || (sender.send().numbers(), this_thread()));
+        assert!(first.disconnect());
+        let is_freed = a.ended() == 1;
+        let (called, sender) = sending.join();
+        let second = signal.connect(Slot::new(2, &b));
+        assert_eq!(a.ended(), 1, "the next change frees it");
+        assert!(!a.is_ended_by(sender), "a send frees nothing");
+        end(signal, [first, second], &[&a, &b]);
+        let called = if called.is_empty() { "missed" } else { "called" };
+        let freed = if is_freed { "at once" } else { "by the next change" };
+        format!("{called}, {freed}")
+    }
+
+    /// The same with an emitter, which keeps its table until its next send.
+    free_vs_emitter -> ["at once", "by the next change"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let first = signal.connect(Slot::new(1, &a));
+        let sender = signal.clone();
+        let sending = spawn(move || {
+            let mut emitter = Emitter::new(&sender);
+            emitter.send();
+            emitter.send();
+            this_thread()
+        });
+        assert!(first.disconnect());
+        let is_freed = a.ended() == 1;
+        let sender = sending.join();
+        let second = signal.connect(Slot::new(2, &b));
+        assert_eq!(a.ended(), 1, "the next change frees it");
+        assert!(!a.is_ended_by(sender), "a send frees nothing");
+        end(signal, [first, second], &[&a, &b]);
+        if is_freed { "at once" } else { "by the next change" }
+    }
+
+    /// A send spends a once-only receiver while a writer is at work: one of the two takes it out.
+    once_vs_connect -> ["first", "both"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let first = signal.connect(Slot::new(1, &a).once());
+        let sender = signal.clone();
+        let sending = spawn(move || sender.send().numbers());
+        let second = signal.connect(Slot::new(2, &b));
+        let called = sending.join();
+        assert_eq!(signal.published(), [2], "a spent receiver is left");
+        end(signal, [first, second], &[&a, &b]);
+        if called == [1] { "first" } else { "both" }
     }
 
     /// Two threads wait for the same receiver during a send: both are told.
@@ -449,9 +506,16 @@ models! {
         let connection = std::sync::Arc::new(signal.connect(Slot::new(1, &a)));
         let sender = signal.clone();
         let sending = spawn(move || sender.send().numbers());
-        let its_connection = connection.clone();
-        let waiting = spawn(move || its_connection.disconnect_and_wait(EVER));
-        let here = connection.disconnect_and_wait(EVER);
+        let wait = |connection: &Connection, life: &Life| {
+            let waited = connection.disconnect_and_wait(EVER);
+            if waited == Waited::Seen {
+                life.look_back();
+            }
+            waited
+        };
+        let (its_connection, its_life) = (connection.clone(), a.clone());
+        let waiting = spawn(move || wait(&its_connection, &its_life));
+        let here = wait(&connection, &a);
         let there = waiting.join();
         a.take_away();
         sending.join();

@@ -66,8 +66,10 @@ impl Signal {
         let Some(hub) = self.occupied() else {
             return Sent::Idle;
         };
-        match hub.snapshot().as_deref() {
-            Some(table) => Sent::Called(walk(hub, table, before)),
+        let mut discards = Discards::of(hub);
+        let snapshot = hub.snapshot();
+        match snapshot.as_deref() {
+            Some(table) => Sent::Called(walk(&mut discards, table, before)),
             None => Sent::Unpublished,
         }
     }
@@ -103,12 +105,13 @@ impl Emitter {
             let held = self.held.as_ref();
             self.seen = held.map_or(0, |table| Arc::as_ptr(table).addr());
         }
+        let mut discards = Discards::of(hub);
         let table = self.held.as_deref();
-        table.map_or(Vec::new(), |table| walk(hub, table, |_| ()))
+        table.map_or(Vec::new(), |table| walk(&mut discards, table, |_| ()))
     }
 }
 
-fn walk(hub: &Hub<Table>, table: &Table, mut before: impl FnMut(u64)) -> Vec<u64> {
+fn walk(discards: &mut Discards<'_>, table: &Table, mut before: impl FnMut(u64)) -> Vec<u64> {
     let mut called = Vec::new();
     let entries = table.entries();
     let mut visit = |entry: &Entry| {
@@ -117,25 +120,20 @@ fn walk(hub: &Hub<Table>, table: &Table, mut before: impl FnMut(u64)) -> Vec<u64
         called.push(entry.link().number());
     };
     if entries.iter().any(|entry| entry.0.once || entry.is_weak()) {
-        walk_special(hub, entries, &mut visit);
+        walk_special(discards, entries, &mut visit);
     } else {
         entries.iter().for_each(visit);
     }
     called
 }
 
-fn walk_special(hub: &Hub<Table>, entries: &[Entry], visit: &mut impl FnMut(&Entry)) {
+fn walk_special(discards: &mut Discards<'_>, entries: &[Entry], visit: &mut impl FnMut(&Entry)) {
     let weak = entries.iter().filter(|entry| entry.is_weak());
     let pins: Vec<Option<Arc<Target>>> = match WEAKENED {
         Weakened::PinnedInTurn | Weakened::Unpinned => Vec::new(),
         _ => weak.map(|entry| entry.0.pin()).collect(),
     };
     let mut pinned = pins.iter();
-    let mut discards = Discards {
-        hub,
-        spent: Vec::new(),
-        found: Vec::new(),
-    };
     for entry in entries {
         let in_turn;
         let is_dead = match WEAKENED {
@@ -147,15 +145,15 @@ fn walk_special(hub: &Hub<Table>, entries: &[Entry], visit: &mut impl FnMut(&Ent
             _ => entry.is_weak() && pinned.next().is_none_or(Option::is_none),
         };
         if entry.is_weak() && is_dead {
-            discards.found.push(entry.clone());
+            discards.note(entry);
             continue;
         }
         if entry.0.once {
             if !entry.link().claim() {
-                discards.found.push(entry.clone());
+                discards.note(entry);
                 continue;
             }
-            discards.spent.push(entry.clone());
+            discards.ended.push(entry.clone());
         }
         visit(entry);
     }
@@ -163,20 +161,30 @@ fn walk_special(hub: &Hub<Table>, entries: &[Entry], visit: &mut impl FnMut(&Ent
 
 struct Discards<'h> {
     hub: &'h Hub<Table>,
-    spent: Vec<Entry>,
-    found: Vec<Entry>,
+    ended: Vec<Entry>,
+    found: usize,
+}
+
+impl<'h> Discards<'h> {
+    fn of(hub: &'h Hub<Table>) -> Self {
+        Discards {
+            hub,
+            ended: Vec::new(),
+            found: 0,
+        }
+    }
+
+    fn note(&mut self, entry: &Entry) {
+        self.found += 1;
+        self.ended.push(entry.clone());
+    }
 }
 
 impl Drop for Discards<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            return;
-        }
-        if !self.spent.is_empty() {
-            self.found.append(&mut self.spent);
-            self.hub.disconnect_these(|_| self.found.clone());
-        } else if !self.found.is_empty() {
-            self.hub.try_discard(&self.found);
+        if !self.ended.is_empty() && !std::thread::panicking() {
+            let has_spent = self.ended.len() > self.found;
+            self.hub.discard(&self.ended, has_spent);
         }
     }
 }
@@ -225,7 +233,7 @@ impl Connection {
         self.signal.hub().disconnect(&Entry(slot.clone()));
         let quiet = slot.watch();
         drop(slot);
-        if quiet.wait(timeout) {
+        if quiet.wait(timeout, || self.signal.hub().free_retired()) {
             Waited::Seen
         } else {
             Waited::Timeout

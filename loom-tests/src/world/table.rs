@@ -1,32 +1,26 @@
 //! The smallest table, and entries that follow `src/receiver.rs`.
 
 use std::mem::ManuallyDrop;
-use std::slice;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize as PlainCount, Ordering};
 use std::thread::panicking;
 
 use super::WEAKENED;
-use super::publish::{self, Link, One, Quiet};
-use super::sync::{Arc, Ground, Weak};
+use super::publish::{self, Link, Quiet};
+use super::sync::{Arc, Ground, ThreadId, Weak, this_thread};
 use crate::weakened::Weakened;
 
 /// Entries in the order of their numbers.
 pub(crate) struct Table {
     entries: Vec<Entry>,
-    /// What the next table takes over once nobody uses this one.
-    lent: Ground,
 }
 
 impl Table {
     fn of(entries: Vec<Entry>) -> Self {
-        Table {
-            entries,
-            lent: Ground::new(),
-        }
+        Table { entries }
     }
 
     pub(crate) fn entries(&self) -> &[Entry] {
-        self.lent.read();
         &self.entries
     }
 }
@@ -50,22 +44,6 @@ impl publish::Table for Table {
             "a writer removes only what the table holds"
         );
         Table::of(entries)
-    }
-
-    type Loans = ();
-
-    unsafe fn lend(&self, change: One<&Entry>, (): &mut ()) -> Option<Self> {
-        let next = match change {
-            One::In(entry) => self.with(slice::from_ref(entry)),
-            One::Out(entry) => self.without(slice::from_ref(entry)),
-        };
-        Some(next).filter(|next| !next.is_empty())
-    }
-
-    unsafe fn settle(old: &mut Arc<Self>, (): &mut ()) {
-        if Arc::get_mut(old).is_some() || WEAKENED == Weakened::SettledUnasked {
-            old.lent.write();
-        }
     }
 
     fn is_empty(&self) -> bool {
@@ -95,6 +73,10 @@ impl publish::Entry for Entry {
 
     fn is_weak(&self) -> bool {
         self.0.target.is_some()
+    }
+
+    fn is_once(&self) -> bool {
+        self.0.once
     }
 
     fn is_alive(&self) -> bool {
@@ -192,6 +174,8 @@ struct Record {
     calls: PlainCount,
     running: PlainCount,
     ended: PlainCount,
+    /// The thread that ran the destructor.
+    ended_by: Mutex<Option<ThreadId>>,
     /// What the receiver uses as it runs.
     used: Ground,
     /// What its destructor tears down.
@@ -204,6 +188,7 @@ impl Life {
             calls: PlainCount::new(0),
             running: PlainCount::new(0),
             ended: PlainCount::new(0),
+            ended_by: Mutex::new(None),
             used: Ground::new(),
             owned: Ground::new(),
         }))
@@ -225,6 +210,7 @@ impl Life {
         assert_eq!(self.running(), 0, "dropped while it runs");
         self.0.owned.write();
         self.0.ended.fetch_add(1, Ordering::Relaxed);
+        *self.0.ended_by.lock().unwrap() = Some(this_thread());
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -239,10 +225,20 @@ impl Life {
         self.0.ended.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn is_ended_by(&self, thread: ThreadId) -> bool {
+        *self.0.ended_by.lock().unwrap() == Some(thread)
+    }
+
     /// Takes away what the receiver uses as it runs.
     pub(crate) fn take_away(&self) {
         assert_eq!(self.running(), 0, "runs although it was waited for");
         self.0.used.write();
+    }
+
+    /// As one of several threads that were told that the destructor has returned.
+    pub(crate) fn look_back(&self) {
+        assert_eq!(self.ended(), 1, "its destructor has not returned");
+        self.0.owned.read();
     }
 
     /// As somebody who was told that the destructor has returned.

@@ -1,4 +1,4 @@
-//! The map agrees with std's, whatever way it is changed, and counts what it holds.
+//! The map agrees with std's, whatever way it is changed.
 
 use super::*;
 use proptest::prelude::*;
@@ -8,52 +8,30 @@ use std::hash::BuildHasher;
 type Pair = (u64, Arc<u64>);
 type Model = HashMap<u64, Arc<u64>>;
 
-/// How a change comes by what it shares.
-#[derive(Clone, Copy, Debug)]
-enum How {
-    Counted,
-    /// Lent by a map that nobody else has.
-    Alone,
-    /// Lent by a map that somebody keeps.
-    Kept,
-}
-
-const HOW: [How; 3] = [How::Counted, How::Alone, How::Kept];
-
-type Change<'c> = &'c dyn Fn(&mut SenderMap<Pair>, &mut Sharing<Pair>) -> Option<Pair>;
+/// Whether the map as it was before a change is still there during the change.
+const IS_KEPT: [bool; 2] = [false, true];
 
 /// Changes `map`; returns what the change took out.
-fn change(map: &mut SenderMap<Pair>, how: How, change: Change<'_>) -> Option<Pair> {
-    if let How::Counted = how {
-        return change(map, &mut Sharing::Counted);
-    }
-    // SAFETY: `insert` and `remove` share as they must; it is settled below.
-    let mut sharing = unsafe { Sharing::lent() };
-    let mut next = map.share(&sharing);
-    if let Some(old) = change(&mut next, &mut sharing) {
-        sharing.note(Loan::Value(old));
-    }
-    match how {
-        How::Alone => map.give_root(),
-        _ => map.count_root(),
-    }
-    let mut taken = None;
-    // SAFETY: of one change of `map`, whose root was given away or counted.
-    unsafe { sharing.settle(|value| taken = Some(value)) };
-    *map = next;
+fn change<T>(
+    map: &mut SenderMap<Pair>,
+    is_kept: bool,
+    change: impl FnOnce(&mut SenderMap<Pair>) -> T,
+) -> T {
+    let before = is_kept.then(|| map.clone());
+    let taken = change(map);
+    drop(before);
     taken
 }
 
-fn put(map: &mut SenderMap<Pair>, how: How, hash: u64, pair: Pair) -> Option<Pair> {
-    change(map, how, &|map, sharing| {
-        map.insert(hash, pair.clone(), |held| held.0 == pair.0, sharing)
+fn put(map: &mut SenderMap<Pair>, is_kept: bool, hash: u64, pair: Pair) -> Option<Pair> {
+    change(map, is_kept, |map| {
+        let key = pair.0;
+        map.insert(hash, pair, |held| held.0 == key)
     })
 }
 
-fn take(map: &mut SenderMap<Pair>, how: How, hash: u64, key: u64) -> Option<Pair> {
-    change(map, how, &|map, sharing| {
-        map.remove(hash, |held| held.0 == key, sharing)
-    })
+fn take(map: &mut SenderMap<Pair>, is_kept: bool, hash: u64, key: u64) -> Option<Pair> {
+    change(map, is_kept, |map| map.remove(hash, |held| held.0 == key))
 }
 
 /// How the hash is spoilt: whole, all equal, equal in the upper 62 bits, in the lower 56, in all but four near the end,
@@ -133,23 +111,22 @@ proptest! {
     fn agrees_with_std(
         kind in 0u8..6,
         span in prop_oneof![Just(4u64), Just(40), Just(2000)],
-        steps in prop::collection::vec((0u8..20, 0..HOW.len(), any::<u64>()), 0..600),
+        steps in prop::collection::vec((0u8..20, any::<bool>(), any::<u64>()), 0..600),
     ) {
         let random = RandomState::new();
         let (mut map, mut model) = (SenderMap::<Pair>::new(), Model::new());
         let mut kept: Vec<(SenderMap<Pair>, Model)> = Vec::new();
-        for (at, &(step, how, number)) in steps.iter().enumerate() {
-            let how = HOW[how];
+        for (at, &(step, is_kept, number)) in steps.iter().enumerate() {
             let key = number % span;
             let (hash, eq) = (hash(&random, kind, key), |pair: &Pair| pair.0 == key);
             match step {
                 0..10 => {
                     let value = Arc::new(at as u64);
-                    let old = put(&mut map, how, hash, (key, value.clone()));
+                    let old = put(&mut map, is_kept, hash, (key, value.clone()));
                     prop_assert_eq!(old.map(|pair| pair.1), model.insert(key, value));
                 }
                 10..17 => {
-                    let old = take(&mut map, how, hash, key);
+                    let old = take(&mut map, is_kept, hash, key);
                     prop_assert_eq!(old.map(|pair| pair.1), model.remove(&key));
                 }
                 17 => kept.push((map.clone(), model.clone())),
@@ -179,19 +156,24 @@ proptest! {
 #[test]
 fn grows_and_shrinks_to_nothing() {
     let random = RandomState::new();
-    for how in HOW {
+    for is_kept in IS_KEPT {
         let mut map = SenderMap::<Pair>::default();
         for key in 0..20_000 {
-            let old = put(&mut map, how, random.hash_one(key), (key, Arc::new(key)));
+            let old = put(
+                &mut map,
+                is_kept,
+                random.hash_one(key),
+                (key, Arc::new(key)),
+            );
             assert!(old.is_none());
         }
         sound(&map);
         let before = map.clone();
         for key in 0..20_000 {
             let hash = random.hash_one(key);
-            let old = take(&mut map, how, hash, key);
+            let old = take(&mut map, is_kept, hash, key);
             assert!(old.is_some_and(|pair| pair.0 == key));
-            assert!(take(&mut map, how, hash, key).is_none());
+            assert!(take(&mut map, is_kept, hash, key).is_none());
             if key % 2_000 == 0 || key > 19_950 {
                 sound(&map);
             }
@@ -206,39 +188,21 @@ fn grows_and_shrinks_to_nothing() {
 #[test]
 fn a_change_shares_all_but_a_path() {
     let random = RandomState::new();
-    for how in HOW {
+    for is_kept in IS_KEPT {
         let mut map = SenderMap::<Pair>::new();
         for key in 0..20_000 {
-            put(&mut map, how, random.hash_one(key), (key, Arc::new(key)));
+            put(
+                &mut map,
+                is_kept,
+                random.hash_one(key),
+                (key, Arc::new(key)),
+            );
         }
         let before = map.clone();
-        assert!(take(&mut map, how, random.hash_one(1_u64), 1).is_some());
+        assert!(take(&mut map, is_kept, random.hash_one(1_u64), 1).is_some());
         let held_twice = before.iter();
         let held_twice = held_twice.filter(|pair| Arc::strong_count(&pair.1) > 1);
         let held_twice = held_twice.count();
         assert!(held_twice <= 2 * ROOM, "{held_twice} values were copied");
     }
-}
-
-/// What a lending change leaves alone it does not even look at: with nobody else there, no
-/// value is counted more than once at any time.
-#[test]
-fn a_change_that_lends_counts_nothing() {
-    let random = RandomState::new();
-    let mut map = SenderMap::<Pair>::new();
-    for key in 0..2_000 {
-        let hash = random.hash_one(key);
-        put(&mut map, How::Alone, hash, (key, Arc::new(key)));
-    }
-    // SAFETY: as in `change`.
-    let mut sharing = unsafe { Sharing::lent() };
-    let mut next = map.share(&sharing);
-    let old = next.remove(random.hash_one(1_u64), |pair| pair.0 == 1, &mut sharing);
-    assert!(next.iter().all(|pair| Arc::strong_count(&pair.1) == 1));
-    sharing.note(Loan::Value(old.expect("it was put in")));
-    map.give_root();
-    // SAFETY: as in `change`.
-    unsafe { sharing.settle(drop) };
-    assert!(next.iter().all(|pair| Arc::strong_count(&pair.1) == 1));
-    sound(&next);
 }

@@ -1,0 +1,248 @@
+//! Replaced tables: who frees them, when, and how many there can be.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use crate::{Connection, Emitter, Sender, Signal};
+
+type Plain = Signal<()>;
+
+fn retired(signal: &Plain) -> usize {
+    signal.hub().retired()
+}
+
+/// What a receiver captures: counts itself, and notes the thread that runs its destructor.
+struct Captured(Arc<Record>);
+
+#[derive(Default)]
+struct Record {
+    live: AtomicUsize,
+    ended_on: Mutex<Vec<ThreadId>>,
+}
+
+impl Record {
+    fn capture(self: &Arc<Self>) -> Captured {
+        self.live.fetch_add(1, Ordering::Relaxed);
+        Captured(Arc::clone(self))
+    }
+
+    fn live(&self) -> usize {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    fn ended_on(&self) -> Vec<ThreadId> {
+        self.ended_on.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Captured {
+    fn drop(&mut self) {
+        self.0.live.fetch_sub(1, Ordering::Relaxed);
+        self.0.ended_on.lock().unwrap().push(thread::current().id());
+    }
+}
+
+fn connect(signal: &Plain, record: &Arc<Record>) -> Connection {
+    let captured = record.capture();
+    signal.connect(move |_sender, ()| {
+        let _captured = &captured;
+    })
+}
+
+/// A send that stays inside its receiver until `end`.
+struct Sleeping {
+    inside: Arc<Barrier>,
+    connection: Connection,
+}
+
+impl Sleeping {
+    fn connect(signal: &Plain) -> Self {
+        let inside = Arc::new(Barrier::new(2));
+        let sleep = Arc::clone(&inside);
+        let connection = signal.connect(move |_sender, ()| {
+            sleep.wait();
+            sleep.wait();
+        });
+        Sleeping { inside, connection }
+    }
+
+    /// Runs `meanwhile` while a send on another thread is inside the receiver. Returns the
+    /// number of that thread.
+    fn run(&self, signal: &'static Plain, meanwhile: impl FnOnce()) -> ThreadId {
+        let sending = thread::spawn(move || {
+            signal.send(Sender::NONE, &());
+            thread::current().id()
+        });
+        self.inside.wait();
+        self.connection.disconnect();
+        meanwhile();
+        self.inside.wait();
+        sending.join().unwrap()
+    }
+}
+
+fn leaked() -> &'static Plain {
+    Box::leak(Box::new(Signal::new()))
+}
+
+#[test]
+fn a_disconnect_that_meets_no_send_frees_at_once() {
+    let (signal, record) = (leaked(), Arc::default());
+    let connection = connect(signal, &record);
+    signal.send(Sender::NONE, &());
+    assert!(connection.disconnect());
+    assert_eq!((record.live(), retired(signal)), (0, 0));
+}
+
+/// Each change, a purge and a wait free on their own thread; a send does not.
+#[test]
+fn a_receiver_that_a_send_held_is_freed_by_whoever_changes_the_signal_next() {
+    type Change = fn(&'static Plain, &Connection);
+    let changes: [Change; 5] = [
+        |signal, _| drop(signal.connect(|_sender, ()| ())),
+        |signal, _| {
+            let other = signal.connect(|_sender, ()| ());
+            assert!(other.disconnect());
+        },
+        |signal, _| assert_eq!(signal.purge(), 0),
+        |_, connection| {
+            let waited = connection.disconnect_and_wait(Duration::from_secs(60));
+            assert_eq!(waited, Ok(()));
+        },
+        |signal, _| {
+            let options = signal.options();
+            drop(signal.connect_many([options.prepare(|_sender, ()| ())]));
+        },
+    ];
+    for (way, change) in changes.into_iter().enumerate() {
+        let (signal, record) = (leaked(), Arc::<Record>::default());
+        let connection = connect(signal, &record);
+        let sleeping = Sleeping::connect(signal);
+        let sender = sleeping.run(signal, || {
+            assert!(connection.disconnect());
+            signal.purge();
+            assert_eq!(record.live(), 1, "way {way}: freed during a send");
+        });
+        assert_eq!(record.live(), 1, "way {way}: freed by a send");
+        change(signal, &connection);
+        assert_eq!(record.live(), 0, "way {way}");
+        assert_eq!(record.ended_on(), [thread::current().id()], "way {way}");
+        assert_ne!(record.ended_on(), [sender], "way {way}");
+        assert_eq!(retired(signal), 0, "way {way}");
+    }
+}
+
+#[test]
+fn a_wait_runs_the_destructor_on_the_waiting_thread() {
+    let (signal, record) = (leaked(), Arc::<Record>::default());
+    let connection = connect(signal, &record);
+    let sleeping = Sleeping::connect(signal);
+    let mut waiting = None;
+    sleeping.run(signal, || {
+        let (waited_for, record) = (connection.clone(), Arc::clone(&record));
+        waiting = Some(thread::spawn(move || {
+            let waited = waited_for.disconnect_and_wait(Duration::from_secs(60));
+            assert_eq!((waited, record.live()), (Ok(()), 0));
+            assert_eq!(record.ended_on(), [thread::current().id()]);
+        }));
+        while connection.is_connected() {
+            thread::yield_now();
+        }
+    });
+    waiting.expect("it was started").join().unwrap();
+}
+
+#[test]
+fn a_million_changes_under_a_sleeping_send_retire_one_table() {
+    let (signal, record) = (leaked(), Arc::<Record>::default());
+    let sleeping = Sleeping::connect(signal);
+    let stays = connect(signal, &record);
+    sleeping.run(signal, || {
+        for _ in 0..500_000 {
+            let connection = connect(signal, &record);
+            connection.disconnect();
+        }
+        assert_eq!(retired(signal), 1);
+        assert_eq!(record.live(), 1);
+    });
+    stays.disconnect();
+    assert_eq!((retired(signal), record.live()), (0, 0));
+}
+
+/// Each emitter keeps the table of its last send: so many tables wait, and not one more.
+#[test]
+fn as_many_tables_are_retired_as_are_held() {
+    const EMITTERS: usize = 300;
+    let (signal, record) = (leaked(), Arc::<Record>::default());
+    let mut emitters: Vec<Emitter<'_, ()>> = Vec::new();
+    for _ in 0..EMITTERS {
+        let connection = connect(signal, &record);
+        let mut emitter = signal.emitter();
+        emitter.send(Sender::NONE, &());
+        emitters.push(emitter);
+        connection.disconnect();
+        drop(signal.connect(|_sender, ()| ()));
+    }
+    assert_eq!(retired(signal), EMITTERS);
+    assert_eq!(record.live(), EMITTERS);
+    // A table that is held is passed over by each change, and one that is not is found soon.
+    drop(emitters.swap_remove(EMITTERS / 2));
+    for _ in 0..EMITTERS {
+        drop(signal.connect(|_sender, ()| ()).scoped());
+    }
+    assert_eq!(
+        (retired(signal), record.live()),
+        (EMITTERS - 1, EMITTERS - 1)
+    );
+    for emitter in &mut emitters {
+        emitter.send(Sender::NONE, &());
+    }
+    assert_eq!(record.live(), EMITTERS - 1, "an emitter frees nothing");
+    assert_eq!(signal.purge(), 0);
+    assert_eq!((retired(signal), record.live()), (0, 0));
+}
+
+#[test]
+fn the_end_of_a_signal_frees_what_was_retired() {
+    let record = Arc::<Record>::default();
+    let signal = Plain::new();
+    let connection = connect(&signal, &record);
+    let mut emitter = signal.emitter();
+    emitter.send(Sender::NONE, &());
+    connection.disconnect();
+    drop(emitter);
+    assert_eq!((retired(&signal), record.live()), (1, 1));
+    drop(signal);
+    assert_eq!(record.live(), 0);
+    assert_eq!(record.ended_on(), [thread::current().id()]);
+}
+
+/// A thread that ends inside nested sends of its own, as its thread-local variables go, leaves
+/// nothing behind.
+#[test]
+fn a_thread_that_ends_leaves_nothing_retired() {
+    struct SendsAtEnd(&'static Plain);
+    impl Drop for SendsAtEnd {
+        fn drop(&mut self) {
+            self.0.send(Sender::NONE, &());
+        }
+    }
+    thread_local! {
+        static AT_END: std::cell::RefCell<Option<SendsAtEnd>> = const { std::cell::RefCell::new(None) };
+    }
+    let (signal, record) = (leaked(), Arc::<Record>::default());
+    let own = connect(signal, &record);
+    // Its own send holds the table that this replaces.
+    let disconnects = own.clone();
+    signal.connect(move |_sender, ()| {
+        disconnects.disconnect();
+    });
+    let ending = thread::spawn(move || AT_END.set(Some(SendsAtEnd(signal))));
+    ending.join().unwrap();
+    assert!(!own.is_connected());
+    assert_eq!(record.live(), 1, "freed by a send");
+    signal.purge();
+    assert_eq!((retired(signal), record.live()), (0, 0));
+}
