@@ -182,9 +182,10 @@ impl Function {
             return;
         }
         for input in inputs {
-            if let FnArg::Typed(parameter) = input
-                && mentions_impl(parameter.ty.to_token_stream())
-            {
+            let FnArg::Typed(parameter) = input else {
+                continue;
+            };
+            if mentions_impl(parameter.ty.to_token_stream()) {
                 refuse(
                     &parameter.ty,
                     format!(
