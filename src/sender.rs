@@ -42,8 +42,19 @@ enum Repr<'a> {
 
 /// A type as a sender: its identity, and its name for people.
 pub(crate) struct TypeInfo {
-    id: TypeId,
+    /// A function, because `TypeId::of` is not `const` before Rust 1.91. Where the type is known
+    /// when a send is compiled, the optimizer replaces the call by the value.
+    id: fn() -> TypeId,
     name: fn() -> &'static str,
+}
+
+impl TypeInfo {
+    /// Returns `true` if both are of one type.
+    #[inline]
+    fn is(&self, other: &TypeInfo) -> bool {
+        // Usually one address, but the compiler may have made a copy in each codegen unit.
+        std::ptr::eq(self, other) || (self.id)() == (other.id)()
+    }
 }
 
 impl<'a> Sender<'a> {
@@ -55,7 +66,7 @@ impl<'a> Sender<'a> {
         Sender(Repr::Type(
             const {
                 &TypeInfo {
-                    id: TypeId::of::<T>(),
+                    id: TypeId::of::<T>,
                     name: type_name::<T>,
                 }
             },
@@ -100,7 +111,7 @@ impl<'a> Sender<'a> {
     pub(crate) fn probe(&self) -> Option<Probe<'a>> {
         match self.0 {
             Repr::None => None,
-            Repr::Type(info) => Some(Probe::Type(info.id)),
+            Repr::Type(info) => Some(Probe::Type((info.id)())),
             Repr::Name(name) => Some(Probe::Name(name)),
             Repr::Key(key) => Some(Probe::Key(key)),
             Repr::Identity(state) => Some(Probe::Identity(state.number())),
@@ -153,7 +164,7 @@ impl SenderKey {
     #[inline]
     pub(crate) fn probe(&self) -> Probe<'_> {
         match self {
-            SenderKey::Type(info) => Probe::Type(info.id),
+            SenderKey::Type(info) => Probe::Type((info.id)()),
             SenderKey::Name(name) => Probe::Name(name),
             SenderKey::Key(key) => Probe::Key(*key),
             SenderKey::Identity(state) => Probe::Identity(state.number()),
@@ -165,7 +176,7 @@ impl SenderKey {
     pub(crate) fn is(&self, sender: &Sender<'_>) -> bool {
         match (sender.0, self) {
             (Repr::Key(key), SenderKey::Key(own)) => *own == key,
-            (Repr::Type(info), SenderKey::Type(own)) => own.id == info.id,
+            (Repr::Type(info), SenderKey::Type(own)) => own.is(info),
             (Repr::Identity(state), SenderKey::Identity(own)) => own.number() == state.number(),
             (Repr::Name(name), SenderKey::Name(own)) => **own == *name,
             _ => false,
