@@ -12,7 +12,7 @@ use crate::error::TrySendError;
 use crate::event::Event;
 use crate::identity::DropsSender;
 use crate::receiver::key::{Identified, Key};
-use crate::receiver::{Attached, Entry, ReceiverId};
+use crate::receiver::{Entry, ReceiverId};
 use crate::responses::{Response, Responses, RobustResponses};
 use crate::send;
 use crate::send::emitter::Emitter;
@@ -194,7 +194,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
             if !sender_lives(hub, &entry) {
                 hub.disconnect(&entry);
             }
-            let slot: Arc<dyn Attached> = entry.to_arc();
+            let slot = entry.to_arc().into_attached();
             Connection::new(Arc::downgrade(&slot), entry.id(), is_new)
         });
         handles.collect()

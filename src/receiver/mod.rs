@@ -155,6 +155,9 @@ pub(crate) trait Receive<E: Event, R: 'static>: Attached {
     #[cfg(feature = "queue")]
     fn into_deliver(self: Arc<Self>) -> Arc<dyn Deliver>;
 
+    /// Returns the receiver as a [`Connection`](crate::Connection) refers to it.
+    fn into_attached(self: Arc<Self>) -> Arc<dyn Attached>;
+
     /// Keeps a weak receiver's target alive; `None` if it has died.
     fn pin(&self) -> Option<Pinned>;
 
@@ -409,6 +412,10 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Receive<E, R> for Slot<E, R, C> {
 
     #[cfg(feature = "queue")]
     fn into_deliver(self: Arc<Self>) -> Arc<dyn Deliver> {
+        self
+    }
+
+    fn into_attached(self: Arc<Self>) -> Arc<dyn Attached> {
         self
     }
 
