@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
+use std::mem;
 use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -429,15 +430,22 @@ impl<E: ModelEvent, R: Send + 'static> Signal<E, R> {
             return Ok(Forgotten::Model(sender));
         }
         let signal = ptr::from_ref(self).addr();
-        let is_it =
-            |it: &mut Waiting| it.signal == signal && it.receiver.as_ref() == Some(receiver);
-        let taken: Vec<Waiting> = model.waiting.extract_if(.., is_it).collect();
+        let taken = take_out(&mut model.waiting, |it| {
+            it.signal == signal && it.receiver.as_ref() == Some(receiver)
+        });
         drop(all);
         for waiting in &taken {
             *lock(&waiting.handle) = Handle::Disconnected;
         }
         Ok(Forgotten::Waiting(!taken.is_empty()))
     }
+}
+
+/// Removes the connections for which `is_it` returns `true`, and returns them.
+fn take_out(waiting: &mut Vec<Waiting>, is_it: impl Fn(&Waiting) -> bool) -> Vec<Waiting> {
+    let (taken, left) = mem::take(waiting).into_iter().partition(is_it);
+    *waiting = left;
+    taken
 }
 
 enum Forgotten {
@@ -473,10 +481,10 @@ impl ModelConnection {
             Handle::Disconnected => false,
             Handle::Waiting => {
                 let mut all = models();
-                let is_it = |it: &mut Waiting| Arc::ptr_eq(&it.handle, &self.0);
+                let is_it = |it: &Waiting| Arc::ptr_eq(&it.handle, &self.0);
                 let taken: Vec<Waiting> = all
                     .values_mut()
-                    .flat_map(|model| model.waiting.extract_if(.., is_it))
+                    .flat_map(|model| take_out(&mut model.waiting, is_it))
                     .collect();
                 drop(all);
                 drop(taken);
