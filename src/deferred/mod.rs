@@ -286,9 +286,10 @@ impl<'s> Deferred<'s> {
 
     /// Sees to it that nobody takes the place of an entry that has been taken out.
     fn forget(&mut self, moment: u64, entry: &Entry<'s>) {
-        if let Some(Coalesced { hash, .. }) = entry.coalesced
-            && let Some(moments) = self.latest.get_mut(&hash)
-        {
+        let Some(Coalesced { hash, .. }) = entry.coalesced else {
+            return;
+        };
+        if let Some(moments) = self.latest.get_mut(&hash) {
             moments.retain(|it| *it != moment);
             if moments.is_empty() {
                 self.latest.remove(&hash);
@@ -344,11 +345,11 @@ impl<'s> Deferred<'s> {
             savepoint: Some(savepoint),
         };
         let recorded = record(inside.deferred);
-        if recorded.is_ok()
-            && let Some(savepoint) = inside.savepoint.take()
-        {
-            // An `Err` says that `record` has ended it, by a commit for example.
-            let _ = inside.deferred.release(savepoint);
+        if recorded.is_ok() {
+            if let Some(savepoint) = inside.savepoint.take() {
+                // An `Err` says that `record` has ended it, by a commit for example.
+                let _ = inside.deferred.release(savepoint);
+            }
         }
         recorded
     }
@@ -448,9 +449,10 @@ struct Inside<'d, 's> {
 
 impl Drop for Inside<'_, '_> {
     fn drop(&mut self) {
-        if let Some(savepoint) = self.savepoint
-            && self.deferred.rollback_to(savepoint).is_ok()
-        {
+        let Some(savepoint) = self.savepoint else {
+            return;
+        };
+        if self.deferred.rollback_to(savepoint).is_ok() {
             let released = self.deferred.release(savepoint);
             debug_assert_eq!(released, Ok(()), "it is open");
         }
@@ -479,11 +481,15 @@ impl fmt::Debug for Events<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entries = self.0.entries.values();
         let shown = entries.filter(|entry| entry.coalesced.is_none_or(|it| !it.hidden));
-        let events = shown.map(|entry| {
-            let event = entry.record.event_name();
-            let sender = entry.record.sender();
-            fmt::from_fn(move |f| write!(f, "{event} from {sender}"))
-        });
-        f.debug_list().entries(events).finish()
+        f.debug_list().entries(shown.map(Shown)).finish()
+    }
+}
+
+struct Shown<'r, 's>(&'r Entry<'s>);
+
+impl fmt::Debug for Shown<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let record = &self.0.record;
+        write!(f, "{} from {}", record.event_name(), record.sender())
     }
 }
