@@ -14,9 +14,7 @@ use tokio::task::coop;
 /// have been handed on, elsewhere at once.
 pub(crate) fn in_place<T>(run: impl FnOnce() -> T) -> T {
     #[cfg(feature = "tokio")]
-    if let Ok(runtime) = Handle::try_current()
-        && runtime.runtime_flavor() == RuntimeFlavor::MultiThread
-    {
+    if is_worker() {
         // In a `LocalSet` tokio panics before it calls, and nothing tells beforehand.
         let mut run = Some(run);
         let ran = catch_unwind(AssertUnwindSafe(|| {
@@ -32,6 +30,13 @@ pub(crate) fn in_place<T>(run: impl FnOnce() -> T) -> T {
         };
     }
     run()
+}
+
+/// Returns `true` if this thread is in a multi-threaded runtime of tokio.
+#[cfg(feature = "tokio")]
+fn is_worker() -> bool {
+    Handle::try_current()
+        .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
 
 /// Runs what may block on a thread that tokio keeps for that; without a runtime, at once.

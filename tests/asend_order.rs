@@ -50,7 +50,7 @@ impl Gates {
 
 /// The numbers below `n` in several orders: forwards, backwards, from the middle, shuffled.
 fn orders(n: usize) -> Vec<Vec<usize>> {
-    let stride = if n.is_multiple_of(7) { 5 } else { 7 };
+    let stride = if n % 7 == 0 { 5 } else { 7 };
     vec![
         (0..n).collect(),
         (0..n).rev().collect(),

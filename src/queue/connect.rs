@@ -198,9 +198,8 @@ impl Drop for Shared {
     /// Where the workers were faster, the sender lets go of the event last. A panic of its
     /// destructor is no business of the sender's.
     fn drop(&mut self) {
-        if let Some(sent) = self.0.take()
-            && let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(sent)))
-        {
+        let Some(sent) = self.0.take() else { return };
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(sent))) {
             report::event_panicked(payload);
         }
     }

@@ -589,6 +589,6 @@ impl<T> Books<T> {
 
     /// The bit of the round before the one under way.
     fn last_bit(&self) -> usize {
-        usize::from(self.round.is_multiple_of(2))
+        usize::from(self.round % 2 == 0)
     }
 }

@@ -98,8 +98,10 @@ impl Pool {
             return Err(QueueWaitError::InsideWorker { queue });
         }
         #[cfg(feature = "tokio")]
-        if let Some(runtime) = &self.runtime
-            && crate::blocking::is_its_only_thread(runtime)
+        if self
+            .runtime
+            .as_ref()
+            .is_some_and(crate::blocking::is_its_only_thread)
         {
             let queue = Arc::clone(&self.name);
             return Err(QueueWaitError::OnItsRuntime { queue });

@@ -39,9 +39,8 @@ impl<R> Drop for Answer<'_, R> {
     /// destructor must not meet that of another.
     #[inline]
     fn drop(&mut self) {
-        if let Some(future) = self.0.take()
-            && let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(future)))
-        {
+        let Some(future) = self.0.take() else { return };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
             report::future_panicked(panic);
         }
     }

@@ -66,9 +66,11 @@ impl<E: Event, R: 'static, const ROBUST: bool> Turns<E, R, Infallible>
 
     fn visit(&mut self, mut turn: Turn<'_, E, R>) -> ControlFlow<Infallible> {
         let receiver = turn.receiver;
-        if ROBUST && let Some(failure) = turn.failure() {
-            self.responses.push_failure(failure);
-            return ControlFlow::Continue(());
+        if ROBUST {
+            if let Some(failure) = turn.failure() {
+                self.responses.push_failure(failure);
+                return ControlFlow::Continue(());
+            }
         }
         let outcome = catch_if(ROBUST, || turn.take(self.sender, self.event));
         keep(&mut self.responses, receiver, outcome);

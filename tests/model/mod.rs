@@ -250,7 +250,7 @@ fn fill(size: u8, spread: Spread, order: Order) -> impl Iterator<Item = Spec> {
             Spread::OneSender => Some(From::Key(0)),
             Spread::TenSenders => Some(From::Key(number % 10)),
             Spread::SenderEach => Some(From::Key(number)),
-            Spread::Mixed => at.is_multiple_of(2).then_some(From::Key(0)),
+            Spread::Mixed => (at % 2 == 0).then_some(From::Key(0)),
         };
         let priority = match order {
             Order::Level => 0,
