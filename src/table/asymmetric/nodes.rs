@@ -72,11 +72,10 @@ impl Drop for Own {
     fn drop(&mut self) {
         // Always there where it ships, for it has no destructor.
         let _ = FAST.try_with(|fast| fast.set(None));
+        let Some(node) = self.0.take() else { return };
         // Not one that a send of this thread still holds, as where a receiver ends the process
         // and this runs over that send: whoever took the node would overwrite what it holds.
-        if let Some(node) = self.0.take()
-            && node.slots.iter().all(Slot::is_free)
-        {
+        if node.slots.iter().all(Slot::is_free) {
             node.give_back();
         }
     }
