@@ -137,9 +137,8 @@ fn sends_nested_too_deep_cost_no_event() {
             return;
         }
         let mut deferred = DEFERRED.lock().unwrap();
-        if let Some(deferred) = &mut *deferred
-            && TOLD.lock().unwrap().is_empty()
-        {
+        let open = deferred.as_mut();
+        if let Some(deferred) = open.filter(|_| TOLD.lock().unwrap().is_empty()) {
             let told = [
                 panic_of(|| deferred.commit()),
                 panic_of(|| deferred.commit_robust()),
