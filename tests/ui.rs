@@ -1,6 +1,6 @@
 //! What the compiler says about misuse, each case beside a twin that compiles.
 //!
-//! The stored output is that of the compiler this workspace names as its `rust-version`; others word their own errors
+//! The stored output is that of the stable compiler that CI runs on; others word their own errors
 //! differently. `TRYBUILD=overwrite cargo test --test ui` stores it anew.
 
 #![cfg(feature = "macros")]
