@@ -478,9 +478,7 @@ impl<'p, A: Answer> Naive<'p, A> {
         }
         for (ordinal, new, token, sender) in connected {
             // Prepared for an identity that has died since.
-            if let Some(Origin::Identity(identity)) = sender
-                && self.held[&identity] == 0
-            {
+            if matches!(sender, Some(Origin::Identity(identity)) if self.held[&identity] == 0) {
                 self.remove(ordinal);
             }
             self.expect(Seen::Connected { ordinal, new });
