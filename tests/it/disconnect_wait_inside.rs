@@ -1,12 +1,10 @@
 //! What `disconnect_and_wait` does where it is called from inside a send.
 
-mod blocked;
-
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use blocked::{LONG, blocking};
+use crate::blocked::{LONG, blocking};
 use fanfare::{Connection, Sender, Signal, WaitError};
 
 type Plain = Signal<()>;

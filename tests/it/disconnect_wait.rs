@@ -1,13 +1,11 @@
 //! `disconnect_and_wait` says `Ok` only when the receiver does not run and never will again.
 
-mod blocked;
-
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use blocked::{LONG, blocking};
+use crate::blocked::{LONG, blocking};
 use fanfare::{Connection, Sender, Signal, WaitError};
 
 type Plain = Signal<()>;

@@ -261,10 +261,12 @@ fn survives(name: &str, test: impl FnOnce() + Send + 'static) {
     }
     let mut child = Command::new(env::current_exe().unwrap());
     child
-        .args(["--exact", name, "--nocapture"])
+        .args(["--exact", &format!("nesting::{name}"), "--nocapture"])
         .env(CHILD, name);
     // A trace of every level at every level takes minutes.
     let child = child.env("RUST_BACKTRACE", "0").output().unwrap();
     let said = String::from_utf8_lossy(&child.stderr);
     assert!(child.status.success(), "{}\n{said}", child.status);
+    let ran = String::from_utf8_lossy(&child.stdout);
+    assert!(ran.contains("1 passed"), "{ran}");
 }

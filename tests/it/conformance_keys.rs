@@ -2,17 +2,14 @@
 //!
 //! `eNN`: see `conformance_edges.rs`.
 
-#[allow(dead_code, reason = "other files use the rest of it")]
-mod receivers;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use crate::receivers::{Asked, answer, message_of, of_size, one, read, two};
 use fanfare::Sender;
-use receivers::{Asked, answer, message_of, of_size, one, read, two};
 
 struct Kitchen;
 

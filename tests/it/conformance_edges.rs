@@ -4,9 +4,6 @@
 //! `eNN` is the number of the case in the catalogue the project started from; those that
 //! concern only asynchronous receivers have no test here.
 
-#[allow(dead_code, reason = "other files use the rest of it")]
-mod receivers;
-
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,8 +11,8 @@ use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use crate::receivers::{Asked, answer, holding, message_of, of_size, one, read, two};
 use fanfare::{Identity, Sender, Signal};
-use receivers::{Asked, answer, holding, message_of, of_size, one, read, two};
 
 // Changes during a send.
 

@@ -3,13 +3,10 @@
 //! Allocations are counted for each thread, so the workers do not disturb the count.
 #![cfg(feature = "queue")]
 
-#[allow(dead_code, reason = "other files use the rest of it")]
-mod queue_gate;
-
 use std::hint::black_box;
 
+use crate::queue_gate::Gated;
 use fanfare::{Overflow, Queue, Sender, Signal};
-use queue_gate::Gated;
 
 #[test]
 fn the_counter_counts() {

@@ -1,7 +1,7 @@
 //! Random transactions on a `Deferred` and on a list that is copied at each savepoint: both must
 //! deliver the same, and hold the same events at every step.
 //!
-//! More of them: `PROPTEST_CASES=20000 cargo test --test deferred_model`.
+//! More of them: `PROPTEST_CASES=20000 cargo test --test it deferred_model`.
 
 use std::cell::Cell;
 use std::collections::HashSet;

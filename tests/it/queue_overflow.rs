@@ -1,13 +1,11 @@
 //! What a full queue does, by its policy, and that the counters add up.
 #![cfg(feature = "queue")]
 
-mod queue_gate;
-
 use std::sync::mpsc;
 use std::thread;
 
+use crate::queue_gate::{Gated, assert_adds_up};
 use fanfare::{Overflow, Queue, QueueError, Sender, Signal};
-use queue_gate::{Gated, assert_adds_up};
 
 type Asked = Signal<u32, Result<(), QueueError>>;
 

@@ -2,15 +2,13 @@
 //! finished, once; and each panic is told once, however the send ends.
 #![cfg(all(feature = "async", feature = "tracing"))]
 
-mod listener;
-
 use std::future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use crate::listener::{Listener, told};
 use fanfare::{BoxFuture, Connection, Sender, Signal};
-use listener::{Listener, told};
 use smol::future::yield_now;
 
 type Asked = Signal<(), Result<u32, &'static str>>;

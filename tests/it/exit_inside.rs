@@ -75,10 +75,17 @@ fn what_the_receiver_captures_stays() {
         return exit_inside();
     }
     let child = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "what_the_receiver_captures_stays", "--nocapture"])
+        .args([
+            "--exact",
+            "exit_inside::what_the_receiver_captures_stays",
+            "--nocapture",
+        ])
         .env(CHILD, "")
         .output()
         .unwrap();
     let printed = String::from_utf8_lossy(&child.stderr);
     assert!(child.status.success(), "{}: {printed}", child.status);
+    // The child ends inside its test, so that no summary follows.
+    let ran = String::from_utf8_lossy(&child.stdout);
+    assert!(ran.contains("running 1 test"), "{ran}");
 }

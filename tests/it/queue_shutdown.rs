@@ -1,15 +1,13 @@
 //! The end of a queue: nothing is lost, nothing is delivered twice, and nobody hangs.
 #![cfg(feature = "queue")]
 
-mod queue_gate;
-
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use crate::queue_gate::{Gated, assert_adds_up};
 use fanfare::{Overflow, Queue, QueueError, Sender, ShutdownReport, Signal, Undelivered};
-use queue_gate::{Gated, assert_adds_up};
 
 const NOW: Duration = Duration::ZERO;
 const EVER: Duration = Duration::MAX;

@@ -1,9 +1,7 @@
 //! One send of many events: who hears which, when, and what comes back.
 
 #[cfg(any(feature = "async", feature = "queue"))]
-#[path = "batch_send/kinds.rs"]
 mod kinds;
-#[path = "batch_send/random.rs"]
 mod random;
 
 use std::cell::Cell;

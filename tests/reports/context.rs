@@ -2,12 +2,10 @@
 //! poll, and so is what the runtime knows of the task.
 #![cfg(all(feature = "tokio", feature = "tracing"))]
 
-mod listener;
-
 use std::sync::Arc;
 
+use crate::listener::Listener;
 use fanfare::{Sender, Signal};
-use listener::Listener;
 use smol::future::yield_now;
 use tracing::{Instrument, info, info_span};
 

@@ -1,8 +1,6 @@
 //! Receivers on a queue: what they get, in which order, and what a flush waits for.
 #![cfg(feature = "queue")]
 
-mod queue_gate;
-
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,10 +8,10 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use crate::queue_gate::{Gated, assert_adds_up};
 use fanfare::{
     Connection, Event, Identity, Queue, QueueError, QueueWaitError, Sender, Signal, WaitError,
 };
-use queue_gate::{Gated, assert_adds_up};
 
 #[test]
 fn one_worker_delivers_in_the_order_of_sending() {

@@ -38,7 +38,7 @@ fn is_child() -> bool {
 fn program(name: &str) -> Child {
     let mut child = Command::new(env::current_exe().unwrap());
     child
-        .args(["--exact", name, "--nocapture"])
+        .args(["--exact", &format!("queue_static::{name}"), "--nocapture"])
         .env(CHILD, name)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());

@@ -2,11 +2,7 @@
 #![cfg(feature = "rayon")]
 
 #[cfg(any(feature = "async", feature = "queue"))]
-#[path = "parallel/kinds.rs"]
 mod kinds;
-#[cfg(feature = "tracing")]
-mod listener;
-#[path = "parallel/panics.rs"]
 mod panics;
 
 use std::cell::Cell;
@@ -406,7 +402,7 @@ fn alone(name: &str, test: impl FnOnce() + Send + 'static) {
         return within_long(test);
     }
     let mut child = Command::new(env::current_exe().unwrap());
-    child.args(["--exact", name, "--nocapture"]);
+    child.args(["--exact", &format!("parallel::{name}"), "--nocapture"]);
     // A trace of every level at every level takes minutes.
     child.env(CHILD, name).env("RUST_BACKTRACE", "0");
     let child = child.output().unwrap();

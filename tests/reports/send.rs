@@ -1,10 +1,7 @@
 //! With the feature `tracing`, each caught panic is told once, and telling fails nothing.
-#![cfg(feature = "tracing")]
 
-mod listener;
-
+use crate::listener::{Listener, told};
 use fanfare::{Sender, Signal};
-use listener::{Listener, told};
 
 type Asked = Signal<(), u32>;
 

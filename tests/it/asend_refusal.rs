@@ -86,7 +86,7 @@ impl Watched {
             let message = panic.downcast_ref::<String>().expect("a text");
             for named in [
                 "a signal of `()`",
-                "tests/asend_refusal.rs:",
+                "tests/it/asend_refusal.rs:",
                 "`asend`",
                 "`asend_robust`",
                 "`try_asend`",

@@ -2,15 +2,12 @@
 //!
 //! `eNN`: see `conformance_edges.rs`.
 
-#[allow(dead_code, reason = "other files use the rest of it")]
-mod receivers;
-
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use crate::receivers::{Asked, answer, holding, one, read, two};
 use fanfare::{Identity, Sender, Signal};
-use receivers::{Asked, answer, holding, one, read, two};
 
 struct Kitchen;
 

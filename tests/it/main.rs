@@ -1,0 +1,79 @@
+//! The tests that can share a process, a module for each promise.
+//!
+//! A test that changes or counts something of the whole process, such as the panic hook, has a
+//! binary of its own beside this folder. See "Tests" in `CONTRIBUTING.md`.
+
+// Helpers.
+mod blocked;
+#[cfg(all(feature = "rayon", feature = "tracing"))]
+#[path = "../listener/mod.rs"]
+mod listener;
+#[cfg(feature = "queue")]
+#[path = "../queue_gate/mod.rs"]
+mod queue_gate;
+mod receivers;
+
+// Django's own tests, and the cases that they leave open.
+mod conformance_async;
+mod conformance_dispatch;
+mod conformance_edges;
+mod conformance_edges_async;
+mod conformance_keys;
+mod conformance_senders;
+mod conformance_signals;
+
+// Sends and responses.
+mod batch_send;
+mod nesting;
+mod panics;
+mod parallel;
+mod reentry;
+mod responses;
+
+// Receivers that end.
+mod disconnect_wait;
+mod disconnect_wait_inside;
+mod exit_inside;
+mod once;
+mod weak;
+
+// Async receivers.
+mod asend_blocking;
+mod asend_cancel;
+mod asend_executors;
+mod asend_many;
+mod asend_nesting;
+mod asend_offloaded;
+mod asend_order;
+mod asend_refusal;
+mod send_awaits;
+
+// Queues.
+mod queue;
+mod queue_ends;
+mod queue_on_tokio;
+mod queue_overflow;
+mod queue_shutdown;
+mod queue_static;
+
+// Deferred events.
+mod deferred;
+mod deferred_async;
+mod deferred_coalescing;
+mod deferred_model;
+mod deferred_panics;
+mod deferred_savepoints;
+
+// The built-in signals. Each test sends with senders of its own.
+mod signals_auth;
+mod signals_db;
+mod signals_in_tasks;
+mod signals_management;
+mod signals_model;
+mod signals_model_names;
+mod signals_test;
+mod signals_transaction;
+
+// Types.
+mod macros_event;
+mod static_assertions;
