@@ -12,6 +12,7 @@ mod blocking;
 mod connect;
 mod connection;
 mod deferred;
+mod disconnect;
 mod error;
 mod event;
 mod identity;

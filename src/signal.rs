@@ -11,7 +11,6 @@ use crate::connection::Connection;
 use crate::error::TrySendError;
 use crate::event::Event;
 use crate::identity::DropsSender;
-use crate::receiver::key::{Identified, Key};
 use crate::receiver::{Entry, ReceiverId};
 use crate::responses::{Response, Responses, RobustResponses};
 use crate::send;
@@ -394,135 +393,6 @@ impl<E: Event, T: 'static, X: 'static> Signal<E, Result<T, X>> {
     }
 }
 
-/// # Disconnecting
-///
-/// Each of these works as [`Connection::disconnect`] does, from anywhere.
-impl<E: Event, R: 'static> Signal<E, R> {
-    /// Disconnects a function or a closure without captures that was connected for any
-    /// sender and without a uid; false if it was not.
-    ///
-    /// Does not compile for a callable with state, of which every value is a receiver of
-    /// its own: keep the [`Connection`].
-    ///
-    /// ```
-    /// use fanfare::{Sender, Signal};
-    ///
-    /// static LOG: Signal<u32> = Signal::new();
-    /// fn log(_sender: Sender<'_>, line: &u32) {
-    ///     println!("{line}");
-    /// }
-    ///
-    /// LOG.connect(log);
-    /// assert!(LOG.disconnect(log));
-    /// assert!(!LOG.disconnect(log));
-    /// ```
-    pub fn disconnect<F>(&self, receiver: F) -> bool
-    where
-        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
-    {
-        self.disconnect_key(function(&receiver), Sender::NONE)
-    }
-
-    /// As [`disconnect`](Signal::disconnect), for one that was connected for `sender`.
-    pub fn disconnect_from<'a, F>(&self, sender: impl Into<Sender<'a>>, receiver: F) -> bool
-    where
-        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
-    {
-        self.disconnect_key(function(&receiver), sender.into())
-    }
-
-    /// As [`disconnect`](Signal::disconnect), wherever it was connected: for any sender and
-    /// for each; returns how often that was. Looks at every connection.
-    pub fn disconnect_everywhere<F>(&self, receiver: F) -> usize
-    where
-        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
-    {
-        self.disconnect_identified(&function(&receiver))
-    }
-
-    /// Disconnects a method that was connected for `target`, for any sender and without a
-    /// uid; false if it was not. Does not compile for a callable with state.
-    pub fn disconnect_weak<T, M>(&self, target: &Arc<T>, method: M) -> bool
-    where
-        T: Send + Sync + 'static,
-        M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
-    {
-        self.disconnect_weak_from(Sender::NONE, target, method)
-    }
-
-    /// As [`disconnect_weak`](Signal::disconnect_weak), for one that was connected for
-    /// `sender`.
-    pub fn disconnect_weak_from<'a, T, M>(
-        &self,
-        sender: impl Into<Sender<'a>>,
-        target: &Arc<T>,
-        method: M,
-    ) -> bool
-    where
-        T: Send + Sync + 'static,
-        M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
-    {
-        const {
-            assert!(
-                size_of::<M>() == 0,
-                "a callable with state cannot be told from others of its type: keep its Connection and disconnect that"
-            )
-        }
-        let _ = method;
-        let target = Arc::downgrade(target);
-        Identified::method::<M>(target)
-            .is_some_and(|method| self.disconnect_key(method, sender.into()))
-    }
-
-    /// Disconnects what was connected under `uid` for any sender; false if nothing was.
-    pub fn disconnect_uid(&self, uid: &str) -> bool {
-        self.disconnect_key(Identified::Uid(uid.to_owned().into()), Sender::NONE)
-    }
-
-    /// Disconnects what was connected under `uid` for `sender`; false if nothing was.
-    pub fn disconnect_uid_from<'a>(&self, sender: impl Into<Sender<'a>>, uid: &str) -> bool {
-        self.disconnect_key(Identified::Uid(uid.to_owned().into()), sender.into())
-    }
-
-    /// Disconnects what was connected under `uid`, for any sender and for each; returns
-    /// how many. Looks at every connection.
-    pub fn disconnect_uid_everywhere(&self, uid: &str) -> usize {
-        self.disconnect_identified(&Identified::Uid(uid.to_owned().into()))
-    }
-
-    /// Disconnects every receiver that was connected for `sender` alone; returns how many.
-    /// [`Sender::NONE`] stands for those connected for any sender.
-    pub fn disconnect_sender<'a>(&self, sender: impl Into<Sender<'a>>) -> usize {
-        let sender = sender.into();
-        self.disconnect_these(|table| table.connected_for(sender.probe()))
-    }
-
-    /// Disconnects every receiver; returns how many.
-    pub fn disconnect_all(&self) -> usize {
-        self.disconnect_these(|table| table.entries().cloned().collect())
-    }
-
-    fn disconnect_key(&self, receiver: Identified, sender: Sender<'_>) -> bool {
-        let sender = sender.to_key();
-        let key = Key { receiver, sender };
-        self.hub.get().is_some_and(|hub| hub.disconnect_key(&key))
-    }
-
-    fn disconnect_identified(&self, receiver: &Identified) -> usize {
-        self.disconnect_these(|table| {
-            let entries = table.entries();
-            entries
-                .filter(|entry| entry.identified().as_ref() == Some(receiver))
-                .cloned()
-                .collect()
-        })
-    }
-
-    fn disconnect_these(&self, select: impl FnOnce(&Table<E, R>) -> Vec<Entry<E, R>>) -> usize {
-        self.hub.get().map_or(0, |hub| hub.disconnect_these(select))
-    }
-}
-
 /// Whether the entry's sender has not died, which an identity can. See
 /// [`IdentityState::remember`](crate::identity::IdentityState::remember).
 fn sender_lives<E: Event, R: 'static>(hub: &Arc<Hub<Table<E, R>>>, entry: &Entry<E, R>) -> bool {
@@ -532,16 +402,6 @@ fn sender_lives<E: Event, R: 'static>(hub: &Arc<Hub<Table<E, R>>>, entry: &Entry
         }
         _ => true,
     }
-}
-
-fn function<F: 'static>(_receiver: &F) -> Identified {
-    const {
-        assert!(
-            size_of::<F>() == 0,
-            "a callable with state cannot be told from others of its type: keep its Connection and disconnect that"
-        )
-    }
-    Identified::Function(std::any::TypeId::of::<F>())
 }
 
 impl<E: Event, R: 'static> Default for Signal<E, R> {
