@@ -81,9 +81,9 @@ const WEAKENED: &[Weakened] = &[
             "        self.change_with(lock(&self.books.writer))
 ",
             "        let current = self.cell.load_full();
-        let mut change = self.change_with(lock(&self.books.writer));
+        let mut change = self.change_with(lock(&self.books.writer))?;
         change.current = current;
-        change
+        Ok(change)
 ",
         )],
     ),
@@ -91,11 +91,15 @@ const WEAKENED: &[Weakened] = &[
         "discard_base_before_lock",
         &[(
             "        if let Some(writer) = try_lock(&self.books.writer) {
-            let mut change = self.change_with(writer);
+            let Ok(mut change) = self.change_with(writer) else {
+                return;
+            };
 ",
             "        let current = self.cell.load_full();
         if let Some(writer) = try_lock(&self.books.writer) {
-            let mut change = self.change_with(writer);
+            let Ok(mut change) = self.change_with(writer) else {
+                return;
+            };
             change.current = current;
 ",
         )],
@@ -104,24 +108,26 @@ const WEAKENED: &[Weakened] = &[
         "discard_waits",
         &[(
             "        if let Some(writer) = try_lock(&self.books.writer) {
-            let mut change",
+            let Ok(mut change",
             "        if let Some(writer) = Some(lock(&self.books.writer)) {
-            let mut change",
+            let Ok(mut change",
         )],
     ),
     (
         "key_checked_before_lock",
         &[
             (
-                "        let mut connected = Vec::with_capacity(entries.len());
-        let mut change = self.change();
+                "        let mut change = self.change()?;
+        let entries = make();
+        let mut connected = Vec::with_capacity(entries.len());
 ",
-                "        let mut connected = Vec::with_capacity(entries.len());
+                "        let entries = make();
+        let mut connected = Vec::with_capacity(entries.len());
         let books = lock(&self.books.writer);
         let known = |entry: &T::Entry| books.keys.get(&entry.key()?).cloned();
         let mut known = entries.iter().map(known).collect::<Vec<_>>().into_iter();
         drop(books);
-        let mut change = self.change();
+        let mut change = self.change()?;
 ",
             ),
             (
@@ -218,6 +224,65 @@ const WEAKENED: &[Weakened] = &[
     (
         "left_not_looked_for",
         &[("        self.0.take_left();\n", "")],
+    ),
+    (
+        "frozen_checked_before_lock",
+        &[
+            (
+                "        self.change_with(lock(&self.books.writer))
+",
+                "        if let Some(at) = self.frozen_at() {
+            return Err(at);
+        }
+        self.change_with(lock(&self.books.writer))
+",
+            ),
+            (
+                "        if let Some(at) = self.frozen_at() {
+            return Err(at);
+        }
+        Ok(Change {
+",
+                "        Ok(Change {
+",
+            ),
+        ],
+    ),
+    (
+        "last_table_before_lock",
+        &[(
+            "        let writer = lock(&self.books.writer);
+        if self.frozen.get().is_some() {
+            return;
+        }
+        let current = self.cell.load_full();
+",
+            "        let current = self.cell.load_full();
+        let writer = lock(&self.books.writer);
+",
+        )],
+    ),
+    (
+        "last_table_not_kept",
+        &[("Frozen { at, table }", "Frozen { at, table: None }")],
+    ),
+    (
+        "frozen_not_released",
+        &[(
+            "current.store(FROZEN, Ordering::Release)",
+            "current.store(FROZEN, Ordering::Relaxed)",
+        )],
+    ),
+    (
+        "frozen_seen_after_load",
+        &[(
+            "        let current = self.current();
+        let table = self.load_full();
+",
+            "        let table = self.load_full();
+        let current = self.current();
+",
+        )],
     ),
 ];
 

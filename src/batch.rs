@@ -8,6 +8,7 @@ use crate::responses::Responses;
 use crate::send;
 use crate::sender::Sender;
 use crate::signal::Signal;
+use crate::table::publish::Opening;
 
 /// # Connecting receivers of batches
 impl<E: Event, R: 'static> Signal<E, R> {
@@ -111,10 +112,14 @@ impl<E: Event, R: 'static> Signal<E, R> {
         sender: impl Into<Sender<'a>>,
         events: &[E::Args<'_>],
     ) -> Responses<R> {
-        let Some(hub) = self.occupied().filter(|_| !events.is_empty()) else {
+        if events.is_empty() {
             return Responses::new();
-        };
+        }
         let sender = sender.into();
-        send::batch::collect(hub, &sender, events)
+        match self.opening() {
+            Opening::Live(hub) => send::batch::collect(hub, || hub.snapshot(), &sender, events),
+            Opening::Nobody => Responses::new(),
+            Opening::Frozen(hub, table) => send::batch::collect(hub, || table, &sender, events),
+        }
     }
 }

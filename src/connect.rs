@@ -5,12 +5,13 @@ use std::panic::Location;
 use std::sync::{Arc, Weak};
 
 use crate::connection::Connection;
+use crate::error::ConnectError;
 use crate::event::Event;
 use crate::receiver::callee::{Callee, Strong, Weakly};
 use crate::receiver::key::Identified;
 use crate::receiver::{About, Entry, Kind, Labels, Receive, ReceiverId, Slot};
 use crate::sender::{Sender, SenderKey};
-use crate::signal::Signal;
+use crate::signal::{Signal, sender_lives};
 use crate::table::Table;
 use crate::table::publish::{Hub, Link};
 
@@ -137,6 +138,50 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
         signal.connect_one(self.prepare(receiver))
     }
 
+    /// Connects `receiver`, or returns it if the signal is [frozen](Signal::freeze).
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::Frozen`] with the place of the freeze and the receiver.
+    ///
+    /// ```
+    /// use fanfare::{ConnectError, Signal};
+    ///
+    /// static READY: Signal<(), u8> = Signal::new();
+    /// assert!(READY.options().try_connect(|_sender, ()| 1).is_ok());
+    /// READY.freeze();
+    ///
+    /// let refused = READY.options().try_connect(|_sender, ()| 2).unwrap_err();
+    /// assert!(matches!(refused, ConnectError::Frozen { at, .. } if at.file().ends_with(".rs")));
+    /// let receiver = refused.into_receiver();
+    /// assert_eq!(receiver(fanfare::Sender::NONE, &()), 2);
+    /// ```
+    #[track_caller]
+    pub fn try_connect<F>(self, receiver: F) -> Result<Connection, ConnectError<F>>
+    where
+        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        let signal = self.signal;
+        let location = Location::caller();
+        sender_lives(signal.hub(), self.sender.as_ref());
+        let mut receiver = Some(receiver);
+        let connected = signal.connect_made(|hub| {
+            let receiver = receiver.take().map(Strong);
+            let prepared = receiver.map(|receiver| self.slot_at(location, receiver));
+            prepared
+                .into_iter()
+                .map(|prepared| prepared.into_entry(hub))
+                .collect()
+        });
+        match (connected, receiver) {
+            (Err(at), Some(receiver)) => Err(ConnectError::Frozen { at, receiver }),
+            (connected, _) => {
+                let connections = connected.into_iter().flatten();
+                Ok(connections.last().expect("a handle for the receiver"))
+            }
+        }
+    }
+
     /// Connects a method of an object that the signal does not keep alive. See
     /// [`Signal::connect_weak`].
     #[track_caller]
@@ -174,12 +219,20 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
 
     #[track_caller]
     pub(crate) fn slot<C: Callee<E, R>>(self, callee: C) -> Prepared<E, R> {
+        self.slot_at(Location::caller(), callee)
+    }
+
+    fn slot_at<C: Callee<E, R>>(
+        self,
+        location: &'static Location<'static>,
+        callee: C,
+    ) -> Prepared<E, R> {
         let labelled = self.labels.name.is_some() || self.labels.uid.is_some();
         let about = About {
             link: Link::new(0),
             hub: Weak::new(),
             sender: self.sender,
-            location: Location::caller(),
+            location,
             labels: labelled.then(|| Box::new(self.labels)),
             priority: self.priority,
             kind: match C::KIND {

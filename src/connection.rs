@@ -7,7 +7,8 @@ use std::sync::Weak;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
-use crate::error::WaitError;
+use crate::error::{DisconnectError, WaitError};
+use crate::freeze;
 use crate::receiver::{Attached, ReceiverId};
 
 /// A handle to one connection: cheap, cloneable, and the same type for every signal.
@@ -77,8 +78,43 @@ impl Connection {
     /// Waits for other threads that change the connections of the same signal, for a
     /// microsecond or two each, and never for a running receiver. The receiver is dropped here, unless a
     /// send or an emitter still holds it: then by whichever lets go last.
+    ///
+    /// # Panics
+    ///
+    /// If the receiver is connected and its signal is [frozen](crate::Signal::freeze): see
+    /// [`try_disconnect`](Connection::try_disconnect).
+    #[track_caller]
     pub fn disconnect(&self) -> bool {
-        self.slot.upgrade().is_some_and(Attached::detach)
+        match self.try_disconnect() {
+            Ok(disconnected) => disconnected,
+            Err(DisconnectError::Frozen { at }) => freeze::refuse_to_disconnect(at),
+        }
+    }
+
+    /// Disconnects the receiver, unless its signal is [frozen](crate::Signal::freeze). Returns
+    /// `true` if this call did so.
+    ///
+    /// # Errors
+    ///
+    /// [`DisconnectError::Frozen`] if the receiver is connected to a frozen signal. It stays
+    /// connected.
+    ///
+    /// ```
+    /// use fanfare::{DisconnectError, Signal};
+    ///
+    /// static READY: Signal<()> = Signal::new();
+    /// let connection = READY.connect(|_sender, ()| ());
+    /// READY.freeze();
+    ///
+    /// let refused = connection.try_disconnect().unwrap_err();
+    /// assert!(matches!(refused, DisconnectError::Frozen { at, .. } if Some(at) == READY.frozen_at()));
+    /// assert!(connection.is_connected());
+    /// ```
+    pub fn try_disconnect(&self) -> Result<bool, DisconnectError> {
+        match self.slot.upgrade().map(Attached::detach) {
+            None => Ok(false),
+            Some(detached) => detached.map_err(|at| DisconnectError::Frozen { at }),
+        }
     }
 
     /// Disconnects the receiver and waits until it is not running and cannot run again.
@@ -95,8 +131,10 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// The receiver is disconnected in either case.
+    /// The receiver is disconnected unless the signal is frozen.
     ///
+    /// * [`WaitError::Frozen`], at once, if the receiver is connected to a
+    ///   [frozen](crate::Signal::freeze) signal. It stays connected.
     /// * [`WaitError::InsideSend`], at once, where this thread is inside a send of the same
     ///   signal, or inside the destructor of a receiver of it, and the receiver is still
     ///   held: from the receiver itself, from another one in the same send, or from
@@ -123,7 +161,9 @@ impl Connection {
             fence(Ordering::Acquire);
             return Ok(());
         };
-        slot.clone().detach();
+        if let Err(at) = slot.clone().detach() {
+            return Err(WaitError::Frozen { at });
+        }
         let quiet = slot.watch();
         let is_inside = slot.is_inside();
         let retires = slot.retires();
@@ -177,7 +217,8 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// Disconnects when it is dropped, as [`Connection::disconnect`] does.
+/// Disconnects when it is dropped, as [`Connection::disconnect`] does. Its drop changes nothing,
+/// and does not panic, if the signal is [frozen](crate::Signal::freeze).
 ///
 /// Made by [`Connection::scoped`]. Also ends a connection that was there first, where the
 /// handle was of a duplicate: check [`is_new`](Connection::is_new) where that matters.
@@ -207,7 +248,8 @@ impl Deref for ScopedConnection {
 impl Drop for ScopedConnection {
     fn drop(&mut self) {
         if self.disconnects {
-            self.connection.disconnect();
+            // A frozen signal keeps the receiver.
+            let _ = self.connection.try_disconnect();
         }
     }
 }

@@ -4,6 +4,7 @@ use std::any::TypeId;
 use std::sync::Arc;
 
 use crate::event::Event;
+use crate::freeze;
 use crate::receiver::Entry;
 use crate::receiver::key::{Identified, Key};
 use crate::sender::Sender;
@@ -13,7 +14,8 @@ use crate::table::Table;
 /// # Disconnecting
 ///
 /// Each of these works as [`Connection::disconnect`](crate::Connection::disconnect) does, from
-/// anywhere.
+/// anywhere. Each panics if the signal is [frozen](Signal::freeze), also if there is nothing to
+/// disconnect.
 impl<E: Event, R: 'static> Signal<E, R> {
     /// Disconnects a function or a closure without captures that was connected for any
     /// sender and without a uid; false if it was not.
@@ -33,6 +35,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// assert!(LOG.disconnect(log));
     /// assert!(!LOG.disconnect(log));
     /// ```
+    #[track_caller]
     pub fn disconnect<F>(&self, receiver: F) -> bool
     where
         F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
@@ -41,6 +44,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
     }
 
     /// As [`disconnect`](Signal::disconnect), for one that was connected for `sender`.
+    #[track_caller]
     pub fn disconnect_from<'a, F>(&self, sender: impl Into<Sender<'a>>, receiver: F) -> bool
     where
         F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
@@ -50,6 +54,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
 
     /// As [`disconnect`](Signal::disconnect), wherever it was connected: for any sender and
     /// for each; returns how often that was. Looks at every connection.
+    #[track_caller]
     pub fn disconnect_everywhere<F>(&self, receiver: F) -> usize
     where
         F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
@@ -59,6 +64,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
 
     /// Disconnects a method that was connected for `target`, for any sender and without a
     /// uid; false if it was not. Does not compile for a callable with state.
+    #[track_caller]
     pub fn disconnect_weak<T, M>(&self, target: &Arc<T>, method: M) -> bool
     where
         T: Send + Sync + 'static,
@@ -69,6 +75,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
 
     /// As [`disconnect_weak`](Signal::disconnect_weak), for one that was connected for
     /// `sender`.
+    #[track_caller]
     pub fn disconnect_weak_from<'a, T, M>(
         &self,
         sender: impl Into<Sender<'a>>,
@@ -87,44 +94,57 @@ impl<E: Event, R: 'static> Signal<E, R> {
         }
         let _ = method;
         let target = Arc::downgrade(target);
-        Identified::method::<M>(target)
-            .is_some_and(|method| self.disconnect_key(method, sender.into()))
+        match Identified::method::<M>(target) {
+            Some(method) => self.disconnect_key(method, sender.into()),
+            None => false,
+        }
     }
 
     /// Disconnects what was connected under `uid` for any sender; false if nothing was.
+    #[track_caller]
     pub fn disconnect_uid(&self, uid: &str) -> bool {
         self.disconnect_key(Identified::Uid(uid.to_owned().into()), Sender::NONE)
     }
 
     /// Disconnects what was connected under `uid` for `sender`; false if nothing was.
+    #[track_caller]
     pub fn disconnect_uid_from<'a>(&self, sender: impl Into<Sender<'a>>, uid: &str) -> bool {
         self.disconnect_key(Identified::Uid(uid.to_owned().into()), sender.into())
     }
 
     /// Disconnects what was connected under `uid`, for any sender and for each; returns
     /// how many. Looks at every connection.
+    #[track_caller]
     pub fn disconnect_uid_everywhere(&self, uid: &str) -> usize {
         self.disconnect_identified(&Identified::Uid(uid.to_owned().into()))
     }
 
     /// Disconnects every receiver that was connected for `sender` alone; returns how many.
     /// [`Sender::NONE`] stands for those connected for any sender.
+    #[track_caller]
     pub fn disconnect_sender<'a>(&self, sender: impl Into<Sender<'a>>) -> usize {
         let sender = sender.into();
         self.disconnect_these(|table| table.connected_for(sender.probe()))
     }
 
     /// Disconnects every receiver; returns how many.
+    #[track_caller]
     pub fn disconnect_all(&self) -> usize {
         self.disconnect_these(|table| table.entries().cloned().collect())
     }
 
+    #[track_caller]
     fn disconnect_key(&self, receiver: Identified, sender: Sender<'_>) -> bool {
         let sender = sender.to_key();
         let key = Key { receiver, sender };
-        self.hub.get().is_some_and(|hub| hub.disconnect_key(&key))
+        match self.hub.get().map(|hub| hub.disconnect_key(&key)) {
+            None => false,
+            Some(Ok(found)) => found,
+            Some(Err(at)) => freeze::refuse_to_disconnect(at),
+        }
     }
 
+    #[track_caller]
     fn disconnect_identified(&self, receiver: &Identified) -> usize {
         self.disconnect_these(|table| {
             let entries = table.entries();
@@ -135,8 +155,13 @@ impl<E: Event, R: 'static> Signal<E, R> {
         })
     }
 
+    #[track_caller]
     fn disconnect_these(&self, select: impl FnOnce(&Table<E, R>) -> Vec<Entry<E, R>>) -> usize {
-        self.hub.get().map_or(0, |hub| hub.disconnect_these(select))
+        match self.hub.get().map(|hub| hub.disconnect_these(select)) {
+            None => 0,
+            Some(Ok(taken)) => taken,
+            Some(Err(at)) => freeze::refuse_to_disconnect(at),
+        }
     }
 }
 

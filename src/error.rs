@@ -4,6 +4,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::receiver::ReceiverId;
@@ -128,8 +129,78 @@ impl<T, X: Error + 'static> Error for TrySendError<T, X> {
     }
 }
 
+/// A receiver was not connected by
+/// [`ConnectOptions::try_connect`](crate::ConnectOptions::try_connect).
+#[non_exhaustive]
+pub enum ConnectError<F> {
+    /// The signal is [frozen](crate::Signal::freeze).
+    #[non_exhaustive]
+    Frozen {
+        /// The place of the freeze.
+        at: &'static Location<'static>,
+        /// The receiver.
+        receiver: F,
+    },
+}
+
+impl<F> ConnectError<F> {
+    /// Returns the receiver.
+    pub fn into_receiver(self) -> F {
+        let ConnectError::Frozen { receiver, .. } = self;
+        receiver
+    }
+}
+
+impl<F> fmt::Debug for ConnectError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ConnectError::Frozen { at, .. } = self;
+        f.debug_struct("Frozen")
+            .field("at", at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F> fmt::Display for ConnectError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ConnectError::Frozen { at, .. } = self;
+        write!(
+            f,
+            "the receiver was not connected because the signal was frozen at {at}: connect it \
+             before `freeze`"
+        )
+    }
+}
+
+impl<F> Error for ConnectError<F> {}
+
+/// A receiver was not disconnected by
+/// [`Connection::try_disconnect`](crate::Connection::try_disconnect).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DisconnectError {
+    /// The signal is [frozen](crate::Signal::freeze).
+    #[non_exhaustive]
+    Frozen {
+        /// The place of the freeze.
+        at: &'static Location<'static>,
+    },
+}
+
+impl fmt::Display for DisconnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DisconnectError::Frozen { at } = self;
+        write!(
+            f,
+            "the receiver was not disconnected because the signal was frozen at {at}: disconnect \
+             it before `freeze`"
+        )
+    }
+}
+
+impl Error for DisconnectError {}
+
 /// [`Connection::disconnect_and_wait`](crate::Connection::disconnect_and_wait) did not see
-/// the receiver's end. The receiver is disconnected all the same.
+/// the receiver's end. The receiver is disconnected, except if the signal is frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitError {
@@ -144,6 +215,12 @@ pub enum WaitError {
     /// receivers, or on a worker of the queue that the receiver runs on, and the receiver is
     /// still held: to wait might be to wait for itself.
     InsideSend,
+    /// The receiver is connected to a [frozen](crate::Signal::freeze) signal, and stays so.
+    #[non_exhaustive]
+    Frozen {
+        /// The place of the freeze.
+        at: &'static Location<'static>,
+    },
 }
 
 impl fmt::Display for WaitError {
@@ -158,6 +235,10 @@ impl fmt::Display for WaitError {
                 "the receiver is still held and the caller is inside a send of its signal, which \
                  may be what holds it: use `disconnect` there, or wait on a thread that is not sending",
             ),
+            WaitError::Frozen { at } => {
+                let refused = DisconnectError::Frozen { at };
+                write!(f, "{refused}")
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::connect::{ConnectOptions, Prepared};
 use crate::connection::Connection;
 use crate::error::TrySendError;
 use crate::event::Event;
+use crate::freeze;
 use crate::identity::DropsSender;
 use crate::receiver::{Entry, ReceiverId};
 use crate::responses::{Response, Responses, RobustResponses};
@@ -17,7 +18,7 @@ use crate::send;
 use crate::send::emitter::Emitter;
 use crate::sender::{Sender, SenderKey};
 use crate::table::Table;
-use crate::table::publish::{Connected, Hub};
+use crate::table::publish::{Connected, Hub, Opening, Place};
 
 /// A typed signal: receivers connect to it, and a send calls those that its sender
 /// reaches.
@@ -52,7 +53,7 @@ pub struct Signal<E: Event, R: 'static = ()> {
     pub(crate) hub: OnceLock<AnyThread<SharedHub<E, R>>>,
 }
 
-type SharedHub<E, R> = Arc<Hub<Table<E, R>>>;
+pub(crate) type SharedHub<E, R> = Arc<Hub<Table<E, R>>>;
 
 // What runs inside the signal's own steps cannot panic half-way: receivers run outside.
 impl<E: Event, R: 'static> UnwindSafe for Signal<E, R> {}
@@ -69,6 +70,15 @@ impl<E: Event, R: 'static> Signal<E, R> {
     pub(crate) fn hub(&self) -> &SharedHub<E, R> {
         self.hub
             .get_or_init(|| AnyThread::new(Arc::new(Hub::new())))
+    }
+
+    /// How a send reaches the receivers.
+    #[inline]
+    pub(crate) fn opening(&self) -> Opening<'_, Table<E, R>> {
+        match self.hub.get() {
+            Some(hub) => hub.opening(),
+            None => Opening::Nobody,
+        }
     }
 
     /// What sends walk, unless nothing is connected.
@@ -176,6 +186,11 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// assert_eq!(connections.len(), 1_000);
     /// assert_eq!(SQUARE.send(Sender::NONE, &2)[999], 1_998);
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the signal is [frozen](Signal::freeze). Then no receiver is connected.
+    #[track_caller]
     pub fn connect_many(
         &self,
         receivers: impl IntoIterator<Item = Prepared<E, R>>,
@@ -185,20 +200,35 @@ impl<E: Event, R: 'static> Signal<E, R> {
         let mut entries = Vec::new();
         for receiver in receivers {
             let entry = receiver.into_entry(hub);
-            sender_lives(hub, &entry);
+            sender_lives(hub, entry.sender());
             entries.push(entry);
         }
-        let connected = hub.connect(entries);
+        match self.connect_made(|_| entries) {
+            Ok(connections) => connections,
+            Err(at) => freeze::refuse_to_connect(at),
+        }
+    }
+
+    /// Connects the receivers that `make` returns. It runs under the lock, and not at all if the
+    /// signal is frozen; it must call no user code. [`sender_lives`] has been called for each.
+    pub(crate) fn connect_made(
+        &self,
+        make: impl FnOnce(&SharedHub<E, R>) -> Vec<Entry<E, R>>,
+    ) -> Result<Vec<Connection>, Place> {
+        let hub = self.hub();
+        let connected = hub.connect(|| make(hub))?;
         let handles = connected.into_iter().map(|Connected { entry, is_new }| {
-            if !sender_lives(hub, &entry) {
-                hub.disconnect(&entry);
+            if !sender_lives(hub, entry.sender()) {
+                // A signal that was frozen meanwhile keeps it: no send can be from that sender.
+                let _ = hub.disconnect(&entry);
             }
             let slot = entry.to_arc().into_attached();
             Connection::new(Arc::downgrade(&slot), entry.id(), is_new)
         });
-        handles.collect()
+        Ok(handles.collect())
     }
 
+    #[track_caller]
     pub(crate) fn connect_one(&self, receiver: Prepared<E, R>) -> Connection {
         let connections = self.connect_many([receiver]);
         connections
@@ -236,11 +266,14 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// ```
     #[inline(always)]
     pub fn send<'a>(&self, sender: impl Into<Sender<'a>>, event: &E::Args<'_>) -> Responses<R> {
-        let Some(hub) = self.occupied() else {
-            return Responses::new();
-        };
-        let sender = sender.into();
-        send::collect(hub, || hub.snapshot(), &sender, event)
+        match self.opening() {
+            Opening::Live(hub) => {
+                let sender = sender.into();
+                send::collect(hub, || hub.snapshot(), &sender, event)
+            }
+            Opening::Nobody => Responses::new(),
+            Opening::Frozen(hub, table) => send::collect_frozen(hub, table, &sender.into(), event),
+        }
     }
 
     /// As [`send`](Signal::send), but a panic of a receiver is caught and becomes its
@@ -259,11 +292,12 @@ impl<E: Event, R: 'static> Signal<E, R> {
         sender: impl Into<Sender<'a>>,
         event: &E::Args<'_>,
     ) -> RobustResponses<R> {
-        let Some(hub) = self.occupied() else {
-            return RobustResponses::new();
-        };
         let sender = sender.into();
-        send::robust::collect(hub, || hub.snapshot(), &sender, event)
+        match self.opening() {
+            Opening::Live(hub) => send::robust::collect(hub, || hub.snapshot(), &sender, event),
+            Opening::Nobody => RobustResponses::new(),
+            Opening::Frozen(hub, table) => send::robust::collect(hub, || table, &sender, event),
+        }
     }
 
     /// As [`send`](Signal::send), but stops at the first answer that satisfies `enough` and
@@ -320,11 +354,12 @@ impl<E: Event, R: 'static> Signal<E, R> {
         event: &E::Args<'_>,
         mut each: impl FnMut(ReceiverId, R) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let Some(hub) = self.occupied() else {
-            return ControlFlow::Continue(());
-        };
         let sender = sender.into();
-        send::each(hub, || hub.snapshot(), &sender, event, &mut each)
+        match self.opening() {
+            Opening::Live(hub) => send::each(hub, || hub.snapshot(), &sender, event, &mut each),
+            Opening::Nobody => ControlFlow::Continue(()),
+            Opening::Frozen(hub, table) => send::each(hub, || table, &sender, event, &mut each),
+        }
     }
 
     /// A handle for sending over and over from one place; see its price there.
@@ -337,15 +372,18 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///
     /// A few loads if nothing at all is connected.
     pub fn has_listeners<'a>(&self, sender: impl Into<Sender<'a>>) -> bool {
-        let Some(hub) = self.occupied() else {
-            return false;
-        };
         let sender = sender.into();
-        let table = hub.snapshot();
-        table.as_deref().is_some_and(|table| {
-            let selection = table.peek(&sender);
-            selection.iter().any(|entry| entry.is_connected())
-        })
+        let has_listeners = |table: &Option<Arc<Table<E, R>>>| {
+            table.as_deref().is_some_and(|table| {
+                let selection = table.peek(&sender);
+                selection.iter().any(|entry| entry.is_connected())
+            })
+        };
+        match self.opening() {
+            Opening::Live(hub) => has_listeners(&hub.snapshot()),
+            Opening::Nobody => false,
+            Opening::Frozen(_, table) => has_listeners(table),
+        }
     }
 }
 
@@ -393,10 +431,13 @@ impl<E: Event, T: 'static, X: 'static> Signal<E, Result<T, X>> {
     }
 }
 
-/// Whether the entry's sender has not died, which an identity can. See
+/// Whether the sender has not died, which an identity can. See
 /// [`IdentityState::remember`](crate::identity::IdentityState::remember).
-fn sender_lives<E: Event, R: 'static>(hub: &Arc<Hub<Table<E, R>>>, entry: &Entry<E, R>) -> bool {
-    match entry.sender() {
+pub(crate) fn sender_lives<E: Event, R: 'static>(
+    hub: &SharedHub<E, R>,
+    sender: Option<&SenderKey>,
+) -> bool {
+    match sender {
         Some(SenderKey::Identity(identity)) => {
             identity.remember(&(Arc::clone(hub) as Arc<dyn DropsSender>))
         }
@@ -421,6 +462,7 @@ impl<E: Event, R: 'static> fmt::Debug for Signal<E, R> {
 
 impl<E: Event, R: 'static> DropsSender for Hub<Table<E, R>> {
     fn drop_sender(&self, sender: &SenderKey) {
-        self.disconnect_these(|table| table.connected_for(Some(sender.probe())));
+        // A frozen signal keeps them: no send can be from that sender any more.
+        let _ = self.disconnect_these(|table| table.connected_for(Some(sender.probe())));
     }
 }

@@ -20,9 +20,9 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         "signal.rs",
         SIGNAL,
         &[
-            ".filter(|hub| hub.is_occupied())",
-            "let Some(hub) = self.occupied() else { return Responses::new(); };",
-            "send::collect(hub, || hub.snapshot(), &sender, event)",
+            "Some(hub) => hub.opening(), None => Opening::Nobody,",
+            "match self.opening() { Opening::Live(hub) => {",
+            "send::collect(hub, || hub.snapshot(), &sender, event) } Opening::Nobody => Responses::new(),",
         ],
     ),
     (
@@ -53,7 +53,7 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         EMITTER,
         &[
             "if self.hub.current() != self.seen { self.refresh(); } &self.held",
-            "self.held = self.hub.load_full(); self.seen = self .held .as_ref() .map_or(0, |table| Arc::as_ptr(table).addr());",
+            "(*self.held, self.seen) = self.hub.load_for_emitter();",
         ],
     ),
     (
@@ -78,7 +78,7 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         &[
             "let Some(slot) = self.slot.upgrade() else {",
             "fence(Ordering::Acquire); return Ok(()); };",
-            "slot.clone().detach();",
+            "if let Err(at) = slot.clone().detach() { return Err(WaitError::Frozen { at }); }",
             "let quiet = slot.watch(); let is_inside = slot.is_inside(); let retires = slot.retires(); drop(slot);",
             "if quiet.wait(timeout, free) {",
         ],

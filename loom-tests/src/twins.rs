@@ -294,3 +294,52 @@ twin! {
     end_not_acquired: over debt_cell, shipped, EndNotAcquired;
     loom wait_vs_send_and_disconnect "Causality violation"
 }
+
+twin! {
+    /// A change begins before the freeze and ends after it.
+    frozen_checked_before_lock: over leaky_cell, frozen_checked_before_lock, Nothing;
+    loom freeze_vs_connect "exactly one is first"
+    loom freeze_vs_disconnect "exactly one is first"
+}
+
+twin! {
+    frozen_checked_before_lock_interleaved: over shuttle, frozen_checked_before_lock, Nothing;
+    shuttle freeze_vs_connect "exactly one is first"
+    shuttle freeze_vs_disconnect "exactly one is first"
+}
+
+twin! {
+    /// The last table is one that another change has replaced.
+    last_table_before_lock: over leaky_cell, last_table_before_lock, Nothing;
+    loom freeze_vs_connect "exactly one is first"
+    loom freeze_vs_disconnect "exactly one is first"
+}
+
+twin! {
+    last_table_before_lock_interleaved: over shuttle, last_table_before_lock, Nothing;
+    shuttle freeze_vs_connect "exactly one is first"
+    shuttle freeze_vs_disconnect "exactly one is first"
+}
+
+twin! {
+    /// A send finds the freeze, and no table.
+    last_table_not_kept: over leaky_cell, last_table_not_kept, Nothing;
+    loom freeze_vs_send "the last table"
+}
+
+twin! {
+    /// An emitter that finds the freeze need not find the last table.
+    frozen_not_released: over leaky_cell, frozen_not_released, Nothing;
+    loom freeze_vs_emitter "the last table"
+}
+
+twin! {
+    /// An emitter takes the table that it loaded before the freeze for the last one.
+    frozen_seen_after_load: over leaky_cell, frozen_seen_after_load, Nothing;
+    loom freeze_vs_emitter "the last table"
+}
+
+twin! {
+    frozen_seen_after_load_interleaved: over shuttle, frozen_seen_after_load, Nothing;
+    shuttle freeze_vs_emitter "the last table"
+}

@@ -31,12 +31,13 @@ mod leaky {
     tests! { loom_unbounded:
         connect_vs_send disconnect_vs_send connect_vs_connect same_key_twice
         weak_drop_vs_send purge_vs_connect discard_vs_connect
-        not_connected_then_send
+        not_connected_then_send freeze_vs_send freeze_vs_connect freeze_vs_disconnect
     }
     tests! { loom:
         once_vs_connect connect_vs_disconnect_vs_send once_vs_two_sends spent_key_vs_connect
         dead_weak_vs_two_sends last_disconnect_vs_connect word_to_an_emitter
         each_connects_then_sends_the_other sends_never_go_back emitter_never_goes_back
+        freeze_vs_emitter
     }
 }
 
@@ -60,7 +61,8 @@ mod reclaiming {
     tests! { loom:
         connect_vs_send disconnect_vs_send once_vs_two_sends last_disconnect_vs_connect
         wait_vs_send wait_vs_send_and_disconnect impatient_wait_vs_send two_waits_vs_send
-        not_connected_then_send free_vs_send free_vs_emitter
+        not_connected_then_send freeze_vs_send freeze_vs_connect freeze_vs_disconnect
+        free_vs_send free_vs_emitter
     }
 }
 
@@ -80,7 +82,8 @@ mod asymmetric {
 
     tests! { loom_large:
         connect_vs_send disconnect_vs_send last_disconnect_vs_connect wait_vs_send
-        impatient_wait_vs_send not_connected_then_send free_vs_send
+        impatient_wait_vs_send not_connected_then_send freeze_vs_send freeze_vs_connect
+        free_vs_send
     }
 }
 
@@ -105,6 +108,7 @@ mod interleaved {
         word_to_an_emitter each_connects_then_sends_the_other wait_vs_send
         wait_vs_send_and_disconnect impatient_wait_vs_send two_waits_vs_send
         not_connected_then_send sends_never_go_back emitter_never_goes_back
+        freeze_vs_send freeze_vs_emitter freeze_vs_connect freeze_vs_disconnect
         free_vs_send free_vs_emitter once_vs_connect
     }
 }

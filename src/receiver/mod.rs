@@ -31,7 +31,7 @@ use crate::report;
 use crate::send::batch::Answers;
 use crate::sender::{Sender, SenderKey};
 use crate::table::Table;
-use crate::table::publish::{self, Hub, Link, Quiet};
+use crate::table::publish::{self, Hub, Link, Place, Quiet};
 use crate::table::tree::{Item, Order};
 
 /// What an async receiver returns: its future, boxed and able to change threads.
@@ -176,8 +176,9 @@ pub(crate) trait Receive<E: Event, R: 'static>: Attached {
 
 /// What a handle needs of a receiver, whatever the types of its signal.
 pub(crate) trait Attached: Send + Sync {
-    /// Takes the receiver out of its signal; false if it was out.
-    fn detach(self: Arc<Self>) -> bool;
+    /// Takes the receiver out of its signal; false if it was out. An error if it is in, and
+    /// the signal is frozen.
+    fn detach(self: Arc<Self>) -> Result<bool, Place>;
 
     /// Whether sends still call it.
     fn is_connected(&self) -> bool;
@@ -442,10 +443,10 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Receive<E, R> for Slot<E, R, C> {
 }
 
 impl<E: Event, R: 'static, C: Callee<E, R>> Attached for Slot<E, R, C> {
-    fn detach(self: Arc<Self>) -> bool {
+    fn detach(self: Arc<Self>) -> Result<bool, Place> {
         match self.about.hub.upgrade() {
             Some(hub) => hub.disconnect(&Entry::new(self)),
-            None => false,
+            None => Ok(false),
         }
     }
 

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 #[cfg(feature = "async")]
 use super::Turn;
 use super::special::{Group, Pins, for_each_live};
-use super::{Discards, Shared, call_or_enqueue};
+use super::{Discards, Shared, Snapshot, call_or_enqueue};
 use crate::event::Event;
 use crate::nesting::Running;
 use crate::receiver::{Entry, Kind, ReceiverId};
@@ -64,9 +64,11 @@ impl<R: 'static> Answers<R> {
     }
 }
 
-/// Sends each of `events`, of which there is one at least, and keeps every answer.
-pub(crate) fn collect<E: Event, R: 'static>(
+/// Sends each of `events`, of which there is one at least, and keeps every answer. `take` takes
+/// the snapshot.
+pub(crate) fn collect<E: Event, R: 'static, S: Snapshot<E, R>>(
     hub: &Hub<Table<E, R>>,
+    take: impl FnOnce() -> S,
     sender: &Sender<'_>,
     events: &[E::Args<'_>],
 ) -> Responses<R> {
@@ -74,7 +76,7 @@ pub(crate) fn collect<E: Event, R: 'static>(
     // user's.
     let _running = Running::send(hub);
     let mut discards = Discards::of(hub);
-    let snapshot = hub.snapshot();
+    let snapshot = take();
     let Some(table) = &*snapshot else {
         return Responses::new();
     };

@@ -43,7 +43,8 @@ use crate::table::publish::Hub;
 pub struct Emitter<'s, E: Event, R: 'static = ()> {
     hub: AnyThread<&'s Hub<Table<E, R>>>,
     held: AnyThread<Option<Arc<Table<E, R>>>>,
-    /// The address of `held`, which cannot become another table's while this holds it.
+    /// The value of `current` that stands for `held`. If it is an address, it cannot become
+    /// another table's while this holds the table.
     seen: usize,
 }
 
@@ -67,11 +68,7 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     #[cold]
     #[inline(never)]
     fn refresh(&mut self) {
-        *self.held = self.hub.load_full();
-        self.seen = self
-            .held
-            .as_ref()
-            .map_or(0, |table| Arc::as_ptr(table).addr());
+        (*self.held, self.seen) = self.hub.load_for_emitter();
     }
 
     /// As [`Signal::send`](crate::Signal::send).

@@ -199,6 +199,65 @@ pub(crate) fn collect<E: Event, R: 'static, S: Snapshot<E, R>>(
     }
 }
 
+/// Sends a frozen signal and keeps every answer.
+#[inline(always)]
+pub(crate) fn collect_frozen<E: Event, R: 'static>(
+    hub: &Hub<Table<E, R>>,
+    table: &Option<Arc<Table<E, R>>>,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> Responses<R> {
+    let sender = sender.or_static();
+    if Responses::<R>::ONLY_COUNTED {
+        Responses::counted(count_frozen(hub, table, sender, event))
+    } else {
+        keep(hub, || table, sender, event)
+    }
+}
+
+/// As `count`. There is no snapshot to hide the hash behind, so that only sends that need it
+/// make it.
+#[inline(always)]
+fn count_frozen<E: Event, R: 'static>(
+    hub: &Hub<Table<E, R>>,
+    table: &Option<Arc<Table<E, R>>>,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> usize {
+    match Outermost::send(hub) {
+        Some(running) => count_frozen_outermost(running, hub, table, sender, event),
+        None => count_nested(hub, || table, sender, event),
+    }
+}
+
+/// On its own where nothing is optimised, for the frames of nested sends.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn count_frozen_outermost<E: Event, R: 'static>(
+    _running: Outermost,
+    hub: &Hub<Table<E, R>>,
+    table: &Option<Arc<Table<E, R>>>,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> usize {
+    match table.as_ref().and_then(|table| table.plain()) {
+        Some(plain) => call_plain(plain, sender, event),
+        None => count_frozen_by_sender(hub, table, sender, event),
+    }
+}
+
+#[inline(never)]
+fn count_frozen_by_sender<E: Event, R: 'static>(
+    hub: &Hub<Table<E, R>>,
+    table: &Option<Arc<Table<E, R>>>,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> usize {
+    match hub.shared().early(sender) {
+        Some(hash) => count_by_sender(hub, table, hash, sender, event),
+        None => count_selected(hub, table, None, sender, event),
+    }
+}
+
 /// Sends and counts the answers. The common case is inlined and written so that it stores
 /// little: the locked instructions that take and release a snapshot wait for every store
 /// before them.

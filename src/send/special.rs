@@ -165,14 +165,17 @@ impl<'h, E: Event, R: 'static> Discards<'h, E, R> {
     }
 
     fn note(&mut self, entry: &Entry<E, R>) {
-        if self.found < DISCARDS {
+        if self.found < DISCARDS && self.hub.frozen_at().is_none() {
             self.found += 1;
             self.ended.push(entry.clone());
         }
     }
 
     fn note_spent(&mut self, entry: &Entry<E, R>) {
-        self.ended.push(entry.clone());
+        // A frozen signal keeps it, and later sends pass it by.
+        if self.hub.frozen_at().is_none() {
+            self.ended.push(entry.clone());
+        }
     }
 }
 

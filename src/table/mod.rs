@@ -302,6 +302,16 @@ impl<E: Event, R: 'static> publish::Table for Table<E, R> {
         self.apply(removed, Receivers::without, len)
     }
 
+    fn flattened(&self) -> Self {
+        let mut flat = self.apply(&[], Receivers::with, self.len);
+        let is_plain = self.senders.is_empty() && self.any.counts.special == 0;
+        if is_plain && self.any.list.flat().is_none() {
+            let all = self.any.list.iter().cloned();
+            flat.plain = Plain::of(&Run::Many(all.collect()));
+        }
+        flat
+    }
+
     fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -25,11 +25,12 @@
 
 use std::collections::VecDeque;
 use std::hash::Hash;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::sync::{
     Arc, AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Cell, Guard, HashMap, Mutex, MutexGuard,
-    Ordering, fence, lock, rest, try_lock,
+    OnceLock, Ordering, fence, lock, rest, try_lock,
 };
 
 /// An immutable collection of entries, changed by making another one.
@@ -42,6 +43,9 @@ pub(crate) trait Table: Sized {
 
     /// The table without `removed`, all of which it holds.
     fn without(&self, removed: &[Self::Entry]) -> Self;
+
+    /// The same table, laid out for sends alone: it is changed no more.
+    fn flattened(&self) -> Self;
 
     /// Whether nothing is left.
     fn is_empty(&self) -> bool;
@@ -202,11 +206,32 @@ pub(crate) struct Connected<E> {
     pub(crate) is_new: bool,
 }
 
+/// A place in the source.
+pub(crate) type Place = &'static Location<'static>;
+
+/// The end of all changes: where it was declared, and the last table.
+struct Frozen<T> {
+    at: Place,
+    table: Option<Arc<T>>,
+}
+
+/// How a send reaches the receivers of a hub.
+pub(crate) enum Opening<'h, T: Table> {
+    /// Nothing is connected.
+    Nobody,
+    /// By a snapshot.
+    Live(&'h Hub<T>),
+    /// By the last table, which lives as long as the hub.
+    Frozen(&'h Hub<T>, &'h Option<Arc<T>>),
+}
+
 /// A published table and the lock of those who change it.
 pub(crate) struct Hub<T: Table> {
-    /// The address of the table that is, or is about to be, current; 0 for none. Never
-    /// followed: a send to nobody and an emitter look here before they take a snapshot.
+    /// The address of the table that is, or is about to be, current, or one of the constants
+    /// below. Never followed: a send and an emitter look here before they take a snapshot.
     current: AtomicUsize,
+    /// Set once, under the lock.
+    frozen: OnceLock<Frozen<T>>,
     /// Never changes.
     shared: T::Shared,
     cell: Cell<T>,
@@ -236,11 +261,32 @@ struct Writer<T: Table> {
     sweep_at: usize,
 }
 
+impl<T: Table> Writer<T> {
+    /// Takes out the retired tables that nothing holds any more, of the `at_most` that have
+    /// waited longest since the last look at them. The caller drops them after the lock.
+    fn free_retired(&mut self, at_most: usize) -> Vec<Arc<T>> {
+        let mut freed = Vec::new();
+        for _ in 0..self.retired.len().min(at_most) {
+            let oldest = self.retired.pop_front();
+            let mut table = oldest.expect("the list has as many");
+            if Arc::get_mut(&mut table).is_some() {
+                freed.push(table);
+            } else {
+                self.retired.push_back(table);
+            }
+        }
+        freed
+    }
+}
+
 /// What `current` says where nothing is published.
 const NOBODY: usize = 0;
 /// What it says while the last table goes: not that table's address any more, lest an
 /// emitter that holds it calls what a send of the same thread has found gone.
 const GOING: usize = 1;
+/// The value of `current` once the last table is the hub's forever. It is negative, as no address
+/// is on most machines, so that a send sorts out both this and `NOBODY` by one comparison.
+const FROZEN: usize = usize::MAX;
 const SWEEP_AT_LEAST: usize = 16;
 /// Retired tables that one change looks at: where more of them are held, the next change goes on
 /// with the others.
@@ -250,6 +296,7 @@ impl<T: Table> Hub<T> {
     pub(crate) fn new() -> Self {
         Hub {
             current: AtomicUsize::new(NOBODY),
+            frozen: OnceLock::new(),
             shared: T::Shared::default(),
             cell: Cell::empty(),
             books: Books {
@@ -278,6 +325,52 @@ impl<T: Table> Hub<T> {
         self.current() != NOBODY
     }
 
+    /// Sorts out how a send reaches the receivers.
+    #[inline]
+    pub(crate) fn opening(&self) -> Opening<'_, T> {
+        let current = self.current();
+        if current as isize > 0 {
+            return Opening::Live(self);
+        }
+        self.unusual_opening(current)
+    }
+
+    /// As `opening`, if `current` is a constant or an address in the upper half.
+    #[inline]
+    fn unusual_opening(&self, current: usize) -> Opening<'_, T> {
+        if current == NOBODY {
+            return Opening::Nobody;
+        }
+        match self.frozen.get() {
+            Some(frozen) => Opening::Frozen(self, &frozen.table),
+            None => Opening::Live(self),
+        }
+    }
+
+    /// Returns the place where the hub was frozen.
+    pub(crate) fn frozen_at(&self) -> Option<Place> {
+        self.frozen.get().map(|frozen| frozen.at)
+    }
+
+    /// Refuses every change from now on, and keeps the current table as long as the hub. Does
+    /// nothing if the hub is frozen already.
+    pub(crate) fn freeze(&self, at: Place) {
+        let writer = lock(&self.books.writer);
+        if self.frozen.get().is_some() {
+            return;
+        }
+        let current = self.cell.load_full();
+        let table = current.map(|table| Arc::new(table.flattened()));
+        let is_empty = table.is_none();
+        let _ = self.frozen.set(Frozen { at, table });
+        if !is_empty {
+            // Release: after the last swap, so that an emitter that finds this, and then keeps
+            // the table that it loads forever, loads the last one. Partner: `current`. Row H4.
+            self.current.store(FROZEN, Ordering::Release);
+        }
+        drop(writer);
+    }
+
     /// What tells one table from the next: the address of the one that is about to be
     /// current, if not yet so. Who holds a table with that address has the current one.
     #[inline]
@@ -300,6 +393,19 @@ impl<T: Table> Hub<T> {
         self.cell.load_full()
     }
 
+    /// Returns the current table and the value of `current` that stands for it.
+    pub(crate) fn load_for_emitter(&self) -> (Option<Arc<T>>, usize) {
+        let current = self.current();
+        let table = self.load_full();
+        let seen = match &table {
+            // Looked at before the load: no change comes after it.
+            _ if current == FROZEN => FROZEN,
+            Some(table) => Arc::as_ptr(table).addr(),
+            None => NOBODY,
+        };
+        (table, seen)
+    }
+
     /// How many dead weak entries have been taken out so far.
     pub(crate) fn purged(&self) -> u64 {
         // Relaxed: a statistic. Row H2.
@@ -308,9 +414,15 @@ impl<T: Table> Hub<T> {
 
     /// Puts entries into the table in one publication. Where a live entry has the same
     /// key, that one stays as it is and the new one is dropped.
-    pub(crate) fn connect(&self, entries: Vec<T::Entry>) -> Vec<Connected<T::Entry>> {
+    ///
+    /// `make` runs under the lock, unless the hub is frozen, and must call no user code.
+    pub(crate) fn connect(
+        &self,
+        make: impl FnOnce() -> Vec<T::Entry>,
+    ) -> Result<Vec<Connected<T::Entry>>, Place> {
+        let mut change = self.change()?;
+        let entries = make();
         let mut connected = Vec::with_capacity(entries.len());
-        let mut change = self.change();
         if change.writer.weak.len() >= change.writer.sweep_at {
             change.sweep();
         }
@@ -351,33 +463,40 @@ impl<T: Table> Hub<T> {
             }
         }
         change.publish();
-        connected
+        Ok(connected)
     }
 
     /// Takes `entry` out; false if it was not in (any more).
-    pub(crate) fn disconnect(&self, entry: &T::Entry) -> bool {
-        self.disconnect_these(|_| vec![entry.clone()]) == 1
+    pub(crate) fn disconnect(&self, entry: &T::Entry) -> Result<bool, Place> {
+        match self.disconnect_these(|_| vec![entry.clone()]) {
+            // It was out before the hub was frozen, for nothing has been taken out since.
+            Err(_) if entry.link().is_removed() => Ok(false),
+            taken => taken.map(|taken| taken == 1),
+        }
     }
 
     /// Takes out the entry with this key; false if there is none.
-    pub(crate) fn disconnect_key(&self, key: &<T::Entry as Entry>::Key) -> bool {
-        let mut change = self.change();
+    pub(crate) fn disconnect_key(&self, key: &<T::Entry as Entry>::Key) -> Result<bool, Place> {
+        let mut change = self.change()?;
         let Some(entry) = change.writer.keys.get(key).cloned() else {
-            return false;
+            return Ok(false);
         };
         let found = is_live(&entry);
         change.unlink(entry);
         change.publish();
-        found
+        Ok(found)
     }
 
     /// Takes out what `select` picks from the current table; returns how many of those
     /// were in and live. `select` runs under the lock and must call no user code.
-    pub(crate) fn disconnect_these(&self, select: impl FnOnce(&T) -> Vec<T::Entry>) -> usize {
-        let mut change = self.change();
+    pub(crate) fn disconnect_these(
+        &self,
+        select: impl FnOnce(&T) -> Vec<T::Entry>,
+    ) -> Result<usize, Place> {
+        let mut change = self.change()?;
         let chosen = match change.current.as_deref() {
             Some(table) => select(table),
-            None => return 0,
+            None => return Ok(0),
         };
         let mut taken = 0;
         for entry in chosen {
@@ -385,61 +504,69 @@ impl<T: Table> Hub<T> {
             taken += usize::from(change.unlink(entry) && was_live);
         }
         change.publish();
-        taken
+        Ok(taken)
     }
 
     /// Takes out what a send found spent or dead. Never waits: if a writer is at work, what is
     /// dead stays for a later send or connect, and what this send has `spent` is taken out by
-    /// that writer when it has released the lock.
+    /// that writer when it has released the lock. Does nothing if the hub is frozen.
     pub(crate) fn discard(&self, found: &[T::Entry], spent: bool) {
         if let Some(writer) = try_lock(&self.books.writer) {
-            let mut change = self.change_with(writer);
+            let Ok(mut change) = self.change_with(writer) else {
+                return;
+            };
             for entry in found {
                 change.unlink(entry.clone());
             }
             change.publish();
         } else if spent {
-            // Relaxed: the fence in `take_left` orders it before the look at the lock. Row H4.
+            // Relaxed: the fence in `take_left` orders it before the look at the lock. Row H5.
             self.books.left_spent.store(true, Ordering::Relaxed);
             self.take_left();
         }
     }
 
-    /// Takes out the spent receivers that sends have left, unless a writer is at work. Called
-    /// by a send that has left some, and by each writer after it has released the lock: one of
-    /// the two finds them.
+    /// Takes out the spent receivers that sends have left, unless a writer is at work or the hub is
+    /// frozen. Called by a send that has left some, and by each writer after it has released the
+    /// lock: one of the two finds them.
     fn take_left(&self) {
         // If the send's fence is first, the writer sees the flag. If the writer's fence is
         // first, the send sees that the lock is free, or taken by a later writer, with which it
-        // is the same. Row H4.
+        // is the same. Row H5.
         fence(Ordering::SeqCst);
-        // Relaxed: see the fence. Row H4.
+        // Relaxed: see the fence. Row H5.
         if !self.books.left_spent.load(Ordering::Relaxed) {
             return;
         }
         let Some(writer) = try_lock(&self.books.writer) else {
             return;
         };
-        let mut change = self.change_with(writer);
         // Relaxed: before the search below. A send that leaves a receiver after it sets the flag
-        // again. Row H4.
+        // again. Row H5.
         self.books.left_spent.store(false, Ordering::Relaxed);
-        change.sweep_spent();
-        change.publish();
+        if let Ok(mut change) = self.change_with(writer) {
+            change.sweep_spent();
+            change.publish();
+        }
     }
 
-    /// Takes out every dead weak entry; returns how many. Frees every table that nothing holds.
+    /// Takes out every dead weak entry; returns how many. None if the hub is frozen. Frees every
+    /// table that nothing holds.
     pub(crate) fn purge(&self) -> usize {
-        let mut change = self.change();
-        let purged = change.sweep();
-        change.free_retired(usize::MAX);
-        change.publish();
+        let purged = self.change().map_or(0, |mut change| {
+            let purged = change.sweep();
+            change.publish();
+            purged
+        });
+        self.free_retired();
         purged
     }
 
     /// Frees every replaced table that nothing holds any more.
     pub(crate) fn free_retired(&self) {
-        self.change().free_retired(usize::MAX);
+        let _after = After(self);
+        let freed = lock(&self.books.writer).free_retired(usize::MAX);
+        drop(freed);
     }
 
     /// How many replaced tables wait until nothing holds them.
@@ -448,12 +575,20 @@ impl<T: Table> Hub<T> {
         lock(&self.books.writer).retired.len()
     }
 
-    fn change(&self) -> Change<'_, T> {
+    fn change(&self) -> Result<Change<'_, T>, Place> {
         self.change_with(lock(&self.books.writer))
     }
 
-    fn change_with<'h>(&'h self, writer: MutexGuard<'h, Writer<T>>) -> Change<'h, T> {
-        Change {
+    /// Starts a change, unless the hub is frozen.
+    fn change_with<'h>(
+        &'h self,
+        writer: MutexGuard<'h, Writer<T>>,
+    ) -> Result<Change<'h, T>, Place> {
+        // Under the lock: a change that begins before the hub is frozen is in its last table.
+        if let Some(at) = self.frozen_at() {
+            return Err(at);
+        }
+        Ok(Change {
             // Only writers replace it, and this one has the lock.
             current: self.cell.load_full(),
             writer,
@@ -464,7 +599,7 @@ impl<T: Table> Hub<T> {
             replaced: None,
             freed: Vec::new(),
             _after: After(self),
-        }
+        })
     }
 }
 
@@ -591,26 +726,12 @@ impl<T: Table> Change<'_, T> {
     fn retire(&mut self, old: Option<Arc<T>>) {
         // The handle of this change: the others are those of readers.
         self.current = None;
-        self.free_retired(LOOK_AT);
+        self.freed = self.writer.free_retired(LOOK_AT);
         if let Some(mut old) = old {
             if Arc::get_mut(&mut old).is_some() {
                 self.replaced = Some(old);
             } else {
                 self.writer.retired.push_back(old);
-            }
-        }
-    }
-
-    /// Takes the retired tables that nothing holds any more, of the `at_most` that have waited
-    /// longest since they were looked at.
-    fn free_retired(&mut self, at_most: usize) {
-        for _ in 0..self.writer.retired.len().min(at_most) {
-            let oldest = self.writer.retired.pop_front();
-            let mut table = oldest.expect("the list has as many");
-            if Arc::get_mut(&mut table).is_some() {
-                self.freed.push(table);
-            } else {
-                self.writer.retired.push_back(table);
             }
         }
     }

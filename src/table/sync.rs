@@ -4,7 +4,7 @@
 //! model checkers can compile that same file over theirs.
 
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
-pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
+pub(crate) use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use std::sync::{PoisonError, TryLockError};
 use std::thread;

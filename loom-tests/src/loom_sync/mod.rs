@@ -107,6 +107,44 @@ ticking!(AtomicU8, u8, load() -> u8, store(value: u8) -> (), fetch_or(bits: u8) 
 ticking!(AtomicUsize, usize, load() -> usize, store(value: usize) -> ());
 ticking!(AtomicU64, u64, load() -> u64, fetch_add(value: u64) -> u64);
 
+/// A value that is set at most once, under a lock of the model's own. `set` releases it to `get`.
+pub(crate) struct OnceLock<T> {
+    is_set: AtomicUsize,
+    value: loom::cell::UnsafeCell<Option<T>>,
+}
+
+// SAFETY: `set` is called by one thread at a time and writes only if nothing has been set; a
+// reference is given out only after that, and loom panics at an access that nothing orders.
+unsafe impl<T: Send + Sync> Sync for OnceLock<T> {}
+
+impl<T> OnceLock<T> {
+    pub(crate) fn new() -> Self {
+        OnceLock {
+            is_set: AtomicUsize::new(0),
+            value: loom::cell::UnsafeCell::new(None),
+        }
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        if self.is_set.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        // SAFETY: it is set, and so is not written to any more.
+        self.value.with(|value| unsafe { (*value).as_ref() })
+    }
+
+    /// For one thread at a time.
+    pub(crate) fn set(&self, value: T) -> Result<(), T> {
+        if self.is_set.load(Ordering::Acquire) != 0 {
+            return Err(value);
+        }
+        // SAFETY: no other thread is in here, and no reference has been given out.
+        self.value.with_mut(|place| unsafe { *place = Some(value) });
+        self.is_set.store(1, Ordering::Release);
+        Ok(())
+    }
+}
+
 /// A lock whose release is a step of its own: loom knows only of the taking, and would not
 /// try a `try_lock` between the two.
 pub(crate) struct Mutex<T> {

@@ -191,7 +191,7 @@ pub(crate) const WEAKENED: &[(&str, &[(&str, &str)])] = &[
 ",
             ),
             (
-                "        usize::from(self.round.is_multiple_of(2))
+                "        usize::from(self.round % 2 == 0)
 ",
                 "        0
 ",

@@ -358,6 +358,97 @@ models! {
         format!("{before} then {emitted} then {then}")
     }
 
+    /// A send meets a connect and the freeze after it: it calls the receivers from before or
+    /// after the connect, and later sends never fewer.
+    freeze_vs_send -> ["A then A", "A then AB", "AB then AB"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let first = signal.connect(Slot::new(1, &a));
+        let (other, its_life) = (signal.clone(), b.clone());
+        let freezing = spawn(move || {
+            let second = other.connect(Slot::new(2, &its_life));
+            other.freeze();
+            second
+        });
+        let before = letters(&signal.send().numbers());
+        let then = letters(&signal.send().numbers());
+        let second = freezing.join();
+        assert_eq!(signal.send().numbers(), [1, 2], "the last table");
+        assert_eq!(signal.published(), [1, 2]);
+        end(signal, [first, second], &[&a, &b]);
+        format!("{before} then {then}")
+    }
+
+    /// The sends of an emitter meet a disconnect and the freeze after it: once the signal is
+    /// frozen, the emitter has the last table.
+    freeze_vs_emitter -> ["A then A", "A then ", " then "] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let first = signal.connect(Slot::new(1, &a));
+        let second = signal.connect(Slot::new(2, &b));
+        let other = signal.clone();
+        let freezing = spawn(move || {
+            assert!(first.disconnect());
+            other.freeze();
+            first
+        });
+        let mut emitter = Emitter::new(&signal);
+        let mut without_b = || letters(&emitter.send()).replace('B', "");
+        let (before, then) = (without_b(), without_b());
+        let first = freezing.join();
+        assert_eq!(emitter.send(), [2], "the last table");
+        drop(emitter);
+        end(signal, [first, second], &[&a, &b]);
+        format!("{before} then {then}")
+    }
+
+    /// A freeze meets a connect: exactly one is first. A connect that is refused leaves nothing,
+    /// and sends call a receiver that was connected.
+    freeze_vs_connect -> ["connected", "refused"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let first = signal.connect(Slot::new(1, &a));
+        let other = signal.clone();
+        let freezing = spawn(move || other.freeze());
+        let second = signal.try_connect(Slot::new(2, &b));
+        let sent = signal.send().numbers();
+        freezing.join();
+        let (outcome, expected): (_, &[u64]) = match &second {
+            Ok(_) => ("connected", &[1, 2]),
+            Err(_) => ("refused", &[1]),
+        };
+        assert_eq!(sent, expected, "exactly one is first");
+        assert_eq!(signal.send().numbers(), expected, "exactly one is first");
+        assert_eq!(signal.published(), expected, "exactly one is first");
+        assert_eq!(b.ended(), usize::from(second.is_err()), "a refused receiver is dropped");
+        assert!(first.try_disconnect().is_err(), "no change after the freeze");
+        let connections = [Ok(first), second].into_iter().flatten();
+        end(signal, connections, &[&a, &b]);
+        outcome
+    }
+
+    /// A freeze meets the disconnect of the last receiver: exactly one is first.
+    freeze_vs_disconnect -> ["disconnected", "refused"] {
+        let signal = Signal::new();
+        let a = Life::new();
+        let first = signal.connect(Slot::new(1, &a));
+        let other = signal.clone();
+        let freezing = spawn(move || other.freeze());
+        let (outcome, expected): (_, &[u64]) = match first.try_disconnect() {
+            Ok(disconnected) => {
+                assert!(disconnected);
+                ("disconnected", &[])
+            }
+            Err(_) => ("refused", &[1]),
+        };
+        freezing.join();
+        assert_eq!(signal.send().numbers(), expected, "exactly one is first");
+        assert_eq!(signal.published(), expected, "exactly one is first");
+        assert!(signal.try_connect(Slot::new(2, &Life::new())).is_err(), "frozen in any case");
+        end(signal, [first], &[&a]);
+        outcome
+    }
+
     /// What no promise covers: two threads that each connect to one signal and then send the
     /// other may both miss the other's receiver, where neither has heard from the other.
     each_connects_then_sends_the_other -> ["one", "both"] weak ["neither"] {

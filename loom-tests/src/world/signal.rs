@@ -1,10 +1,11 @@
 //! Sending and waiting as `src/signal.rs`, `src/send/` and `src/connection.rs` do it, without
 //! their types. `source.rs` tells where those have moved on.
 
+use std::panic::Location;
 use std::time::Duration;
 
 use super::WEAKENED;
-use super::publish::{Connected, Entry as _, Hub};
+use super::publish::{Connected, Entry as _, Hub, Opening, Place};
 use super::sync::{Arc, Ordering, Weak, fence, pause};
 use super::table::{Entry, Slot, Table, Target};
 use crate::weakened::Weakened;
@@ -43,18 +44,23 @@ impl Signal {
     }
 
     pub(crate) fn connect(&self, slot: Slot) -> Connection {
-        let connected = self.0.connect(vec![slot.entry()]);
+        let connected = self.try_connect(slot);
+        connected.expect("the signal is not frozen")
+    }
+
+    pub(crate) fn try_connect(&self, slot: Slot) -> Result<Connection, Place> {
+        let connected = self.0.connect(|| vec![slot.entry()])?;
         let Connected { entry, is_new } = connected.into_iter().next().expect("one was given");
-        Connection {
+        Ok(Connection {
             slot: Arc::downgrade(&entry.0),
             number: entry.link().number(),
             is_new,
             signal: self.clone(),
-        }
+        })
     }
 
-    fn occupied(&self) -> Option<&Hub<Table>> {
-        Some(&*self.0).filter(|hub| hub.is_occupied())
+    pub(crate) fn freeze(&self) {
+        self.0.freeze(Location::caller());
     }
 
     pub(crate) fn send(&self) -> Sent {
@@ -63,14 +69,18 @@ impl Signal {
 
     /// Sends; `before` runs before each call.
     pub(crate) fn send_with(&self, before: impl FnMut(u64)) -> Sent {
-        let Some(hub) = self.occupied() else {
-            return Sent::Idle;
-        };
-        let mut discards = Discards::of(hub);
-        let snapshot = hub.snapshot();
-        match snapshot.as_deref() {
-            Some(table) => Sent::Called(walk(&mut discards, table, before)),
+        let sent = |discards: &mut Discards<'_>, table: &Option<Arc<Table>>| match table {
+            Some(table) => Sent::Called(walk(discards, table, before)),
             None => Sent::Unpublished,
+        };
+        match self.0.opening() {
+            Opening::Nobody => Sent::Idle,
+            Opening::Live(hub) => {
+                let mut discards = Discards::of(hub);
+                let snapshot = hub.snapshot();
+                sent(&mut discards, &snapshot)
+            }
+            Opening::Frozen(hub, table) => sent(&mut Discards::of(hub), table),
         }
     }
 
@@ -101,9 +111,7 @@ impl Emitter {
     pub(crate) fn send(&mut self) -> Vec<u64> {
         let hub = self.signal.hub();
         if hub.current() != self.seen {
-            self.held = hub.load_full();
-            let held = self.held.as_ref();
-            self.seen = held.map_or(0, |table| Arc::as_ptr(table).addr());
+            (self.held, self.seen) = hub.load_for_emitter();
         }
         let mut discards = Discards::of(hub);
         let table = self.held.as_deref();
@@ -214,8 +222,14 @@ impl Connection {
     }
 
     pub(crate) fn disconnect(&self) -> bool {
-        let slot = self.upgrade();
-        slot.is_some_and(|slot| self.signal.hub().disconnect(&Entry(slot)))
+        self.try_disconnect().expect("the signal is not frozen")
+    }
+
+    pub(crate) fn try_disconnect(&self) -> Result<bool, Place> {
+        match self.upgrade() {
+            Some(slot) => self.signal.hub().disconnect(&Entry(slot)),
+            None => Ok(false),
+        }
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -230,7 +244,8 @@ impl Connection {
             }
             return Waited::Gone;
         };
-        self.signal.hub().disconnect(&Entry(slot.clone()));
+        let detached = self.signal.hub().disconnect(&Entry(slot.clone()));
+        detached.expect("the signal is not frozen");
         let quiet = slot.watch();
         drop(slot);
         if quiet.wait(timeout, || self.signal.hub().free_retired()) {

@@ -46,6 +46,10 @@ impl publish::Table for Table {
         Table::of(entries)
     }
 
+    fn flattened(&self) -> Self {
+        Table::of(self.entries.clone())
+    }
+
     fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -1,0 +1,80 @@
+//! Freezing: the end of all changes of a signal.
+
+use std::panic::Location;
+
+use crate::event::Event;
+use crate::signal::Signal;
+use crate::table::publish::Place;
+
+/// # Freezing
+impl<E: Event, R: 'static> Signal<E, R> {
+    /// Ends all changes of the receivers, so that sends cost their receivers and hardly more.
+    ///
+    /// Call it when the program has started and every receiver is connected. Sends of a frozen
+    /// signal take no snapshot: they walk the last table, which lives as long as the signal. They
+    /// see, return and panic as before.
+    ///
+    /// # Changes of a frozen signal
+    ///
+    /// * Connecting and disconnecting panic with the place of the freeze. The twins
+    ///   [`try_connect`](crate::ConnectOptions::try_connect) and
+    ///   [`try_disconnect`](crate::Connection::try_disconnect) return an error, and
+    ///   [`disconnect_and_wait`](crate::Connection::disconnect_and_wait) returns
+    ///   [`WaitError::Frozen`](crate::WaitError::Frozen).
+    /// * The drop of a [`ScopedConnection`](crate::ScopedConnection) or of an
+    ///   [`Identity`](crate::Identity), and [`purge`](Signal::purge), change nothing.
+    /// * A weak receiver whose target has died, and a once-only receiver that has run, are passed
+    ///   by. They are dropped together with the signal.
+    ///
+    /// A freeze cannot be undone. A second one changes nothing, and
+    /// [`frozen_at`](Signal::frozen_at) keeps the first place. The freeze of a signal without
+    /// receivers means that it will never have one.
+    ///
+    /// Blocks while another thread changes the receivers, about 1 µs for each, and never for a
+    /// receiver that runs. It may be called from a receiver. A connect on another thread at the
+    /// same time either is part of the frozen signal or is refused.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static TICK: Signal<u64, u64> = Signal::new();
+    ///
+    /// TICK.connect(|_sender, tick| tick + 1);
+    /// TICK.freeze();
+    /// assert_eq!(*TICK.send(Sender::NONE, &1), [2]);
+    /// assert!(TICK.frozen_at().is_some());
+    ///
+    /// let refused = std::panic::catch_unwind(|| TICK.connect(|_sender, tick| tick + 2));
+    /// assert!(refused.is_err());
+    /// assert_eq!(TICK.len(), 1);
+    /// ```
+    #[track_caller]
+    pub fn freeze(&self) {
+        self.hub().freeze(Location::caller());
+    }
+
+    /// Returns the place where the signal was [frozen](Signal::freeze), if it was.
+    pub fn frozen_at(&self) -> Option<&'static Location<'static>> {
+        self.hub.get()?.frozen_at()
+    }
+}
+
+/// Panics because of a connect after the freeze at this place.
+#[cold]
+#[track_caller]
+pub(crate) fn refuse_to_connect(at: Place) -> ! {
+    panic!(
+        "a receiver was not connected because the signal was frozen at {at}: connect it before \
+         `freeze`, or use `try_connect`"
+    )
+}
+
+/// Panics because of a disconnect after the freeze at this place.
+#[cold]
+#[track_caller]
+pub(crate) fn refuse_to_disconnect(at: Place) -> ! {
+    panic!(
+        "a receiver was not disconnected because the signal was frozen at {at}: disconnect it \
+         before `freeze`, or use `try_disconnect`"
+    )
+}
