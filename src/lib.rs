@@ -21,6 +21,7 @@ mod look;
 mod nesting;
 #[cfg(feature = "rayon")]
 mod parallel;
+mod prepare;
 #[cfg(feature = "queue")]
 mod queue;
 mod receiver;
@@ -41,6 +42,7 @@ pub use error::{ConnectError, DisconnectError, Failure, TrySendError, WaitError}
 pub use event::{Event, OwnedEvent};
 pub use identity::Identity;
 pub use look::ConnectionInfo;
+pub use prepare::prepare_thread;
 #[cfg(feature = "queue")]
 pub use queue::{
     Overflow, Queue, QueueAnswer, QueueBuilder, QueueError, QueueStats, QueueWaitError,

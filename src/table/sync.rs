@@ -38,6 +38,15 @@ pub(crate) fn rest(turn: u32, deadline: Option<Instant>) {
     thread::sleep(left.map_or(pause, |left| pause.min(left)));
 }
 
+/// Has this thread take the node that its first load from any cell takes.
+///
+/// A thread's node serves every cell, so that a cell of this function's own will do. A load goes
+/// through the same steps as that of a send, also on a thread whose thread-local variables are
+/// gone.
+pub(crate) fn prepare_thread() {
+    drop(Cell::<()>::empty().load());
+}
+
 #[cfg(feature = "asymmetric")]
 pub(crate) use super::asymmetric::{Cell, Guard};
 #[cfg(not(feature = "asymmetric"))]

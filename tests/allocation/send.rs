@@ -5,9 +5,10 @@
 use std::cell::Cell;
 use std::hint::black_box;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
+use std::thread;
 
-use fanfare::{Event, Identity, Sender, Signal};
+use fanfare::{Event, Identity, Sender, Signal, prepare_thread};
 
 const SIZES: [usize; 7] = [0, 1, 2, 16, 64, 65, 1_024];
 
@@ -314,6 +315,44 @@ fn a_table_that_shrinks_gives_memory_back() {
             .for_each(|connection| assert!(connection.disconnect()));
     });
     assert!(bytes < 65_536, "{bytes} bytes are left of 50,000 receivers");
+}
+
+/// Threads that are alive at the same time need a node each: more of them than other tests have left
+/// behind.
+#[test]
+fn the_first_send_after_prepare_thread_allocates_nothing() {
+    const THREADS: usize = 40;
+    static SIGNAL: Signal<u64> = Signal::new();
+    let base = 1;
+    SIGNAL.connect(move |_, tick| {
+        black_box(base + tick);
+    });
+    let together = Barrier::new(2 * THREADS);
+    let first_send = |is_prepared: bool| {
+        if is_prepared {
+            prepare_thread();
+        }
+        let made = allocations(|| {
+            black_box(SIGNAL.send(Sender::NONE, &1));
+        });
+        let made_again = allocations(prepare_thread);
+        together.wait();
+        assert_eq!(made_again, 0);
+        made
+    };
+    let first_sends = |is_prepared| {
+        thread::scope(|scope| {
+            let threads = [(); THREADS].map(|()| scope.spawn(|| first_send(is_prepared)));
+            threads.map(|thread| thread.join().unwrap())
+        })
+    };
+    let (prepared, unprepared) = thread::scope(|scope| {
+        let prepared = scope.spawn(|| first_sends(true));
+        let unprepared = first_sends(false);
+        (prepared.join().unwrap(), unprepared)
+    });
+    assert_eq!(prepared, [0; THREADS]);
+    assert!(unprepared.contains(&1), "{unprepared:?}");
 }
 
 fn connect(signal: &Ticks, size: usize, sender: Option<Sender<'_>>) {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use fanfare::{Connection, Identity, Sender, Signal};
+use fanfare::{Connection, Identity, Sender, Signal, prepare_thread};
 
 type Asked = Signal<(), u32>;
 
@@ -270,6 +270,7 @@ fn the_destructor_of_a_thread_local_may_send_and_disconnect() {
         let worker = thread::spawn(move || {
             let last = AtDrop(Some(Box::new(move || {
                 let outcome = catch_unwind(|| {
+                    prepare_thread();
                     let connection = SIGNAL.connect(|_, ()| 7);
                     let sent = SIGNAL.send(Sender::NONE, &()).to_vec();
                     let robust = SIGNAL.send_robust(Sender::NONE, &()).len();
