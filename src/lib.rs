@@ -1,6 +1,8 @@
 #![cfg_attr(any(feature = "macros", not(doctest)), doc = include_str!("../README.md"))]
 // Names the feature that each item needs; a nightly Rust is wanted for it.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// For `.ci/run realtime`, which has its sanitizer treat each lock as a call that blocks.
+#![cfg_attr(fanfare_realtime, feature(sanitize))]
 #![deny(missing_docs)]
 
 mod any_thread;

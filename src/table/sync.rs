@@ -14,11 +14,13 @@ pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, ahash::RandomSta
 
 /// Takes the lock, also one that a panic left: what it guards is changed only by steps
 /// that cannot be seen half done.
+#[cfg_attr(fanfare_realtime, sanitize(realtime = "blocking"))]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes the lock if nobody holds it.
+#[cfg_attr(fanfare_realtime, sanitize(realtime = "blocking"))]
 pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     match mutex.try_lock() {
         Ok(guard) => Some(guard),

@@ -12,6 +12,7 @@ use std::time::Duration;
 pub(super) const SLOTS: usize = 8;
 
 /// Takes the lock, also one that a panic left: it guards no data.
+#[cfg_attr(fanfare_realtime, sanitize(realtime = "blocking"))]
 pub(super) fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
