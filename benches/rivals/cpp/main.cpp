@@ -89,12 +89,50 @@ void under_churn(Latency& latency, const std::function<void(u64)>& pair, const s
     churn.join();
 }
 
+void under_changes(Latency& latency, u64 period, const std::function<void(u64)>& change,
+                   const std::function<void()>& sends) {
+    struct alignas(256) Flag {
+        std::atomic<u64> value;
+    };
+    static Flag stop, changes;
+    stop.value = 0;
+    changes.value = 0;
+    // A thread that sleeps may wake this much later: the rest of the time it spins.
+    constexpr u64 oversleeps = 200'000;
+    std::thread changing([&] {
+        stay_on(1);
+        u64 due = now();
+        for (u64 c = 0; !stop.value.load(std::memory_order_relaxed); c++) {
+            change(c);
+            changes.value.store(c + 1, std::memory_order_relaxed);
+            if (period == 0) continue;
+            due = std::max(now(), due + period);
+            for (u64 at = now(); at < due; at = now()) {
+                if (due - at > oversleeps)
+                    std::this_thread::sleep_for(std::chrono::nanoseconds(due - at - oversleeps));
+                else
+                    __builtin_ia32_pause();
+            }
+        }
+    });
+    std::thread([&] {
+        stay_on(0);
+        while (changes.value.load(std::memory_order_relaxed) == 0) __builtin_ia32_pause();
+        u64 before = changes.value, started = now();
+        sends();
+        latency.took += now() - started;
+        latency.pairs += changes.value - before;
+        stop.value = 1;
+    }).join();
+    changing.join();
+}
+
 namespace {
 
 struct Effort {
     u64 rounds, round;
     std::vector<u64> receivers, held, senders, threads;
-    u64 timed_sends, timed_rounds, in_memory;
+    u64 timed_sends, timed_rounds, in_memory, tail_sends, tail_runs;
 };
 
 struct Case {
@@ -190,6 +228,22 @@ void senders(const Effort& effort) {
         }
 }
 
+void latencies(const std::string& work, const std::string& rival, u64 at, const Latency& latency, const char* name,
+               double value) {
+    std::ostringstream rest;
+    rest << "\"values\":{\"" << name << "\":" << value << "},\"counts\":[";
+    bool first = true;
+    auto count = [&](u64 nanoseconds, u64 times) {
+        rest << (first ? "[" : ",[") << nanoseconds << "," << times << "]";
+        first = false;
+    };
+    for (u64 at = 0; at < latency.counts.size(); at++)
+        if (latency.counts[at]) count(at, latency.counts[at]);
+    for (u64 longer : latency.longer) count(longer, 1);
+    rest << "]";
+    row(work, rival, at, rest.str());
+}
+
 void latency(const Effort& effort) {
     if (std::thread::hardware_concurrency() < 2) return without("latency", "C++", 4, "the two threads need a core each");
     struct One {
@@ -213,19 +267,36 @@ void latency(const Effort& effort) {
         shuffle(order, random);
         for (size_t at : order) all[at].run(all[at].latency);
     }
-    for (auto& one : all) {
-        std::ostringstream rest;
-        rest << "\"values\":{\"pairs/µs\":" << double(one.latency.pairs) * 1e3 / double(one.latency.took) << "},\"counts\":[";
-        bool first = true;
-        auto count = [&](u64 nanoseconds, u64 times) {
-            rest << (first ? "[" : ",[") << nanoseconds << "," << times << "]";
-            first = false;
-        };
-        for (u64 at = 0; at < one.latency.counts.size(); at++)
-            if (one.latency.counts[at]) count(at, one.latency.counts[at]);
-        for (u64 longer : one.latency.longer) count(longer, 1);
-        rest << "]";
-        row("latency", one.rival, 4, rest.str());
+    for (auto& one : all)
+        latencies("latency", one.rival, 4, one.latency, "pairs/µs", double(one.latency.pairs) * 1e3 / double(one.latency.took));
+}
+
+// A row for each run; the program in Rust takes the medians. Only for the rivals of the same kind as those of Rust.
+void tail(const Effort& effort) {
+    if (std::thread::hardware_concurrency() < 2) return;
+    struct One {
+        std::string rival;
+        u64 rate;
+        std::function<void(Latency&, u64)> run;
+    };
+    std::vector<One> all;
+    std::vector<size_t> order;
+    for (u64 rate : {1'000, 100'000, 0})
+        for (auto& rival : rivals())
+            if (rival->name.rfind("liburcu", 0) == 0) {
+                order.push_back(all.size());
+                all.push_back({rival->name, rate, rival->tail(4, effort.tail_sends)});
+            }
+    Lcg random{7};
+    for (u64 i = 0; i < effort.tail_runs; i++) {
+        shuffle(order, random);
+        for (size_t at : order) {
+            auto& one = all[at];
+            Latency latency;
+            one.run(latency, one.rate ? 1'000'000'000 / one.rate : 0);
+            latencies("tail", one.rival, one.rate, latency, "changes/s", double(latency.pairs) * 1e9 / double(latency.took));
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        }
     }
 }
 
@@ -239,7 +310,7 @@ std::vector<u64> numbers(const char* text) {
 }
 
 int main(int count, char** arguments) {
-    if (count != 10) {
+    if (count != 13) {
         std::fputs("error: started by hand: the program in Rust starts this one\n", stderr);
         return 2;
     }
@@ -252,17 +323,26 @@ int main(int count, char** arguments) {
                   numbers(arguments[6]),
                   number(7),
                   number(8),
-                  number(9)};
+                  number(9),
+                  number(10),
+                  number(11)};
+    bool tail_alone = number(12) != 0;
     // While a process has one thread only, libstdc++ and malloc leave their atomics out.
     std::thread([] {
         while (true) std::this_thread::sleep_for(std::chrono::hours(1));
     }).detach();
 
     std::sort(rivals().begin(), rivals().end(), [](auto& a, auto& b) { return a->name < b->name; });
+    if (tail_alone) {
+        tail(effort);
+        std::fflush(stdout);
+        std::quick_exit(0);
+    }
     for (auto& rival : rivals()) without("about", rival->name, 0, rival->about);
     sends(effort);
     threads(effort);
     latency(effort);
+    tail(effort);
     senders(effort);
     changes(effort);
     for (auto& rival : rivals()) {

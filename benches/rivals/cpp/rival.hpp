@@ -55,6 +55,9 @@ struct Latency {
 u64 on_threads(u64 count, const std::function<void()>& work);
 // Runs `pair` on a second thread until `sends` is through; fills in the pairs.
 void under_churn(Latency& latency, const std::function<void(u64)>& pair, const std::function<void()>& sends);
+// Runs `change` on a second thread, once each `period` ns or without pause if that is 0, until `sends` is through.
+void under_changes(Latency& latency, u64 period, const std::function<void(u64)>& change,
+                   const std::function<void()>& sends);
 u64 bytes_in_use();
 
 struct Rival {
@@ -67,6 +70,7 @@ struct Rival {
     // A pair of the newest, and of a random one.
     virtual std::pair<Run, Run> changes(u64 held) = 0;
     virtual std::function<void(Latency&)> latency(u64 receivers, u64 sends) = 0;
+    virtual std::function<void(Latency&, u64)> tail(u64 receivers, u64 sends) = 0;
     virtual double bytes(u64 receivers) = 0;
     // Nothing if it has no senders.
     virtual Run senders(u64 count, bool random) = 0;
@@ -150,6 +154,35 @@ struct Measured : Rival {
                         latency.add(now() - started);
                     }
                 });
+            };
+        }
+        return {};
+    }
+
+    // The function takes the period of the changes.
+    std::function<void(Latency&, u64)> tail(u64 receivers, u64 sends) override {
+        if constexpr (R::changes) {
+            auto apart = std::make_shared<Apart>(receivers);
+            return [apart, sends](Latency& latency, u64 period) {
+                std::vector<typename R::Held> held;
+                auto change = [&](u64 c) {
+                    if (held.empty()) {
+                        held.push_back(apart->rival.connect(c));
+                    } else {
+                        apart->rival.disconnect(held.back());
+                        held.pop_back();
+                    }
+                };
+                under_changes(latency, period, change, [&] {
+                    typename R::Local local(apart->rival);
+                    for (u64 i = 0; i < sends; i++) {
+                        u64 started = now();
+                        apart->rival.send(local);
+                        asm volatile("" : : : "memory");
+                        latency.add(now() - started);
+                    }
+                });
+                if (!held.empty()) apart->rival.disconnect(held.back());
             };
         }
         return {};

@@ -23,6 +23,8 @@ Measures fanfare beside its rivals and writes docs/performance.md, docs/charts/ 
   --quick               few rounds, small sizes; writes below target/quick instead
   --threads N           so many sending threads at most, and by default: as many as there are cores
   --only rust|cpp|python
+  --tail                measures the tail of sends alone, and keeps what else is stored
+  --runs N              so many runs of that
   --render              measures nothing: writes the page from the stored results
   --out DIR             writes below DIR as below the root of the repository";
 
@@ -33,6 +35,8 @@ struct Options {
     quick: bool,
     threads: usize,
     only: Option<String>,
+    tail: bool,
+    runs: Option<usize>,
     render: bool,
     out: PathBuf,
 }
@@ -63,6 +67,8 @@ fn options(mut arguments: Arguments) -> Result<Options, Box<dyn Error>> {
         quick,
         threads: threads.unwrap_or(cores),
         only: arguments.opt_value_from_str("--only")?,
+        tail: arguments.contains("--tail"),
+        runs: arguments.opt_value_from_str("--runs")?,
         render: arguments.contains("--render"),
         out: out.unwrap_or_else(|| {
             if quick {
@@ -92,23 +98,31 @@ fn options(mut arguments: Arguments) -> Result<Options, Box<dyn Error>> {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let effort = if options.quick {
+    let mut effort = if options.quick {
         Effort::quick(options.threads)
     } else {
         Effort::full(options.threads)
     };
+    effort.tail_runs = options.runs.unwrap_or(effort.tail_runs).max(1);
     let wanted = |language: &str| options.only.as_deref().is_none_or(|only| only == language);
     if !options.render {
         // Before anything is written.
         let commit = results::commit();
         for language in LANGUAGES.into_iter().filter(|language| wanted(language)) {
-            let (compiler, rows) = match language {
-                "cpp" => others::cpp(&effort, &target())?,
-                "python" => others::python(&effort, &target())?,
-                _ => (env!("RUSTC_VERSION").into(), work::all(&effort)),
+            let rust = env!("RUSTC_VERSION").to_string();
+            let (compiler, rows) = match (language, options.tail) {
+                ("cpp", tail) => others::cpp(&effort, &target(), tail)?,
+                ("python", true) => continue,
+                ("python", false) => others::python(&effort, &target())?,
+                (_, true) => (rust, work::tail(&effort)),
+                (_, false) => (rust, work::all(&effort)),
             };
-            let results = Results::new(language, compiler, commit.clone(), options.quick, rows);
-            results.store(&stored(&options.out, language))?;
+            let file = stored(&options.out, language);
+            let results = match Results::load(&file)?.filter(|_| options.tail) {
+                Some(others) => others.with_tail(rows),
+                None => Results::new(language, compiler, commit.clone(), options.quick, rows),
+            };
+            results.store(&file)?;
         }
     }
     let mut all = Vec::new();

@@ -19,6 +19,9 @@ pub(crate) struct Effort {
     /// Sends whose latency is taken, in each of the rounds of that.
     pub(crate) timed_sends: u64,
     pub(crate) timed_rounds: usize,
+    /// Sends of each run of the tail, and the runs.
+    pub(crate) tail_sends: u64,
+    pub(crate) tail_runs: usize,
     /// Receivers whose memory is told.
     pub(crate) in_memory: u64,
     /// How far ours grows.
@@ -35,6 +38,8 @@ impl Effort {
             senders: &[1, 1_000, 1_000_000],
             timed_sends: 200_000,
             timed_rounds: 15,
+            tail_sends: 5_000_000,
+            tail_runs: 5,
             in_memory: 100_000,
             growth: 10_000_000,
             threads,
@@ -49,6 +54,8 @@ impl Effort {
             senders: &[1, 1_000, 10_000],
             timed_sends: 50_000,
             timed_rounds: 2,
+            tail_sends: 50_000,
+            tail_runs: 1,
             in_memory: 10_000,
             growth: 10_000,
             threads,

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use crate::measure::Effort;
 use crate::results::{Row, said};
 use crate::work::latency::sum_up;
+use crate::work::tail;
 use crate::work::threads::counts;
 
 /// The compiler or interpreter, and the rows.
@@ -72,7 +73,8 @@ const FLAGS: [&str; 7] = [
     "-fno-devirtualize-speculatively",
 ];
 
-pub(crate) fn cpp(effort: &Effort, target: &Path) -> Measured {
+/// All work, or the tail alone.
+pub(crate) fn cpp(effort: &Effort, target: &Path, tail_alone: bool) -> Measured {
     if said("g++", &["--version"]).is_empty() {
         let row = Row::without("sends", "C++", 0, "not measured: there is no g++");
         return Ok((String::new(), vec![row]));
@@ -112,7 +114,17 @@ pub(crate) fn cpp(effort: &Effort, target: &Path) -> Measured {
         .arg(&program)
         .args(link))?;
     eprintln!("cpp: runs");
-    rows.extend(read(Command::new(program).args(arguments(effort)))?);
+    let mut command = Command::new(program);
+    command.args(arguments(effort)).args([
+        effort.tail_sends.to_string(),
+        effort.tail_runs.to_string(),
+        u8::from(tail_alone).to_string(),
+    ]);
+    let (runs, all): (Vec<Row>, Vec<Row>) = read(&mut command)?
+        .into_iter()
+        .partition(|row| row.work == "tail");
+    rows.extend(all);
+    rows.extend(tail::medians(runs));
     let version = said("g++", &["--version"]);
     let version = version.lines().next().unwrap_or_default();
     Ok((format!("{version}, {}", FLAGS.join(" ")), rows))
@@ -208,7 +220,7 @@ fn install(sources: &Path, venv: &Path, python: &Path) -> Result<(), Box<dyn Err
         .arg(sources.join("requirements.txt")))
 }
 
-/// What both programs take, in this order.
+/// What both programs take first, in this order.
 fn arguments(effort: &Effort) -> Vec<String> {
     let list = |numbers: &[u64]| {
         let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();

@@ -79,6 +79,14 @@ impl Results {
         }
     }
 
+    /// These results with another tail.
+    pub(crate) fn with_tail(mut self, rows: Vec<Row>) -> Self {
+        self.rows.retain(|row| !row.work.starts_with("tail"));
+        self.rows
+            .extend(rows.into_iter().filter(|row| row.work.starts_with("tail")));
+        self
+    }
+
     pub(crate) fn store(&self, file: &Path) -> Result<(), Box<dyn Error>> {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;

@@ -3,7 +3,7 @@
 use crate::rivals::crates::{Bag, Broadcast, DjangoRs, ModEvents, Signals2};
 use crate::rivals::floor::Floor;
 use crate::rivals::locks::{ParkingLotHeld, RwLockHeld, RwLockSnapshot};
-use crate::rivals::ours::{Asymmetric, Emitter, Signal};
+use crate::rivals::ours::{Asymmetric, Emitter, EmitterAsymmetric, Signal};
 use crate::rivals::swaps::{ArcSwapCache, ArcSwapLoad, Seize};
 
 /// One way to call many receivers with a `u64`, each of which adds it to a number of its own
@@ -42,6 +42,7 @@ pub(crate) fn each(visit: &mut impl Visit) {
     visit.visit::<Emitter>();
     visit.visit::<Signal>();
     visit.visit::<Asymmetric>();
+    visit.visit::<EmitterAsymmetric>();
     visit.visit::<ArcSwapCache>();
     visit.visit::<ArcSwapLoad>();
     visit.visit::<Seize>();

@@ -219,6 +219,7 @@ fn style(at: usize, of: usize, line: &Drawn) -> ShapeStyle {
         "fanfare signal" => RED.stroke_width(4),
         "fanfare signal, asymmetric" => MAGENTA.stroke_width(4),
         "fanfare emitter" => BLACK.stroke_width(4),
+        "fanfare emitter, asymmetric" => BLUE.stroke_width(4),
         _ => HSLColor(0.1 + at as f64 / of as f64 * 0.8, 0.7, 0.45).stroke_width(2),
     }
 }

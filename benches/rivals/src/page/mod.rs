@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::results::{Results, Row};
+use crate::work::tail;
 
 const PAGE: &str = "docs/performance.md";
 
@@ -25,6 +26,10 @@ pub(crate) fn write(all: &[Results], root: &Path, out: &Path) -> Result<(), Box<
         ("sends", tables::sends(&found)),
         ("threads", tables::threads(&found)),
         ("latency", tables::latency(&found)),
+        ("tail taken", tables::tail_taken(&found)),
+        ("tail 1000", tables::tail(&found, tail::RATES[0])),
+        ("tail 100000", tables::tail(&found, tail::RATES[1])),
+        ("tail without pause", tables::tail(&found, tail::RATES[2])),
         ("senders same", tables::costs(&found, "senders same")),
         ("senders random", tables::costs(&found, "senders random")),
         ("changes newest", tables::costs(&found, "changes newest")),

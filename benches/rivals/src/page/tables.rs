@@ -140,6 +140,36 @@ pub(super) fn latency(found: &Found) -> String {
     rows.join("\n")
 }
 
+/// When the tail was measured.
+pub(super) fn tail_taken(found: &Found) -> String {
+    let taken = found.lines("tail taken");
+    let when = taken.first().and_then(Line::why);
+    when.map_or("Not measured.".into(), |when| format!("Measured {when}."))
+}
+
+const TAIL: [&str; 6] = ["p50", "p99", "p99.9", "p99.99", "p99.999", "max"];
+
+/// The tail at one rate of changes.
+pub(super) fn tail(found: &Found, rate: u64) -> String {
+    let mut lines = found.lines("tail");
+    sort(&mut lines, |line| line.value(rate, "p99.99"));
+    let mut head = vec!["", "rival"];
+    head.extend(TAIL);
+    head.push("changes a second");
+    let mut rows = vec![header(&head)];
+    for line in lines
+        .iter()
+        .filter(|line| line.value(rate, "p50").is_some())
+    {
+        let mut row = vec![name_of(line.language).to_string(), bold(line)];
+        row.extend(TAIL.map(|name| line.value(rate, name).map_or("-".into(), short)));
+        row.push(line.value(rate, "changes/s").map_or("-".into(), short));
+        rows.push(cells(&row));
+    }
+    rows.push(missing(&lines));
+    rows.join("\n")
+}
+
 pub(super) fn memory(found: &Found) -> String {
     let mut lines = found.lines("memory");
     let bytes = |line: &Line| line.rows.first()?.values.get("bytes").copied();

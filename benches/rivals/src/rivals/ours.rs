@@ -2,8 +2,6 @@
 
 use std::hint::black_box;
 
-use fanfare::{Connection, Sender};
-
 use super::add;
 use crate::rival::Rival;
 
@@ -56,36 +54,54 @@ signal!(
     "the same with the feature `asymmetric`"
 );
 
-/// Leaks its signal, which its emitters borrow.
-pub(crate) struct Emitter(&'static Signal);
+macro_rules! emitter {
+    ($name:ident, $signal:ident, $fanfare:ident, $called:literal, $about:literal) => {
+        /// Leaks its signal, which its emitters borrow.
+        pub(crate) struct $name(&'static $signal);
 
-impl Rival for Emitter {
-    const NAME: &'static str = "fanfare `emitter`";
-    const ABOUT: &'static str = "`Emitter::send`: the same, from a handle of each thread, which keeps what it \
-                                 last sent to alive";
+        impl Rival for $name {
+            const NAME: &'static str = $called;
+            const ABOUT: &'static str = $about;
 
-    type Held = Connection;
-    type Local = fanfare::Emitter<'static, u64>;
+            type Held = $fanfare::Connection;
+            type Local = $fanfare::Emitter<'static, u64>;
 
-    fn with(n: u64) -> (Self, Vec<Connection>) {
-        let (signal, held) = Signal::with(n);
-        (Emitter(Box::leak(Box::new(signal))), held)
-    }
+            fn with(n: u64) -> (Self, Vec<Self::Held>) {
+                let (signal, held) = $signal::with(n);
+                ($name(Box::leak(Box::new(signal))), held)
+            }
 
-    fn local(&self, _threads: usize) -> Self::Local {
-        self.0.0.emitter()
-    }
+            fn local(&self, _threads: usize) -> Self::Local {
+                self.0.0.emitter()
+            }
 
-    #[inline(always)]
-    fn send(&self, local: &mut Self::Local) {
-        local.send(Sender::NONE, black_box(&1));
-    }
+            #[inline(always)]
+            fn send(&self, local: &mut Self::Local) {
+                local.send($fanfare::Sender::NONE, black_box(&1));
+            }
 
-    fn connect(&self, c: u64) -> Connection {
-        self.0.connect(c)
-    }
+            fn connect(&self, c: u64) -> Self::Held {
+                self.0.connect(c)
+            }
 
-    fn disconnect(&self, held: Connection) {
-        self.0.disconnect(held);
-    }
+            fn disconnect(&self, held: Self::Held) {
+                self.0.disconnect(held);
+            }
+        }
+    };
 }
+
+emitter!(
+    Emitter,
+    Signal,
+    fanfare,
+    "fanfare `emitter`",
+    "`Emitter::send`: the same, from a handle of each thread, which keeps what it last sent to alive"
+);
+emitter!(
+    EmitterAsymmetric,
+    Asymmetric,
+    fanfare_asymmetric,
+    "fanfare `emitter`, `asymmetric`",
+    "the same with the feature `asymmetric`"
+);

@@ -62,7 +62,7 @@ pub(crate) struct ArcSwapLoad(Swapped);
 impl Rival for ArcSwapLoad {
     const NAME: &'static str = "arc-swap `load`";
     const ABOUT: &'static str =
-        "by hand over arc-swap 1.9.3, which is what `signal` loads its table with";
+        "by hand over arc-swap 1.9.5, which is what `signal` loads its table with";
 
     type Held = Shared;
     type Local = ();

@@ -68,7 +68,7 @@ impl Taken {
     }
 }
 
-fn histogram() -> Histogram<u64> {
+pub(super) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are in order")
 }
 
@@ -84,13 +84,14 @@ pub(crate) fn sum_up(row: &mut Row) {
     row.values.extend(percentiles(&sends));
 }
 
-fn percentiles(sends: &Histogram<u64>) -> BTreeMap<String, f64> {
+pub(super) fn percentiles(sends: &Histogram<u64>) -> BTreeMap<String, f64> {
     let at = |quantile| sends.value_at_quantile(quantile) as f64;
     BTreeMap::from([
         ("p50".into(), at(0.5)),
         ("p99".into(), at(0.99)),
         ("p99.9".into(), at(0.999)),
         ("p99.99".into(), at(0.9999)),
+        ("p99.999".into(), at(0.99999)),
         ("max".into(), sends.max() as f64),
     ])
 }

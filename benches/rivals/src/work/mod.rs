@@ -7,6 +7,7 @@ pub(crate) mod memory;
 pub(crate) mod probe;
 pub(crate) mod senders;
 pub(crate) mod sends;
+pub(crate) mod tail;
 pub(crate) mod threads;
 
 use crate::measure::Effort;
@@ -21,10 +22,11 @@ pub(crate) fn all(effort: &Effort) -> Vec<Row> {
     fanfare_benches::park_a_thread();
     let mut rows = about();
     rows.extend(probe::ping_pong(1));
-    let works: [(&str, Work); 7] = [
+    let works: [(&str, Work); 8] = [
         ("sends", sends::rows),
         ("threads", threads::rows),
         ("latency", latency::rows),
+        ("tail", tail::rows),
         ("senders", senders::rows),
         ("connect and disconnect", changes::rows),
         ("growth", growth::rows),
@@ -37,6 +39,12 @@ pub(crate) fn all(effort: &Effort) -> Vec<Row> {
     }
     rows.extend(probe::ping_pong(2));
     rows
+}
+
+/// The tail alone.
+pub(crate) fn tail(effort: &Effort) -> Vec<Row> {
+    fanfare_benches::park_a_thread();
+    tail::rows(effort)
 }
 
 fn about() -> Vec<Row> {
