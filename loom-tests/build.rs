@@ -1,4 +1,4 @@
-//! Writes copies of `src/table/publish.rs`, of `src/queue/line.rs` and of the asymmetric cell in
+//! Writes copies of `src/table/publish.rs`, of `src/table/link.rs`, of `src/queue/line.rs` and of the asymmetric cell in
 //! each of which one step is weakened. A model that passes over such a copy as well has not checked that step.
 
 #[path = "src/asymmetric/weaker.rs"]
@@ -142,17 +142,6 @@ const WEAKENED: &[Weakened] = &[
         ],
     ),
     (
-        "claim_in_two_steps",
-        &[(
-            "        self.state.fetch_or(SPENT, Ordering::Relaxed) & SPENT == 0
-",
-            "        let state = self.state.load(Ordering::Relaxed);
-        self.state.store(state | SPENT, Ordering::Relaxed);
-        state & SPENT == 0
-",
-        )],
-    ),
-    (
         "spent_is_live",
         &[(
             "    entry.is_alive() && !entry.link().is_spent()
@@ -170,38 +159,6 @@ const WEAKENED: &[Weakened] = &[
             "        if false {
             self.garbage.push(entry);
 ",
-        )],
-    ),
-    (
-        "unreachable_before_swap",
-        &[("& (UNREACHABLE | SPENT) == 0", "& (REMOVED | SPENT) == 0")],
-    ),
-    (
-        "unreachable_not_released",
-        &[(
-            "fetch_or(UNREACHABLE, Ordering::Release)",
-            "fetch_or(UNREACHABLE, Ordering::Relaxed)",
-        )],
-    ),
-    (
-        "unreachable_not_acquired",
-        &[(
-            "self.state.load(Ordering::Acquire) & (UNREACHABLE",
-            "self.state.load(Ordering::Relaxed) & (UNREACHABLE",
-        )],
-    ),
-    (
-        "gone_not_released",
-        &[(
-            "quiet.gone.store(true, Ordering::Release)",
-            "quiet.gone.store(true, Ordering::Relaxed)",
-        )],
-    ),
-    (
-        "gone_not_acquired",
-        &[(
-            "self.gone.load(Ordering::Acquire)",
-            "self.gone.load(Ordering::Relaxed)",
         )],
     ),
     (
@@ -286,11 +243,59 @@ const WEAKENED: &[Weakened] = &[
     ),
 ];
 
+/// As `WEAKENED`, of a receiver's part.
+const LINK: &[Weakened] = &[
+    (
+        "claim_in_two_steps",
+        &[(
+            "        self.state.fetch_or(SPENT, Ordering::Relaxed) & SPENT == 0
+",
+            "        let state = self.state.load(Ordering::Relaxed);
+        self.state.store(state | SPENT, Ordering::Relaxed);
+        state & SPENT == 0
+",
+        )],
+    ),
+    (
+        "unreachable_before_swap",
+        &[("& (UNREACHABLE | SPENT) == 0", "& (REMOVED | SPENT) == 0")],
+    ),
+    (
+        "unreachable_not_released",
+        &[(
+            "fetch_or(UNREACHABLE, Ordering::Release)",
+            "fetch_or(UNREACHABLE, Ordering::Relaxed)",
+        )],
+    ),
+    (
+        "unreachable_not_acquired",
+        &[(
+            "self.state.load(Ordering::Acquire) & (UNREACHABLE",
+            "self.state.load(Ordering::Relaxed) & (UNREACHABLE",
+        )],
+    ),
+    (
+        "gone_not_released",
+        &[(
+            "quiet.gone.store(true, Ordering::Release)",
+            "quiet.gone.store(true, Ordering::Relaxed)",
+        )],
+    ),
+    (
+        "gone_not_acquired",
+        &[(
+            "self.gone.load(Ordering::Acquire)",
+            "self.gone.load(Ordering::Relaxed)",
+        )],
+    ),
+];
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/asymmetric/weaker.rs");
     println!("cargo::rerun-if-changed=src/queue/weaker.rs");
     write("../src/table/publish.rs", "", WEAKENED);
+    write("../src/table/link.rs", "link_", LINK);
     write("../src/queue/line.rs", "line_", line::WEAKENED);
     let asymmetric = "../src/table/asymmetric";
     write(&format!("{asymmetric}/cell.rs"), "cell_", asymmetric::CELL);

@@ -13,7 +13,8 @@ use crate::receiver::{About, Entry, Kind, Labels, Receive, ReceiverId, Slot};
 use crate::sender::{Sender, SenderKey};
 use crate::signal::{Signal, sender_lives};
 use crate::table::Table;
-use crate::table::publish::{Hub, Link};
+use crate::table::link::Link;
+use crate::table::publish::Hub;
 
 /// Options of one connection, ended by [`connect`](ConnectOptions::connect) or one of its
 /// siblings. Made by [`Signal::options`].

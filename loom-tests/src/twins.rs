@@ -7,7 +7,7 @@ use crate::weakened::Weakened;
 macro_rules! twin {
     (
         $(#[$doc:meta])*
-        $name:ident: over $sync:ident, $publish:ident, $weakened:ident;
+        $name:ident: over $sync:ident, $($copy:ident)+, $weakened:ident;
         $($check:ident $model:ident $message:literal)*
     ) => {
         $(#[$doc])*
@@ -22,7 +22,7 @@ macro_rules! twin {
             use super::Weakened;
             use super::sync_of::$sync as sync;
 
-            publish_of!($publish);
+            files_of!($($copy)+);
             #[path = "world/mod.rs"]
             mod world;
 
@@ -42,12 +42,24 @@ mod sync_of {
     pub(super) use crate::shuttle_sync as shuttle;
 }
 
-macro_rules! publish_of {
+/// The two files as they ship, or one of them as a copy.
+macro_rules! files_of {
     (shipped) => {
+        #[path = "../../src/table/link.rs"]
+        mod link;
+        #[path = "../../src/table/publish.rs"]
+        mod publish;
+    };
+    (link $copy:ident) => {
+        mod link {
+            include!(concat!(env!("OUT_DIR"), "/link_", stringify!($copy), ".rs"));
+        }
         #[path = "../../src/table/publish.rs"]
         mod publish;
     };
     ($copy:ident) => {
+        #[path = "../../src/table/link.rs"]
+        mod link;
         mod publish {
             include!(concat!(env!("OUT_DIR"), "/", stringify!($copy), ".rs"));
         }
@@ -176,34 +188,34 @@ twin! {
 
 twin! {
     /// A handle says that a receiver is out before the table without it is published.
-    unreachable_before_swap: over leaky_cell, unreachable_before_swap, Nothing;
+    unreachable_before_swap: over leaky_cell, link unreachable_before_swap, Nothing;
     loom not_connected_then_send "called, though not connected before"
 }
 
 twin! {
-    unreachable_before_swap_interleaved: over shuttle, unreachable_before_swap, Nothing;
+    unreachable_before_swap_interleaved: over shuttle, link unreachable_before_swap, Nothing;
     shuttle not_connected_then_send "called, though not connected before"
 }
 
 twin! {
     /// A handle says so, but the table without it need not be visible to who is told.
-    unreachable_not_released: over leaky_cell, unreachable_not_released, Nothing;
+    unreachable_not_released: over leaky_cell, link unreachable_not_released, Nothing;
     loom not_connected_then_send "called, though not connected before"
 }
 
 twin! {
-    unreachable_not_acquired: over leaky_cell, unreachable_not_acquired, Nothing;
+    unreachable_not_acquired: over leaky_cell, link unreachable_not_acquired, Nothing;
     loom not_connected_then_send "called, though not connected before"
 }
 
 twin! {
     /// Two sends look whether the run is taken before either has taken it.
-    claim_in_two_steps: over leaky_cell, claim_in_two_steps, Nothing;
+    claim_in_two_steps: over leaky_cell, link claim_in_two_steps, Nothing;
     loom once_vs_two_sends "runs exactly once"
 }
 
 twin! {
-    claim_in_two_steps_interleaved: over shuttle, claim_in_two_steps, Nothing;
+    claim_in_two_steps_interleaved: over shuttle, link claim_in_two_steps, Nothing;
     shuttle once_vs_two_sends "runs exactly once"
 }
 
@@ -269,12 +281,12 @@ twin! {
 
 twin! {
     /// What the receiver and its destructor did need not be visible to a thread that waited.
-    gone_not_released: over debt_cell, gone_not_released, Nothing;
+    gone_not_released: over debt_cell, link gone_not_released, Nothing;
     loom two_waits_vs_send "Causality violation"
 }
 
 twin! {
-    gone_not_acquired: over debt_cell, gone_not_acquired, Nothing;
+    gone_not_acquired: over debt_cell, link gone_not_acquired, Nothing;
     loom two_waits_vs_send "Causality violation"
 }
 

@@ -21,6 +21,8 @@ mod leaky {
     use super::Weakened;
     use crate::loom_sync::leaky_cell as sync;
 
+    #[path = "../../src/table/link.rs"]
+    mod link;
     #[path = "../../src/table/publish.rs"]
     mod publish;
     #[path = "world/mod.rs"]
@@ -51,6 +53,8 @@ mod reclaiming {
     use super::Weakened;
     use crate::loom_sync::debt_cell as sync;
 
+    #[path = "../../src/table/link.rs"]
+    mod link;
     #[path = "../../src/table/publish.rs"]
     mod publish;
     #[path = "world/mod.rs"]
@@ -73,6 +77,8 @@ mod asymmetric {
     use super::Weakened;
     use crate::loom_sync::asymmetric_cell as sync;
 
+    #[path = "../../src/table/link.rs"]
+    mod link;
     #[path = "../../src/table/publish.rs"]
     mod publish;
     #[path = "world/mod.rs"]
@@ -94,6 +100,8 @@ mod interleaved {
     use super::Weakened;
     use crate::shuttle_sync as sync;
 
+    #[path = "../../src/table/link.rs"]
+    mod link;
     #[path = "../../src/table/publish.rs"]
     mod publish;
     #[path = "world/mod.rs"]

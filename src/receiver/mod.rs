@@ -31,7 +31,8 @@ use crate::report;
 use crate::send::batch::Answers;
 use crate::sender::{Sender, SenderKey};
 use crate::table::Table;
-use crate::table::publish::{self, Hub, Link, Place, Quiet};
+use crate::table::link::{Link, Quiet};
+use crate::table::publish::{self, Hub, Place};
 use crate::table::tree::{Item, Order};
 
 /// What an async receiver returns: its future, boxed and able to change threads.

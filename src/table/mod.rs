@@ -4,15 +4,17 @@
 //! * `plain`: that list once more, where a send need look at nothing else.
 //! * `senders`: from a sender to its list, shared between versions.
 //! * `hash`: the hash by which that map finds a sender.
+//! * `link`: how a receiver is claimed, and when it has gone.
 //! * `publish`: one writer at a time, readers that never wait.
 //! * `asymmetric`: a cell in place of `arc_swap`'s (feature `asymmetric`).
-//! * `sync`: the primitives under `publish`; the only place that names `arc_swap`.
+//! * `sync`: the primitives under `link` and `publish`; the only place that names `arc_swap`.
 //!
 //! Nothing here calls a receiver.
 
 #[cfg(feature = "asymmetric")]
 mod asymmetric;
 pub(crate) mod hash;
+pub(crate) mod link;
 pub(crate) mod plain;
 pub(crate) mod publish;
 mod senders;

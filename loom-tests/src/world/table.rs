@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize as PlainCount, Ordering};
 use std::thread::panicking;
 
 use super::WEAKENED;
-use super::publish::{self, Link, Quiet};
+use super::link::{Link, Quiet};
+use super::publish;
 use super::sync::{Arc, Ground, ThreadId, Weak, this_thread};
 use crate::weakened::Weakened;
 
