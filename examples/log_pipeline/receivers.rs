@@ -100,7 +100,7 @@ impl Index {
             // Told of by its destructor if this future is dropped while it waits.
             let turn = self.tally.begin();
             tokio::time::sleep(self.latency).await;
-            if record.number.is_multiple_of(BUSY_EVERY) {
+            if record.number % BUSY_EVERY == 0 {
                 turn.failed();
                 return Err(Failed::Busy);
             }

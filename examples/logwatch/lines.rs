@@ -43,8 +43,8 @@ impl<R: BufRead> Lines<R> {
         if read == 0 {
             return Ok(None);
         }
-        let ended = self.buffer.pop_if(|byte| *byte == b'\n').is_some();
-        self.buffer.pop_if(|byte| *byte == b'\r');
+        let ended = pop(&mut self.buffer, b'\n');
+        pop(&mut self.buffer, b'\r');
         let too_long = self.buffer.len() > LONGEST;
         if too_long && !ended {
             read += self.input.skip_until(b'\n')? as u64;
@@ -57,4 +57,13 @@ impl<R: BufRead> Lines<R> {
             Line::Whole(&self.buffer)
         }))
     }
+}
+
+/// Removes the last byte if it is `byte`; returns `true` if it was.
+fn pop(buffer: &mut Vec<u8>, byte: u8) -> bool {
+    let is_last = buffer.last() == Some(&byte);
+    if is_last {
+        buffer.pop();
+    }
+    is_last
 }

@@ -276,8 +276,8 @@ impl Date {
             month: pair(&[m1, m2])?,
             day: pair(&[d1, d2])?,
         };
-        let leap = date.year.is_multiple_of(4)
-            && (!date.year.is_multiple_of(100) || date.year.is_multiple_of(400));
+        let year = date.year;
+        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
         let last = match date.month {
             4 | 6 | 9 | 11 => 30,
             2 if leap => 29,
