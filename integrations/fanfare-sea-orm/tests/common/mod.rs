@@ -3,8 +3,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "no test file uses everything")]
 
-#[path = "../databases/mod.rs"]
-mod databases;
+pub mod databases;
 pub mod entities;
 pub mod rows;
 

@@ -1,10 +1,8 @@
 //! A delete sends `pre_delete` and `post_delete`, for the row and for what it takes along.
 
-mod common;
-
-use common::entities::{book, page, person};
-use common::rows::{emma, page, person_of_id};
-use common::{Log, hear, on_each_database};
+use crate::common::entities::{book, page, person};
+use crate::common::rows::{emma, page, person_of_id};
+use crate::common::{Log, hear, on_each_database};
 use fanfare::signals::model::{Answer, Delete, POST_DELETE, PRE_DELETE};
 use fanfare::{Connection, ScopedConnection, Signal};
 use fanfare_sea_orm::{ExecSignalled, Scopes, SignalConnection};

@@ -2,8 +2,6 @@
 //! run in a task, or on a thread where there is no runtime.
 #![cfg(feature = "tokio")]
 
-mod common;
-
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::io;
@@ -13,10 +11,10 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::common::{Ears, ask, open, serve};
 use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
-use common::{Ears, ask, open, serve};
 use fanfare::ScopedConnection;
 use fanfare::signals::request::{GOT_REQUEST_EXCEPTION, REQUEST_FINISHED, REQUEST_STARTED};
 use fanfare_tower::{RequestError, SignalLayer};

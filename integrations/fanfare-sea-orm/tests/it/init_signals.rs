@@ -1,10 +1,8 @@
 //! Reading a row as `Inited` sends `pre_init` and `post_init`; so does making one by hand.
 
-mod common;
-
-use common::entities::person;
-use common::rows::person;
-use common::{Log, hear, on_each_database};
+use crate::common::entities::person;
+use crate::common::rows::person;
+use crate::common::{Log, hear, on_each_database};
 use fanfare::signals::model::{POST_INIT, PRE_INIT};
 use fanfare_sea_orm::{Inited, SignalConnection};
 use sea_orm::{ActiveModelTrait, EntityTrait};

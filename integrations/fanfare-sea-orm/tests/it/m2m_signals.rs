@@ -1,13 +1,11 @@
 //! `Links` sends `m2m_changed` with the rules of Django's related manager.
 
-mod common;
-
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use common::entities::{book, book_tag, follow, person, tag};
-use common::rows::{book, person_of_id, tag_of_id};
-use common::{Log, hear, on_each_database, sqlite_in_turn};
+use crate::common::entities::{book, book_tag, follow, person, tag};
+use crate::common::rows::{book, person_of_id, tag_of_id};
+use crate::common::{Log, hear, on_each_database, sqlite_in_turn};
 use fanfare::signals::model::{M2M_CHANGED, M2mAction, M2mChanged};
 use fanfare::{ScopedConnection, Sender};
 use fanfare_sea_orm::{Links, Pk, PkSet, Scopes, SignalConnection};

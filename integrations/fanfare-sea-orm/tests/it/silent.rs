@@ -1,13 +1,11 @@
 //! What SeaORM runs without hooks sends nothing, and nobody listening costs no query.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use common::entities::{book, book_tag, person};
-use common::rows::{book, emma, page, person_of_id, tag, tag_of_id};
-use common::{Log, on_each_database, sqlite, turn};
+use crate::common::entities::{book, book_tag, person};
+use crate::common::rows::{book, emma, page, person_of_id, tag, tag_of_id};
+use crate::common::{Log, on_each_database, sqlite, turn};
 use fanfare::signals::model::{
     BULK_CREATED, BULK_DELETED, BULK_UPDATED, M2M_CHANGED, POST_DELETE, POST_INIT, POST_SAVE,
     PRE_DELETE, PRE_INIT, PRE_SAVE,

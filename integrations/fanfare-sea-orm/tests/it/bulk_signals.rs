@@ -1,10 +1,8 @@
 //! One statement for many rows sends one event, where it is asked to.
 
-mod common;
-
-use common::entities::person;
-use common::rows::person_of_id;
-use common::{Log, hear, on_each_database};
+use crate::common::entities::person;
+use crate::common::rows::person_of_id;
+use crate::common::{Log, hear, on_each_database};
 use fanfare::signals::model::{Answer, BULK_CREATED, BULK_UPDATED, Bulk};
 use fanfare::{ScopedConnection, Signal};
 use fanfare_sea_orm::{ExecSignalled, SignalConnection};

@@ -1,11 +1,9 @@
 //! Each physical connection of a pool is told once, before anything else uses it.
 
-mod databases;
-
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use databases::{on_postgres, quiet};
+use crate::common::databases::{on_postgres, quiet};
 use fanfare::signals::db::CONNECTION_CREATED;
 use fanfare::{Connection, ScopedConnection, Sender};
 use fanfare_sea_orm::pool::{connection_created, send_connection_created};

@@ -1,11 +1,9 @@
 //! `update_fields` of `post_save` are those of the same save, whatever runs beside it or failed
 //! before it.
 
-mod common;
-
-use common::entities::person;
-use common::rows::person;
-use common::{Log, hear, hear_async, on_each_database, sqlite_in_turn};
+use crate::common::entities::person;
+use crate::common::rows::person;
+use crate::common::{Log, hear, hear_async, on_each_database, sqlite_in_turn};
 use fanfare::ScopedConnection;
 use fanfare::signals::model::{POST_SAVE, PRE_SAVE};
 use fanfare_sea_orm::SignalConnection;

@@ -1,11 +1,8 @@
 //! Each operation of a migrator is told before and after, with what it does; what only looks is not.
 
-mod databases;
-mod migrators;
-
-use databases::on_each;
+use crate::common::databases::on_each;
+use crate::migrators::{App, Migrator, apps, note, tables, taken};
 use fanfare_sea_orm::migration::{AppMigrator, Signalled};
-use migrators::{App, Migrator, apps, note, tables, taken};
 use sea_orm::{ConnectionTrait, DbErr};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 

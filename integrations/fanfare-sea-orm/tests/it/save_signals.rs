@@ -1,10 +1,8 @@
 //! A save sends `pre_save` and `post_save`, with Django's arguments.
 
-mod common;
-
-use common::entities::{book_tag, person};
-use common::rows::{book, tag};
-use common::{Log, hear, hear_async, on_each_database, sqlite_in_turn};
+use crate::common::entities::{book_tag, person};
+use crate::common::rows::{book, tag};
+use crate::common::{Log, hear, hear_async, on_each_database, sqlite_in_turn};
 use fanfare::signals::model::{
     Answer, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE, PostSave, PreSave,
 };

@@ -1,15 +1,13 @@
 //! Clients that leave, and whatever else drops a request before its end.
 
-mod common;
-
 use std::convert::Infallible;
 use std::future::pending;
 use std::time::Duration;
 
+use crate::common::{Ears, Heard, ask, open, read_until, serve};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::get;
-use common::{Ears, Heard, ask, open, read_until, serve};
 use fanfare::signals::request::{Outcome, Stage};
 use futures_util::{StreamExt, stream};
 use http::{Request, Response};

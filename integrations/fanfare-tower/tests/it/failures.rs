@@ -1,7 +1,5 @@
 //! Errors and panics of services and bodies go on as they came, once they have been told.
 
-mod common;
-
 use std::any::Any;
 use std::convert::Infallible;
 use std::error::Error;
@@ -12,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use crate::common::{Ears, Heard, serve};
 use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
-use common::{Ears, Heard, serve};
 use fanfare::signals::request::{
     GOT_REQUEST_EXCEPTION, Outcome, REQUEST_FINISHED, REQUEST_STARTED, Stage,
 };
@@ -174,7 +172,7 @@ async fn an_error_of_the_service_over_a_server() {
         let server = auto::Builder::new(TokioExecutor::new());
         server.serve_connection(TokioIo::new(stream), service).await
     });
-    assert_eq!(common::get(address, "/").await, "");
+    assert_eq!(crate::common::get(address, "/").await, "");
     assert_eq!(ears.of_one().await.0, FAILED);
 }
 
@@ -237,7 +235,7 @@ async fn catch_panic_outside_answers_500() {
         .layer(ears.layer())
         .layer(CatchPanicLayer::new());
     let address = serve(app).await;
-    let answer = common::get(address, "/").await;
+    let answer = crate::common::get(address, "/").await;
     assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
     assert_eq!(ears.of_one().await.0, PANICKED);
 }

@@ -1,18 +1,16 @@
 //! How a request ends, over a real server and a real client.
 
-mod common;
-
 use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
+use crate::common::{Ears, Heard, ask, open, read_until, serve, whole};
 use axum::body::{Body, Bytes};
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Extension, Router};
-use common::{Ears, Heard, ask, open, read_until, serve, whole};
 use fanfare::signals::request::{ExceptionKind, Outcome, Stage};
 use fanfare_tower::RequestError;
 use futures_util::{StreamExt, stream};
@@ -174,7 +172,7 @@ async fn a_path_that_nobody_serves_is_followed_too() {
 async fn an_error_that_a_handler_left_is_told_and_its_response_sent() {
     let ears = Ears::new("error");
     let address = serve(app(&ears)).await;
-    let answer = common::get(address, "/error").await;
+    let answer = crate::common::get(address, "/error").await;
     assert!(
         answer.starts_with("HTTP/1.1 500") && answer.ends_with("sorry"),
         "{answer}"
@@ -306,7 +304,7 @@ async fn receivers_see_the_head_of_the_request() {
         })
         .scoped();
     let address = serve(app(&ears)).await;
-    common::get(address, "/hello?milk=1").await;
+    crate::common::get(address, "/hello?milk=1").await;
     ears.after(1).await;
     assert_eq!(*agents.lock().unwrap(), ["loopback", "loopback"]);
 }

@@ -1,15 +1,13 @@
 //! What a transaction does when one inside it was not begun or committed to its end, or is still open; and
 //! that saves which wait for each other in one keep their columns apart.
 
-mod common;
-
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::entities::{person, tag};
-use common::rows::{person, tag};
-use common::{Log, hear, hear_async, on_each_database};
+use crate::common::entities::{person, tag};
+use crate::common::rows::{person, tag};
+use crate::common::{Log, hear, hear_async, on_each_database};
 use fanfare::signals::model::POST_SAVE;
 use fanfare::signals::transaction::{COMMITTED, ROLLED_BACK};
 use fanfare::{ScopedConnection, Sender, Signal};

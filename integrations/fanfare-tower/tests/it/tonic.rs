@@ -1,11 +1,9 @@
 //! tonic's server takes the layer, and its calls are requests.
 
-mod common;
-
 use std::convert::Infallible;
 
+use crate::common::{Ears, Heard};
 use bytes::Bytes;
-use common::{Ears, Heard};
 use futures_util::future::{Ready, ready};
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Request, Response};

@@ -1,9 +1,7 @@
 //! The one line does for each of SeaORM's ways to write an entity.
 
-mod common;
-
-use common::entities::follow;
-use common::{Log, hear, on_each_database};
+use crate::common::entities::follow;
+use crate::common::{Log, hear, on_each_database};
 use fanfare::signals::model::{M2M_CHANGED, POST_SAVE};
 use fanfare_sea_orm::{Pk, SignalConnection};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, Schema, Set};

@@ -1,13 +1,11 @@
 //! Who hears of a request is decided when it comes; senders tell applications apart.
 
-mod common;
-
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::common::Ears;
 use bytes::Bytes;
-use common::Ears;
 use fanfare::Sender;
 use fanfare::signals::request::{GOT_REQUEST_EXCEPTION, REQUEST_FINISHED, REQUEST_STARTED};
 use fanfare_tower::{Boxed, SignalLayer};

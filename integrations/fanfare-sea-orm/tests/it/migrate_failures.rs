@@ -1,14 +1,11 @@
 //! A receiver can refuse a migration, and none is told that a failed one is over. In a transaction
 //! receivers are inside of it.
 
-mod databases;
-mod migrators;
-
-use databases::on_each;
+use crate::common::databases::on_each;
+use crate::migrators::{App, Migrator, apps, note, tables, taken};
 use fanfare::Sender;
 use fanfare::signals::management::{POST_MIGRATE, PRE_MIGRATE};
 use fanfare_sea_orm::migration::{AppMigrator, Signalled, executor};
-use migrators::{App, Migrator, apps, note, tables, taken};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 

@@ -1,13 +1,11 @@
 //! What is inside is seen from outside as it is, whether anybody listens or not.
 
-mod common;
-
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::common::Ears;
 use bytes::Bytes;
-use common::Ears;
 use fanfare_tower::SignalLayer;
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, Request, Response};

@@ -1,10 +1,8 @@
 //! A nested save sends for each row that it writes, links included.
 
-mod common;
-
-use common::entities::{book, book_tag, page, tag};
-use common::rows::{self, emma, page};
-use common::{Log, hear, on_each_database};
+use crate::common::entities::{book, book_tag, page, tag};
+use crate::common::rows::{self, emma, page};
+use crate::common::{Log, hear, on_each_database};
 use fanfare::signals::model::{M2M_CHANGED, M2mAction, POST_DELETE, POST_SAVE};
 use fanfare::signals::transaction::COMMITTED;
 use fanfare::{ScopedConnection, Sender, Signal};

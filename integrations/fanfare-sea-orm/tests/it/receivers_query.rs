@@ -1,10 +1,8 @@
 //! A receiver reads and writes over the connection or the transaction of the operation that it hears of.
 
-mod common;
-
-use common::entities::{book, book_tag, page, person, tag};
-use common::rows::{person, tag};
-use common::{Log, hear, hear_async, on_each_database, sqlite_in_turn};
+use crate::common::entities::{book, book_tag, page, person, tag};
+use crate::common::rows::{person, tag};
+use crate::common::{Log, hear, hear_async, on_each_database, sqlite_in_turn};
 use fanfare::signals::model::{
     BULK_CREATED, M2M_CHANGED, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE,
 };

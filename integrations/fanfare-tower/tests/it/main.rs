@@ -1,0 +1,15 @@
+//! The tests that can share a process: each has a sender of its own.
+//!
+//! `django` stays apart, because a test there and one in `connecting` count what a layer without a
+//! name sends.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod async_receivers;
+mod connecting;
+mod disconnects;
+mod failures;
+mod outcomes;
+mod pass_through;
+mod tonic;
