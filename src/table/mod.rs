@@ -177,12 +177,12 @@ impl<E: Event, R: 'static> Table<E, R> {
         let probe = sender.probe()?;
         let hash = hash.unwrap_or_else(|| self.hasher.hash(probe));
         let own = self.own_by(hash, probe)?;
-        if let Some(sent) = &own.sent
+        if let Some(sent) = &own.sent {
             // Relaxed, both: a note that only people read; the load spares other senders
             // the write. Row T1.
-            && !sent.load(Ordering::Relaxed)
-        {
-            sent.store(true, Ordering::Relaxed);
+            if !sent.load(Ordering::Relaxed) {
+                sent.store(true, Ordering::Relaxed);
+            }
         }
         Some(&own.receivers)
     }
