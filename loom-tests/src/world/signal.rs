@@ -63,6 +63,15 @@ impl Signal {
         self.0.freeze(Location::caller());
     }
 
+    /// The numbers of the receivers in the last table, if sends walk that.
+    pub(crate) fn last(&self) -> Option<Vec<u64>> {
+        let Opening::Frozen(_, table) = self.0.opening() else {
+            return None;
+        };
+        let entries = table.as_deref().map_or(&[][..], Table::entries);
+        Some(entries.iter().map(|entry| entry.link().number()).collect())
+    }
+
     pub(crate) fn send(&self) -> Sent {
         self.send_with(|_| ())
     }
