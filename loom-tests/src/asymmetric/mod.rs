@@ -32,7 +32,7 @@ pub(crate) mod shipped {
 
     tests! { loom:
         reader_vs_swap reader_vs_removal counts_of_the_old nested_vs_swap owned_vs_swap
-        slots_of_one_thread
+        slots_of_one_thread retired_vs_reader one_address_in_two_cells
     }
     tests! { loom_deep:
         next_cell_vs_swap
@@ -62,6 +62,7 @@ mod fenced {
     mod nodes;
 
     tests! { loom:
-        reader_vs_swap counts_of_the_old nested_vs_swap
+        reader_vs_swap counts_of_the_old nested_vs_swap retired_vs_reader
+        one_address_in_two_cells
     }
 }

@@ -35,15 +35,17 @@ impl Things {
 
     /// For another thread to make.
     fn plan(&mut self, name: &'static str) -> impl FnOnce() -> Option<Arc<Thing>> + use<> {
+        let thing = self.thing(name);
+        move || Some(Arc::new(thing()))
+    }
+
+    fn thing(&mut self, name: &'static str) -> impl FnOnce() -> Thing + use<> {
         let drops = std::sync::Arc::<Plain>::default();
         self.0.push((name, std::sync::Arc::clone(&drops)));
-        move || {
-            let ground = Ground::new();
-            Some(Arc::new(Thing {
-                name,
-                ground,
-                drops,
-            }))
+        move || Thing {
+            name,
+            ground: Ground::new(),
+            drops,
         }
     }
 
@@ -229,6 +231,77 @@ pub(crate) fn next_cell_vs_swap() -> Model {
             writer.join();
             things.end([first, second]);
             seen.into()
+        },
+    }
+}
+
+/// A table that one cell has freed, and a table of another cell at the same address: a send gets
+/// the one of its own cell, and gives up no count of the other. The writer frees a table only when
+/// nobody else has a count, as it does with its retired tables.
+pub(crate) fn one_address_in_two_cells() -> Model {
+    Model {
+        name: "one_address_in_two_cells",
+        outcomes: &[
+            "A, nobody, kept",
+            "A, nobody, reused",
+            "A, B, reused",
+            "nobody, nobody, reused",
+            "nobody, B, reused",
+        ],
+        weak_outcomes: &[],
+        run: || {
+            let mut things = Things::default();
+            let first = things.cell_of("A");
+            let second: Shared = std::sync::Arc::new(Cell::empty());
+            let cells = [&first, &second].map(std::sync::Arc::clone);
+            let reader = spawn(move || [send(&cells[0]), send(&cells[1])]);
+            let mut old = first.swap(None).expect("there is one");
+            let place = Arc::place(&old);
+            let mut kept = None;
+            if Arc::get_mut(&mut old).is_some() {
+                drop(old);
+                let other = things.thing("B")();
+                second.swap(Some(place.reuse(other)));
+                let other = second.swap(None);
+                assert_eq!(name(&other), "B");
+                drop(other);
+            } else {
+                kept = Some(old);
+            }
+            let seen = reader.join();
+            assert!(
+                seen[0] != "B" && seen[1] != "A",
+                "a table of the other cell"
+            );
+            let end = if kept.is_some() { "kept" } else { "reused" };
+            drop(kept);
+            things.end([first, second]);
+            format!("{}, {}, {end}", seen[0], seen[1])
+        },
+    }
+}
+
+/// A writer keeps its count of a replaced table until it has the only one: no send drops the table.
+pub(crate) fn retired_vs_reader() -> Model {
+    Model {
+        name: "retired_vs_reader",
+        outcomes: &["A, at once", "A, later", "B, at once"],
+        weak_outcomes: &[],
+        run: || {
+            let mut things = Things::default();
+            let cell = things.cell_of("A");
+            let reader = sends(&cell);
+            let mut retired = cell.swap(things.make("B")).expect("there is one");
+            let is_free = Arc::get_mut(&mut retired).is_some();
+            if is_free {
+                retired.ground.write();
+            }
+            let seen = reader.join();
+            assert_eq!(things.drops("A"), 0, "a send dropped a retired table");
+            assert!(Arc::get_mut(&mut retired).is_some(), "a count is left");
+            drop(retired);
+            things.end([cell]);
+            format!("{seen}, {}", if is_free { "at once" } else { "later" })
         },
     }
 }

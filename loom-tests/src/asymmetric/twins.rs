@@ -92,6 +92,7 @@ twin! {
     /// A writer passes over who is about to load.
     about_not_awaited: cell;
     loom reader_vs_swap "Causality violation"
+    loom one_address_in_two_cells "Causality violation"
 }
 
 twin! {
@@ -99,6 +100,19 @@ twin! {
     not_looked_again: cell;
     loom reader_vs_swap "`A` was dropped 0 times"
     loom counts_of_the_old "a count is left when all have let go"
+}
+
+twin! {
+    /// A writer takes back its count and leaves the note of it: the next table at that address
+    /// loses a count.
+    debt_left_over: cell;
+    loom one_address_in_two_cells "dropped"
+}
+
+twin! {
+    /// A reader is left a count that is the writer's.
+    debt_without_count: cell;
+    loom retired_vs_reader "a send dropped a retired table"
 }
 
 twin! {

@@ -52,6 +52,18 @@ pub(crate) const CELL: &[(&str, &[(&str, &str)])] = &[
         &[("        if !is_held {", "        if true {")],
     ),
     (
+        "debt_left_over",
+        &[("                && slot.take_owed(table)\n", "")],
+    ),
+    (
+        "debt_without_count",
+        &[(
+            "                mem::forget(Arc::clone(old));
+                slot.owed",
+            "                slot.owed",
+        )],
+    ),
+    (
         "taken_back_anyway",
         &[(
             "                && slot.held.load(Ordering::Acquire) != table

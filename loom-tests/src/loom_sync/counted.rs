@@ -84,6 +84,11 @@ impl<T> Arc<T> {
         is_only.then_some(())
     }
 
+    /// The memory of the value, to be used again when it has been dropped.
+    pub(crate) fn place(this: &Self) -> Place<T> {
+        Place(std::sync::Arc::clone(&this.shared))
+    }
+
     /// A handle that is not counted.
     pub(super) fn alias(this: &Self) -> Self {
         Arc {
@@ -146,6 +151,27 @@ impl<T> Drop for Arc<T> {
             // SAFETY: not used again, and none was dropped before, as asserted.
             unsafe { ManuallyDrop::drop(value) }
         });
+    }
+}
+
+/// The memory of a value. Nothing else is ever made at an address that was used, unless by this.
+pub(crate) struct Place<T>(std::sync::Arc<Shared<T>>);
+
+impl<T> Place<T> {
+    /// Makes another value at the same address.
+    pub(crate) fn reuse(self, value: T) -> Arc<T> {
+        let was_dropped = self.0.dropped.swap(false, Ordering::Relaxed);
+        assert!(was_dropped, "reused before it was dropped");
+        self.0.value.with_mut(|place| {
+            // SAFETY: the value before has been dropped; loom checks that every use came before.
+            unsafe { place.write(ManuallyDrop::new(value)) }
+        });
+        // Relaxed: whoever sees the address sees this, by what publishes it.
+        self.0.strong.store(1, Ordering::Relaxed);
+        Arc {
+            shared: self.0,
+            counted: true,
+        }
     }
 }
 

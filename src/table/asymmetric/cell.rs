@@ -14,6 +14,30 @@
 //!
 //! That takes a barrier between store and look on both sides: `heavy` for the writer, and for
 //! the reader `light`, which costs nothing where `heavy` acts on every thread.
+//!
+//! # Addresses that are used again
+//!
+//! Slots name tables by their address. A table may be freed by one signal, and the next table of
+//! another signal may be placed at its address. The versions of arc-swap before 1.9.5 could then
+//! return the other signal's table. This cell cannot, because a slot never names a table that has
+//! been freed:
+//!
+//! * `held`. The reader marks its slot with the address of the cell before it loads. A writer that
+//!   has replaced the table waits until the mark is gone, so the table cannot be freed between the
+//!   reader's load and its store of the address. After that store the writer sees the address and
+//!   adds a count. So the table lives for as long as its address stands in `held`, and no other
+//!   table can have this address meanwhile. The address of the cell is not used again either,
+//!   because a load borrows the cell.
+//! * `owed`. The writer adds the count before it stores the address in `owed`, and the exchange
+//!   that takes the address out also takes over that count. So the table lives for as long as its
+//!   address stands in `owed`. A reader or writer that finds its own table's address there takes a
+//!   count of that table.
+//! * If the second `heavy` fails, the address may stay in `owed` forever, and its count with it.
+//!   The table is leaked, so its address is never used again.
+//!
+//! A writer may keep its own count of each table that it has replaced, until `Arc::get_mut` reports
+//! that it has the only one. Then no reader drops the last count: a reader drops a count only if a
+//! writer added one for it, and the writer's own count is still there.
 
 use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop};
