@@ -16,7 +16,7 @@ unsafe impl<T> Sync for AnyThread<T> {}
 
 impl<T: Send + Sync> AnyThread<T> {
     #[inline(always)]
-    pub(crate) fn new(value: T) -> Self {
+    pub(crate) const fn new(value: T) -> Self {
         AnyThread(value)
     }
 }

@@ -164,9 +164,10 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     {
         let signal = self.signal;
         let location = Location::caller();
-        sender_lives(signal.hub(), self.sender.as_ref());
+        let hub = &signal.shared_hub();
+        sender_lives(hub, self.sender.as_ref());
         let mut receiver = Some(receiver);
-        let connected = signal.connect_made(|hub| {
+        let connected = signal.connect_made(hub, || {
             let receiver = receiver.take().map(Strong);
             let prepared = receiver.map(|receiver| self.slot_at(location, receiver));
             prepared

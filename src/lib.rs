@@ -21,6 +21,7 @@ mod freeze;
 mod identity;
 mod look;
 mod nesting;
+mod once_arc;
 #[cfg(feature = "rayon")]
 mod parallel;
 mod prepare;

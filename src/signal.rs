@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::any_thread::AnyThread;
 use crate::connect::{ConnectOptions, Prepared};
@@ -12,6 +12,7 @@ use crate::error::TrySendError;
 use crate::event::Event;
 use crate::freeze;
 use crate::identity::DropsSender;
+use crate::once_arc::OnceArc;
 use crate::receiver::{Entry, ReceiverId};
 use crate::responses::{Response, Responses, RobustResponses};
 use crate::send;
@@ -50,7 +51,7 @@ use crate::table::publish::{Connected, Hub, Opening, Place};
 /// disconnecting block one another, for a microsecond or two each.
 /// `docs/guarantees.md` has a row for each operation.
 pub struct Signal<E: Event, R: 'static = ()> {
-    pub(crate) hub: OnceLock<AnyThread<SharedHub<E, R>>>,
+    pub(crate) hub: AnyThread<OnceArc<Hub<Table<E, R>>>>,
 }
 
 pub(crate) type SharedHub<E, R> = Arc<Hub<Table<E, R>>>;
@@ -63,13 +64,17 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// Makes a signal without receivers. Allocates nothing until the first connect.
     pub const fn new() -> Self {
         Signal {
-            hub: OnceLock::new(),
+            hub: AnyThread::new(OnceArc::new()),
         }
     }
 
-    pub(crate) fn hub(&self) -> &SharedHub<E, R> {
-        self.hub
-            .get_or_init(|| AnyThread::new(Arc::new(Hub::new())))
+    pub(crate) fn hub(&self) -> &Hub<Table<E, R>> {
+        self.hub.get_or_init(Hub::new)
+    }
+
+    pub(crate) fn shared_hub(&self) -> SharedHub<E, R> {
+        self.hub();
+        self.hub.to_arc().expect("it has just been made")
     }
 
     /// How a send reaches the receivers.
@@ -84,10 +89,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// What sends walk, unless nothing is connected.
     #[inline]
     pub(crate) fn occupied(&self) -> Option<&Hub<Table<E, R>>> {
-        self.hub
-            .get()
-            .map(|hub| &***hub)
-            .filter(|hub| hub.is_occupied())
+        self.hub.get().filter(|hub| hub.is_occupied())
     }
 }
 
@@ -195,7 +197,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
         &self,
         receivers: impl IntoIterator<Item = Prepared<E, R>>,
     ) -> Vec<Connection> {
-        let hub = self.hub();
+        let hub = &self.shared_hub();
         // Collected first: the iterator is the user's, and the lock is not taken for it.
         let mut entries = Vec::new();
         for receiver in receivers {
@@ -203,7 +205,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
             sender_lives(hub, entry.sender());
             entries.push(entry);
         }
-        match self.connect_made(|_| entries) {
+        match self.connect_made(hub, || entries) {
             Ok(connections) => connections,
             Err(at) => freeze::refuse_to_connect(at),
         }
@@ -213,10 +215,10 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// signal is frozen; it must call no user code. [`sender_lives`] has been called for each.
     pub(crate) fn connect_made(
         &self,
-        make: impl FnOnce(&SharedHub<E, R>) -> Vec<Entry<E, R>>,
+        hub: &SharedHub<E, R>,
+        make: impl FnOnce() -> Vec<Entry<E, R>>,
     ) -> Result<Vec<Connection>, Place> {
-        let hub = self.hub();
-        let connected = hub.connect(|| make(hub))?;
+        let connected = hub.connect(make)?;
         let handles = connected.into_iter().map(|Connected { entry, is_new }| {
             if !sender_lives(hub, entry.sender()) {
                 // A signal that was frozen meanwhile keeps it: no send can be from that sender.
