@@ -30,6 +30,13 @@ fn signal(receivers: u64) -> Signal<u64> {
     signal
 }
 
+/// As `signal`, and frozen.
+fn frozen_signal(receivers: u64) -> Signal<u64> {
+    let signal = signal(receivers);
+    signal.freeze();
+    signal
+}
+
 /// With a receiver for each of so many senders.
 fn by_sender(senders: u64) -> (Signal<u64>, u64) {
     let signal = Signal::new();
@@ -40,9 +47,9 @@ fn by_sender(senders: u64) -> (Signal<u64>, u64) {
 
 #[library_benchmark]
 #[bench::to_0(args = (0), setup = signal, config = takes(14.1))]
-#[bench::to_1(args = (1), setup = signal, config = takes(109.1))]
-#[bench::to_4(args = (4), setup = signal, config = takes(147.1))]
-#[bench::to_64(args = (64), setup = signal, config = takes(823.1))]
+#[bench::to_1(args = (1), setup = signal, config = takes(110.1))]
+#[bench::to_4(args = (4), setup = signal, config = takes(148.1))]
+#[bench::to_64(args = (64), setup = signal, config = takes(820.1))]
 fn send(signal: Signal<u64>) -> Signal<u64> {
     for _ in 0..TIMES {
         black_box(&signal).send(Sender::NONE, black_box(&1));
@@ -51,8 +58,20 @@ fn send(signal: Signal<u64>) -> Signal<u64> {
 }
 
 #[library_benchmark]
-#[bench::to_0(args = (0), setup = signal, config = takes(22.1))]
-#[bench::to_1(args = (1), setup = signal, config = takes(40.2))]
+#[bench::to_0(args = (0), setup = frozen_signal, config = takes(14.1))]
+#[bench::to_1(args = (1), setup = frozen_signal, config = takes(46.1))]
+#[bench::to_4(args = (4), setup = frozen_signal, config = takes(82.1))]
+#[bench::to_64(args = (64), setup = frozen_signal, config = takes(751.1))]
+fn frozen(signal: Signal<u64>) -> Signal<u64> {
+    for _ in 0..TIMES {
+        black_box(&signal).send(Sender::NONE, black_box(&1));
+    }
+    signal
+}
+
+#[library_benchmark]
+#[bench::to_0(args = (0), setup = signal, config = takes(21.1))]
+#[bench::to_1(args = (1), setup = signal, config = takes(39.2))]
 #[bench::to_64(args = (64), setup = signal, config = takes(732.2))]
 fn emitter(signal: Signal<u64>) -> Signal<u64> {
     let mut emitter = signal.emitter();
@@ -64,8 +83,8 @@ fn emitter(signal: Signal<u64>) -> Signal<u64> {
 }
 
 #[library_benchmark]
-#[bench::among_1(args = (1), setup = by_sender, config = takes(224.1))]
-#[bench::among_1000(args = (1_000), setup = by_sender, config = takes(248.6))]
+#[bench::among_1(args = (1), setup = by_sender, config = takes(223.1))]
+#[bench::among_1000(args = (1_000), setup = by_sender, config = takes(247.3))]
 fn send_by_sender((signal, senders): (Signal<u64>, u64)) -> Signal<u64> {
     // All of them in turn: hashes differ from run to run, and with them the way to one.
     for sender in 0..TIMES {
@@ -90,7 +109,13 @@ fn connect_and_disconnect(signal: Signal<u64>) -> Signal<u64> {
 
 library_benchmark_group!(
     name = hot_paths,
-    benchmarks = [send, emitter, send_by_sender, connect_and_disconnect]
+    benchmarks = [
+        send,
+        frozen,
+        emitter,
+        send_by_sender,
+        connect_and_disconnect
+    ]
 );
 
 main!(library_benchmark_groups = hot_paths);

@@ -65,8 +65,9 @@ fn measure(mut cases: Vec<Case<'_>>) -> BTreeMap<String, (f64, f64)> {
 fn sends() {
     println!("one thread, ns per send: least / median");
     println!(
-        "{:>5} {:>17} {:>17} {:>17} {:>17} {:>17}   signal/arcswap  signal/bare  emitter/bare",
-        "", "bare", "arcswap", "signal", "emitter", "rwlock"
+        "{:>5} {:>17} {:>17} {:>17} {:>17} {:>17} {:>17}   signal/arcswap  signal/bare  emitter/bare  \
+         frozen/bare",
+        "", "bare", "arcswap", "signal", "emitter", "frozen", "rwlock"
     );
     for n in [0, 1, 4, 16, 64, 1024] {
         let bare = boxed(n);
@@ -75,6 +76,9 @@ fn sends() {
         let signal = Signal::<u64>::new();
         connect(&signal, n);
         let mut emitter = signal.emitter();
+        let frozen = Signal::<u64>::new();
+        connect(&frozen, n);
+        frozen.freeze();
         let results = measure(vec![
             (
                 "bare".into(),
@@ -113,6 +117,14 @@ fn sends() {
                 }),
             ),
             (
+                "frozen".into(),
+                Box::new(|repeats| {
+                    for _ in 0..repeats {
+                        black_box(&frozen).send(Sender::NONE, black_box(&1));
+                    }
+                }),
+            ),
+            (
                 "rwlock".into(),
                 Box::new(|repeats| {
                     for _ in 0..repeats {
@@ -132,15 +144,17 @@ fn sends() {
             )
         };
         println!(
-            "{n:>5} {:>17} {:>17} {:>17} {:>17} {:>17}   {:>14}  {:>11}  {:>12}",
+            "{n:>5} {:>17} {:>17} {:>17} {:>17} {:>17} {:>17}   {:>14}  {:>11}  {:>12}  {:>11}",
             cell("bare"),
             cell("arcswap"),
             cell("signal"),
             cell("emitter"),
+            cell("frozen"),
             cell("rwlock"),
             ratio("signal", "arcswap"),
             ratio("signal", "bare"),
             ratio("emitter", "bare"),
+            ratio("frozen", "bare"),
         );
     }
     let mut cases: Vec<Case<'_>> = Vec::new();

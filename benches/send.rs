@@ -1,4 +1,4 @@
-//! One send: `send/{bare,arcswap,signal,emitter,rwlock}/{0,1,4,16,64,1024}` and
+//! One send: `send/{bare,arcswap,signal,emitter,frozen,rwlock}/{0,1,4,16,64,1024}` and
 //! `send_by_sender/{1,1000,1000000}`.
 
 use std::hint::black_box;
@@ -42,6 +42,13 @@ fn send(c: &mut Criterion) {
         let mut emitter = signal.emitter();
         group.bench_with_input(BenchmarkId::new("emitter", n), &n, |b, _| {
             b.iter(|| black_box(&mut emitter).send(Sender::NONE, black_box(&1)));
+        });
+
+        let frozen = Signal::<u64>::new();
+        connect(&frozen, n);
+        frozen.freeze();
+        group.bench_with_input(BenchmarkId::new("frozen", n), &n, |b, _| {
+            b.iter(|| black_box(&frozen).send(Sender::NONE, black_box(&1)));
         });
 
         let rwlock = RwLock::new(boxed(n));
