@@ -47,9 +47,9 @@ fn by_sender(senders: u64) -> (Signal<u64>, u64) {
 
 #[library_benchmark]
 #[bench::to_0(args = (0), setup = signal, config = takes(14.1))]
-#[bench::to_1(args = (1), setup = signal, config = takes(110.1))]
-#[bench::to_4(args = (4), setup = signal, config = takes(148.1))]
-#[bench::to_64(args = (64), setup = signal, config = takes(820.1))]
+#[bench::to_1(args = (1), setup = signal, config = takes(113.1))]
+#[bench::to_4(args = (4), setup = signal, config = takes(153.1))]
+#[bench::to_64(args = (64), setup = signal, config = takes(824.1))]
 fn send(signal: Signal<u64>) -> Signal<u64> {
     for _ in 0..TIMES {
         black_box(&signal).send(Sender::NONE, black_box(&1));
@@ -59,9 +59,9 @@ fn send(signal: Signal<u64>) -> Signal<u64> {
 
 #[library_benchmark]
 #[bench::to_0(args = (0), setup = frozen_signal, config = takes(14.1))]
-#[bench::to_1(args = (1), setup = frozen_signal, config = takes(46.1))]
-#[bench::to_4(args = (4), setup = frozen_signal, config = takes(82.1))]
-#[bench::to_64(args = (64), setup = frozen_signal, config = takes(751.1))]
+#[bench::to_1(args = (1), setup = frozen_signal, config = takes(48.1))]
+#[bench::to_4(args = (4), setup = frozen_signal, config = takes(84.1))]
+#[bench::to_64(args = (64), setup = frozen_signal, config = takes(754.1))]
 fn frozen(signal: Signal<u64>) -> Signal<u64> {
     for _ in 0..TIMES {
         black_box(&signal).send(Sender::NONE, black_box(&1));
@@ -72,7 +72,7 @@ fn frozen(signal: Signal<u64>) -> Signal<u64> {
 #[library_benchmark]
 #[bench::to_0(args = (0), setup = signal, config = takes(21.1))]
 #[bench::to_1(args = (1), setup = signal, config = takes(39.2))]
-#[bench::to_64(args = (64), setup = signal, config = takes(732.2))]
+#[bench::to_64(args = (64), setup = signal, config = takes(733.2))]
 fn emitter(signal: Signal<u64>) -> Signal<u64> {
     let mut emitter = signal.emitter();
     for _ in 0..TIMES {
@@ -83,8 +83,8 @@ fn emitter(signal: Signal<u64>) -> Signal<u64> {
 }
 
 #[library_benchmark]
-#[bench::among_1(args = (1), setup = by_sender, config = takes(223.1))]
-#[bench::among_1000(args = (1_000), setup = by_sender, config = takes(247.3))]
+#[bench::among_1(args = (1), setup = by_sender, config = takes(235.1))]
+#[bench::among_1000(args = (1_000), setup = by_sender, config = takes(259.4))]
 fn send_by_sender((signal, senders): (Signal<u64>, u64)) -> Signal<u64> {
     // All of them in turn: hashes differ from run to run, and with them the way to one.
     for sender in 0..TIMES {
@@ -95,8 +95,8 @@ fn send_by_sender((signal, senders): (Signal<u64>, u64)) -> Signal<u64> {
 }
 
 #[library_benchmark]
-#[bench::beside_1(args = (1), setup = signal, config = takes(5071.2))]
-#[bench::beside_1000(args = (1_000), setup = signal, config = takes(7794.0))]
+#[bench::beside_1(args = (1), setup = signal, config = takes(5157.2))]
+#[bench::beside_1000(args = (1_000), setup = signal, config = takes(9884.5))]
 fn connect_and_disconnect(signal: Signal<u64>) -> Signal<u64> {
     for c in 0..TIMES {
         let connection = black_box(&signal).connect(move |_sender, x| {

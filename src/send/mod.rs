@@ -252,10 +252,7 @@ fn count_frozen_by_sender<E: Event, R: 'static>(
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> usize {
-    match hub.shared().early(sender) {
-        Some(hash) => count_by_sender(hub, table, hash, sender, event),
-        None => count_selected(hub, table, None, sender, event),
-    }
+    count_in(hub, table, hub.shared().early(sender), sender, event)
 }
 
 /// Sends and counts the answers. The common case is inlined and written so that it stores
@@ -308,29 +305,26 @@ fn count_in<E: Event, R: 'static, S: Snapshot<E, R>>(
     event: &E::Args<'_>,
 ) -> usize {
     let Some(table) = &*snapshot else { return 0 };
-    match table.plain() {
-        Some(plain) => call_plain(plain, sender, event),
-        None => match hash {
-            Some(hash) => count_by_sender(hub, snapshot, hash, sender, event),
-            None => count_selected(hub, snapshot, None, sender, event),
-        },
+    if let Some(plain) = table.plain() {
+        return call_plain(plain, sender, event);
+    }
+    match hash.and_then(|hash| count_by_sender(table, hash, sender, event)) {
+        Some(called) => called,
+        None => count_selected(hub, snapshot, hash, sender, event),
     }
 }
 
-/// The common case of a sender that has receivers of its own, in a small frame.
+/// The common case of a sender that has receivers of its own, in a small frame. Returns `None` for
+/// other cases, in which nothing has been called.
 #[inline(never)]
-fn count_by_sender<E: Event, R: 'static, S: Snapshot<E, R>>(
-    hub: &Hub<Table<E, R>>,
-    snapshot: S,
+fn count_by_sender<E: Event, R: 'static>(
+    table: &Table<E, R>,
     hash: u64,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
-) -> usize {
-    let Some(table) = &*snapshot else { return 0 };
-    match table.own_plain(hash, sender) {
-        Some(run) => call_run(run, sender, event),
-        None => count_selected(hub, snapshot, Some(hash), sender, event),
-    }
+) -> Option<usize> {
+    let run = table.own_plain(hash, sender)?;
+    Some(call_run(run, sender, event))
 }
 
 #[inline(never)]

@@ -1,7 +1,7 @@
 //! The ordered list of receivers: a B+ tree whose nodes are shared between versions.
 //!
-//! One item is itself, and up to [`LEAF`] are one flat array, which is what most signals are;
-//! beyond that arrays hang under inner nodes. A change copies the nodes on one path and shares the
+//! One item is itself, and up to [`FLAT`] are one flat array, which is what most signals are;
+//! beyond that shorter arrays hang under inner nodes. A change copies the nodes on one path and shares the
 //! rest, so it costs the same for a thousand items and nearly the same for a million.
 
 use std::iter;
@@ -9,7 +9,10 @@ use std::ops::{ControlFlow, Deref, Range};
 use std::slice;
 use std::sync::Arc;
 
-/// Items in a leaf at most. A walk pays a jump per leaf, a change copies one leaf.
+/// Items in a list that is one array at most.
+const FLAT: usize = 64;
+/// Items in a leaf of a longer list at most. A walk pays a jump per leaf, a change counts each item
+/// of one leaf once more.
 const LEAF: usize = 32;
 /// Children of an inner node at most.
 const FAN: usize = 16;
@@ -137,6 +140,16 @@ impl<T: Item> List<T> {
                 len: 1,
             };
         }
+        if let (Some(items), true) = (self.flat(), self.len + added.len() <= FLAT) {
+            let items = match added {
+                [item] => put_in(items, item),
+                _ => merge(items, added).into(),
+            };
+            return List {
+                len: items.len(),
+                root: Node::array(items),
+            };
+        }
         let mut nodes = self.root.with(added, true);
         while nodes.len() > 1 {
             nodes = group(nodes, FAN).map(Node::Inner).map(child).collect();
@@ -240,13 +253,12 @@ impl<T: Item> Node<T> {
         match self {
             Node::Leaf(items) => {
                 let last = items.last().map(T::order);
-                if is_last && last.is_none_or(|last| last < added[0].order()) {
+                let is_at_end = is_last && last.is_none_or(|last| last < added[0].order());
+                if is_at_end && items.len() <= LEAF {
                     return self.append(items, added);
                 }
                 if let ([item], true) = (added, items.len() < LEAF) {
-                    let at = items.partition_point(|held| held.order() < item.order());
-                    let node = splice(items, at..at, iter::once(item.clone()));
-                    return vec![child(Node::array(node))];
+                    return vec![child(Node::array(put_in(items, item)))];
                 }
                 let merged = merge(items, added);
                 group(merged, LEAF).map(Node::array).map(child).collect()
@@ -353,49 +365,25 @@ impl<T: Item> Node<T> {
     }
 }
 
-/// A handle with a reference count elsewhere.
-trait Counted: Clone {
-    /// A value beside the count, or the count itself: read only to have it in the cache.
-    fn beside_count(&self) -> usize;
-}
-
-impl<T: Item> Counted for T {
-    fn beside_count(&self) -> usize {
-        self.order().1 as usize
-    }
-}
-
-impl<T: Item> Counted for Child<T> {
-    fn beside_count(&self) -> usize {
-        match &self.node {
-            Node::Leaf(Run::One(item)) => item.beside_count(),
-            Node::Leaf(Run::Many(items)) => Arc::strong_count(items),
-            Node::Inner(children) => Arc::strong_count(children),
-        }
-    }
-}
-
-/// Reads a cache line of each handle that is about to be cloned. Each clone is a locked increment
-/// that waits for its own cache miss; plain reads miss all at once.
-fn warm<C: Counted>(handles: &[C]) {
-    let counts = handles.iter().map(C::beside_count);
-    std::hint::black_box(counts.fold(0, usize::wrapping_add));
-}
-
 /// The handles of `old`, with `new` in the place of `gone`, as a new node.
-fn splice<H: Counted>(
+fn splice<H: Clone>(
     old: &[H],
     gone: Range<usize>,
     new: impl ExactSizeIterator<Item = H>,
 ) -> Arc<[H]> {
-    warm(old);
     let before = old[..gone.start].iter().cloned();
     let after = old[gone.end..].iter().cloned();
     before.chain(new).chain(after).collect()
 }
 
+/// `items` with `item` in its place.
+fn put_in<T: Item>(items: &[T], item: &T) -> Arc<[T]> {
+    let at = items.partition_point(|held| held.order() < item.order());
+    splice(items, at..at, iter::once(item.clone()))
+}
+
 /// As [`splice`], or `None` if nothing is left.
-fn replace<H: Counted>(old: &[H], gone: Range<usize>, new: Option<H>) -> Option<Arc<[H]>> {
+fn replace<H: Clone>(old: &[H], gone: Range<usize>, new: Option<H>) -> Option<Arc<[H]>> {
     if new.is_none() && gone.len() == old.len() {
         return None;
     }
@@ -403,7 +391,7 @@ fn replace<H: Counted>(old: &[H], gone: Range<usize>, new: Option<H>) -> Option<
 }
 
 /// The handles of both nodes as one node.
-fn join<H: Counted>(a: &[H], b: &[H]) -> Arc<[H]> {
+fn join<H: Clone>(a: &[H], b: &[H]) -> Arc<[H]> {
     splice(a, a.len()..a.len(), b.iter().cloned())
 }
 
