@@ -232,10 +232,10 @@ impl<T: Table> Hub<T> {
         self.frozen.get().map(|frozen| frozen.at)
     }
 
-    /// Refuses every change from now on, and keeps the current table as long as the hub. Does
-    /// nothing if the hub is frozen already.
+    /// Refuses every change from now on, and keeps the current table as long as the hub. Frees
+    /// every replaced table that nothing holds. Does nothing if the hub is frozen already.
     pub(crate) fn freeze(&self, at: Place) {
-        let writer = lock(&self.books.writer);
+        let mut writer = lock(&self.books.writer);
         if self.frozen.get().is_some() {
             return;
         }
@@ -248,7 +248,9 @@ impl<T: Table> Hub<T> {
             // the table that it loads forever, loads the last one. Partner: `current`. Row H4.
             self.current.store(FROZEN, Ordering::Release);
         }
+        let freed = writer.free_retired(usize::MAX);
         drop(writer);
+        drop(freed);
     }
 
     /// What tells one table from the next: the address of the one that is about to be
@@ -459,15 +461,17 @@ impl<T: Table> Hub<T> {
         self.change_with(lock(&self.books.writer))
     }
 
-    /// Starts a change, unless the hub is frozen.
+    /// Starts a change, unless the hub is frozen. Also a change that turns out to change nothing
+    /// frees what earlier ones had to leave.
     fn change_with<'h>(
         &'h self,
-        writer: MutexGuard<'h, Writer<T>>,
+        mut writer: MutexGuard<'h, Writer<T>>,
     ) -> Result<Change<'h, T>, Place> {
         // Under the lock: a change that begins before the hub is frozen is in its last table.
         if let Some(at) = self.frozen_at() {
             return Err(at);
         }
+        let freed = writer.free_retired(LOOK_AT);
         Ok(Change {
             // Only writers replace it, and this one has the lock.
             current: self.cell.load_full(),
@@ -477,7 +481,7 @@ impl<T: Table> Hub<T> {
             removed: Vec::new(),
             garbage: Vec::new(),
             replaced: None,
-            freed: Vec::new(),
+            _freed: freed,
             _after: After(self),
         })
     }
@@ -495,7 +499,7 @@ struct Change<'h, T: Table> {
     /// The table that this change has replaced, if nothing else holds it.
     replaced: Option<Arc<T>>,
     /// Tables that were retired, and that nothing holds any more.
-    freed: Vec<Arc<T>>,
+    _freed: Vec<Arc<T>>,
     _after: After<'h, T>,
 }
 
@@ -531,7 +535,8 @@ impl<T: Table> Change<'_, T> {
             self.garbage.extend(self.writer.weak.remove(&number));
             let most = SWEEP_AT_LEAST.max(4 * self.writer.weak.len());
             self.writer.sweep_at = self.writer.sweep_at.min(most);
-            if !entry.is_alive() {
+            // A receiver that ran for the only time has not died, though its target may have.
+            if !entry.is_alive() && !entry.link().is_spent() {
                 // Relaxed: a statistic. Row H2.
                 self.hub.books.purged.fetch_add(1, Ordering::Relaxed);
             }
@@ -606,7 +611,6 @@ impl<T: Table> Change<'_, T> {
     fn retire(&mut self, old: Option<Arc<T>>) {
         // The handle of this change: the others are those of readers.
         self.current = None;
-        self.freed = self.writer.free_retired(LOOK_AT);
         if let Some(mut old) = old {
             if Arc::get_mut(&mut old).is_some() {
                 self.replaced = Some(old);

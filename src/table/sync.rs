@@ -56,6 +56,89 @@ pub(crate) use by_arc_swap::{Cell, Guard};
 
 #[cfg(not(feature = "asymmetric"))]
 mod by_arc_swap {
+    //! The cell of arc-swap, and why its counts tell which tables are in use.
+    //!
+    //! A writer that has swapped a table out keeps one count of it, and frees it when
+    //! `Arc::get_mut` succeeds. This is sound if two statements hold.
+    //!
+    //! * **Complete.** When `Cell::swap` returns, every send that uses the old table, or is yet to
+    //!   use it, has a count of its own in the table's strong count.
+    //! * **Writers free.** No step of a reader gives up the last count while the writer has its
+    //!   own.
+    //!
+    //! Both rest on three facts of ours. Writers of one cell take turns, under the lock. A table
+    //! is stored into one cell, once. A writer that keeps a count keeps the address: while it
+    //! does, no other table is there.
+    //!
+    //! # Complete
+    //!
+    //! A load takes one of two ways. W is the writer's swap, X the address of the old table.
+    //!
+    //! *The fast way.* The reader loads X, exchanges X into a free slot of its thread together
+    //! with the address of the cell (the *debt*), and loads the cell again. Exchange, both loads,
+    //! W, and the writer's look at the slot are sequentially consistent.
+    //!
+    //! 1. The second load finds X. Then it comes before W, hence the debt does, and the writer,
+    //!    which looks at every slot of every thread after W, finds the debt, or finds that the
+    //!    reader has returned it. It pays a debt: it adds a count, and takes the debt out of the
+    //!    slot. It does so whether it still reads the address of this cell beside X, or already
+    //!    the mark that the debt is confirmed. A reader that returned its debt has finished, and
+    //!    its exchange in the slot releases what it did to the writer's look.
+    //! 2. The second load finds another table. The reader takes its debt back. If it can, it has
+    //!    not touched the table, and goes the other way. If it cannot, a writer has paid: one that
+    //!    took X out of this very cell, since the debt is not confirmed and carries the cell's
+    //!    address. That count was added before the writer's swap returned.
+    //! 3. The debt is written after the writer's look. Then the second load comes after W. As long
+    //!    as the writer keeps its count, the cell does not hold X, and this is case 2: nobody
+    //!    pays, and the reader takes its debt back. If X has been freed meanwhile and a later
+    //!    table of this cell is there, the debt protects that table, by case 1. If X now belongs
+    //!    to a table of another cell, the writers of that cell pass over the debt: it is not
+    //!    confirmed, and carries another cell's address. Versions before 1.9.5 lacked this check,
+    //!    and handed the other cell's table to the reader.
+    //!
+    //! *The slow way*, where all eight slots are taken or the fast way has failed. The reader
+    //! stores the cell's address, announces a generation in `control`, loads the candidate X,
+    //! exchanges it into its ninth slot and sets `control` back.
+    //!
+    //! 4. It finds its generation. Then no writer of this cell has helped. If the candidate is X,
+    //!    the load came before W, and so did the announcement. The writer, which looks at
+    //!    `control` first, either finds the generation, and then its attempt to help fails because
+    //!    the reader is done; or finds a later value. In both cases the ninth slot is filled by
+    //!    then, and the writer's look at it finds the debt or its return. The reader turns the
+    //!    debt into a count at once: it adds one, takes its debt back, and gives one up if the
+    //!    debt had been paid.
+    //! 5. It finds a replacement. That is a count of the cell's table at the time, added by a
+    //!    writer of this cell before its swap returned. The lock has ended the swaps of earlier
+    //!    writers before W, so a replacement that is the old table has been counted, even if the
+    //!    reader has not fetched it yet. The candidate is not used. If its debt was paid, the
+    //!    reader gives up that count.
+    //!
+    //! Threads: a thread takes a node of nine slots before its first debt, and nodes are never
+    //! freed, so the writer's walk, which starts after W, meets it. A thread that ends gives its
+    //! node back, with the debts that guards still have in it. They stay where they are, the next
+    //! owner passes over slots that are not empty, and the guard returns its debt from wherever it
+    //! is dropped. A node rests until no writer is in it before it is taken again, so that a
+    //! writer cannot help a new owner's generation by an old look. A ninth guard on one thread
+    //! owns a count from the start.
+    //!
+    //! So the strong count after W is one for the writer and one for each guard and each owned
+    //! handle. It is not added to by anybody who has none. `get_mut` reads it with acquire: a
+    //! reader's last use comes before its release of the count, or, where it returned its debt
+    //! before the look, before its exchange of the slot, which the writer's look has acquired.
+    //!
+    //! # Writers free
+    //!
+    //! A reader gives up a count in five places: a guard whose debt was paid, or that owned a
+    //! count from the start, is dropped; an owned handle is dropped; the slow way gives up the one
+    //! it had too many (it has another); it gives up that of a candidate that was paid; an
+    //! `Emitter` lets its old table go. Each is a count of a table that is in the cell, which has
+    //! a count, or of one that a writer took out and keeps until the strong count is one, which is
+    //! not before the reader has given up its own. So a reader's is never the last, as long as the
+    //! *cell* or the *list* has one. That is so until the hub itself is dropped, and then no guard
+    //! of it exists, since a guard borrows the hub.
+    //!
+    //! A return of a debt (the ordinary end of a send) changes no count at all.
+
     use super::Arc;
     use arc_swap::ArcSwapOption;
 
