@@ -163,14 +163,14 @@ const WEAKENED: &[Weakened] = &[
     ),
     (
         "not_retired",
-        &[("                self.writer.retired.push_back(old);\n", "")],
+        &[("self.writer.retired.push_back(old);", "drop(old);")],
     ),
     (
         "freed_unasked",
         &[(
             "            if Arc::get_mut(&mut old).is_some() {
 ",
-            "            if Arc::get_mut(&mut old).is_some() || true {
+            "            if Arc::get_mut(&mut old).is_some() || Arc::strong_count(&old) > 0 {
 ",
         )],
     ),
@@ -198,24 +198,22 @@ const WEAKENED: &[Weakened] = &[
                 "        if let Some(at) = self.frozen_at() {
             return Err(at);
         }
-        Ok(Change {
-",
-                "        Ok(Change {
-",
+        let freed",
+                "        let freed",
             ),
         ],
     ),
     (
         "last_table_before_lock",
         &[(
-            "        let writer = lock(&self.books.writer);
+            "        let mut writer = lock(&self.books.writer);
         if self.frozen.get().is_some() {
             return;
         }
         let current = self.cell.load_full();
 ",
             "        let current = self.cell.load_full();
-        let writer = lock(&self.books.writer);
+        let mut writer = lock(&self.books.writer);
 ",
         )],
     ),

@@ -266,6 +266,7 @@ twin! {
     /// Neither a send that leaves a spent receiver nor the writer sees the other.
     left_without_fence: over leaky_cell, left_without_fence, Nothing;
     loom once_vs_connect "a spent receiver is left"
+    loom each_connects_then_sends_the_other "has the outcome `neither`, which must not be"
 }
 
 twin! {
@@ -293,12 +294,12 @@ twin! {
 twin! {
     /// A waiter is told that the receiver has gone while its destructor runs.
     gone_before_drop: over debt_cell, shipped, GoneBeforeDrop;
-    loom two_waits_vs_send "its destructor has not returned"
+    loom two_waits_vs_send "Causality violation"
 }
 
 twin! {
     gone_before_drop_interleaved: over shuttle, shipped, GoneBeforeDrop;
-    shuttle two_waits_vs_send "its destructor has not returned"
+    shuttle_random two_waits_vs_send "its destructor has not returned"
 }
 
 twin! {

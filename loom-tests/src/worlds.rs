@@ -64,10 +64,11 @@ mod reclaiming {
 
     tests! { loom:
         connect_vs_send disconnect_vs_send once_vs_two_sends last_disconnect_vs_connect
-        wait_vs_send wait_vs_send_and_disconnect impatient_wait_vs_send two_waits_vs_send
+        wait_vs_send wait_vs_send_and_disconnect impatient_wait_vs_send
         not_connected_then_send freeze_vs_send freeze_vs_connect freeze_vs_disconnect
         free_vs_send free_vs_emitter
     }
+    tests! { loom_large: two_waits_vs_send }
 }
 
 /// Over loom, with the shipped cell of the feature `asymmetric`.
@@ -113,10 +114,12 @@ mod interleaved {
         connect_vs_send disconnect_vs_send connect_vs_connect same_key_twice
         connect_vs_disconnect_vs_send once_vs_two_sends spent_key_vs_connect weak_drop_vs_send
         dead_weak_vs_two_sends purge_vs_connect discard_vs_connect last_disconnect_vs_connect
-        word_to_an_emitter each_connects_then_sends_the_other wait_vs_send
-        wait_vs_send_and_disconnect impatient_wait_vs_send two_waits_vs_send
+        word_to_an_emitter each_connects_then_sends_the_other impatient_wait_vs_send
         not_connected_then_send sends_never_go_back emitter_never_goes_back
         freeze_vs_send freeze_vs_emitter freeze_vs_connect freeze_vs_disconnect
         free_vs_send free_vs_emitter once_vs_connect
+    }
+    tests! { shuttle_random:
+        wait_vs_send wait_vs_send_and_disconnect two_waits_vs_send
     }
 }

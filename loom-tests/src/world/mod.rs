@@ -1,4 +1,4 @@
-//! What the models run on, over whichever `publish` and `sync` the world around this has.
+//! What the models run on, over whichever `link`, `publish` and `sync` the world around this has.
 
 mod models;
 mod signal;
@@ -6,4 +6,4 @@ mod table;
 
 pub(crate) use models::*;
 
-use super::{WEAKENED, publish, sync};
+use super::{WEAKENED, link, publish, sync};
