@@ -223,6 +223,7 @@ fn an_identity_that_dies_during_a_send_is_still_heard_in_it() {
         "the one for the dead is gone, ours runs"
     );
     assert!(!of_doomed.is_connected());
+    SIGNAL.purge();
     assert_eq!(Arc::strong_count(&held), 2);
     first.disconnect();
     drop(identity);

@@ -37,6 +37,10 @@ mod exit_inside;
 mod once;
 mod weak;
 
+// Frozen signals.
+mod frozen;
+mod frozen_changes;
+
 // Async receivers.
 mod asend_blocking;
 mod asend_cancel;

@@ -212,6 +212,8 @@ impl<A: Answer> Real<A> {
     /// Writes down what is checked after every operation.
     pub(super) fn look_around(&self, pinned: bool) {
         assert_eq!(answer::alive(), 0, "an answer was leaked");
+        // A change, though it finds nothing, frees the receivers that sends have held.
+        assert!(!self.signal.disconnect_uid("of nothing"));
         let len = self.signal.len();
         assert_eq!(self.signal.is_empty(), len == 0);
         if len <= SMALL {
