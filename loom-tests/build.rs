@@ -78,10 +78,10 @@ const WEAKENED: &[Weakened] = &[
     (
         "base_before_lock",
         &[(
-            "        self.change_with(lock(&self.books.writer))
+            "        self.change_with(lock(&self.books.writer), Some(After(self)))
 ",
             "        let current = self.cell.load_full();
-        let mut change = self.change_with(lock(&self.books.writer))?;
+        let mut change = self.change_with(lock(&self.books.writer), Some(After(self)))?;
         change.current = current;
         Ok(change)
 ",
@@ -91,13 +91,13 @@ const WEAKENED: &[Weakened] = &[
         "discard_base_before_lock",
         &[(
             "        if let Some(writer) = try_lock(&self.books.writer) {
-            let Ok(mut change) = self.change_with(writer) else {
+            let Ok(mut change) = self.change_with(writer, Some(After(self))) else {
                 return;
             };
 ",
             "        let current = self.cell.load_full();
         if let Some(writer) = try_lock(&self.books.writer) {
-            let Ok(mut change) = self.change_with(writer) else {
+            let Ok(mut change) = self.change_with(writer, Some(After(self))) else {
                 return;
             };
             change.current = current;
@@ -175,8 +175,22 @@ const WEAKENED: &[Weakened] = &[
         )],
     ),
     (
+        "left_not_released",
+        &[(
+            "left_spent.swap(true, Ordering::Release)",
+            "left_spent.swap(true, Ordering::Relaxed)",
+        )],
+    ),
+    (
+        "left_not_acquired",
+        &[(
+            "left_spent.swap(false, Ordering::Acquire)",
+            "left_spent.swap(false, Ordering::Relaxed)",
+        )],
+    ),
+    (
         "left_without_fence",
-        &[("        fence(Ordering::SeqCst);\n", "")],
+        &[("            fence(Ordering::SeqCst);\n", "")],
     ),
     (
         "left_not_looked_for",
@@ -186,12 +200,12 @@ const WEAKENED: &[Weakened] = &[
         "frozen_checked_before_lock",
         &[
             (
-                "        self.change_with(lock(&self.books.writer))
+                "        self.change_with(lock(&self.books.writer), Some(After(self)))
 ",
                 "        if let Some(at) = self.frozen_at() {
             return Err(at);
         }
-        self.change_with(lock(&self.books.writer))
+        self.change_with(lock(&self.books.writer), Some(After(self)))
 ",
             ),
             (

@@ -76,8 +76,11 @@ impl Connection {
     /// from anywhere, the receiver itself included.
     ///
     /// Waits for other threads that change the connections of the same signal, for a
-    /// microsecond or two each, and never for a running receiver. The receiver is dropped here, unless a
-    /// send or an emitter still holds it: then by whichever lets go last.
+    /// microsecond or two each, and never for a running receiver.
+    ///
+    /// The receiver is dropped here, unless a send, an emitter or a future holds it. In that case
+    /// the next change of the signal drops it, or [`purge`](crate::Signal::purge), or
+    /// [`disconnect_and_wait`](Connection::disconnect_and_wait): a send never does.
     ///
     /// # Panics
     ///
@@ -120,9 +123,13 @@ impl Connection {
     /// Disconnects the receiver and waits until it is not running and cannot run again.
     ///
     /// When this returns `Ok`, every send that might have called the receiver has ended.
-    /// Who else disconnected it, and when, does not matter. Where this call had to wait,
-    /// the receiver's destructor has returned as well; where another thread took the last
-    /// hold of it away at this moment, the destructor may still be running there.
+    /// Who else disconnected it, and when, does not matter. The receiver's destructor has returned
+    /// as well. It runs on this thread, or on another thread that changes the signal at the
+    /// same time. There is one exception: if the receiver was disconnected before, and was no
+    /// longer held when this call began, its destructor may still be running elsewhere.
+    ///
+    /// A send does not notify this call. It looks again and again, with pauses of up to a
+    /// millisecond, so it can return that much late.
     ///
     /// Blocks: until the last such send ends, at most for `timeout` ([`Duration::MAX`]
     /// waits for as long as it takes). Two receivers that wait for each other on two

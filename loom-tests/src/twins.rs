@@ -270,6 +270,17 @@ twin! {
 }
 
 twin! {
+    /// A writer that finds the flag need not see that the receiver is spent.
+    left_not_released: over leaky_cell, left_not_released, Nothing;
+    loom once_vs_connect "a spent receiver is left"
+}
+
+twin! {
+    left_not_acquired: over leaky_cell, left_not_acquired, Nothing;
+    loom once_vs_connect "a spent receiver is left"
+}
+
+twin! {
     /// A writer does not look whether a send has left a spent receiver.
     left_not_looked_for: over leaky_cell, left_not_looked_for, Nothing;
     loom once_vs_connect "a spent receiver is left"

@@ -22,7 +22,8 @@ use crate::table::publish::Hub;
 /// disconnected meanwhile is not called again, but it is not dropped either, and
 /// [`disconnect_and_wait`](crate::Connection::disconnect_and_wait) runs into its timeout,
 /// until this emitter sends again, is [released](Emitter::release) or is dropped. So hold
-/// one where sends keep coming, and release it before a pause.
+/// one where sends keep coming, and release it before a pause. The emitter frees nothing itself:
+/// the next change of the signal frees the snapshots that it has released.
 ///
 /// Sends through an emitter see, return and panic as those of the signal do. A receiver
 /// cannot use the emitter that is calling it (it is borrowed); the signal itself it can.
@@ -104,7 +105,8 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
         super::each(hub, || self.snapshot(), &sender, event, &mut each)
     }
 
-    /// Lets go of the snapshot; the next send takes the then current one.
+    /// Releases the snapshot; the next send takes the one that is current then. Frees nothing: the
+    /// next change of the signal does.
     pub fn release(&mut self) {
         *self.held = None;
         self.seen = 0;

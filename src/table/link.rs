@@ -14,7 +14,8 @@ const UNREACHABLE: u8 = 4;
 /// The one run of a once-only receiver has been claimed; set by the send that got it.
 const SPENT: u8 = 2;
 
-/// An entry's part in the protocol: its number, its state and who waits for its end.
+/// An entry's part in the protocol: its number, its state, and the flag for threads that wait for
+/// its end.
 pub(crate) struct Link {
     number: u64,
     state: AtomicU8,
@@ -44,8 +45,8 @@ impl Link {
 
     /// Whether a send that starts now finds the receiver and has not to pass it by.
     pub(crate) fn is_connected(&self) -> bool {
-        // Acquire: with the release in `mark_unreachable`, so that who is told that the
-        // receiver is out, and sends, sends to the table without it. Row L2.
+        // Acquire: with the release in `mark_unreachable`, so that a thread that reads that the
+        // receiver is out, and then sends, sends to the table without it. Row L2.
         self.state.load(Ordering::Acquire) & (UNREACHABLE | SPENT) == 0
     }
 
@@ -55,8 +56,8 @@ impl Link {
     }
 
     pub(super) fn is_removed(&self) -> bool {
-        // Relaxed: read under the writer's lock, which orders it after the `mark_removed`
-        // of any earlier writer. Row L3.
+        // Relaxed: read under the writer's lock, or after this thread has had it, which orders it
+        // after the `mark_removed` of any earlier writer. Row L3.
         self.state.load(Ordering::Relaxed) & REMOVED != 0
     }
 

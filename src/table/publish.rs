@@ -1,4 +1,4 @@
-//! What decides about concurrency: who may change a table, how a change is published, and when
+//! The protocol of changes: which thread may change a table, how a change is published, and when
 //! a replaced table is freed.
 //!
 //! One writer at a time prepares the next table under a lock and publishes it with one
@@ -8,7 +8,8 @@
 //!
 //! # Replaced tables
 //!
-//! A send never frees a table and runs no destructor of one. The writer that replaces a table
+//! A send frees no table, unless it takes out receivers that have ended, and so is a writer itself.
+//! The writer that replaces a table
 //! keeps a count of it. If nothing else holds the table, that writer frees it. Otherwise the table
 //! is *retired*: it waits in a list under the lock, and a later writer frees it once the list
 //! holds the only count. So the drop of a reader's handle is a decrement that leaves at least
@@ -170,7 +171,7 @@ const FROZEN: usize = usize::MAX;
 const SWEEP_AT_LEAST: usize = 16;
 /// Retired tables that one change looks at: where more of them are held, the next change goes on
 /// with the others.
-const LOOK_AT: usize = 64;
+pub(super) const LOOK_AT: usize = 64;
 
 impl<T: Table> Hub<T> {
     pub(crate) fn new() -> Self {
@@ -394,7 +395,7 @@ impl<T: Table> Hub<T> {
     /// that writer when it has released the lock. Does nothing if the hub is frozen.
     pub(crate) fn discard(&self, found: &[T::Entry], spent: bool) {
         if let Some(writer) = try_lock(&self.books.writer) {
-            let Ok(mut change) = self.change_with(writer) else {
+            let Ok(mut change) = self.change_with(writer, Some(After(self))) else {
                 return;
             };
             for entry in found {
@@ -402,8 +403,10 @@ impl<T: Table> Hub<T> {
             }
             change.publish();
         } else if spent {
-            // Relaxed: the fence in `take_left` orders it before the look at the lock. Row H5.
-            self.books.left_spent.store(true, Ordering::Relaxed);
+            // Release: the claims of this send, to the search in `take_left`. One step, so that
+            // those of earlier sends go with it. The fence in `take_left` orders it before the
+            // look at the lock. Row H5.
+            self.books.left_spent.swap(true, Ordering::Release);
             self.take_left();
         }
     }
@@ -412,21 +415,25 @@ impl<T: Table> Hub<T> {
     /// frozen. Called by a send that has left some, and by each writer after it has released the
     /// lock: one of the two finds them.
     fn take_left(&self) {
-        // If the send's fence is first, the writer sees the flag. If the writer's fence is
-        // first, the send sees that the lock is free, or taken by a later writer, with which it
-        // is the same. Row H5.
-        fence(Ordering::SeqCst);
-        // Relaxed: see the fence. Row H5.
-        if !self.books.left_spent.load(Ordering::Relaxed) {
-            return;
-        }
-        let Some(writer) = try_lock(&self.books.writer) else {
-            return;
-        };
-        // Relaxed: before the search below. A send that leaves a receiver after it sets the flag
-        // again. Row H5.
-        self.books.left_spent.store(false, Ordering::Relaxed);
-        if let Ok(mut change) = self.change_with(writer) {
+        loop {
+            // If the send's fence is first, the writer sees the flag. If the writer's fence is
+            // first, the send sees that the lock is free, or taken by a later writer, with which
+            // it is the same. Row H5.
+            fence(Ordering::SeqCst);
+            // Relaxed: see the fence; the swap below acquires. Row H5.
+            if !self.books.left_spent.load(Ordering::Relaxed) {
+                return;
+            }
+            let Some(writer) = try_lock(&self.books.writer) else {
+                return;
+            };
+            // Without the look of `After`, which is the next turn of this loop.
+            let Ok(mut change) = self.change_with(writer, None) else {
+                return;
+            };
+            // Acquire: the claims of all sends that have set the flag. Before the search: a send
+            // that sets it later is found by the next turn. Row H5.
+            self.books.left_spent.swap(false, Ordering::Acquire);
             change.sweep_spent();
             change.publish();
         }
@@ -458,7 +465,7 @@ impl<T: Table> Hub<T> {
     }
 
     fn change(&self) -> Result<Change<'_, T>, Place> {
-        self.change_with(lock(&self.books.writer))
+        self.change_with(lock(&self.books.writer), Some(After(self)))
     }
 
     /// Starts a change, unless the hub is frozen. Also a change that turns out to change nothing
@@ -466,6 +473,7 @@ impl<T: Table> Hub<T> {
     fn change_with<'h>(
         &'h self,
         mut writer: MutexGuard<'h, Writer<T>>,
+        after: Option<After<'h, T>>,
     ) -> Result<Change<'h, T>, Place> {
         // Under the lock: a change that begins before the hub is frozen is in its last table.
         if let Some(at) = self.frozen_at() {
@@ -482,7 +490,7 @@ impl<T: Table> Hub<T> {
             garbage: Vec::new(),
             replaced: None,
             _freed: freed,
-            _after: After(self),
+            _after: after,
         })
     }
 }
@@ -500,7 +508,7 @@ struct Change<'h, T: Table> {
     replaced: Option<Arc<T>>,
     /// Tables that were retired, and that nothing holds any more.
     _freed: Vec<Arc<T>>,
-    _after: After<'h, T>,
+    _after: Option<After<'h, T>>,
 }
 
 /// Ends a change, after the lock has been released and the garbage has been dropped.

@@ -68,18 +68,14 @@ impl Sleeping {
         Sleeping { inside, connection }
     }
 
-    /// Runs `meanwhile` while a send on another thread is inside the receiver. Returns the
-    /// number of that thread.
-    fn run(&self, signal: &'static Plain, meanwhile: impl FnOnce()) -> ThreadId {
-        let sending = thread::spawn(move || {
-            signal.send(Sender::NONE, &());
-            thread::current().id()
-        });
+    /// Runs `meanwhile` while a send on another thread is inside the receiver.
+    fn run(&self, signal: &'static Plain, meanwhile: impl FnOnce()) {
+        let sending = thread::spawn(move || signal.send(Sender::NONE, &()).len());
         self.inside.wait();
         self.connection.disconnect();
         meanwhile();
         self.inside.wait();
-        sending.join().unwrap()
+        sending.join().unwrap();
     }
 }
 
@@ -100,7 +96,9 @@ fn a_disconnect_that_meets_no_send_frees_at_once() {
 #[test]
 fn a_receiver_that_a_send_held_is_freed_by_whoever_changes_the_signal_next() {
     type Change = fn(&'static Plain, &Connection);
-    let changes: [Change; 5] = [
+    let changes: [Change; 7] = [
+        |signal, _| assert!(!signal.disconnect_uid("none")),
+        |signal, _| signal.freeze(),
         |signal, _| drop(signal.connect(|_sender, ()| ())),
         |signal, _| {
             let other = signal.connect(|_sender, ()| ());
@@ -120,7 +118,7 @@ fn a_receiver_that_a_send_held_is_freed_by_whoever_changes_the_signal_next() {
         let (signal, record) = (leaked(), Arc::<Record>::default());
         let connection = connect(signal, &record);
         let sleeping = Sleeping::connect(signal);
-        let sender = sleeping.run(signal, || {
+        sleeping.run(signal, || {
             assert!(connection.disconnect());
             signal.purge();
             assert_eq!(record.live(), 1, "way {way}: freed during a send");
@@ -129,7 +127,6 @@ fn a_receiver_that_a_send_held_is_freed_by_whoever_changes_the_signal_next() {
         change(signal, &connection);
         assert_eq!(record.live(), 0, "way {way}");
         assert_eq!(record.ended_on(), [thread::current().id()], "way {way}");
-        assert_ne!(record.ended_on(), [sender], "way {way}");
         assert_eq!(retired(signal), 0, "way {way}");
     }
 }
@@ -201,6 +198,30 @@ fn as_many_tables_are_retired_as_are_held() {
     }
     assert_eq!(record.live(), EMITTERS - 1, "an emitter frees nothing");
     assert_eq!(signal.purge(), 0);
+    assert_eq!((retired(signal), record.live()), (0, 0));
+}
+
+/// A million tables are held, each by its emitter. A change looks at a few of them, and a purge
+/// frees all.
+#[test]
+#[ignore = "takes half a minute and 400 MB unoptimized: the stage `soak` runs it"]
+fn a_million_retired_tables_are_freed_by_a_purge() {
+    const TABLES: usize = 1_000_000;
+    let (signal, record) = (leaked(), Arc::<Record>::default());
+    let mut emitters = Vec::with_capacity(TABLES);
+    for _ in 0..TABLES {
+        let connection = connect(signal, &record);
+        let mut emitter = signal.emitter();
+        emitter.send(Sender::NONE, &());
+        emitters.push(emitter);
+        connection.disconnect();
+    }
+    assert_eq!((retired(signal), record.live()), (TABLES, TABLES));
+    drop(emitters);
+    assert_eq!(record.live(), TABLES, "an emitter frees nothing");
+    drop(signal.connect(|_sender, ()| ()));
+    assert_eq!(retired(signal), TABLES - super::publish::LOOK_AT);
+    signal.purge();
     assert_eq!((retired(signal), record.live()), (0, 0));
 }
 

@@ -20,7 +20,7 @@ use loom::sync::atomic::AtomicUsize as Plain;
 
 pub(crate) use counted::{Arc, Weak};
 pub(crate) use loom::sync::Condvar;
-pub(crate) use loom::sync::atomic::{Ordering, fence};
+pub(crate) use loom::sync::atomic::Ordering;
 
 /// Over [`leaky`] cells with the orderings of the shipped one.
 pub(crate) mod leaky_cell {
@@ -102,7 +102,7 @@ macro_rules! ticking {
     };
 }
 
-ticking!(AtomicBool, bool, load() -> bool, store(value: bool) -> ());
+ticking!(AtomicBool, bool, load() -> bool, store(value: bool) -> (), swap(value: bool) -> bool);
 ticking!(AtomicU8, u8, load() -> u8, store(value: u8) -> (), fetch_or(bits: u8) -> u8);
 ticking!(AtomicUsize, usize, load() -> usize, store(value: usize) -> ());
 ticking!(AtomicU64, u64, load() -> u64, fetch_add(value: u64) -> u64);
@@ -143,6 +143,16 @@ impl<T> OnceLock<T> {
         self.is_set.store(1, Ordering::Release);
         Ok(())
     }
+}
+
+/// A fence that other threads may run before: loom takes it for a part of the step before it.
+pub(crate) fn fence(ordering: Ordering) {
+    FENCES.tick();
+    loom::sync::atomic::fence(ordering);
+}
+
+loom::lazy_static! {
+    static ref FENCES: Tick = Tick::new();
 }
 
 /// A lock whose release is a step of its own: loom knows only of the taking, and would not
