@@ -80,7 +80,8 @@ impl Connection {
     ///
     /// The receiver is dropped here, unless a send, an emitter or a future holds it. In that case
     /// the next change of the signal drops it, or [`purge`](crate::Signal::purge), or
-    /// [`disconnect_and_wait`](Connection::disconnect_and_wait): a send never does.
+    /// [`disconnect_and_wait`](Connection::disconnect_and_wait). A receiver that disconnects itself
+    /// is always held by its own send.
     ///
     /// # Panics
     ///

@@ -8,7 +8,8 @@ use crate::table::publish::Place;
 
 /// # Freezing
 impl<E: Event, R: 'static> Signal<E, R> {
-    /// Ends all changes of the receivers, so that sends cost their receivers and hardly more.
+    /// Ends all changes of the receivers, so that a send costs little more than the calls of
+    /// its receivers.
     ///
     /// Call it when the program has started and every receiver is connected. Sends of a frozen
     /// signal take no snapshot: they walk the last table, which lives as long as the signal. They
@@ -22,16 +23,18 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///   [`disconnect_and_wait`](crate::Connection::disconnect_and_wait) returns
     ///   [`WaitError::Frozen`](crate::WaitError::Frozen).
     /// * The drop of a [`ScopedConnection`](crate::ScopedConnection) or of an
-    ///   [`Identity`](crate::Identity), and [`purge`](Signal::purge), change nothing.
-    /// * A weak receiver whose target has died, and a once-only receiver that has run, are passed
-    ///   by. They are dropped together with the signal.
+    ///   [`Identity`](crate::Identity) changes nothing. [`purge`](Signal::purge) takes out nothing,
+    ///   but still frees replaced tables.
+    /// * A weak receiver whose target has died, and a once-only receiver that has run, are
+    ///   skipped. They are dropped together with the signal.
     ///
     /// A freeze cannot be undone. A second one changes nothing, and
     /// [`frozen_at`](Signal::frozen_at) keeps the first place. The freeze of a signal without
     /// receivers means that it will never have one.
     ///
-    /// Blocks while another thread changes the receivers, about 1 µs for each, and never for a
-    /// receiver that runs. It may be called from a receiver. A connect on another thread at the
+    /// Blocks while another thread changes the receivers, a few microseconds for each, and never
+    /// for a receiver that runs. It frees replaced tables, and so can run destructors of receivers
+    /// that were disconnected before. It may be called from a receiver. A connect on another thread at the
     /// same time either is part of the frozen signal or is refused.
     ///
     /// ```

@@ -71,8 +71,9 @@ impl<E: Event, R: 'static> Signal<E, R> {
         })
     }
 
-    /// Takes out the weak receivers whose target has died; returns how many. Never
-    /// needed for correctness, only to have their memory back now.
+    /// Takes out the weak receivers whose target has died, and returns how many. Also frees each
+    /// replaced table, with its receivers, that no send, emitter or future holds. Never needed for
+    /// correctness: it frees memory, and what receivers captured, now.
     pub fn purge(&self) -> usize {
         self.hub.get().map_or(0, |hub| hub.purge())
     }

@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// As `OnceLock<Arc<T>>`, but a reader loads one word where that loads two, and has the address of
+/// A `OnceLock<Arc<T>>` of one word: a reader loads one word and not two, and has the address of
 /// the content without an addition.
 pub(crate) struct OnceArc<T> {
     /// Null, or of `Arc::into_raw` with the count of this cell.

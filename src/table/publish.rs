@@ -96,7 +96,7 @@ struct Frozen<T> {
     table: Option<Arc<T>>,
 }
 
-/// How a send reaches the receivers of a hub.
+/// The way in which a send reaches the receivers of a hub.
 pub(crate) enum Opening<'h, T: Table> {
     /// Nothing is connected.
     Nobody,
@@ -206,7 +206,7 @@ impl<T: Table> Hub<T> {
         self.current() != NOBODY
     }
 
-    /// Sorts out how a send reaches the receivers.
+    /// Returns the way in which a send reaches the receivers.
     #[inline]
     pub(crate) fn opening(&self) -> Opening<'_, T> {
         let current = self.current();
@@ -458,7 +458,7 @@ impl<T: Table> Hub<T> {
         drop(freed);
     }
 
-    /// How many replaced tables wait until nothing holds them.
+    /// Returns the number of replaced tables that something held.
     #[cfg(test)]
     pub(crate) fn retired(&self) -> usize {
         lock(&self.books.writer).retired.len()

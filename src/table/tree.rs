@@ -1,8 +1,8 @@
 //! The ordered list of receivers: a B+ tree whose nodes are shared between versions.
 //!
-//! One item is itself, and up to [`FLAT`] are one flat array, which is what most signals are;
-//! beyond that shorter arrays hang under inner nodes. A change copies the nodes on one path and shares the
-//! rest, so it costs the same for a thousand items and nearly the same for a million.
+//! One item is itself, and up to [`FLAT`] are one flat array, as in most signals. Beyond that,
+//! shorter arrays hang under inner nodes. A change copies the nodes on one path and shares the
+//! others, so it costs the same for a thousand items and little more for a million.
 
 use std::iter;
 use std::ops::{ControlFlow, Deref, Range};
@@ -16,7 +16,7 @@ const FLAT: usize = 64;
 const LEAF: usize = 32;
 /// Children of an inner node at most.
 const FAN: usize = 16;
-/// Levels of inner nodes at most. `join` keeps any two neighbours above half of `FAN`
+/// Levels of inner nodes at most. `join` keeps any two neighbors above half of `FAN`
 /// together, so a level divides by 4 or more: enough for 2^36 leaves.
 const LEVELS: usize = 18;
 
@@ -50,7 +50,7 @@ pub(crate) enum Node<T> {
     Inner(Arc<[Child<T>]>),
 }
 
-/// Neighbours in a list. One item alone has no array around it: a send has an address less to
+/// Neighbors in a list. One item alone has no array around it: a send has an address less to
 /// load, one after the other as they are.
 pub(crate) enum Run<T> {
     /// Only as the root of a list, and not of every list of one.
@@ -193,7 +193,7 @@ impl<T: Item> List<T> {
         }
     }
 
-    /// Calls `visit` with each run of neighbours, in order, until it breaks.
+    /// Calls `visit` with each run of neighbors, in order, until it breaks.
     #[inline]
     pub(crate) fn try_for_each_run<B>(
         &self,
