@@ -69,23 +69,20 @@ impl Sleeping {
     }
 
     /// Runs `meanwhile` while a send on another thread is inside the receiver.
-    fn run(&self, signal: &'static Plain, meanwhile: impl FnOnce()) {
-        let sending = thread::spawn(move || signal.send(Sender::NONE, &()).len());
-        self.inside.wait();
-        self.connection.disconnect();
-        meanwhile();
-        self.inside.wait();
-        sending.join().unwrap();
+    fn run(&self, signal: &Plain, meanwhile: impl FnOnce()) {
+        thread::scope(|scope| {
+            scope.spawn(|| signal.send(Sender::NONE, &()).len());
+            self.inside.wait();
+            self.connection.disconnect();
+            meanwhile();
+            self.inside.wait();
+        });
     }
-}
-
-fn leaked() -> &'static Plain {
-    Box::leak(Box::new(Signal::new()))
 }
 
 #[test]
 fn a_disconnect_that_meets_no_send_frees_at_once() {
-    let (signal, record) = (leaked(), Arc::default());
+    let (signal, record) = (&Plain::new(), Arc::default());
     let connection = connect(signal, &record);
     signal.send(Sender::NONE, &());
     assert!(connection.disconnect());
@@ -95,7 +92,7 @@ fn a_disconnect_that_meets_no_send_frees_at_once() {
 /// Each change, a purge and a wait free on their own thread; a send does not.
 #[test]
 fn a_receiver_that_a_send_held_is_freed_by_whoever_changes_the_signal_next() {
-    type Change = fn(&'static Plain, &Connection);
+    type Change = fn(&Plain, &Connection);
     let changes: [Change; 7] = [
         |signal, _| assert!(!signal.disconnect_uid("none")),
         |signal, _| signal.freeze(),
@@ -115,7 +112,7 @@ fn a_receiver_that_a_send_held_is_freed_by_whoever_changes_the_signal_next() {
         },
     ];
     for (way, change) in changes.into_iter().enumerate() {
-        let (signal, record) = (leaked(), Arc::<Record>::default());
+        let (signal, record) = (&Plain::new(), Arc::<Record>::default());
         let connection = connect(signal, &record);
         let sleeping = Sleeping::connect(signal);
         sleeping.run(signal, || {
@@ -133,7 +130,7 @@ fn a_receiver_that_a_send_held_is_freed_by_whoever_changes_the_signal_next() {
 
 #[test]
 fn a_wait_runs_the_destructor_on_the_waiting_thread() {
-    let (signal, record) = (leaked(), Arc::<Record>::default());
+    let (signal, record) = (&Plain::new(), Arc::<Record>::default());
     let connection = connect(signal, &record);
     let sleeping = Sleeping::connect(signal);
     let mut waiting = None;
@@ -153,7 +150,7 @@ fn a_wait_runs_the_destructor_on_the_waiting_thread() {
 
 #[test]
 fn a_million_changes_under_a_sleeping_send_retire_one_table() {
-    let (signal, record) = (leaked(), Arc::<Record>::default());
+    let (signal, record) = (&Plain::new(), Arc::<Record>::default());
     let sleeping = Sleeping::connect(signal);
     let stays = connect(signal, &record);
     sleeping.run(signal, || {
@@ -172,7 +169,7 @@ fn a_million_changes_under_a_sleeping_send_retire_one_table() {
 #[test]
 fn as_many_tables_are_retired_as_are_held() {
     const EMITTERS: usize = 300;
-    let (signal, record) = (leaked(), Arc::<Record>::default());
+    let (signal, record) = (&Plain::new(), Arc::<Record>::default());
     let mut emitters: Vec<Emitter<'_, ()>> = Vec::new();
     for _ in 0..EMITTERS {
         let connection = connect(signal, &record);
@@ -207,7 +204,7 @@ fn as_many_tables_are_retired_as_are_held() {
 #[ignore = "takes half a minute and 400 MB unoptimized: the stage `soak` runs it"]
 fn a_million_retired_tables_are_freed_by_a_purge() {
     const TABLES: usize = 1_000_000;
-    let (signal, record) = (leaked(), Arc::<Record>::default());
+    let (signal, record) = (&Plain::new(), Arc::<Record>::default());
     let mut emitters = Vec::with_capacity(TABLES);
     for _ in 0..TABLES {
         let connection = connect(signal, &record);
@@ -253,7 +250,8 @@ fn a_thread_that_ends_leaves_nothing_retired() {
     thread_local! {
         static AT_END: std::cell::RefCell<Option<SendsAtEnd>> = const { std::cell::RefCell::new(None) };
     }
-    let (signal, record) = (leaked(), Arc::<Record>::default());
+    static SIGNAL: Plain = Signal::new();
+    let (signal, record) = (&SIGNAL, Arc::<Record>::default());
     let own = connect(signal, &record);
     // Its own send holds the table that this replaces.
     let disconnects = own.clone();
