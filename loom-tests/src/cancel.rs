@@ -110,7 +110,6 @@ fn model(run: fn() -> String) -> Model {
             "the first had finished",
             "both had finished",
         ],
-        weak_outcomes: &[],
         run,
     }
 }

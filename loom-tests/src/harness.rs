@@ -14,8 +14,6 @@ pub(crate) struct Model {
     pub(crate) name: &'static str,
     /// Every outcome that there is.
     pub(crate) outcomes: &'static [&'static str],
-    /// What only weak memory, which shuttle does not know, makes possible.
-    pub(crate) weak_outcomes: &'static [&'static str],
     /// Runs once; panics where a promise is broken.
     pub(crate) run: fn() -> String,
 }
@@ -98,14 +96,13 @@ pub(crate) fn loom_unbounded(model: Model) {
 
 fn loom_by(mut builder: loom::model::Builder, by: &str, model: Model) {
     layer_panic_hooks();
-    let outcomes = [model.outcomes, model.weak_outcomes].concat();
     builder.max_branches = builder.max_branches.max(BRANCHES);
     let began = Instant::now();
     let seen = Seen::default();
-    let (of_runs, wanted) = (seen.clone(), outcomes.clone());
-    builder.check(move || of_runs.run(model, &wanted));
+    let of_runs = seen.clone();
+    builder.check(move || of_runs.run(model, model.outcomes));
     seen.report(by, model, began);
-    seen.want(model, &outcomes);
+    seen.want(model, model.outcomes);
 }
 
 /// Where random schedules start, so that a run can be had again; `SHUTTLE_RANDOM_SEED` is

@@ -97,7 +97,6 @@ pub(crate) fn reader_vs_swap() -> Model {
             "A, gone with the reader",
             "B, gone with the writer",
         ],
-        weak_outcomes: &[],
         run: || {
             let mut things = Things::default();
             let cell = things.cell_of("A");
@@ -118,7 +117,6 @@ pub(crate) fn reader_vs_removal() -> Model {
     Model {
         name: "reader_vs_removal",
         outcomes: &["A", "nobody"],
-        weak_outcomes: &[],
         run: || {
             let mut things = Things::default();
             let cell = things.cell_of("A");
@@ -136,7 +134,6 @@ pub(crate) fn counts_of_the_old() -> Model {
     Model {
         name: "counts_of_the_old",
         outcomes: &["sent, 1", "sending, 1", "sending, 2"],
-        weak_outcomes: &[],
         run: || {
             let mut things = Things::default();
             let cell = things.cell_of("A");
@@ -172,7 +169,6 @@ pub(crate) fn two_swaps_vs_reader() -> Model {
     Model {
         name: "two_swaps_vs_reader",
         outcomes: &["A", "B", "C"],
-        weak_outcomes: &[],
         run: || {
             let mut things = Things::default();
             let cell = things.cell_of("A");
@@ -196,7 +192,6 @@ pub(crate) fn two_cells_vs_reader() -> Model {
     Model {
         name: "two_cells_vs_reader",
         outcomes: &["A, B", "A, nobody", "nobody, B", "nobody, nobody"],
-        weak_outcomes: &[],
         run: || {
             let mut things = Things::default();
             let (first, second) = (things.cell_of("A"), things.cell_of("B"));
@@ -220,7 +215,6 @@ pub(crate) fn next_cell_vs_swap() -> Model {
     Model {
         name: "next_cell_vs_swap",
         outcomes: &["A", "nobody"],
-        weak_outcomes: &[],
         run: || {
             let mut things = Things::default();
             let (first, second) = (things.cell_of("A"), things.cell_of("B"));
@@ -248,7 +242,6 @@ pub(crate) fn one_address_in_two_cells() -> Model {
             "nobody, nobody, reused",
             "nobody, B, reused",
         ],
-        weak_outcomes: &[],
         run: || {
             let mut things = Things::default();
             let first = things.cell_of("A");
@@ -286,7 +279,6 @@ pub(crate) fn retired_vs_reader() -> Model {
     Model {
         name: "retired_vs_reader",
         outcomes: &["A, at once", "A, later", "B, at once"],
-        weak_outcomes: &[],
         run: || {
             let mut things = Things::default();
             let cell = things.cell_of("A");
@@ -311,7 +303,6 @@ pub(crate) fn nested_vs_swap() -> Model {
     Model {
         name: "nested_vs_swap",
         outcomes: &["A, A", "A, B", "B, B"],
-        weak_outcomes: &[],
         run: || {
             let mut things = Things::default();
             let cell = things.cell_of("A");
@@ -336,7 +327,6 @@ pub(crate) fn nested_past_the_slots() -> Model {
     Model {
         name: "nested_past_the_slots",
         outcomes: &["A A A A", "A A A B", "A A B B", "A B B B", "B B B B"],
-        weak_outcomes: &[],
         run: || {
             let mut things = Things::default();
             let cell = things.cell_of("A");
@@ -358,7 +348,6 @@ pub(crate) fn owned_vs_swap() -> Model {
     Model {
         name: "owned_vs_swap",
         outcomes: &["A", "B"],
-        weak_outcomes: &[],
         run: || {
             let mut things = Things::default();
             let cell = things.cell_of("A");
@@ -385,7 +374,6 @@ pub(crate) fn first_sends_vs_swap() -> Model {
     Model {
         name: "first_sends_vs_swap",
         outcomes: &["1", "2"],
-        weak_outcomes: &[],
         run: || {
             let mut things = Things::default();
             let cell = things.cell_of("A");
@@ -406,7 +394,6 @@ pub(crate) fn slots_taken_again() -> Model {
     Model {
         name: "slots_taken_again",
         outcomes: &["1", "2", "3"],
-        weak_outcomes: &[],
         run: || {
             let mut things = Things::default();
             let cell = things.cell_of("A");
@@ -428,7 +415,6 @@ pub(crate) fn slots_of_one_thread() -> Model {
     Model {
         name: "slots_of_one_thread",
         outcomes: &["1", "2", "3"],
-        weak_outcomes: &[],
         run: || {
             let uses = |mark: usize| {
                 spawn(move || {

@@ -15,7 +15,6 @@ macro_rules! models {
             Model {
                 name: stringify!($name),
                 outcomes: &[$($outcome),*],
-                weak_outcomes: &[],
                 run: || String::from($body),
             }
         })*

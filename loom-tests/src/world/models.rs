@@ -11,13 +11,12 @@ use crate::harness::Model;
 const EVER: Duration = Duration::MAX;
 
 macro_rules! models {
-    ($($(#[$doc:meta])* $name:ident -> [$($outcome:literal),* $(,)?] $(weak [$($weak:literal),*])? $body:block)*) => {
+    ($($(#[$doc:meta])* $name:ident -> [$($outcome:literal),* $(,)?] $body:block)*) => {
         $($(#[$doc])*
         pub(crate) fn $name() -> Model {
             Model {
                 name: stringify!($name),
                 outcomes: &[$($outcome),*],
-                weak_outcomes: &[$($($weak),*)?],
                 run: || String::from($body),
             }
         })*
