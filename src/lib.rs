@@ -36,6 +36,7 @@ mod send;
 mod sender;
 mod signal;
 pub mod signals;
+mod stack;
 mod table;
 
 pub use connect::{ConnectOptions, Prepared};

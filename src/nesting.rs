@@ -1,15 +1,25 @@
 //! Which signals this thread is sending, and how deep.
 //!
 //! Known so that `disconnect_and_wait` can refuse to wait for its own caller, and so that
-//! a recursion by mistake ends in a panic and not in an overflown stack.
+//! unbounded recursion ends in a panic before the stack overflows.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::ptr;
 
-/// Sends inside sends on one thread at most.
+use crate::stack;
+
+/// The maximum number of sends inside one another on one thread.
 const MAX_NESTING: u32 = 1_000;
-/// Bytes of stack that so many sends inside one may use: three quarters of what `std` gives
-/// a thread. A few may use more: those are no circle.
+/// Bytes of stack that a nested send must find for a panic: for its message, its hook and the
+/// destructors that it runs. An eighth of the stack, if that is less.
+const RESERVE: usize = 64 << 10;
+/// Bytes by which the calls between two nested sends may go deeper than the second send: those of
+/// a save over SeaORM, without optimization, by 1.5 to 2.5 times the step from send to send. Two
+/// steps, if that is less.
+const DEEPER: usize = 256 << 10;
+/// Bytes of stack that more than `FEW` nested sends may use if the bounds of the stack are not
+/// known: three quarters of the stack that `std` gives a thread.
 const MAX_STACK: usize = 3 << 19;
 const FEW: u32 = 32;
 /// Outer sends whose signals are known; inside more of them, any signal might be one.
@@ -34,6 +44,7 @@ const NONE: usize = 0;
 const NOT_NESTED: Nested = Nested {
     depth: 0,
     stack: 0,
+    longest: 0,
     here: 0,
 };
 
@@ -41,10 +52,44 @@ const NOT_NESTED: Nested = Nested {
 struct Nested {
     /// How many sends the innermost one is inside of.
     depth: u32,
-    /// How much stack there is between the first of those inside another and the innermost.
+    /// Bytes of stack between the first of those inside another and the innermost.
     stack: usize,
+    /// The most bytes of stack between two of them that follow each other.
+    longest: usize,
     /// Where on the stack the innermost was counted.
     here: usize,
+}
+
+impl Nested {
+    /// Returns the record with one more send, which is counted at the address `here`. `bounds` are
+    /// those of the thread's stack.
+    fn deeper(self, here: usize, bounds: &Range<usize>) -> Self {
+        let step = self.here.abs_diff(here);
+        let same_stack = match (bounds.contains(&self.here), bounds.contains(&here)) {
+            (true, true) => true,
+            // Coroutines, and crates that grow the stack, run on other stacks: a step this long is
+            // from one to another.
+            (false, false) => self.here != NOT_NESTED.here && step <= MAX_STACK,
+            _ => false,
+        };
+        let step = if same_stack { step } else { 0 };
+        Nested {
+            depth: self.depth + 1,
+            stack: self.stack + step,
+            longest: self.longest.max(step),
+            here,
+        }
+    }
+
+    /// Returns `true` if the stack with these `bounds` has room for the innermost send.
+    fn has_room(&self, bounds: &Range<usize>) -> bool {
+        if !bounds.contains(&self.here) {
+            return self.depth <= FEW || self.stack <= MAX_STACK;
+        }
+        let size = bounds.len();
+        let next = self.longest + DEEPER.min(2 * self.longest);
+        self.here - bounds.start >= RESERVE.min(size / 8) + next.min(size / 2)
+    }
 }
 
 /// Whether this thread is inside a send of `hub`, or inside the destructor of one of its
@@ -71,15 +116,14 @@ impl Running {
     ///
     /// # Panics
     ///
-    /// If the sends that are running on this thread are too many or use too much stack.
+    /// If the sends that are running on this thread are too many or leave too little of its stack.
     #[inline]
     pub(crate) fn send<H>(hub: *const H) -> Self {
         let outer = INNERMOST.get();
         let nested = if outer == NONE {
             NOT_NESTED
         } else {
-            check_depth();
-            nest(outer)
+            nest_checked(outer)
         };
         INNERMOST.set(hub.addr());
         Running { outer, nested }
@@ -130,40 +174,55 @@ impl Drop for Running {
     }
 }
 
-/// Counts what runs inside another; returns the count as it was.
+/// Counts a send inside another; returns the record as it was.
+///
+/// # Panics
+///
+/// If there are too many, or the stack has no room for it: an overflow would end the process.
 #[inline(never)]
-fn nest(outer: usize) -> Nested {
+fn nest_checked(outer: usize) -> Nested {
     let nested = NESTED.get();
-    OUTER.with(|known| {
-        if let Some(known) = known.get(nested.depth as usize) {
-            known.set(outer);
-        }
-    });
-    let here = ptr::from_ref(&nested).addr();
-    let step = match nested.here {
-        0 => 0,
-        // A step this long is to another stack, as crates that grow the stack make one.
-        before if before.abs_diff(here) > MAX_STACK => 0,
-        before => before.abs_diff(here),
-    };
-    NESTED.set(Nested {
-        depth: nested.depth + 1,
-        stack: nested.stack + step,
-        here,
-    });
+    let bounds = stack::bounds();
+    let deeper = nested.deeper(ptr::from_ref(&nested).addr(), &bounds);
+    if deeper.depth >= MAX_NESTING || !deeper.has_room(&bounds) {
+        refuse(deeper, &bounds);
+    }
+    note(outer, deeper);
     nested
 }
 
-/// A stack that overflows ends the process; this ends in a panic before that.
+/// As `nest_checked`, for the destructor of a receiver, which cannot be refused.
 #[inline(never)]
-fn check_depth() {
-    let Nested { depth, stack, .. } = NESTED.get();
-    assert!(
-        depth + 1 < MAX_NESTING && (depth < FEW || stack <= MAX_STACK),
-        "sends are nested {} deep on this thread, on {stack} bytes of stack (the limits are \
-         {MAX_NESTING} and {MAX_STACK}): a receiver sends a signal that leads back to it; break \
-         the circle, or hand the event to another thread",
-        depth + 2,
+fn nest(outer: usize) -> Nested {
+    let nested = NESTED.get();
+    let deeper = nested.deeper(ptr::from_ref(&nested).addr(), &stack::bounds());
+    note(outer, deeper);
+    nested
+}
+
+fn note(outer: usize, deeper: Nested) {
+    OUTER.with(|known| {
+        if let Some(known) = known.get(deeper.depth as usize - 1) {
+            known.set(outer);
+        }
+    });
+    NESTED.set(deeper);
+}
+
+#[cold]
+#[inline(never)]
+fn refuse(refused: Nested, bounds: &Range<usize>) -> ! {
+    let sends = refused.depth + 1;
+    let room = if bounds.contains(&refused.here) {
+        let left = refused.here - bounds.start;
+        format!("with {left} bytes of its stack of {} left", bounds.len())
+    } else {
+        format!("on {} bytes of stack", refused.stack)
+    };
+    panic!(
+        "sends are nested {sends} deep on this thread, {room} (the limit is {MAX_NESTING} sends, or \
+         fewer that leave too little of the stack): a receiver sends a signal that leads back to \
+         it; break the circle, or hand the event to another thread"
     );
 }
 
@@ -202,5 +261,62 @@ impl Polling {
 impl Drop for Polling {
     fn drop(&mut self) {
         POLLS.set(self.outer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the system does not report the bounds, and on stacks of coroutines.
+    const UNKNOWN: Range<usize> = 0..0;
+    const STACK: Range<usize> = 1 << 30..(1 << 30) + (2 << 20);
+
+    /// The record of sends that were counted at these addresses.
+    fn sends(at: impl IntoIterator<Item = usize>, bounds: &Range<usize>) -> Nested {
+        let mut at = at.into_iter();
+        let first = at.next().expect("one send at least");
+        at.fold(NOT_NESTED.deeper(first, bounds), |nested, here| {
+            nested.deeper(here, bounds)
+        })
+    }
+
+    #[test]
+    fn on_a_stack_without_bounds_few_sends_have_room_and_many_have_an_estimate() {
+        let sends_of = |step: usize, count: usize| {
+            let top = 1 << 40;
+            sends((0..count).map(|send| top - send * step), &UNKNOWN)
+        };
+        assert!(sends_of(1 << 20, 32).has_room(&UNKNOWN));
+        assert!(!sends_of(1 << 20, 33).has_room(&UNKNOWN));
+        assert!(sends_of(1 << 10, 999).has_room(&UNKNOWN));
+        assert!(!sends_of(2 << 10, 999).has_room(&UNKNOWN));
+    }
+
+    #[test]
+    fn a_step_to_another_stack_is_no_use_of_stack() {
+        let coroutine = 1 << 20;
+        let there_and_back = sends([STACK.end - 100, coroutine, STACK.end - 200], &STACK);
+        assert_eq!((there_and_back.stack, there_and_back.longest), (0, 0));
+        assert_eq!(there_and_back.depth, 3);
+        let far = sends([coroutine, coroutine + (1 << 30)], &STACK);
+        assert_eq!(far.longest, 0);
+        let near = sends([coroutine, coroutine - 4_096], &STACK);
+        assert_eq!(near.longest, 4_096);
+    }
+
+    #[test]
+    fn a_send_has_room_if_one_more_step_and_a_panic_have() {
+        let last = |left: usize, step: usize| {
+            let here = STACK.start + left;
+            sends([here + step, here], &STACK).has_room(&STACK)
+        };
+        assert!(last(70 << 10, 1 << 10));
+        assert!(!last(63 << 10, 1 << 10));
+        assert!(
+            last(220 << 10, 50 << 10),
+            "the step, and two that go deeper"
+        );
+        assert!(!last(210 << 10, 50 << 10));
     }
 }

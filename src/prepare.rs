@@ -1,5 +1,6 @@
 //! Preparing a thread for its first send.
 
+use crate::stack;
 use crate::table::sync;
 
 /// Does for the calling thread the work that its first send would otherwise do once.
@@ -11,6 +12,9 @@ use crate::table::sync;
 /// before the first send where that send must not allocate or call the system, as on an audio
 /// thread. It prepares the thread for all signals at once, and for both cells (feature
 /// `asymmetric`).
+///
+/// The first send that is nested inside another asks the system for the bounds of the thread's stack,
+/// so that unbounded recursion ends in a panic. This function asks as well, and that send does not.
 ///
 /// A second call on the same thread has no effect. A call from the destructor of a thread-local
 /// variable is allowed, but has no effect either: sends of a thread that is ending take and return
@@ -33,4 +37,5 @@ use crate::table::sync;
 /// ```
 pub fn prepare_thread() {
     sync::prepare_thread();
+    stack::bounds();
 }

@@ -199,6 +199,56 @@ fn the_limit_is_for_all_signals_of_a_thread() {
     });
 }
 
+/// The stack of the thread decides, whatever its size, and whatever one send needs of it.
+#[test]
+fn a_circle_is_refused_on_every_stack_with_every_frame() {
+    survives(
+        "a_circle_is_refused_on_every_stack_with_every_frame",
+        || {
+            for stack in [256 << 10, 512 << 10, 2 << 20, 16 << 20] {
+                circle_on(stack, circle::<16>);
+                circle_on(stack, circle::<4_096>);
+                circle_on(stack, circle::<20_000>);
+            }
+            circle_on(512 << 10, circle::<95_000>);
+            circle_on(2 << 20, circle::<95_000>);
+            circle_on(8 << 20, circle::<1_000_000>);
+        },
+    );
+}
+
+/// Runs `circle` on a thread with a stack of so many bytes.
+fn circle_on(stack: usize, circle: fn()) {
+    let thread = thread::Builder::new().stack_size(stack).spawn(circle);
+    thread.unwrap().join().unwrap();
+}
+
+/// Endless sends whose receiver has `FRAME` bytes on the stack.
+fn circle<const FRAME: usize>() {
+    fn receiver<const FRAME: usize>(_: Sender<'_>, left: &u32) -> u32 {
+        let frame = std::hint::black_box([1_u8; FRAME]);
+        count(*left, |left| SIGNAL.send(Sender::NONE, left)[0]) + u32::from(frame[7])
+    }
+    let connection = SIGNAL.connect(receiver::<FRAME>);
+    assert_refused(|| SIGNAL.send(Sender::NONE, &CIRCLE)[0]);
+    connection.disconnect();
+}
+
+/// A chain of sends that ends leaves less of the stack than an endless one would need.
+#[test]
+fn sends_with_large_frames_work_until_half_of_the_stack_is_used() {
+    survives(
+        "sends_with_large_frames_work_until_half_of_the_stack_is_used",
+        || {
+            SIGNAL.connect(|_, left| {
+                let frame = std::hint::black_box([1_u8; 100_000]);
+                count(*left, |left| SIGNAL.send(Sender::NONE, left)[0]) + u32::from(frame[7]) - 1
+            });
+            assert_eq!(*SIGNAL.send(Sender::NONE, &4), [4]);
+        },
+    );
+}
+
 /// What a receiver keeps on its stack is not a sign of a circle.
 #[test]
 fn a_few_sends_with_large_frames_work_where_the_stack_is_large() {

@@ -10,6 +10,7 @@ mod changes;
 mod controls;
 mod sends;
 
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -48,9 +49,15 @@ fn main() -> ExitCode {
 fn later_sends(way: &Way) {
     under_changes(way, "", |signal| {
         let mut desk = Desk::new(signal);
-        // The thread's first send, which is allowed to allocate. One that finds nothing connected
-        // takes no table, so that the next one is still the first.
-        while signal.send(SENDER, &1).is_empty() {}
+        // The thread's first nested send, and its first send, which are allowed to allocate. One that
+        // finds nothing connected takes no table, so that the next one is still the first.
+        let mut nested = false;
+        while !nested {
+            let _ = signal.send_each(SENDER, &1, |_, ()| {
+                nested |= !signal.send(SENDER, &1).is_empty();
+                ControlFlow::<()>::Continue(())
+            });
+        }
         let mut sent = 0;
         while sent < SENDS || changes::made() < CHANGES {
             desk.send(way);

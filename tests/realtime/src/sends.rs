@@ -59,7 +59,7 @@ const fn by_sender(name: &'static str, receivers: u64, send: fn(&mut Desk)) -> W
     }
 }
 
-pub(crate) const WAYS: [Way; 18] = [
+pub(crate) const WAYS: [Way; 19] = [
     way("send to 0 receivers", 0, send),
     way("send to 1 receiver", 1, send),
     way("send to 4 receivers", 4, send),
@@ -71,6 +71,7 @@ pub(crate) const WAYS: [Way; 18] = [
     by_sender("send by sender to 64 receivers", 64, send_by_sender),
     by_sender("send by sender to 1,000 receivers", 1_000, send_by_sender),
     by_sender("send_each to 4 receivers", 4, send_each),
+    by_sender("send in send_each to 4 receivers", 4, send_nested),
     by_sender("send_robust to 4 receivers", 4, send_robust),
     by_sender("send_batch to 4 receivers", 4, send_batch),
     by_sender("has_listeners with 0 receivers", 0, has_listeners),
@@ -94,6 +95,14 @@ fn send_by_sender(desk: &mut Desk) {
 fn send_each(desk: &mut Desk) {
     let _ = black_box(desk.signal.send_each(SENDER, &desk.event, |receiver, ()| {
         black_box(receiver);
+        ControlFlow::<()>::Continue(())
+    }));
+}
+
+#[sanitize(realtime = "nonblocking")]
+fn send_nested(desk: &mut Desk) {
+    let _ = black_box(desk.signal.send_each(SENDER, &desk.event, |_, ()| {
+        black_box(desk.signal.send(SENDER, &desk.event));
         ControlFlow::<()>::Continue(())
     }));
 }
