@@ -15,6 +15,7 @@ mod bulk_signals;
 #[cfg(all(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
 mod connection_created;
 mod delete_signals;
+mod endless_saves;
 mod entity_formats;
 mod init_signals;
 mod m2m_signals;
