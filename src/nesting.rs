@@ -18,6 +18,9 @@ const RESERVE: usize = 64 << 10;
 /// a save over SeaORM, without optimization, by 1.5 to 2.5 times the step from send to send. Two
 /// steps, if that is less.
 const DEEPER: usize = 256 << 10;
+/// Bytes of stack between `check_for_sends` and the sends that it is for, at most. A 32nd of the
+/// stack, if that is less.
+const TO_A_SEND: usize = 32 << 10;
 /// Bytes of stack that more than `FEW` nested sends may use if the bounds of the stack are not
 /// known: three quarters of the stack that `std` gives a thread.
 const MAX_STACK: usize = 3 << 19;
@@ -83,12 +86,17 @@ impl Nested {
 
     /// Returns `true` if the stack with these `bounds` has room for the innermost send.
     fn has_room(&self, bounds: &Range<usize>) -> bool {
+        self.has_room_below(0, bounds)
+    }
+
+    /// As `has_room`, if so many bytes were used below the innermost send.
+    fn has_room_below(&self, used: usize, bounds: &Range<usize>) -> bool {
         if !bounds.contains(&self.here) {
             return self.depth <= FEW || self.stack <= MAX_STACK;
         }
         let size = bounds.len();
         let next = self.longest + DEEPER.min(2 * self.longest);
-        self.here - bounds.start >= RESERVE.min(size / 8) + next.min(size / 2)
+        self.here - bounds.start >= used + RESERVE.min(size / 8) + next.min(size / 2)
     }
 }
 
@@ -189,6 +197,25 @@ fn nest_checked(outer: usize) -> Nested {
     }
     note(outer, deeper);
     nested
+}
+
+/// Refuses what is about to send, where one of its sends would be refused. So it is refused before
+/// the first of them.
+///
+/// # Panics
+///
+/// If a send would panic that finds a little less of the stack than this function.
+pub(crate) fn check_for_sends() {
+    if INNERMOST.get() == NONE {
+        return;
+    }
+    let nested = NESTED.get();
+    let bounds = stack::bounds();
+    let deeper = nested.deeper(ptr::from_ref(&nested).addr(), &bounds);
+    let to_the_send = TO_A_SEND.min(bounds.len() / 32);
+    if deeper.depth >= MAX_NESTING || !deeper.has_room_below(to_the_send, &bounds) {
+        refuse(deeper, &bounds);
+    }
 }
 
 /// As `nest_checked`, for the destructor of a receiver, which cannot be refused.

@@ -1,11 +1,9 @@
 //! The end of a buffer: its events are sent, or dropped.
 
-use std::ptr;
-
 use super::outcome::CommitReport;
 use super::record::Record;
 use super::{Deferred, Savepoint};
-use crate::nesting::Running;
+use crate::nesting;
 #[cfg(doc)]
 use crate::signal::Signal;
 
@@ -170,7 +168,7 @@ impl<'s> Deferred<'s> {
     fn start_commit(&mut self) {
         if !self.is_empty() {
             // Refused here, and not by the first send, for that would have its event.
-            drop(Running::send(ptr::from_ref(self)));
+            nesting::check_for_sends();
         }
         if let Some(&moment) = self.savepoints.first() {
             let buffer = self.number;
