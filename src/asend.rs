@@ -159,16 +159,8 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// assert!(TOLD.has_async_listeners("till"));
     /// ```
     pub fn has_async_listeners<'a>(&self, sender: impl Into<Sender<'a>>) -> bool {
-        let Some(hub) = self.occupied() else {
-            return false;
-        };
-        let sender = sender.into();
-        let table = hub.snapshot();
-        table.as_deref().is_some_and(|table| {
-            table.peek(&sender).iter().any(|entry| {
-                let called = matches!(entry.about().kind, Kind::Called | Kind::Queued);
-                !called && entry.is_connected()
-            })
+        self.has_listener(&sender.into(), |kind| {
+            !matches!(kind, Kind::Called | Kind::Queued)
         })
     }
 }

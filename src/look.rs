@@ -1,12 +1,15 @@
 //! Looking at who listens.
 
 use std::panic::Location;
+use std::sync::Arc;
 
 use crate::event::Event;
 use crate::receiver::{Entry, ReceiverId, ReceiverKind};
+use crate::send::Discards;
 use crate::sender::Sender;
 use crate::signal::Signal;
 use crate::table::Table;
+use crate::table::publish::Opening;
 
 /// # Looking
 ///
@@ -81,6 +84,34 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// How many dead weak receivers have been taken out so far, by whatever means.
     pub fn purged(&self) -> u64 {
         self.hub.get().map_or(0, |hub| hub.purged())
+    }
+
+    /// Returns `true` if a send from `sender` would reach a receiver of the kinds that `of` accepts.
+    /// Takes out the dead receivers that it passes, as a send does.
+    pub(crate) fn has_listener(
+        &self,
+        sender: &Sender<'_>,
+        of: impl Fn(ReceiverKind) -> bool,
+    ) -> bool {
+        let find = |table: &Option<Arc<Table<E, R>>>, discards: &mut Discards<'_, E, R>| {
+            let Some(table) = table else { return false };
+            table.peek(sender).iter().any(|entry| {
+                if !entry.is_alive() {
+                    discards.note(entry);
+                    return false;
+                }
+                of(entry.about().kind) && entry.is_connected()
+            })
+        };
+        match self.opening() {
+            Opening::Nobody => false,
+            Opening::Live(hub) => {
+                let mut discards = Discards::of(hub);
+                let table = hub.snapshot();
+                find(&table, &mut discards)
+            }
+            Opening::Frozen(hub, table) => find(table, &mut Discards::of(hub)),
+        }
     }
 
     fn with_table<T>(&self, none: T, look: impl FnOnce(&Table<E, R>) -> T) -> T {

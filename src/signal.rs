@@ -133,8 +133,9 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///
     /// Once the last `Arc` of the target is gone no send calls the method, except for
     /// those that had started. The connection itself is then taken out by the next send
-    /// that meets it (eight at most a send), by a connect whenever the number of weak
-    /// receivers has doubled, or by [`purge`](Signal::purge).
+    /// that meets it, by a connect whenever the number of weak receivers has doubled, or by
+    /// [`purge`](Signal::purge). So each death costs one send, or one connect, less than a
+    /// microsecond: call `purge` elsewhere if very many targets die at once.
     ///
     /// A function, or a closure that captures nothing, is the same receiver when it is
     /// connected for the same `Arc` again.
@@ -372,20 +373,10 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// Whether a send from `sender` that started now would call anything: receivers for
     /// any sender count, those of `sender` count, dead and spent ones do not.
     ///
-    /// A few loads if nothing at all is connected.
+    /// A few loads if nothing at all is connected. Takes out the dead receivers that it passes, as a
+    /// send does.
     pub fn has_listeners<'a>(&self, sender: impl Into<Sender<'a>>) -> bool {
-        let sender = sender.into();
-        let has_listeners = |table: &Option<Arc<Table<E, R>>>| {
-            table.as_deref().is_some_and(|table| {
-                let selection = table.peek(&sender);
-                selection.iter().any(|entry| entry.is_connected())
-            })
-        };
-        match self.opening() {
-            Opening::Live(hub) => has_listeners(&hub.snapshot()),
-            Opening::Nobody => false,
-            Opening::Frozen(_, table) => has_listeners(table),
-        }
+        self.has_listener(&sender.into(), |_| true)
     }
 }
 

@@ -39,13 +39,14 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         "send/special.rs",
         SPECIAL,
         &[
-            "let pins = Pins::of(selection);",
+            "let pins = Pins::of(selection, discards);",
             "let pin = if about.weak { pinned.next() } else { None };",
-            "if about.weak && pin.is_none_or(Option::is_none) { discards.note(entry);",
+            "if about.weak && pin.is_none_or(Option::is_none) { return ControlFlow::Continue(()); }",
             "if about.once { if !about.link.claim() { discards.note(entry); return",
             "discards.note_spent(entry); } each(entry,",
-            "let weak = selection.iter().filter(|entry| entry.about().weak); Pins(weak.map(|entry| entry.pin()).collect())",
-            "if !self.ended.is_empty() { let has_spent = self.ended.len() > self.found; self.hub.discard(&self.ended, has_spent); }",
+            "let weak = selection.iter().filter(|entry| entry.about().weak);",
+            "let pin = entry.pin(); if pin.is_none() { discards.note(entry); } pin",
+            "if !self.ended.is_empty() { self.hub.discard(&self.ended, self.has_spent); }",
         ],
     ),
     (

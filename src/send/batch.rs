@@ -111,7 +111,7 @@ fn walk_special<E: Event, R: 'static>(
 ) {
     #[cfg(feature = "async")]
     super::future::refuse_on_an_executor(selection);
-    let pins = Pins::of(selection);
+    let pins = Pins::of(selection, discards);
     // One for each event, as soon as a receiver is queued.
     let mut shared = Vec::new();
     let group = Group::Called;

@@ -127,7 +127,7 @@ pub(crate) async fn gather<E: Event, R: 'static>(
     let mut discards = Discards::of(hub);
     let table = table;
     let selection = table.select(sender);
-    let pins = Pins::of(&selection);
+    let pins = Pins::of(&selection, &mut discards);
     let mut responses = RobustResponses::with_capacity(selection.len());
     call_inline(&selection, &pins, &mut discards, |entry, turn| {
         let outcome = robust::catch_if(robust, || call(turn, sender, event));
@@ -169,7 +169,7 @@ pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
     let mut discards = Discards::of(hub);
     let table = table;
     let selection = table.select(sender);
-    let pins = Pins::of(&selection);
+    let pins = Pins::of(&selection, &mut discards);
     let mut before = Responses::new();
     let failed = call_inline(&selection, &pins, &mut discards, |entry, turn| {
         let value = match call(turn, sender, event) {

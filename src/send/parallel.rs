@@ -86,7 +86,7 @@ where
     let (sender, event) = (outcomes.sender, outcomes.event);
     #[cfg(feature = "async")]
     super::future::refuse_on_an_executor(selection);
-    let pins = Pins::of(selection);
+    let pins = Pins::of(selection, discards);
     let mut receivers = SmallVec::<[&Entry<E, R>; LISTED]>::with_capacity(selection.len());
     for_each_live(selection, &pins, discards, Group::Called, |entry, _| {
         receivers.push(entry);

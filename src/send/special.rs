@@ -16,9 +16,6 @@ use crate::table::{Selection, Table};
 
 /// Weak receivers that a send pins without allocating.
 const PINS: usize = 16;
-/// Receivers that ended elsewhere and that one send takes out at most, so that no send
-/// pays for the end of many. Those that it spent itself it takes out all.
-const DISCARDS: usize = 8;
 
 /// As [`super::walk`], in two groups: first those that are called or handed to their
 /// queue, then those that are awaited.
@@ -52,7 +49,7 @@ fn walk_any<E: Event, R: 'static, B>(
 ) -> ControlFlow<B> {
     #[cfg(feature = "async")]
     super::future::refuse_on_an_executor(selection);
-    let pins = Pins::of(selection);
+    let pins = Pins::of(selection, discards);
     let mut shared = Shared::default();
     for_each_live(selection, &pins, discards, Group::Called, |entry, _| {
         turns.visit(Turn::or_enqueue(entry, &mut shared))
@@ -107,7 +104,6 @@ pub(super) fn for_each_live<'t, E: Event, R: 'static, B>(
             return ControlFlow::Continue(());
         }
         if about.weak && pin.is_none_or(Option::is_none) {
-            discards.note(entry);
             return ControlFlow::Continue(());
         }
         if about.once {
@@ -126,9 +122,21 @@ pub(super) fn for_each_live<'t, E: Event, R: 'static, B>(
 pub(super) struct Pins(SmallVec<[Option<Pinned>; PINS]>);
 
 impl Pins {
-    pub(super) fn of<E: Event, R: 'static>(selection: &Selection<'_, E, R>) -> Self {
+    /// Notes the receivers whose targets have died, also those behind the receiver at which a send
+    /// stops.
+    pub(super) fn of<E: Event, R: 'static>(
+        selection: &Selection<'_, E, R>,
+        discards: &mut Discards<'_, E, R>,
+    ) -> Self {
         let weak = selection.iter().filter(|entry| entry.about().weak);
-        Pins(weak.map(|entry| entry.pin()).collect())
+        let pins = weak.map(|entry| {
+            let pin = entry.pin();
+            if pin.is_none() {
+                discards.note(entry);
+            }
+            pin
+        });
+        Pins(pins.collect())
     }
 }
 
@@ -150,8 +158,8 @@ pub(crate) struct Discards<'h, E: Event, R: 'static> {
     hub: &'h Hub<Table<E, R>>,
     /// Allocates only if there are some.
     ended: Vec<Entry<E, R>>,
-    /// How many of them ended elsewhere.
-    found: usize,
+    /// Whether this send spent some of them.
+    has_spent: bool,
 }
 
 impl<'h, E: Event, R: 'static> Discards<'h, E, R> {
@@ -160,22 +168,22 @@ impl<'h, E: Event, R: 'static> Discards<'h, E, R> {
         Discards {
             hub,
             ended: Vec::new(),
-            found: 0,
+            has_spent: false,
         }
     }
 
-    fn note(&mut self, entry: &Entry<E, R>) {
-        if self.found < DISCARDS && self.hub.frozen_at().is_none() {
-            self.found += 1;
+    /// Notes a receiver that ended elsewhere. However many a send notes, it takes out all of them:
+    /// otherwise later sends would meet, and pay for, each of the others again.
+    pub(crate) fn note(&mut self, entry: &Entry<E, R>) {
+        // A frozen signal keeps it, and later sends pass it by.
+        if self.hub.frozen_at().is_none() {
             self.ended.push(entry.clone());
         }
     }
 
     fn note_spent(&mut self, entry: &Entry<E, R>) {
-        // A frozen signal keeps it, and later sends pass it by.
-        if self.hub.frozen_at().is_none() {
-            self.ended.push(entry.clone());
-        }
+        self.has_spent = true;
+        self.note(entry);
     }
 }
 
@@ -183,8 +191,7 @@ impl<E: Event, R: 'static> Drop for Discards<'_, E, R> {
     #[inline]
     fn drop(&mut self) {
         if !self.ended.is_empty() {
-            let has_spent = self.ended.len() > self.found;
-            self.hub.discard(&self.ended, has_spent);
+            self.hub.discard(&self.ended, self.has_spent);
         }
     }
 }

@@ -44,6 +44,10 @@ pub(crate) struct Table<E: Event, R: 'static> {
     len: usize,
 }
 
+/// About how many entries are counted once more when one is removed from a long list. It is cheaper
+/// to make the list anew if more than one of so many are removed.
+const COPIED: usize = 64;
+
 /// A list of receivers, and what a send has to know of it beforehand.
 pub(crate) struct Receivers<E: Event, R: 'static> {
     list: List<Entry<E, R>>,
@@ -104,17 +108,19 @@ impl<E: Event, R: 'static> Receivers<E, R> {
         }
     }
 
+    /// `removed` is in order.
     fn without(&self, removed: &[Entry<E, R>]) -> Self {
         if removed.len() == self.list.len() {
             return Receivers::empty();
         }
-        let mut list = self.list.clone();
-        for entry in removed {
-            let left = list.without(entry);
-            list = left.expect("a writer removes only what the table holds");
-        }
+        let left = if removed.len() > 1 && removed.len() * COPIED > self.list.len() {
+            self.list.without_all(removed)
+        } else {
+            let mut removed = removed.iter();
+            removed.try_fold(self.list.clone(), |list, entry| list.without(entry))
+        };
         Receivers {
-            list,
+            list: left.expect("a writer removes only what the table holds"),
             counts: self.counts.map2(Counts::of(removed), usize::sub),
         }
     }

@@ -184,6 +184,15 @@ impl<T: Item> List<T> {
         })
     }
 
+    /// The list without `removed`, which are in order, or `None` if it lacks one of them. Costs the
+    /// length of the list, however many are removed.
+    pub(crate) fn without_all(&self, removed: &[T]) -> Option<Self> {
+        let mut removed = removed.iter().peekable();
+        let stays = |item: &&T| removed.next_if(|removed| removed.is(item)).is_none();
+        let kept: Vec<T> = self.iter().filter(stays).cloned().collect();
+        removed.next().is_none().then(|| List::empty().with(&kept))
+    }
+
     /// The whole list, where it is one run.
     #[inline]
     pub(crate) fn flat(&self) -> Option<&Run<T>> {

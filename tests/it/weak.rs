@@ -41,31 +41,92 @@ fn it_runs_while_its_target_lives_and_does_not_keep_it() {
     assert!(!connection.is_connected());
 }
 
-/// A few at a time, so that no send pays for the end of many.
 #[test]
-fn the_dead_go_with_the_next_sends_and_are_counted() {
+fn one_send_takes_out_all_the_dead_of_its_sender_and_counts_them() {
     let signal = Asked::new();
-    let targets: Vec<_> = (0..20).map(Arc::new).collect();
-    for (index, target) in targets.iter().enumerate() {
-        let options = signal.options();
-        let options = if index < 10 {
-            options
-        } else {
-            options.sender("a")
+    let targets: Vec<_> = (0..3_000).map(Arc::new).collect();
+    for (target, sender) in targets.iter().zip(["a", "b"].into_iter().cycle()) {
+        match **target % 3 == 0 {
+            true => signal.connect_weak(target, read),
+            false => signal.options().sender(sender).connect_weak(target, read),
         };
-        options.connect_weak(target, read);
     }
     drop(targets);
-    assert_eq!((signal.len(), signal.purged()), (20, 0));
-    while !signal.is_empty() {
-        let before = signal.len();
-        assert!(signal.send("a", &()).is_empty());
-        assert!(
-            signal.len() < before,
-            "{before} dead are left and none goes"
-        );
+    assert_eq!((signal.len(), signal.purged()), (3_000, 0));
+    assert!(signal.send("a", &()).is_empty());
+    assert_eq!((signal.len(), signal.purged()), (1_000, 2_000));
+    assert!(signal.send("b", &()).is_empty());
+    assert_eq!((signal.len(), signal.purged()), (0, 3_000));
+}
+
+/// A way of sending that a living receiver may stop.
+type Way = fn(&Asked) -> bool;
+
+/// The dead before a living receiver, at which some ways stop, and the dead behind it.
+#[test]
+fn every_way_of_sending_takes_out_all_the_dead_that_it_meets() {
+    let mut ways: Vec<(&str, Way)> = vec![
+        ("send", |signal| signal.send("n", &()).len() == 1),
+        ("send_robust", |signal| {
+            signal.send_robust("n", &()).len() == 1
+        }),
+        ("send_until", |signal| {
+            signal.send_until("n", &(), |_| true).is_some()
+        }),
+        ("send_each", |signal| {
+            signal
+                .send_each("n", &(), |_, _| std::ops::ControlFlow::Break(()))
+                .is_break()
+        }),
+        ("send_batch", |signal| {
+            signal.send_batch("n", &[(), ()]).len() == 2
+        }),
+        ("emitter", |signal| {
+            signal.emitter().send("n", &()).len() == 1
+        }),
+    ];
+    #[cfg(feature = "rayon")]
+    ways.push(("send_parallel", |signal| {
+        signal.send_parallel("n", &()).len() == 1
+    }));
+    #[cfg(feature = "async")]
+    ways.extend::<[(&str, Way); 2]>([
+        ("asend", |signal| {
+            smol::block_on(signal.asend("n", &())).len() == 1
+        }),
+        ("asend_robust", |signal| {
+            smol::block_on(signal.asend_robust("n", &())).len() == 1
+        }),
+    ]);
+    for (way, send) in ways {
+        let signal = Asked::new();
+        let targets: Vec<_> = (0..1_000).map(Arc::new).collect();
+        let (before, behind) = targets.split_at(500);
+        let connect = |target| signal.options().sender("n").connect_weak(target, read);
+        before.iter().for_each(|target| drop(connect(target)));
+        let living = signal.connect(|_, ()| 7);
+        behind.iter().for_each(|target| drop(connect(target)));
+        drop(targets);
+        assert!(send(&signal), "{way} reaches the living receiver");
+        assert_eq!((signal.len(), signal.purged()), (1, 1_000), "{way}");
+        assert!(living.is_connected(), "{way}");
     }
-    assert_eq!(signal.purged(), 20);
+}
+
+/// Otherwise a program that looks before it sends would pay for the dead at each look.
+#[test]
+fn has_listeners_takes_out_the_dead_that_it_passes() {
+    let signal = Asked::new();
+    for value in 0..10 {
+        signal.connect_weak(&Arc::new(value), read);
+    }
+    assert!(!signal.has_listeners("n"));
+    assert_eq!((signal.len(), signal.purged()), (0, 10));
+
+    signal.connect_weak(&Arc::new(1), read);
+    signal.connect(|_, ()| 7);
+    assert!(signal.has_listeners("n"));
+    assert_eq!((signal.len(), signal.purged()), (1, 11));
 }
 
 #[test]

@@ -170,7 +170,8 @@ fn walk_special(discards: &mut Discards<'_>, entries: &[Entry], visit: &mut impl
                 discards.note(entry);
                 continue;
             }
-            discards.ended.push(entry.clone());
+            discards.has_spent = true;
+            discards.note(entry);
         }
         visit(entry);
     }
@@ -179,7 +180,7 @@ fn walk_special(discards: &mut Discards<'_>, entries: &[Entry], visit: &mut impl
 struct Discards<'h> {
     hub: &'h Hub<Table>,
     ended: Vec<Entry>,
-    found: usize,
+    has_spent: bool,
 }
 
 impl<'h> Discards<'h> {
@@ -187,12 +188,11 @@ impl<'h> Discards<'h> {
         Discards {
             hub,
             ended: Vec::new(),
-            found: 0,
+            has_spent: false,
         }
     }
 
     fn note(&mut self, entry: &Entry) {
-        self.found += 1;
         self.ended.push(entry.clone());
     }
 }
@@ -200,8 +200,7 @@ impl<'h> Discards<'h> {
 impl Drop for Discards<'_> {
     fn drop(&mut self) {
         if !self.ended.is_empty() && !std::thread::panicking() {
-            let has_spent = self.ended.len() > self.found;
-            self.hub.discard(&self.ended, has_spent);
+            self.hub.discard(&self.ended, self.has_spent);
         }
     }
 }

@@ -104,6 +104,23 @@ fn a_change_of_a_long_list_shares_all_leaves_but_one() {
 }
 
 #[test]
+fn without_all_leaves_what_taking_out_one_by_one_leaves() {
+    for len in [2, 3, 64, 65, 1_000, 5_000] {
+        let items: Vec<_> = (0..len).map(|n| Held(Arc::new((0, n)))).collect();
+        let list = List::empty().with(&items);
+        for step in [1, 2, 3, 100] {
+            let (removed, kept): (Vec<_>, Vec<_>) =
+                items.iter().cloned().partition(|item| item.0.1 % step == 0);
+            let left = list.without_all(&removed).expect("all are in it");
+            assert_eq!(numbers(&left), sorted(&kept), "{len}, each of {step}");
+            let grown = left.with(&removed[..1]);
+            assert_eq!(grown.len(), kept.len() + 1);
+            assert!(left.without_all(&removed[..1]).is_none(), "it is out");
+        }
+    }
+}
+
+#[test]
 fn what_is_not_there_is_not_taken_out() {
     let items: Vec<Held> = (0..200).map(|at| Held(Arc::new((0, at)))).collect();
     let list = List::empty().with(&items[1..]);
