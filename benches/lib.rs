@@ -2,6 +2,7 @@
 //! they are measured against.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,23 @@ pub fn connect_senders(signal: &Signal<u64>, n: u64) -> Vec<Connection> {
             black_box(c + x);
         })
     }))
+}
+
+/// A signal with one living receiver, and `dead` weak ones whose targets have died. No send has met
+/// them.
+pub fn connect_dead(dead: u64) -> Signal<u64> {
+    let signal = Signal::<u64>::new();
+    let targets: Vec<_> = (0..dead).map(Arc::new).collect();
+    let prepare = |target| {
+        signal
+            .options()
+            .prepare_weak(target, |c: &u64, _sender, x| {
+                black_box(c + x);
+            })
+    };
+    signal.connect_many(targets.iter().map(prepare));
+    connect(&signal, 1);
+    signal
 }
 
 /// A thread that does nothing: with a single thread alive some libraries leave their

@@ -1,13 +1,13 @@
-//! One send: `send/{bare,arcswap,signal,emitter,frozen,rwlock}/{0,1,4,16,64,1024}` and
-//! `send_by_sender/{1,1000,1000000}`.
+//! One send: `send/{bare,arcswap,signal,emitter,frozen,rwlock}/{0,1,4,16,64,1024}`,
+//! `send_by_sender/{1,1000,1000000}` and `weak_dead/{1000,100000,1000000}`.
 
 use std::hint::black_box;
 use std::sync::RwLock;
 
 use arc_swap::ArcSwap;
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use fanfare::{Sender, Signal};
-use fanfare_benches::{boxed, connect, connect_senders, park_a_thread};
+use fanfare_benches::{boxed, connect, connect_dead, connect_senders, park_a_thread};
 
 const RECEIVERS: [u64; 6] = [0, 1, 4, 16, 64, 1024];
 
@@ -76,5 +76,21 @@ fn send_by_sender(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, send, send_by_sender);
+/// The first send after the deaths of so many weak receivers, which takes them out.
+fn weak_dead(c: &mut Criterion) {
+    let mut group = c.benchmark_group("weak_dead");
+    group.sample_size(10);
+    for n in [1_000, 100_000, 1_000_000] {
+        group.bench_with_input(BenchmarkId::from_parameter(n), &n, |b, &n| {
+            b.iter_batched_ref(
+                || connect_dead(n),
+                |signal| signal.send(Sender::NONE, black_box(&1)),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, send, send_by_sender, weak_dead);
 criterion_main!(benches);

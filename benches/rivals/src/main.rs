@@ -25,17 +25,35 @@ Measures fanfare beside its rivals and writes docs/performance.md, docs/charts/ 
   --only rust|cpp|python
   --tail                measures the tail of sends alone, and keeps what else is stored
   --runs N              so many runs of that
+  --weak-dead           measures sends after the deaths of weak receivers alone, as above
   --render              measures nothing: writes the page from the stored results
   --out DIR             writes below DIR as below the root of the repository";
 
 /// The languages, in the order in which they are measured.
 const LANGUAGES: [&str; 3] = ["rust", "cpp", "python"];
 
+/// Work that can be measured alone.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Tail,
+    WeakDead,
+}
+
+impl Part {
+    /// The start of the names of its works.
+    fn works(self) -> &'static str {
+        match self {
+            Part::Tail => "tail",
+            Part::WeakDead => "weak_dead",
+        }
+    }
+}
+
 struct Options {
     quick: bool,
     threads: usize,
     only: Option<String>,
-    tail: bool,
+    part: Option<Part>,
     runs: Option<usize>,
     render: bool,
     out: PathBuf,
@@ -67,7 +85,15 @@ fn options(mut arguments: Arguments) -> Result<Options, Box<dyn Error>> {
         quick,
         threads: threads.unwrap_or(cores),
         only: arguments.opt_value_from_str("--only")?,
-        tail: arguments.contains("--tail"),
+        part: match (
+            arguments.contains("--tail"),
+            arguments.contains("--weak-dead"),
+        ) {
+            (true, true) => return Err("--tail and --weak-dead exclude each other".into()),
+            (true, false) => Some(Part::Tail),
+            (false, true) => Some(Part::WeakDead),
+            (false, false) => None,
+        },
         runs: arguments.opt_value_from_str("--runs")?,
         render: arguments.contains("--render"),
         out: out.unwrap_or_else(|| {
@@ -110,17 +136,19 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         let commit = results::commit();
         for language in LANGUAGES.into_iter().filter(|language| wanted(language)) {
             let rust = env!("RUSTC_VERSION").to_string();
-            let (compiler, rows) = match (language, options.tail) {
-                ("cpp", tail) => others::cpp(&effort, &target(), tail)?,
-                ("python", true) => continue,
-                ("python", false) => others::python(&effort, &target())?,
-                (_, true) => (rust, work::tail(&effort)),
-                (_, false) => (rust, work::all(&effort)),
+            let (compiler, rows) = match (language, options.part) {
+                ("cpp", None) => others::cpp(&effort, &target(), false)?,
+                ("cpp", Some(Part::Tail)) => others::cpp(&effort, &target(), true)?,
+                ("python", None) => others::python(&effort, &target())?,
+                ("rust", None) => (rust, work::all(&effort)),
+                ("rust", Some(Part::Tail)) => (rust, work::tail(&effort)),
+                ("rust", Some(Part::WeakDead)) => (rust, work::weak_dead(&effort)),
+                _ => continue,
             };
             let file = stored(&options.out, language);
-            let results = match Results::load(&file)?.filter(|_| options.tail) {
-                Some(others) => others.with_tail(rows),
-                None => Results::new(language, compiler, commit.clone(), options.quick, rows),
+            let results = match (Results::load(&file)?, options.part) {
+                (Some(others), Some(part)) => others.with_part(part.works(), rows),
+                _ => Results::new(language, compiler, commit.clone(), options.quick, rows),
             };
             results.store(&file)?;
         }

@@ -26,6 +26,8 @@ pub(crate) struct Effort {
     pub(crate) in_memory: u64,
     /// How far ours grows.
     pub(crate) growth: u64,
+    /// How many weak receivers die before a send.
+    pub(crate) weak_dead: &'static [u64],
     pub(crate) threads: usize,
 }
 
@@ -42,6 +44,7 @@ impl Effort {
             tail_runs: 5,
             in_memory: 100_000,
             growth: 10_000_000,
+            weak_dead: &[1_000, 100_000, 1_000_000],
             threads,
         }
     }
@@ -58,6 +61,7 @@ impl Effort {
             tail_runs: 1,
             in_memory: 10_000,
             growth: 10_000,
+            weak_dead: &[1_000, 10_000],
             threads,
         }
     }

@@ -79,11 +79,11 @@ impl Results {
         }
     }
 
-    /// These results with another tail.
-    pub(crate) fn with_tail(mut self, rows: Vec<Row>) -> Self {
-        self.rows.retain(|row| !row.work.starts_with("tail"));
+    /// Returns these results with other rows for the works whose names start with `part`.
+    pub(crate) fn with_part(mut self, part: &str, rows: Vec<Row>) -> Self {
+        self.rows.retain(|row| !row.work.starts_with(part));
         self.rows
-            .extend(rows.into_iter().filter(|row| row.work.starts_with("tail")));
+            .extend(rows.into_iter().filter(|row| row.work.starts_with(part)));
         self
     }
 

@@ -41,6 +41,12 @@ pub(super) fn write(found: &Found, folder: &Path) -> Result<(), Box<dyn Error>> 
             "growth-senders.svg",
             "senders with a receiver each",
         ),
+        grows(
+            found,
+            "weak_dead",
+            "growth-weak-dead.svg",
+            "weak receivers whose targets have died",
+        ),
     ] {
         if chart.lines.iter().any(|line| line.points.len() > 1) {
             draw(&chart, &folder.join(chart.file))?;
@@ -123,8 +129,8 @@ fn grows(found: &Found, work: &str, file: &'static str, x: &'static str) -> Char
     let lines = found.lines(work);
     let numbers = found.numbers(&lines);
     let drawn = growth::claims(work)
-        .into_iter()
-        .map(|(value, name, claimed)| Drawn {
+        .iter()
+        .map(|&(value, name, claimed)| Drawn {
             name: format!("{name}: {claimed}"),
             points: lines
                 .first()

@@ -40,6 +40,7 @@ pub(crate) fn write(all: &[Results], root: &Path, out: &Path) -> Result<(), Box<
             growth::table(&found, "growth receivers"),
         ),
         ("growth senders", growth::table(&found, "growth senders")),
+        ("weak_dead", growth::table(&found, "weak_dead")),
     ] {
         replace(&mut text, name, &part)?;
     }

@@ -9,6 +9,7 @@ pub(crate) mod senders;
 pub(crate) mod sends;
 pub(crate) mod tail;
 pub(crate) mod threads;
+pub(crate) mod weak_dead;
 
 use crate::measure::Effort;
 use crate::results::Row;
@@ -22,7 +23,7 @@ pub(crate) fn all(effort: &Effort) -> Vec<Row> {
     fanfare_benches::park_a_thread();
     let mut rows = about();
     rows.extend(probe::ping_pong(1));
-    let works: [(&str, Work); 8] = [
+    let works: [(&str, Work); 9] = [
         ("sends", sends::rows),
         ("threads", threads::rows),
         ("latency", latency::rows),
@@ -30,6 +31,7 @@ pub(crate) fn all(effort: &Effort) -> Vec<Row> {
         ("senders", senders::rows),
         ("connect and disconnect", changes::rows),
         ("growth", growth::rows),
+        ("weak_dead", weak_dead::rows),
         // Last: it leaves holes in the heap.
         ("memory", memory::rows),
     ];
@@ -45,6 +47,12 @@ pub(crate) fn all(effort: &Effort) -> Vec<Row> {
 pub(crate) fn tail(effort: &Effort) -> Vec<Row> {
     fanfare_benches::park_a_thread();
     tail::rows(effort)
+}
+
+/// The sends after the deaths of weak receivers alone.
+pub(crate) fn weak_dead(effort: &Effort) -> Vec<Row> {
+    fanfare_benches::park_a_thread();
+    weak_dead::rows(effort)
 }
 
 fn about() -> Vec<Row> {
