@@ -7,7 +7,7 @@ use std::sync::Weak;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
-use crate::error::{DisconnectError, WaitError};
+use crate::error::{DisconnectError, HeldBy, WaitError};
 use crate::freeze;
 use crate::receiver::{Attached, ReceiverId};
 
@@ -148,8 +148,9 @@ impl Connection {
     ///   held: from the receiver itself, from another one in the same send, or from
     ///   anything that those called. Where that send does not hold it, but one on another
     ///   thread does, the wait is refused all the same.
-    /// * [`WaitError::Timeout`] if a send is still running when the time is up, or an
-    ///   [`Emitter`](crate::Emitter) keeps the receiver in an old snapshot.
+    /// * [`WaitError::Timeout`] if something still holds the receiver when the time is up:
+    ///   [`HeldBy`] lists what can. An idle [`Emitter`](crate::Emitter) does not hold it on Linux,
+    ///   because this call takes its old snapshot away.
     ///
     /// ```
     /// use fanfare::{Signal, WaitError};
@@ -191,7 +192,14 @@ impl Connection {
         if quiet.wait(timeout, free) {
             Ok(())
         } else {
-            Err(WaitError::Timeout { waited: timeout })
+            let held_by = match self.slot.upgrade() {
+                Some(slot) => slot.held_by(),
+                None => HeldBy::Destructor,
+            };
+            Err(WaitError::Timeout {
+                waited: timeout,
+                held_by,
+            })
         }
     }
 

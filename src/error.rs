@@ -204,12 +204,13 @@ impl Error for DisconnectError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitError {
-    /// A send, or an idle [`Emitter`](crate::Emitter), still held the receiver when the
-    /// time was up.
+    /// Something still held the receiver when the time was up.
     #[non_exhaustive]
     Timeout {
-        /// How long was waited.
+        /// The timeout.
         waited: Duration,
+        /// What held it at that moment. If several did, one of them.
+        held_by: HeldBy,
     },
     /// The caller is inside a send of the same signal, or inside the destructor of one of its
     /// receivers, or on a worker of the queue that the receiver runs on, and the receiver is
@@ -223,14 +224,44 @@ pub enum WaitError {
     },
 }
 
+/// What still holds a receiver that has been disconnected. Part of [`WaitError::Timeout`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HeldBy {
+    /// A send that is running on some thread.
+    Send,
+    /// An [`Emitter`](crate::Emitter) that is idle, on a system where its snapshot cannot be taken
+    /// away: see there.
+    Emitter,
+    /// A [queue](crate::Queue) that has an event for the receiver.
+    Queue,
+    /// The future of an async send that has not finished, such as
+    /// [`asend`](crate::Signal::asend).
+    Future,
+    /// The destructor of the receiver, which is running.
+    Destructor,
+}
+
+impl fmt::Display for HeldBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HeldBy::Send => "a running send: wait longer",
+            HeldBy::Emitter => "an idle emitter: release it, send with it, or drop it",
+            HeldBy::Queue => "its queue, which has an event for it: wait longer, or shut the queue down",
+            HeldBy::Future => {
+                "the future of an async send that has not finished: poll it to its end, or drop it"
+            }
+            HeldBy::Destructor => "its own destructor, which is running: wait longer",
+        })
+    }
+}
+
 impl fmt::Display for WaitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            WaitError::Timeout { waited } => write!(
-                f,
-                "the receiver was still held by a send or an idle emitter after {waited:?}: wait \
-                 longer, or release the emitter"
-            ),
+            WaitError::Timeout { waited, held_by } => {
+                write!(f, "after {waited:?} the receiver was still held by {held_by}")
+            }
             WaitError::InsideSend => f.write_str(
                 "the receiver is still held and the caller is inside a send of its signal, which \
                  may be what holds it: use `disconnect` there, or wait on a thread that is not sending",

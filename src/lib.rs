@@ -42,7 +42,7 @@ mod table;
 pub use connect::{ConnectOptions, Prepared};
 pub use connection::{Connection, ScopedConnection};
 pub use deferred::{CommitReport, Deferred, Savepoint, SavepointError};
-pub use error::{ConnectError, DisconnectError, Failure, TrySendError, WaitError};
+pub use error::{ConnectError, DisconnectError, Failure, HeldBy, TrySendError, WaitError};
 pub use event::{Event, OwnedEvent};
 pub use identity::Identity;
 pub use look::ConnectionInfo;

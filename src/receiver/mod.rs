@@ -23,6 +23,7 @@ use std::sync::{Arc, Weak};
 use callee::{Callee, Pinned};
 use key::{Identified, Key};
 
+use crate::error::HeldBy;
 use crate::event::Event;
 use crate::nesting::{self, Running};
 #[cfg(feature = "queue")]
@@ -187,6 +188,9 @@ pub(crate) trait Attached: Send + Sync {
     /// Whether this thread is inside a send of its signal, or inside the destructor of a
     /// receiver of it.
     fn is_inside(&self) -> bool;
+
+    /// Returns what holds the receiver, which has been disconnected and has not gone.
+    fn held_by(&self) -> HeldBy;
 
     /// The flag that is set when the receiver has gone, for a caller that then drops its handle.
     fn watch(&self) -> Arc<Quiet>;
@@ -459,6 +463,13 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Attached for Slot<E, R, C> {
 
     fn is_inside(&self) -> bool {
         nesting::is_inside(self.about.hub.as_ptr()) || self.callee.waits_for_this_thread()
+    }
+
+    fn held_by(&self) -> HeldBy {
+        match self.about.hub.upgrade() {
+            Some(hub) if hub.has_stale_emitter() => HeldBy::Emitter,
+            _ => HeldBy::Send,
+        }
     }
 
     fn watch(&self) -> Arc<Quiet> {

@@ -10,6 +10,7 @@ use crate::receiver::ReceiverId;
 use crate::responses::{Responses, RobustResponses};
 use crate::sender::Sender;
 use crate::table::Table;
+use crate::table::held::{Held, InUse};
 use crate::table::publish::Hub;
 
 /// Sends a signal from one place over and over, at the cost of the bare calls.
@@ -43,33 +44,21 @@ use crate::table::publish::Hub;
 /// ```
 pub struct Emitter<'s, E: Event, R: 'static = ()> {
     hub: AnyThread<&'s Hub<Table<E, R>>>,
-    held: AnyThread<Option<Arc<Table<E, R>>>>,
-    /// The value of `current` that stands for `held`. If it is an address, it cannot become
-    /// another table's while this holds the table.
-    seen: usize,
+    held: AnyThread<Arc<Held<Table<E, R>>>>,
 }
 
 impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     pub(crate) fn new(hub: &'s Hub<Table<E, R>>) -> Self {
         Emitter {
             hub: AnyThread::new(hub),
-            held: AnyThread::new(None),
-            seen: 0,
+            held: AnyThread::new(hub.emitter()),
         }
     }
 
+    /// The caller has this mutably, so that there is one at a time.
     #[inline(always)]
-    fn snapshot(&mut self) -> &Option<Arc<Table<E, R>>> {
-        if self.hub.current() != self.seen {
-            self.refresh();
-        }
-        &self.held
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn refresh(&mut self) {
-        (*self.held, self.seen) = self.hub.load_for_emitter();
+    fn table(&self) -> InUse<'_, Table<E, R>> {
+        self.held.start(*self.hub)
     }
 
     /// As [`Signal::send`](crate::Signal::send).
@@ -77,7 +66,7 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     pub fn send<'a>(&mut self, sender: impl Into<Sender<'a>>, event: &E::Args<'_>) -> Responses<R> {
         let hub = *self.hub;
         let sender = sender.into();
-        super::collect(hub, || self.snapshot(), &sender, event)
+        super::collect(hub, || self.table(), &sender, event)
     }
 
     /// As [`Signal::send_robust`](crate::Signal::send_robust).
@@ -89,7 +78,7 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     ) -> RobustResponses<R> {
         let hub = *self.hub;
         let sender = sender.into();
-        super::robust::collect(hub, || self.snapshot(), &sender, event)
+        super::robust::collect(hub, || self.table(), &sender, event)
     }
 
     /// As [`Signal::send_each`](crate::Signal::send_each).
@@ -102,14 +91,13 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     ) -> ControlFlow<B> {
         let hub = *self.hub;
         let sender = sender.into();
-        super::each(hub, || self.snapshot(), &sender, event, &mut each)
+        super::each(hub, || self.table(), &sender, event, &mut each)
     }
 
     /// Releases the snapshot; the next send takes the one that is current then. Frees nothing: the
     /// next change of the signal does.
     pub fn release(&mut self) {
-        *self.held = None;
-        self.seen = 0;
+        self.held.release();
     }
 }
 

@@ -6,14 +6,18 @@
 //! * `hash`: the hash by which that map finds a sender.
 //! * `link`: how a receiver is claimed, and when it has gone.
 //! * `publish`: one writer at a time, readers that never wait.
+//! * `held`: the table that an emitter keeps, and how a writer takes it away.
+//! * `barrier`: a barrier that one side has for both.
 //! * `asymmetric`: a cell in place of `arc_swap`'s (feature `asymmetric`).
-//! * `sync`: the primitives under `link` and `publish`; the only place that names `arc_swap`.
+//! * `sync`: the primitives under `held`, `link` and `publish`; the only place that names `arc_swap`.
 //!
 //! Nothing here calls a receiver.
 
 #[cfg(feature = "asymmetric")]
 mod asymmetric;
+mod barrier;
 pub(crate) mod hash;
+pub(crate) mod held;
 pub(crate) mod link;
 pub(crate) mod plain;
 pub(crate) mod publish;

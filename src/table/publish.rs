@@ -28,6 +28,7 @@ use std::collections::VecDeque;
 use std::hash::Hash;
 use std::panic::Location;
 
+use super::held::{Emitters, Held};
 use super::link::Link;
 use super::sync::{
     Arc, AtomicBool, AtomicU64, AtomicUsize, Cell, Guard, HashMap, Mutex, MutexGuard, OnceLock,
@@ -137,6 +138,7 @@ struct Writer<T: Table> {
     once: HashMap<u64, T::Entry>,
     /// Replaced tables that something held when they were last looked at.
     retired: VecDeque<Arc<T>>,
+    emitters: Emitters<T>,
     /// How many weak entries call for a search for dead ones: twice those that the last
     /// search left, so that a connect pays a constant for it on average.
     sweep_at: usize,
@@ -188,6 +190,7 @@ impl<T: Table> Hub<T> {
                     weak: HashMap::default(),
                     once: HashMap::default(),
                     retired: VecDeque::new(),
+                    emitters: Emitters::new(),
                     sweep_at: SWEEP_AT_LEAST,
                 }),
             },
@@ -276,17 +279,10 @@ impl<T: Table> Hub<T> {
         self.cell.load_full()
     }
 
-    /// Returns the current table and the value of `current` that stands for it.
-    pub(crate) fn load_for_emitter(&self) -> (Option<Arc<T>>, usize) {
-        let current = self.current();
-        let table = self.load_full();
-        let seen = match &table {
-            // Looked at before the load: no change comes after it.
-            _ if current == FROZEN => FROZEN,
-            Some(table) => Arc::as_ptr(table).addr(),
-            None => NOBODY,
-        };
-        (table, seen)
+    /// Makes the place for the table of a new emitter.
+    pub(crate) fn emitter(&self) -> Arc<Held<T>> {
+        let _after = After(self);
+        lock(&self.books.writer).emitters.add()
     }
 
     /// How many dead weak entries have been taken out so far.
@@ -451,11 +447,20 @@ impl<T: Table> Hub<T> {
         purged
     }
 
-    /// Frees every replaced table that nothing holds any more.
+    /// Frees every replaced table that nothing holds any more, apart from idle emitters.
     pub(crate) fn free_retired(&self) {
         let _after = After(self);
-        let freed = lock(&self.books.writer).free_retired(usize::MAX);
+        let mut writer = lock(&self.books.writer);
+        writer.emitters.take_idle(self.current());
+        let freed = writer.free_retired(usize::MAX);
+        drop(writer);
         drop(freed);
+    }
+
+    /// Returns `true` if an idle emitter keeps a table that is no longer current.
+    pub(crate) fn has_stale_emitter(&self) -> bool {
+        let _after = After(self);
+        lock(&self.books.writer).emitters.keep_stale(self.current())
     }
 
     /// Returns the number of replaced tables that something held.

@@ -3,8 +3,11 @@
 //! `publish.rs` names no atomic, lock or cell but through its sibling `sync`, so that the
 //! model checkers can compile that same file over theirs.
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
-pub(crate) use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+pub(crate) use super::barrier::{heavy, light};
+pub(crate) use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
+};
+pub(crate) use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 use std::sync::{PoisonError, TryLockError};
 use std::thread;

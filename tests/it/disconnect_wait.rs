@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::blocked::{LONG, blocking};
-use fanfare::{Connection, Sender, Signal, WaitError};
+use fanfare::{Connection, HeldBy, Sender, Signal, WaitError};
 
 type Plain = Signal<()>;
 
@@ -222,35 +222,98 @@ fn after_a_panic_nothing_holds_it() {
     );
 }
 
+/// A market that is quiet must not hold up the swap of a strategy.
+#[cfg(target_os = "linux")]
 #[test]
-fn an_idle_emitter_pins_the_receiver_until_it_lets_go() {
+fn an_idle_emitter_gives_up_a_disconnected_receiver() {
     let signal = Plain::new();
-    let lets_go: [fn(&mut fanfare::Emitter<'_, ()>); 2] = [
-        |emitter| emitter.release(),
-        |emitter| assert!(emitter.send(Sender::NONE, &()).is_empty()),
+    let mut emitters = [signal.emitter(), signal.emitter(), signal.emitter()];
+    for round in 0..1_000 {
+        let held = Arc::new(());
+        let connection = signal.connect(holding(&held));
+        // The next table may be at the address of the one that was taken.
+        for emitter in &mut emitters[..2] {
+            assert_eq!(emitter.send(Sender::NONE, &()).len(), 1, "round {round}");
+        }
+        assert_eq!(connection.disconnect_and_wait(LONG), Ok(()));
+        assert_eq!(Arc::strong_count(&held), 1, "round {round}");
+        assert!(emitters[0].send(Sender::NONE, &()).is_empty());
+    }
+    assert!(emitters[2].send(Sender::NONE, &()).is_empty());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_purge_takes_the_old_receivers_of_idle_emitters() {
+    let signal = Plain::new();
+    let held = Arc::new(());
+    let stays = signal.connect(|_, ()| ());
+    let goes = signal.connect(holding(&held));
+    let mut emitter = signal.emitter();
+    assert_eq!(emitter.send(Sender::NONE, &()).len(), 2);
+    goes.disconnect();
+    assert_eq!(Arc::strong_count(&held), 2, "the emitter keeps it");
+    signal.purge();
+    assert_eq!(Arc::strong_count(&held), 1);
+    assert_eq!(emitter.send(Sender::NONE, &()).len(), 1);
+    assert!(stays.is_connected());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_emitter_that_moves_between_threads_gives_up_receivers_while_idle() {
+    let signal = Plain::new();
+    let mut emitter = signal.emitter();
+    for _ in 0..100 {
+        let held = Arc::new(());
+        let connection = signal.connect(holding(&held));
+        thread::scope(|scope| {
+            let send = || assert_eq!(emitter.send(Sender::NONE, &()).len(), 1);
+            scope.spawn(send).join().unwrap();
+        });
+        assert_eq!(connection.disconnect_and_wait(LONG), Ok(()));
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+}
+
+#[test]
+fn a_send_of_an_emitter_is_waited_for() {
+    static SIGNAL: Plain = Signal::new();
+    let (receiver, blocked) = blocking(|| ());
+    let connection = SIGNAL.connect(receiver);
+    let send = thread::spawn(|| SIGNAL.emitter().send(Sender::NONE, &()).len());
+    blocked.wait_until_it_runs();
+    let timeout = connection.disconnect_and_wait(SHORT).unwrap_err();
+    assert!(matches!(
+        timeout,
+        WaitError::Timeout {
+            held_by: HeldBy::Send,
+            ..
+        }
+    ));
+    blocked.let_go();
+    assert_eq!(connection.disconnect_and_wait(LONG), Ok(()));
+    assert_eq!(send.join().unwrap(), 1);
+}
+
+#[test]
+fn an_emitter_that_releases_or_sends_or_goes_keeps_no_old_receiver() {
+    let signal = Plain::new();
+    let ends: [fn(fanfare::Emitter<'_, ()>); 3] = [
+        |mut emitter| emitter.release(),
+        |mut emitter| assert!(emitter.send(Sender::NONE, &()).is_empty()),
+        |emitter| drop(emitter),
     ];
-    for (way, let_go) in lets_go.iter().enumerate() {
+    for (way, end) in ends.iter().enumerate() {
         let held = Arc::new(());
         let connection = signal.connect(holding(&held));
         let mut emitter = signal.emitter();
         assert_eq!(emitter.send(Sender::NONE, &()).len(), 1);
-        assert!(
-            matches!(
-                connection.disconnect_and_wait(SHORT),
-                Err(WaitError::Timeout { .. })
-            ),
-            "way {way}"
-        );
-        assert_eq!(Arc::strong_count(&held), 2);
-        let_go(&mut emitter);
-        assert_eq!(connection.disconnect_and_wait(LONG), Ok(()), "way {way}");
-        assert_eq!(Arc::strong_count(&held), 1);
+        connection.disconnect();
+        end(emitter);
+        assert_eq!(connection.disconnect_and_wait(Duration::ZERO), Ok(()));
+        assert_eq!(Arc::strong_count(&held), 1, "way {way}");
     }
-    let connection = signal.connect(|_, ()| ());
-    let mut emitter = signal.emitter();
-    emitter.send(Sender::NONE, &());
-    drop(emitter);
-    assert_eq!(connection.disconnect_and_wait(Duration::ZERO), Ok(()));
 }
 
 #[test]
@@ -299,18 +362,20 @@ fn a_weak_and_a_once_receiver_can_be_waited_for() {
 fn the_errors_say_what_to_do() {
     let inside = WaitError::InsideSend.to_string();
     assert!(inside.contains("send"), "{inside:?}");
-    let signal = Plain::new();
-    let connection = signal.connect(|_, ()| ());
-    let mut emitter = signal.emitter();
-    emitter.send(Sender::NONE, &());
+    static SIGNAL: Plain = Signal::new();
+    let (receiver, blocked) = blocking(|| ());
+    let connection = SIGNAL.connect(receiver);
+    let send = thread::spawn(|| SIGNAL.send(Sender::NONE, &()));
+    blocked.wait_until_it_runs();
     let timeout = connection
         .disconnect_and_wait(Duration::from_millis(7))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        timeout.contains("7ms") && timeout.contains("emitter"),
-        "{timeout:?}"
+        .unwrap_err();
+    assert_eq!(
+        timeout.to_string(),
+        "after 7ms the receiver was still held by a running send: wait longer"
     );
+    blocked.let_go();
+    send.join().unwrap();
     let _: &dyn std::error::Error = &WaitError::InsideSend;
 }
 

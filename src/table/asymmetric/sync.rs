@@ -63,37 +63,18 @@ pub(super) use by_membarrier::{heavy, is_asymmetric, light};
 
 #[cfg(all(target_os = "linux", not(fanfare_fences)))]
 mod by_membarrier {
-    use std::sync::OnceLock;
-    use std::sync::atomic::{Ordering, compiler_fence};
+    use crate::table::barrier;
 
-    const PRIVATE_EXPEDITED: libc::c_int = 1 << 3;
-    const REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
-
-    /// The reader's barrier: none but for the compiler. `heavy` makes it one.
-    #[inline(always)]
-    pub(in super::super) fn light() {
-        compiler_fence(Ordering::SeqCst);
-    }
-
-    /// Whether `light` is enough. Found out once: the answer is that of the first call.
-    pub(in super::super) fn is_asymmetric() -> bool {
-        static REGISTERED: OnceLock<bool> = OnceLock::new();
-        *REGISTERED.get_or_init(|| membarrier(REGISTER_PRIVATE_EXPEDITED))
-    }
+    pub(in super::super) use barrier::{is_asymmetric, light};
 
     /// The writer's barrier, also for every other thread; false if it cannot be had.
     pub(in super::super) fn heavy() -> bool {
         if is_asymmetric() {
-            membarrier(PRIVATE_EXPEDITED)
+            barrier::heavy()
         } else {
             super::full();
             true
         }
-    }
-
-    fn membarrier(command: libc::c_int) -> bool {
-        // SAFETY: the call takes two numbers, and touches no memory of ours.
-        unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
     }
 }
 
