@@ -384,9 +384,13 @@ impl<E: Event, R: 'static> Signal<E, R> {
 impl<E: Event, T: 'static, X: 'static> Signal<E, Result<T, X>> {
     /// As [`send`](Signal::send), but stops at the first `Err`.
     ///
+    /// The `Err` of an async receiver ends the send as its panic does: each async receiver has
+    /// begun, and those that have not finished are dropped.
+    ///
     /// # Errors
     ///
-    /// With that error, its receiver, and the answers that came before.
+    /// With that error, its receiver, and the answers that came before. Those of async receivers
+    /// that had finished are lost, if the receiver is async.
     ///
     /// ```
     /// use fanfare::{Sender, Signal};
@@ -405,21 +409,11 @@ impl<E: Event, T: 'static, X: 'static> Signal<E, Result<T, X>> {
         sender: impl Into<Sender<'a>>,
         event: &E::Args<'_>,
     ) -> Result<Responses<T>, TrySendError<T, X>> {
-        let mut before = Responses::new();
-        let stopped = self.send_each(sender, event, |receiver, answer| match answer {
-            Ok(value) => {
-                before.push(|| receiver, value);
-                ControlFlow::Continue(())
-            }
-            Err(error) => ControlFlow::Break((receiver, error)),
-        });
-        match stopped {
-            ControlFlow::Continue(()) => Ok(before),
-            ControlFlow::Break((receiver, error)) => Err(TrySendError {
-                before,
-                receiver,
-                error,
-            }),
+        let sender = sender.into();
+        match self.opening() {
+            Opening::Live(hub) => send::try_collect(hub, || hub.snapshot(), &sender, event),
+            Opening::Nobody => Ok(Responses::new()),
+            Opening::Frozen(hub, table) => send::try_collect(hub, || table, &sender, event),
         }
     }
 }

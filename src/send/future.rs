@@ -1,10 +1,11 @@
 //! Sends with async receivers: awaited by an async send, driven to their end by others.
 
 use std::any::type_name;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::mem;
 use std::ops::ControlFlow;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,15 +16,15 @@ use futures_util::future::{join_all, try_join_all};
 use pin_project_lite::pin_project;
 use smallvec::SmallVec;
 
-use super::outcome::{Answer, Begun, Outcome};
+use super::outcome::{self, Answer, Begun, Cause, Outcome, Round, Stop};
 use super::robust;
 use super::special::{Discards, Group, Pins, for_each_live};
 use super::{How, Shared, Turn, Turns};
 use crate::blocking;
-use crate::error::TrySendError;
+use crate::error::{Failure, TrySendError};
 use crate::event::Event;
 use crate::nesting::{Polling, Running};
-use crate::receiver::{Entry, Kind};
+use crate::receiver::{BoxFuture, Entry, Kind};
 use crate::report::{self, Progress};
 use crate::responses::{Responses, RobustResponses};
 use crate::sender::Sender;
@@ -71,7 +72,7 @@ pub(crate) async fn wait<'t, E: Event, R: 'static>(
     event: &'t E::Args<'_>,
     responses: &mut Responses<R>,
 ) {
-    let start = |entry: &'t Entry<E, R>| Answer::of(entry.start(entry, None, sender, event));
+    let start = |entry: &'t Entry<E, R>| entry.start(entry, None, sender, event);
     let (done, answers) = if receivers.len() < MANY {
         let begun = poll_fn(|cx| {
             let _mark = Mark::of(hub);
@@ -87,9 +88,18 @@ pub(crate) async fn wait<'t, E: Event, R: 'static>(
     } else {
         let started = {
             let _mark = Mark::of(hub);
-            receivers.clone().map(start).collect::<Vec<_>>()
+            let started = receivers.clone().map(|entry| {
+                let running = catch_unwind(AssertUnwindSafe(|| start(entry)));
+                Outcome::of(entry, running, false)
+            });
+            started.collect::<Vec<_>>()
         };
-        (0, Marked::new(hub, started.join()).await)
+        let joined = join_unless_panic(started.into_iter());
+        let answers = Marked::new(hub, joined).await;
+        (
+            0,
+            answers.unwrap_or_else(|failure| resume_unwind(failure.into_panic())),
+        )
     };
     for (entry, answer) in receivers.skip(done).zip(answers) {
         responses.push(|| entry.id(), answer);
@@ -98,20 +108,34 @@ pub(crate) async fn wait<'t, E: Event, R: 'static>(
 
 /// Starts and polls each. Those that need not wait, often all of them, are done then: only
 /// the first that waits and those after it, which are returned, cost what a combinator does.
+///
+/// The first panic travels when each has been polled.
 fn begin<'t, E: Event, R: 'static>(
     receivers: impl Iterator<Item = &'t Entry<E, R>>,
-    start: impl Fn(&'t Entry<E, R>) -> Answer<'t, R>,
+    start: impl Fn(&'t Entry<E, R>) -> BoxFuture<'t, R>,
     cx: &mut Context<'_>,
     responses: &mut Responses<R>,
 ) -> Vec<Begun<'t, R>> {
     let mut begun = Vec::new();
+    let mut first_panic = None;
     for entry in receivers {
-        let mut answer = start(entry);
-        match Pin::new(&mut answer).poll(cx) {
-            Poll::Ready(answer) if begun.is_empty() => responses.push(|| entry.id(), answer),
-            Poll::Ready(answer) => begun.push(Begun::Answered(Some(answer))),
-            Poll::Pending => begun.push(Begun::Waits(answer)),
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let mut answer = Answer::of(start(entry));
+            match Pin::new(&mut answer).poll(cx) {
+                Poll::Ready(answer) => Ok(answer),
+                Poll::Pending => Err(answer),
+            }
+        }));
+        match polled {
+            Ok(Ok(answer)) if begun.is_empty() => responses.push(|| entry.id(), answer),
+            Ok(Ok(answer)) => begun.push(Begun::Answered(Some(answer))),
+            Ok(Err(answer)) => begun.push(Begun::Waits(answer)),
+            Err(panic) if first_panic.is_none() => first_panic = Some(panic),
+            Err(panic) => outcome::ignore(entry, panic),
         }
+    }
+    if let Some(panic) = first_panic {
+        resume_unwind(panic);
     }
     begun
 }
@@ -147,12 +171,22 @@ pub(crate) async fn gather<E: Event, R: 'static>(
     );
     let finished = started.finished();
     let cancelled = Cancelled::unless_over(&started.receivers, &finished);
-    let outcomes = join(noting(started.futures, &finished)).await;
-    cancelled.disarm();
-    for (receiver, outcome) in started.receivers.into_iter().zip(outcomes) {
-        match outcome {
-            Ok(answer) => responses.push(|| receiver.id(), answer),
-            Err(failure) => responses.push_failure(failure),
+    let futures = noting(started.futures, &finished);
+    if robust {
+        let outcomes = join(futures).await;
+        cancelled.disarm();
+        for (receiver, outcome) in started.receivers.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(answer) => responses.push(|| receiver.id(), answer),
+                Err(failure) => responses.push_failure(failure),
+            }
+        }
+    } else {
+        let answers = join_unless_panic(futures).await;
+        let answers = answers.unwrap_or_else(|failure| resume_unwind(failure.into_panic()));
+        cancelled.disarm();
+        for (receiver, answer) in started.receivers.into_iter().zip(answers) {
+            responses.push(|| receiver.id(), answer);
         }
     }
     responses
@@ -194,22 +228,23 @@ pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
             );
             let finished = started.finished();
             let cancelled = Cancelled::unless_over(&started.receivers, &finished);
-            let futures = noting(started.futures, &finished).zip(&started.receivers);
-            let answers = try_join(futures.map(|(future, receiver)| async move {
-                let answer = future.await;
-                let answer = answer.unwrap_or_else(|failure| resume_unwind(failure.into_panic()));
-                answer.map_err(|error| (receiver.id(), error))
-            }));
-            let answers = answers.await;
-            cancelled.disarm();
-            match answers {
+            let futures = noting(started.futures, &finished);
+            let stop = match join_unless(futures, |answer| answer).await {
                 Ok(answers) => {
+                    cancelled.disarm();
                     for (receiver, value) in started.receivers.into_iter().zip(answers) {
                         before.push(|| receiver.id(), value);
                     }
                     return Ok(before);
                 }
-                Err(failed) => failed,
+                Err(stop) => stop,
+            };
+            match stop.cause {
+                Cause::Panic(failure) => resume_unwind(failure.into_panic()),
+                Cause::Error(error) => {
+                    cancelled.disarm();
+                    (stop.receiver, error)
+                }
             }
         }
     };
@@ -262,15 +297,34 @@ pub(super) fn drive<E: Event, R: 'static, B, T: Turns<E, R, B>>(
     if started.futures.is_empty() {
         return ControlFlow::Continue(());
     }
-    let outcomes = pollster::block_on(join(started.futures.into_iter()));
+    let receivers = started.receivers.into_iter();
+    let futures = started.futures.into_iter();
+    let mut visit = |receiver, outcome| {
+        let how = How::Ran(&mut Some(outcome));
+        turns.visit(Turn { receiver, how })
+    };
+    if T::ROBUST {
+        let outcomes = pollster::block_on(join(futures));
+        drop(polling);
+        let mut outcomes = receivers.zip(outcomes);
+        return outcomes.try_for_each(|(receiver, outcome)| visit(receiver, outcome));
+    }
+    let ended = pollster::block_on(join_unless(futures, T::split));
     drop(polling);
-    let mut outcomes = started.receivers.into_iter().zip(outcomes);
-    outcomes.try_for_each(|(receiver, outcome)| {
-        turns.visit(Turn {
-            receiver,
-            how: How::Ran(&mut Some(outcome)),
-        })
-    })
+    match ended {
+        Ok(answers) => {
+            let mut answers = receivers.zip(answers);
+            answers.try_for_each(|(receiver, answer)| visit(receiver, Ok(answer)))
+        }
+        Err(stop) => match stop.cause {
+            Cause::Panic(failure) => resume_unwind(failure.into_panic()),
+            Cause::Error(answer) => {
+                let mut receivers = receivers;
+                let stopped = receivers.find(|receiver| receiver.id() == stop.receiver);
+                visit(stopped.expect("it is one of them"), Ok(answer))
+            }
+        },
+    }
 }
 
 /// The first async receiver, where a blocking send would have to block a thread on which an
@@ -319,8 +373,8 @@ fn start<'t, E: Event, R: 'static>(
         futures: Vec::new(),
     };
     let _ = for_each_live(selection, pins, discards, group, |entry, pin| {
-        let start = || entry.start(entry, pin, sender, event);
-        let running = robust::catch_if(robust, start);
+        let start = AssertUnwindSafe(|| entry.start(entry, pin, sender, event));
+        let running = catch_unwind(start);
         started.receivers.push(entry);
         started.futures.push(Outcome::of(entry, running, robust));
         ControlFlow::<()>::Continue(())
@@ -398,15 +452,29 @@ pub(crate) async fn join<F: Future>(
     }
 }
 
-/// Waits for all, and keeps their order, or for the first error, and drops the others.
-async fn try_join<F, T, X>(futures: impl ExactSizeIterator<Item = F>) -> Result<Vec<T>, X>
-where
-    F: Future<Output = Result<T, X>>,
-{
+/// Waits for all, and keeps their order, or for the first response that `split` calls an error, or
+/// the first panic, and drops the other futures. Each of them has been polled by then.
+async fn join_unless<'a, E: Event, R: 'static, T, X>(
+    futures: impl ExactSizeIterator<Item = Outcome<'a, E, R>>,
+    split: fn(R) -> Result<T, X>,
+) -> Result<Vec<T>, Stop<X>> {
+    let round = Round::of(futures.len());
+    let futures = futures.map(|future| future.split(split, &round));
     match futures.len() {
         ..MANY => try_join_all(futures).await,
         _ => futures.collect::<Vec<_>>().try_join().await,
     }
+}
+
+/// Waits for all, and keeps their order, or for the first panic, and drops the other futures.
+async fn join_unless_panic<'a, E: Event, R: 'static>(
+    futures: impl ExactSizeIterator<Item = Outcome<'a, E, R>>,
+) -> Result<Vec<R>, Failure> {
+    let joined = join_unless(futures, Ok::<_, Infallible>).await;
+    joined.map_err(|stop| match stop.cause {
+        Cause::Panic(failure) => failure,
+        Cause::Error(never) => match never {},
+    })
 }
 
 pin_project! {

@@ -22,7 +22,7 @@ mod special;
 use std::ops::{ControlFlow, Deref};
 use std::sync::Arc;
 
-use crate::error::Failure;
+use crate::error::{Failure, TrySendError};
 use crate::event::Event;
 use crate::nesting::{Outermost, Running};
 use crate::receiver::{Entry, ReceiverId};
@@ -135,6 +135,13 @@ pub(crate) trait Turns<E: Event, R: 'static, B> {
     /// Whether a panic of one receiver leaves the others running.
     #[cfg_attr(not(feature = "async"), allow(dead_code, reason = "asked for futures"))]
     const ROBUST: bool;
+
+    /// Returns `Err` if the walk stops at this response of an async receiver, whose siblings are
+    /// then dropped.
+    #[cfg_attr(not(feature = "async"), allow(dead_code, reason = "asked for futures"))]
+    fn split(answer: R) -> Result<R, R> {
+        Ok(answer)
+    }
 
     /// Takes one receiver's turn; a break ends the walk.
     fn visit(&mut self, turn: Turn<'_, E, R>) -> ControlFlow<B>;
@@ -469,4 +476,70 @@ pub(crate) fn each<E: Event, R: 'static, B, S: Snapshot<E, R>>(
     let selection = table.select(sender);
     let mut call = |turn: Turn<'_, E, R>| each(turn.receiver.id(), turn.take(sender, event));
     walk(&mut discards, &selection, sender, event, &mut call)
+}
+
+/// Sends until the first `Err`.
+#[inline]
+pub(crate) fn try_collect<E: Event, T: 'static, X: 'static, S: Snapshot<E, Result<T, X>>>(
+    hub: &Hub<Table<E, Result<T, X>>>,
+    take: impl FnOnce() -> S,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> Result<Responses<T>, TrySendError<T, X>> {
+    // Before the snapshot and the answers, to outlive both: their destructors are the
+    // user's.
+    let _running = Running::send(hub);
+    let mut discards = Discards::of(hub);
+    let snapshot = take();
+    let Some(table) = &*snapshot else {
+        return Ok(Responses::new());
+    };
+    let selection = table.select(sender);
+    let mut until_error = UntilError {
+        sender,
+        event,
+        before: Responses::new(),
+    };
+    let stopped = walk(&mut discards, &selection, sender, event, &mut until_error);
+    let before = until_error.before;
+    match stopped {
+        ControlFlow::Continue(()) => Ok(before),
+        ControlFlow::Break((receiver, error)) => Err(TrySendError {
+            before,
+            receiver,
+            error,
+        }),
+    }
+}
+
+/// Keeps the answers until the first `Err`.
+struct UntilError<'s, 'e, E: Event, T: 'static> {
+    sender: &'s Sender<'s>,
+    event: &'s E::Args<'e>,
+    before: Responses<T>,
+}
+
+impl<E: Event, T: 'static, X: 'static> Turns<E, Result<T, X>, (ReceiverId, X)>
+    for UntilError<'_, '_, E, T>
+{
+    const ROBUST: bool = false;
+
+    fn split(answer: Result<T, X>) -> Result<Result<T, X>, Result<T, X>> {
+        match answer {
+            Ok(value) => Ok(Ok(value)),
+            Err(error) => Err(Err(error)),
+        }
+    }
+
+    #[inline]
+    fn visit(&mut self, turn: Turn<'_, E, Result<T, X>>) -> ControlFlow<(ReceiverId, X)> {
+        let receiver = turn.receiver;
+        match turn.take(self.sender, self.event) {
+            Ok(value) => {
+                self.before.push(|| receiver.id(), value);
+                ControlFlow::Continue(())
+            }
+            Err(error) => ControlFlow::Break((receiver.id(), error)),
+        }
+    }
 }

@@ -1,16 +1,20 @@
 //! The future of one async receiver, as a send holds it.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::thread;
 
 use super::robust;
 use crate::error::Failure;
 use crate::event::Event;
-use crate::receiver::{BoxFuture, Entry};
+use crate::receiver::{BoxFuture, Entry, ReceiverId};
 use crate::report;
+
+type Panic = Box<dyn Any + Send>;
 
 /// Ends with what the receiver answered.
 pub(crate) struct Answer<'a, R>(Option<BoxFuture<'a, R>>);
@@ -68,8 +72,8 @@ impl<R> Future for Begun<'_, R> {
     }
 }
 
-/// Ends with what the receiver answered or, if `robust`, with its panic, which has been
-/// told of by then: the send may be dropped before it gets to it.
+/// Ends with the response of the receiver or with its panic, which has been reported if the send
+/// is robust: the send may be dropped before it reads the outcome.
 pub(super) struct Outcome<'a, E: Event, R: 'static> {
     receiver: &'a Entry<E, R>,
     running: Result<Answer<'a, R>, Option<Failure>>,
@@ -78,13 +82,13 @@ pub(super) struct Outcome<'a, E: Event, R: 'static> {
 }
 
 impl<'a, E: Event, R: 'static> Outcome<'a, E, R> {
-    /// Of a future, or of the panic that came instead of one.
+    /// Wraps the future of a receiver, or the panic that came instead of one.
     pub(super) fn of(
         receiver: &'a Entry<E, R>,
         started: thread::Result<BoxFuture<'a, R>>,
         robust: bool,
     ) -> Self {
-        let failed = |panic| Some(robust::failure(receiver, panic));
+        let failed = |panic| Some(failure(receiver, panic, robust));
         Outcome {
             receiver,
             running: started.map(Answer::of).map_err(failed),
@@ -99,29 +103,154 @@ impl<'a, E: Event, R: 'static> Outcome<'a, E, R> {
     }
 }
 
+/// The panic of a receiver. A robust send catches it, so it is reported.
+fn failure<E: Event, R: 'static>(receiver: &Entry<E, R>, panic: Panic, robust: bool) -> Failure {
+    if robust {
+        robust::failure(receiver, panic)
+    } else {
+        Failure::new(receiver.id(), receiver.name(), panic)
+    }
+}
+
 impl<E: Event, R: 'static> Future for Outcome<'_, E, R> {
     type Output = Result<R, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (robust, receiver) = (self.robust, self.receiver);
         let outcome = match &mut self.running {
-            Ok(answer) if robust => {
+            Ok(answer) => {
                 let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(answer).poll(cx)));
-                let failed = |panic| Poll::Ready(Err(robust::failure(receiver, panic)));
+                let failed = |panic| Poll::Ready(Err(failure(receiver, panic, robust)));
                 polled.map_or_else(failed, |poll| poll.map(Ok))
             }
-            Ok(answer) => Pin::new(answer).poll(cx).map(Ok),
             Err(failure) => {
                 let failure = failure.take();
                 Poll::Ready(Err(failure.expect("a failure was asked for twice")))
             }
         };
         let outcome = ready!(outcome);
-        if let Some(finished) = self.finished {
+        // A panic that travels is not an end that others can see.
+        let ended = outcome.is_ok() || robust;
+        if let Some(finished) = self.finished.filter(|_| ended) {
             // Relaxed: who drops the send has it after whoever polled it last, by whatever
             // hands futures from thread to thread. Row A1.
             finished.store(true, Ordering::Relaxed);
         }
         Poll::Ready(outcome)
     }
+}
+
+/// Why a send stops at a receiver.
+pub(super) enum Cause<X> {
+    Panic(Failure),
+    Error(X),
+}
+
+/// A receiver at which a send stops.
+pub(super) struct Stop<X> {
+    pub(super) receiver: ReceiverId,
+    pub(super) cause: Cause<X>,
+}
+
+/// The first polls of the receivers of one send: a failure in one of them travels only when each
+/// receiver has been polled.
+///
+/// A combinator polls all its futures, one after the other, in its own first poll. It stops at the
+/// first failure. So a failure waits here, and the receiver that is polled last returns it.
+pub(super) struct Round<X>(Mutex<FirstPolls<X>>);
+
+struct FirstPolls<X> {
+    /// How many receivers have not been polled.
+    left: usize,
+    /// The first failure.
+    stop: Option<Stop<X>>,
+}
+
+impl<X> Round<X> {
+    pub(super) fn of(receivers: usize) -> Self {
+        Round(Mutex::new(FirstPolls {
+            left: receivers,
+            stop: None,
+        }))
+    }
+
+    /// Notes a first poll that ended with `failed`, if it failed. Returns the failure that the
+    /// send stops with, if each receiver has been polled now, and a failure that came later in the
+    /// round than that one.
+    fn note(&self, failed: Option<Stop<X>>) -> [Option<Stop<X>>; 2] {
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        first.left -= 1;
+        let mut later = None;
+        if first.stop.is_none() {
+            first.stop = failed;
+        } else {
+            later = failed;
+        }
+        let stop = if first.left == 0 {
+            first.stop.take()
+        } else {
+            None
+        };
+        [stop, later]
+    }
+}
+
+/// Ends with what `split` returns for the response of a receiver, or with its panic.
+pub(super) struct Fallible<'a, 'r, E: Event, R: 'static, T, X> {
+    outcome: Outcome<'a, E, R>,
+    split: fn(R) -> Result<T, X>,
+    /// Set until the first poll.
+    round: Option<&'r Round<X>>,
+}
+
+impl<'a, E: Event, R: 'static> Outcome<'a, E, R> {
+    pub(super) fn split<'r, T, X>(
+        self,
+        split: fn(R) -> Result<T, X>,
+        round: &'r Round<X>,
+    ) -> Fallible<'a, 'r, E, R, T, X> {
+        Fallible {
+            outcome: self,
+            split,
+            round: Some(round),
+        }
+    }
+}
+
+impl<E: Event, R: 'static, T, X> Future for Fallible<'_, '_, E, R, T, X> {
+    type Output = Result<T, Stop<X>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let receiver = this.outcome.receiver;
+        let stop = |cause| Stop {
+            receiver: receiver.id(),
+            cause,
+        };
+        let polled = Pin::new(&mut this.outcome).poll(cx).map(|ended| {
+            let answer = ended.map_err(|failure| stop(Cause::Panic(failure)))?;
+            (this.split)(answer).map_err(|error| stop(Cause::Error(error)))
+        });
+        let Some(round) = this.round.take() else {
+            return polled;
+        };
+        let (polled, failed) = match polled {
+            Poll::Ready(Err(stop)) => (Poll::Pending, Some(stop)),
+            polled => (polled, None),
+        };
+        let [stop, later] = round.note(failed);
+        if let Some(Cause::Panic(failure)) = later.map(|later| later.cause) {
+            ignore(receiver, failure.into_panic());
+        }
+        match stop {
+            Some(stop) => Poll::Ready(Err(stop)),
+            None => polled,
+        }
+    }
+}
+
+/// Reports a panic that does not travel, because the panic of another receiver does.
+pub(super) fn ignore<E: Event, R: 'static>(receiver: &Entry<E, R>, panic: Panic) {
+    report::receiver_panicked(receiver.id(), &receiver.name(), &*panic);
+    report::discard(panic);
 }

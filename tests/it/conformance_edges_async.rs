@@ -122,7 +122,7 @@ fn of_two_errors_the_first_to_happen_is_returned_alone() {
         })
     });
     let early = signal.connect_async(|_, ()| Box::pin(async { Err("early") }));
-    signal.connect_async(|_, ()| Box::pin(async { Err("not asked any more") }));
+    signal.connect_async(|_, ()| Box::pin(async { Err("at the same time, but later in order") }));
     let stopped = block_on(signal.try_asend(Sender::NONE, &())).unwrap_err();
     assert_eq!((stopped.error, stopped.receiver), ("early", early.id()));
     assert!(stopped.before.is_empty());

@@ -45,6 +45,7 @@ mod frozen_changes;
 mod asend_blocking;
 mod asend_cancel;
 mod asend_executors;
+mod asend_failures;
 mod asend_many;
 mod asend_nesting;
 mod asend_offloaded;

@@ -72,15 +72,20 @@ fn every_way_of_sending_runs_them_and_keeps_their_order() {
 
 /// They run together: where one answer ends the send, the others have run as well.
 #[test]
-fn a_send_that_stops_at_an_async_answer_has_run_them_all() {
+fn a_send_until_that_stops_at_an_async_answer_has_run_them_all() {
     let (signal, ended) = noting();
-    let stopped = signal.try_send("web", &()).unwrap_err();
-    assert_eq!(stopped.error, "four");
-    assert_eq!(*stopped.before, [1, 2, 3]);
-    assert_eq!(take(&ended), [1, 2, 5, 4, 3]);
     let three = signal.send_until("web", &(), |answer| *answer == Ok(3));
     assert_eq!(three.unwrap().value, Ok(3));
     assert_eq!(take(&ended), [1, 2, 5, 4, 3]);
+}
+
+#[test]
+fn a_try_send_that_stops_at_an_async_error_drops_those_that_wait() {
+    let (signal, ended) = noting();
+    let stopped = signal.try_send("web", &()).unwrap_err();
+    assert_eq!(stopped.error, "four");
+    assert_eq!(*stopped.before, [1, 2]);
+    assert_eq!(take(&ended), [1, 2, 5, 4]);
 }
 
 #[test]
