@@ -1,12 +1,18 @@
 //! Blocking on a thread that may run an executor.
 
+#[cfg(feature = "tokio")]
+use crate::fork::Birth;
 use crate::nesting;
+#[cfg(feature = "tokio")]
+use std::collections::VecDeque;
 #[cfg(feature = "tokio")]
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 #[cfg(feature = "tokio")]
+use std::sync::Mutex;
+#[cfg(feature = "tokio")]
 use std::task::{Context, Poll, Waker};
 #[cfg(feature = "tokio")]
-use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::runtime::{Handle, Id, RuntimeFlavor};
 #[cfg(feature = "tokio")]
 use tokio::task::coop;
 
@@ -45,6 +51,11 @@ pub(crate) async fn elsewhere<T: Send + 'static>(run: impl FnOnce() -> T + Send 
     let Ok(runtime) = Handle::try_current() else {
         return run();
     };
+    assert!(
+        !is_before_fork(&runtime),
+        "an offloaded receiver could not run: the tokio runtime was used before this process was \
+         forked, and its threads do not exist here; make a runtime after the fork"
+    );
     match runtime.spawn_blocking(run).await {
         Ok(answer) => answer,
         Err(failed) => match failed.try_into_panic() {
@@ -56,6 +67,28 @@ pub(crate) async fn elsewhere<T: Send + 'static>(run: impl FnOnce() -> T + Send 
             ),
         },
     }
+}
+
+/// Returns `true` if a receiver was offloaded to the runtime before this process was forked.
+#[cfg(feature = "tokio")]
+fn is_before_fork(runtime: &Handle) -> bool {
+    /// Runtimes that are remembered, those that were used first for the longest time.
+    const REMEMBERED: usize = 64;
+    static USED: Mutex<VecDeque<(Id, Birth)>> = Mutex::new(VecDeque::new());
+
+    // Not waited for: a fork while another thread has the lock leaves it taken in the child.
+    let Ok(mut used) = USED.try_lock() else {
+        return false;
+    };
+    let id = runtime.id();
+    if let Some((_, birth)) = used.iter().find(|(used, _)| *used == id) {
+        return birth.is_before_fork();
+    }
+    if used.len() == REMEMBERED {
+        used.pop_front();
+    }
+    used.push_back((id, Birth::now()));
+    false
 }
 
 /// Drives a future to its end on a thread of our own, in the tokio runtime that the thread

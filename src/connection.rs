@@ -151,6 +151,8 @@ impl Connection {
     /// * [`WaitError::Timeout`] if something still holds the receiver when the time is up:
     ///   [`HeldBy`] lists what can. An idle [`Emitter`](crate::Emitter) does not hold it on Linux,
     ///   because this call takes its old snapshot away.
+    /// * [`WaitError::Forked`], at once, in a child of `fork`, if the receiver runs on a queue that
+    ///   was made before the fork and that had an event for it then.
     ///
     /// ```
     /// use fanfare::{Signal, WaitError};
@@ -175,6 +177,7 @@ impl Connection {
         }
         let quiet = slot.watch();
         let is_inside = slot.is_inside();
+        let is_left_to_parent = slot.is_left_to_parent();
         let retires = slot.retires();
         drop(slot);
         let free = || {
@@ -187,6 +190,13 @@ impl Connection {
             return match quiet.is_gone() {
                 true => Ok(()),
                 false => Err(WaitError::InsideSend),
+            };
+        }
+        if is_left_to_parent {
+            free();
+            return match quiet.is_gone() {
+                true => Ok(()),
+                false => Err(WaitError::Forked),
             };
         }
         if quiet.wait(timeout, free) {

@@ -92,7 +92,7 @@ impl Error for Failure {}
 /// A receiver answered `Err` in [`Signal::try_send`](crate::Signal::try_send), and later
 /// ones did not run.
 pub struct TrySendError<T, X> {
-    /// The answers of the receivers before it.
+    /// The answers of the receivers before it; of the sync receivers alone, if it is async.
     pub before: Responses<T>,
     /// The receiver that failed.
     pub receiver: ReceiverId,
@@ -222,6 +222,9 @@ pub enum WaitError {
         /// The place of the freeze.
         at: &'static Location<'static>,
     },
+    /// The receiver runs on a queue that was made before this process was forked, and is still
+    /// held: by a copy of an event that only the parent delivers.
+    Forked,
 }
 
 /// What still holds a receiver that has been disconnected. Part of [`WaitError::Timeout`].
@@ -270,6 +273,11 @@ impl fmt::Display for WaitError {
                 let refused = DisconnectError::Frozen { at };
                 write!(f, "{refused}")
             }
+            WaitError::Forked => f.write_str(
+                "the receiver is still held by a queue that was made before this process was \
+                 forked, and whose workers do not exist here: wait in the parent, or use \
+                 `disconnect`",
+            ),
         }
     }
 }

@@ -17,6 +17,8 @@ mod deferred;
 mod disconnect;
 mod error;
 mod event;
+#[cfg(any(feature = "queue", feature = "rayon", feature = "tokio"))]
+mod fork;
 mod freeze;
 mod identity;
 mod look;

@@ -53,7 +53,8 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     /// panics of others have been reported as by [`send_robust`](Signal::send_robust).
     ///
     /// Also as `send` does, if sends are nested too deep or there are async receivers and an
-    /// executor runs on this thread; then nothing has run.
+    /// executor runs on this thread; then nothing has run. And in a child of `fork`, if a parallel
+    /// send had used the pool before the fork: its threads do not exist there.
     ///
     /// ```
     /// use fanfare::{Sender, Signal};

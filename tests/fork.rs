@@ -1,9 +1,11 @@
 //! A child of `fork` sends, connects and disconnects, if no other thread was inside fanfare at the
-//! moment of the fork. In a program of its own, because that must be known of every thread.
+//! moment of the fork. Whatever needs threads of the parent is refused there. In a program of its own, because that must be known of every thread.
 
 #![cfg(target_os = "linux")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -29,32 +31,258 @@ fn works(first: &Connection) -> bool {
         && CALLS.load(Ordering::Relaxed) == before + 4
 }
 
+/// One test at a time: the others wait outside of fanfare.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Runs `child` in a child of `fork`, and checks that it returns `true`.
+fn in_a_child(child: impl FnOnce() -> bool) {
+    // SAFETY: other threads of this program wait: the harness's, a test's for its turn, a queue's
+    // for an event or in a receiver, a pool's for work. None has a lock that the child uses.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "no child could be made");
+    if pid == 0 {
+        // SAFETY: it makes the kernel end the child if it hangs.
+        unsafe { libc::alarm(30) };
+        let has_passed = catch_unwind(AssertUnwindSafe(child)).unwrap_or(false);
+        // SAFETY: it ends the child, and runs nothing of the harness.
+        unsafe { libc::_exit(if has_passed { 0 } else { 1 }) };
+    }
+    let mut status = 0;
+    // SAFETY: `pid` is a child of this process, and the pointer is to a local variable.
+    let ended = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    assert_eq!((ended, status), (pid, 0), "the child failed or was killed");
+}
+
 #[test]
 fn a_child_of_fork_sends_and_changes() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let first = SIGNAL.connect(count);
     // A thread that has sent and has ended leaves its node to the child.
     thread::spawn(|| SIGNAL.send(Sender::NONE, &()))
         .join()
         .unwrap();
     assert!(works(&first));
-    // SAFETY: the only other thread of this program is the harness's, which waits for this one and
-    // holds no lock that the child uses.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0, "no child could be made");
-    if child == 0 {
-        // SAFETY: it makes the kernel end the child if it hangs.
-        unsafe { libc::alarm(60) };
-        let status = if works(&first) { 0 } else { 1 };
-        // SAFETY: it ends the child, and runs nothing of the harness.
-        unsafe { libc::_exit(status) };
-    }
-    let mut status = 0;
-    // SAFETY: `child` is a child of this process, and the pointer is to a local variable.
-    let ended = unsafe { libc::waitpid(child, &raw mut status, 0) };
-    assert_eq!(
-        (ended, status),
-        (child, 0),
-        "the child failed or was killed"
-    );
+    in_a_child(|| works(&first));
     assert!(works(&first), "the parent goes on");
+}
+
+#[cfg(feature = "queue")]
+mod queues {
+    use super::*;
+    use fanfare::{Overflow, Queue, QueueError, QueueWaitError, WaitError};
+    use std::sync::mpsc;
+
+    type Asked = Signal<u32, Result<(), QueueError>>;
+    const POLICIES: [Overflow; 4] = [
+        Overflow::Block,
+        Overflow::DropNewest,
+        Overflow::DropOldest,
+        Overflow::Reject,
+    ];
+    const NEVER: Duration = Duration::MAX;
+
+    fn is_refused(signal: &Asked, queue: &Queue) -> bool {
+        let before = queue.rejected();
+        let refused = signal.try_send(Sender::NONE, &7);
+        let refused = refused.is_err_and(|stopped| {
+            matches!(&stopped.error, QueueError::Forked { queue, .. } if **queue == *"before")
+                && stopped
+                    .error
+                    .to_string()
+                    .contains("make a queue after the fork")
+        });
+        let flush = queue.flush();
+        let shutdown = queue.shutdown(NEVER).map(|_| ());
+        refused
+            && queue.rejected() == before + 1
+            && [flush, shutdown]
+                .iter()
+                .all(|waited| matches!(waited, Err(QueueWaitError::Forked { .. })))
+    }
+
+    /// In a child, a queue of its own delivers.
+    fn a_new_one_works() -> bool {
+        let signal = Asked::new();
+        let queue = Queue::bounded(4).unwrap();
+        let receiver = signal.options().queued(&queue).connect(|_, _| ());
+        let sent = signal.try_send(Sender::NONE, &1).is_ok();
+        let flushed = queue.flush().is_ok() && queue.delivered() == 1;
+        let waited = receiver.disconnect_and_wait(NEVER).is_ok();
+        sent && flushed && waited && queue.shutdown(NEVER).is_ok()
+    }
+
+    #[test]
+    fn a_queue_from_before_a_fork_refuses_everything_in_the_child() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        for policy in POLICIES {
+            for is_async in [false, true] {
+                let signal = Asked::new();
+                let builder = Queue::builder().name("before").capacity(1).overflow(policy);
+                let queue = builder.workers(2).build().unwrap();
+                let options = signal.options().queued(&queue);
+                #[cfg(feature = "async")]
+                let receiver = if is_async {
+                    options.connect_async(|_, _| Box::pin(async {}))
+                } else {
+                    options.connect(|_, _| ())
+                };
+                #[cfg(not(feature = "async"))]
+                let receiver = options.connect(|_, _| assert!(!is_async));
+                signal.try_send(Sender::NONE, &1).unwrap();
+                queue.flush().unwrap();
+                let mut held = Some((receiver, signal, queue));
+                in_a_child(|| {
+                    let (receiver, signal, queue) = held.take().unwrap();
+                    let refused = is_refused(&signal, &queue) && is_refused(&signal, &queue);
+                    let waited = receiver.disconnect_and_wait(NEVER);
+                    // No drop waits.
+                    drop((receiver, signal, queue));
+                    refused && waited == Ok(()) && a_new_one_works()
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn a_child_does_not_wait_for_the_events_of_its_parents_queue() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        for policy in POLICIES {
+            let signal = Asked::new();
+            let builder = Queue::builder().name("before").capacity(1).overflow(policy);
+            let queue = builder.build().unwrap();
+            let (started, has_started) = mpsc::channel();
+            let (go_on, wait) = mpsc::channel::<()>();
+            let wait = Mutex::new(wait);
+            let receiver = signal.options().queued(&queue).connect(move |_, _| {
+                started.send(()).unwrap();
+                wait.lock().unwrap().recv().unwrap();
+            });
+            // One is in the hands of the worker, one waits, and the line is full.
+            signal.try_send(Sender::NONE, &1).unwrap();
+            has_started.recv().unwrap();
+            signal.try_send(Sender::NONE, &2).unwrap();
+            let mut held = Some((receiver, signal, queue));
+            in_a_child(|| {
+                let (receiver, signal, queue) = held.take().unwrap();
+                let refused = is_refused(&signal, &queue);
+                let waited = receiver.disconnect_and_wait(NEVER);
+                drop((receiver, signal, queue));
+                refused && waited == Err(WaitError::Forked) && a_new_one_works()
+            });
+            let (_receiver, _signal, queue) = held.unwrap();
+            go_on.send(()).unwrap();
+            go_on.send(()).unwrap();
+            queue.flush().unwrap();
+            assert_eq!(queue.delivered(), 2, "the parent goes on");
+        }
+    }
+
+    /// The child has the worker's thread as its only one.
+    #[test]
+    fn a_worker_that_forks_delivers_nothing_more_in_the_child() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let signal = Signal::<u32>::new();
+        let queue = Queue::bounded(4).unwrap();
+        let (children, child) = mpsc::channel();
+        let (started, has_started) = mpsc::channel();
+        let (go_on, wait) = mpsc::channel::<()>();
+        let wait = Mutex::new(wait);
+        signal
+            .options()
+            .queued(&queue)
+            .connect(move |_, n| match n {
+                1 => {
+                    started.send(()).unwrap();
+                    wait.lock().unwrap().recv().unwrap();
+                    // SAFETY: as in `in_a_child`.
+                    let pid = unsafe { libc::fork() };
+                    if pid == 0 {
+                        // SAFETY: it makes the kernel end the child if it hangs.
+                        unsafe { libc::alarm(30) };
+                    } else {
+                        children.send(pid).unwrap();
+                    }
+                }
+                // SAFETY: it ends the process of a test that has failed.
+                _ => unsafe {
+                    if children.send(0).is_err() {
+                        libc::_exit(1)
+                    }
+                },
+            });
+        signal.send(Sender::NONE, &1);
+        has_started.recv().unwrap();
+        signal.send(Sender::NONE, &2);
+        go_on.send(()).unwrap();
+        queue.flush().unwrap();
+        let pid = child.recv().unwrap();
+        assert!(pid > 0, "no child could be made");
+        let mut status = 0;
+        // SAFETY: `pid` is a child of this process, and the pointer is to a local variable.
+        let ended = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+        assert_eq!((ended, status), (pid, 0), "the child ended with its worker");
+        assert_eq!(
+            (child.recv(), queue.delivered()),
+            (Ok(0), 2),
+            "the parent delivers it"
+        );
+    }
+}
+
+#[cfg(feature = "rayon")]
+#[test]
+fn a_parallel_send_in_a_child_is_refused_where_its_pool_was_made_before() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let signal = Signal::<(), u32>::new();
+    signal.connect(|_, ()| 1);
+    signal.connect(|_, ()| 2);
+    if rayon::current_num_threads() < 2 {
+        return;
+    }
+    assert_eq!(*signal.send_parallel(Sender::NONE, &()), [1, 2]);
+    in_a_child(|| {
+        let sends: [&dyn Fn(); 2] = [&|| drop(signal.send_parallel(Sender::NONE, &())), &|| {
+            drop(signal.send_parallel_robust(Sender::NONE, &()))
+        }];
+        let refused = sends.iter().all(|send| {
+            let panic = catch_unwind(AssertUnwindSafe(send)).unwrap_err();
+            let text = panic.downcast_ref::<String>().unwrap();
+            text.contains("the threads of the rayon pool do not exist")
+        });
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(2)
+            .build()
+            .unwrap();
+        let in_a_new_pool = pool.install(|| signal.send_parallel(Sender::NONE, &()));
+        refused && *in_a_new_pool == [1, 2] && *signal.send(Sender::NONE, &()) == [1, 2]
+    });
+    assert_eq!(
+        *signal.send_parallel(Sender::NONE, &()),
+        [1, 2],
+        "the parent goes on"
+    );
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn an_offloaded_receiver_in_a_child_is_refused_where_its_runtime_was_made_before() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+    }
+    let signal = Signal::<u32, u32>::new();
+    signal.options().connect_offloaded(|_, n| *n);
+    let before = runtime();
+    assert_eq!(*before.block_on(signal.asend(Sender::NONE, &1)), [1]);
+    in_a_child(|| {
+        let outcomes = before.block_on(signal.asend_robust(Sender::NONE, &1));
+        let refused = outcomes
+            .failures()
+            .all(|failure| failure.message().contains("forked"));
+        let after = runtime().block_on(async { signal.asend(Sender::NONE, &2).await.into_vec() });
+        std::mem::forget(before);
+        refused && outcomes.failures().count() == 1 && after == [2]
+    });
 }

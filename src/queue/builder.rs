@@ -1,12 +1,14 @@
 //! Describing and starting a queue.
 
 use std::io;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::line::{Line, Overflow};
 use super::pool::{Handle, Pool, Users};
 use super::{Queue, worker};
+use crate::fork::Birth;
 use crate::table::sync::lock;
 
 /// What a queue has room for, by default, for each worker.
@@ -149,6 +151,8 @@ impl QueueBuilder {
                 capacity: self.capacity,
                 overflow: self.overflow,
                 lines: (0..self.workers).map(line).collect(),
+                birth: Birth::now(),
+                refused_after_fork: AtomicU64::new(0),
                 #[cfg(feature = "tokio")]
                 runtime: self.runtime,
             }),

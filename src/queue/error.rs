@@ -33,6 +33,12 @@ pub enum QueueError {
         /// How much there is room for, for each worker.
         capacity: usize,
     },
+    /// The queue was made before this process was forked, and its workers do not exist here.
+    #[non_exhaustive]
+    Forked {
+        /// The queue's name.
+        queue: Arc<str>,
+    },
 }
 
 impl fmt::Display for QueueError {
@@ -53,11 +59,20 @@ impl fmt::Display for QueueError {
                  worker of the queue, which must not wait for itself: give it more capacity or \
                  another overflow policy, or send from another thread"
             ),
+            QueueError::Forked { queue } => write_forked(f, queue),
         }
     }
 }
 
 impl Error for QueueError {}
+
+fn write_forked(f: &mut fmt::Formatter<'_>, queue: &str) -> fmt::Result {
+    write!(
+        f,
+        "queue {queue:?} was made before this process was forked, and its workers do not exist \
+         here: make a queue after the fork"
+    )
+}
 
 /// [`Queue::flush`](crate::Queue::flush), [`Queue::flush_timeout`](crate::Queue::flush_timeout)
 /// or [`Queue::shutdown`](crate::Queue::shutdown) did not wait, or not long enough.
@@ -86,6 +101,13 @@ pub enum QueueWaitError {
         /// How long was waited.
         waited: Duration,
     },
+    /// The queue was made before this process was forked, and its workers do not exist here: the
+    /// wait would never end. Nothing was changed.
+    #[non_exhaustive]
+    Forked {
+        /// The queue's name.
+        queue: Arc<str>,
+    },
 }
 
 impl fmt::Display for QueueWaitError {
@@ -106,6 +128,7 @@ impl fmt::Display for QueueWaitError {
                 "queue {queue:?} had not delivered everything after {waited:?}: wait longer, or shut \
                  it down to get what is left"
             ),
+            QueueWaitError::Forked { queue } => write_forked(f, queue),
         }
     }
 }

@@ -22,6 +22,7 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::table::sync::lock;
@@ -63,6 +64,11 @@ use pool::{Pool, Users};
 /// **What is still inside when the process ends is lost, without a word.** So keep a `Queue` until
 /// `main` returns, or call `shutdown` or `flush` there. No drop waits after a shutdown, on a worker
 /// of the queue, where `flush` would be refused, and of a `Queue` in a `static` or in a receiver.
+///
+/// **`fork`.** The worker threads do not exist in a child of `fork`. There the queue refuses each
+/// event with [`QueueError::Forked`], whatever its overflow policy, `flush` and `shutdown` return
+/// [`QueueWaitError::Forked`], and no drop waits. The parent delivers the events that were inside at
+/// the fork, and the child never drops its copies of them. Make a queue after the fork.
 ///
 /// ```
 /// use fanfare::{Overflow, Queue};
@@ -119,8 +125,8 @@ impl Queue {
     ///
     /// At once, [`QueueWaitError::InsideWorker`] on a worker of this queue, and
     /// [`QueueWaitError::OnItsRuntime`] where the queue is `on_tokio` and this is the one thread
-    /// that drives that runtime. Two queues whose receivers flush each other are not noticed,
-    /// and wait for ever.
+    /// that drives that runtime. [`QueueWaitError::Forked`] in a child of `fork`, if the queue was
+    /// made before. Two queues whose receivers flush each other are not noticed, and wait forever.
     pub fn flush(&self) -> Result<(), QueueWaitError> {
         self.flush_timeout(Duration::MAX)
     }
@@ -150,8 +156,8 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// [`QueueWaitError::InsideWorker`] and [`QueueWaitError::OnItsRuntime`], at once, as for
-    /// [`flush`](Queue::flush); nothing is shut down.
+    /// [`QueueWaitError::InsideWorker`], [`QueueWaitError::OnItsRuntime`] and
+    /// [`QueueWaitError::Forked`], at once, as for [`flush`](Queue::flush); nothing is shut down.
     ///
     /// ```
     /// use fanfare::{Queue, Sender, Signal};
@@ -218,6 +224,8 @@ impl Queue {
             stats.running += counts.running;
             stats.depth += counts.depth;
         }
+        // Relaxed: a statistic. Row F3.
+        stats.rejected += self.pool().refused_after_fork.load(Ordering::Relaxed);
         stats
     }
 

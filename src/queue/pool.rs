@@ -3,12 +3,14 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::mem;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::line::{Line, Overflow, Pushed, Refusal};
 use super::{QueueError, QueueWaitError, worker};
+use crate::fork::Birth;
 use crate::receiver::ReceiverId;
 use crate::report;
 use crate::sender::SenderKey;
@@ -53,6 +55,9 @@ pub(super) struct Pool {
     pub(super) overflow: Overflow,
     /// One for each worker.
     pub(super) lines: Box<[Line<Job>]>,
+    pub(super) birth: Birth,
+    /// How many events were refused in this child of `fork`.
+    pub(super) refused_after_fork: AtomicU64,
     /// What the workers run in.
     #[cfg(feature = "tokio")]
     pub(super) runtime: Option<tokio::runtime::Handle>,
@@ -91,8 +96,23 @@ impl Pool {
         }
     }
 
+    /// Refuses a job in a child of `fork`, where no thread would take it out. The line is not
+    /// touched: a thread of the parent may have had its lock.
+    #[cold]
+    fn refuse_after_fork(&self, job: Job) -> QueueError {
+        // Relaxed: a statistic. Row F3.
+        self.refused_after_fork.fetch_add(1, Ordering::Relaxed);
+        worker::discard(job);
+        let queue = Arc::clone(&self.name);
+        QueueError::Forked { queue }
+    }
+
     /// Whether a wait for the workers can end.
     pub(super) fn check_may_wait(&self) -> Result<(), QueueWaitError> {
+        if self.birth.is_before_fork() {
+            let queue = Arc::clone(&self.name);
+            return Err(QueueWaitError::Forked { queue });
+        }
         if worker::is_worker_of(self) {
             let queue = Arc::clone(&self.name);
             return Err(QueueWaitError::InsideWorker { queue });
@@ -136,6 +156,9 @@ impl Handle {
     #[inline]
     pub(crate) fn push(&self, lane: u64, job: Job) -> Result<(), QueueError> {
         let pool = &*self.pool;
+        if pool.birth.is_before_fork() {
+            return Err(pool.refuse_after_fork(job));
+        }
         let line = match &*pool.lines {
             [only] => only,
             // The remainder fits: it is less than a length.
@@ -151,6 +174,11 @@ impl Handle {
     /// Whether there is one worker alone.
     pub(crate) fn has_one_worker(&self) -> bool {
         self.pool.lines.len() == 1
+    }
+
+    /// Whether the queue was made before this process was forked.
+    pub(crate) fn is_before_fork(&self) -> bool {
+        self.pool.birth.is_before_fork()
     }
 
     /// Whether this thread is one of its workers.
@@ -174,6 +202,16 @@ impl Drop for Users {
 impl Drop for Handle {
     /// Nobody has a handle, so nobody pushes. The workers deliver what is inside, and end.
     fn drop(&mut self) {
+        if self.pool.birth.is_before_fork() {
+            // The threads are the parent's. Their handles are not dropped, because that would
+            // detach threads that do not exist here.
+            let threads = self
+                .threads
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner);
+            mem::forget(mem::take(threads));
+            return;
+        }
         self.pool.close();
         if worker::is_worker_of(&self.pool) {
             return;

@@ -28,6 +28,10 @@ pub(super) fn run(pool: &Pool, line: usize) {
         }
         // Before it is finished: who has flushed finds the event and the receiver let go of.
         discard(job);
+        if pool.birth.is_before_fork() {
+            // The receiver has forked, and this is the child: the parent's worker goes on.
+            return;
+        }
         line.finish(started);
     }
 }

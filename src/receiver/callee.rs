@@ -67,6 +67,11 @@ pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
         false
     }
 
+    /// Whether only the parent of this process, which was forked, can do it.
+    fn is_left_to_parent(&self) -> bool {
+        false
+    }
+
     /// Keeps a weak receiver's target alive; `None` if it has died.
     fn pin(&self) -> Option<Pinned> {
         None
@@ -321,6 +326,10 @@ where
 
     fn waits_for_this_thread(&self) -> bool {
         self.queue.is_inside_worker()
+    }
+
+    fn is_left_to_parent(&self) -> bool {
+        self.queue.is_before_fork()
     }
 
     fn deliver(&self, sent: &(dyn Any + Send + Sync)) {

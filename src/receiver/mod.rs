@@ -192,6 +192,10 @@ pub(crate) trait Attached: Send + Sync {
     /// Returns what holds the receiver, which has been disconnected and has not gone.
     fn held_by(&self) -> HeldBy;
 
+    /// Whether the receiver runs on threads that a child of `fork`, as this process is, does not
+    /// have.
+    fn is_left_to_parent(&self) -> bool;
+
     /// The flag that is set when the receiver has gone, for a caller that then drops its handle.
     fn watch(&self) -> Arc<Quiet>;
 
@@ -470,6 +474,10 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Attached for Slot<E, R, C> {
             Some(hub) if hub.has_stale_emitter() => HeldBy::Emitter,
             _ => HeldBy::Send,
         }
+    }
+
+    fn is_left_to_parent(&self) -> bool {
+        self.callee.is_left_to_parent()
     }
 
     fn watch(&self) -> Arc<Quiet> {

@@ -1,12 +1,12 @@
 //! The send whose receivers run on the threads of a pool.
 
-use std::any::Any;
+use std::any::{Any, type_name};
 use std::convert::Infallible;
 use std::iter::Peekable;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rayon::iter::{
     IndexedParallelIterator, IntoParallelRefIterator, IntoParallelRefMutIterator, ParallelIterator,
@@ -17,6 +17,7 @@ use super::robust::{self, Outcomes};
 use super::special::{Group, Pins, for_each_live};
 use super::{Discards, Shared, call_or_enqueue, walk};
 use crate::event::Event;
+use crate::fork::Birth;
 use crate::nesting::{self, Running};
 use crate::receiver::{Entry, Kind};
 use crate::report;
@@ -69,6 +70,30 @@ fn is_worth_it<E: Event, R: 'static>(selection: &Selection<'_, E, R>) -> bool {
     selection.iter().filter(called).nth(FEWEST - 1).is_some() && rayon::current_num_threads() > 1
 }
 
+/// # Panics
+///
+/// If a parallel send used the pool before this process was forked: its threads do not exist here.
+fn refuse_after_fork<E: Event>() {
+    thread_local! {
+        /// Of the pool that this thread belongs to.
+        static OWN: Birth = Birth::now();
+    }
+    /// Of rayon's global pool, which a process makes once.
+    static GLOBAL: OnceLock<Birth> = OnceLock::new();
+
+    let pool = match rayon::current_thread_index() {
+        Some(_) => OWN.with(|birth| *birth),
+        None => *GLOBAL.get_or_init(Birth::now),
+    };
+    assert!(
+        !pool.is_before_fork(),
+        "a signal of `{}` was sent with `send_parallel` in a child of `fork`, where the threads of \
+         the rayon pool do not exist: send inside of `install` of a pool that is made after the \
+         fork, or use `send`; no receiver has run",
+        type_name::<E>()
+    );
+}
+
 /// As [`walk`], with the receivers that are called on the pool. On its own for its large
 /// frame.
 #[inline(never)]
@@ -84,6 +109,7 @@ where
     for<'x> E::Args<'x>: Sync,
 {
     let (sender, event) = (outcomes.sender, outcomes.event);
+    refuse_after_fork::<E>();
     #[cfg(feature = "async")]
     super::future::refuse_on_an_executor(selection);
     let pins = Pins::of(selection, discards);

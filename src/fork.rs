@@ -1,0 +1,58 @@
+//! Detecting that this process is a child of `fork`, in which threads that were made before do not
+//! exist.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The process in which something was made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Birth {
+    forks: u64,
+}
+
+impl Birth {
+    /// Of this process.
+    pub(crate) fn now() -> Self {
+        count_forks();
+        // Relaxed: a child starts with one thread, which has called `fork`, and all other threads
+        // of it are made later. Row F1.
+        let forks = FORKS.load(Ordering::Relaxed);
+        Birth { forks }
+    }
+
+    /// Returns `true` if this process was forked since. Costs a load.
+    #[inline]
+    pub(crate) fn is_before_fork(self) -> bool {
+        // Relaxed: as in `now`. Row F1.
+        self.forks != FORKS.load(Ordering::Relaxed)
+    }
+}
+
+/// How many forks lie between this process and the one in which the first count began.
+static FORKS: AtomicU64 = AtomicU64::new(0);
+
+/// Has each later `fork` counted in the child. A program that makes a child by the bare system call
+/// is not noticed.
+#[cfg(unix)]
+fn count_forks() {
+    use std::sync::atomic::AtomicBool;
+
+    // Not a `Once`: a fork in the middle of one would leave it taken in the child.
+    static COUNTED: AtomicBool = AtomicBool::new(false);
+
+    unsafe extern "C" fn in_child() {
+        // Relaxed: as in `Birth::now`. Row F1.
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+
+    // Relaxed: nothing is read because of it; a second handler does no harm. Row F2.
+    if !COUNTED.swap(true, Ordering::Relaxed) {
+        // SAFETY: the handler is a function of this program that takes no argument; it does
+        // nothing but an atomic addition, which is allowed after a fork.
+        let refused = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        debug_assert_eq!(refused, 0, "there is no memory for the handler");
+    }
+}
+
+/// There is no `fork`.
+#[cfg(not(unix))]
+fn count_forks() {}
