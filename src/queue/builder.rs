@@ -5,7 +5,9 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::line::{Line, Overflow};
+#[cfg(feature = "async")]
+use super::concurrent::{self, Inbox};
+use super::line::{Line, Overflow, RUN_AT_ONCE};
 use super::pool::{Handle, Pool, Users};
 use super::{Queue, worker};
 use crate::fork::Birth;
@@ -36,6 +38,9 @@ pub struct QueueBuilder {
     name: String,
     capacity: Option<usize>,
     workers: usize,
+    unordered: bool,
+    /// Futures that a worker drives at a time.
+    concurrency: usize,
     overflow: Overflow,
     #[cfg(feature = "tokio")]
     runtime: Option<tokio::runtime::Handle>,
@@ -47,6 +52,8 @@ impl QueueBuilder {
             name: String::from("queue"),
             capacity: Some(DEFAULT_CAPACITY),
             workers: 1,
+            unordered: false,
+            concurrency: 1,
             overflow: Overflow::default(),
             #[cfg(feature = "tokio")]
             runtime: None,
@@ -54,7 +61,8 @@ impl QueueBuilder {
     }
 
     /// How many events each worker's line has room for, exactly; what the worker is running
-    /// is not in it. The memory for them, some 50 bytes each, is taken at once.
+    /// is not in it. If the queue is [`unordered`](QueueBuilder::unordered), all workers have one
+    /// line. The memory for them, some 50 bytes each, is taken at once.
     ///
     /// # Panics
     ///
@@ -78,7 +86,8 @@ impl QueueBuilder {
     }
 
     /// How many threads deliver. With more than one, events of different senders can reach a
-    /// receiver at the same time and in any order.
+    /// receiver at the same time and in any order. Those of one sender keep their order, unless the
+    /// queue is [`unordered`](QueueBuilder::unordered).
     ///
     /// # Panics
     ///
@@ -90,6 +99,98 @@ impl QueueBuilder {
             "a queue of 0 workers delivers nothing: give it 1 or more"
         );
         self.workers = workers;
+        self
+    }
+
+    /// Lets any worker take the next event: the workers share one line, with room for
+    /// [`capacity`](QueueBuilder::capacity) events in all.
+    ///
+    /// Without it, the events of one receiver and one sender all go to the same worker, so that they
+    /// keep their order, and an event that takes long holds up those behind it while other workers
+    /// may be idle. With it, an event waits only if every worker is busy. The events are started in
+    /// the order in which they were sent. With more than one worker they run at the same time, also
+    /// those of one receiver and one sender, and may end in any order.
+    ///
+    /// ```
+    /// use fanfare::{Queue, Sender, Signal};
+    /// use std::sync::{Mutex, mpsc};
+    ///
+    /// static MAILED: Signal<u32> = Signal::new();
+    ///
+    /// let (server_answers, wait) = mpsc::channel::<()>();
+    /// let wait = Mutex::new(wait);
+    /// let (sent, is_sent) = mpsc::channel();
+    /// let mails = Queue::builder().workers(2).unordered().build()?;
+    /// MAILED.options().queued(&mails).connect(move |_sender, mail| {
+    ///     if *mail == 1 {
+    ///         wait.lock().unwrap().recv().unwrap();
+    ///     }
+    ///     sent.send(*mail).unwrap();
+    /// });
+    /// for mail in 1..=4 {
+    ///     MAILED.send("shop", &mail);
+    /// }
+    /// // The first one hangs, and the other worker sends those behind it.
+    /// assert_eq!([(); 3].map(|()| is_sent.recv().unwrap()), [2, 3, 4]);
+    /// server_answers.send(()).unwrap();
+    /// mails.flush().unwrap();
+    /// assert_eq!(mails.delivered(), 4);
+    /// # std::io::Result::Ok(())
+    /// ```
+    pub fn unordered(mut self) -> Self {
+        self.unordered = true;
+        self
+    }
+
+    /// How many async receivers each worker drives at a time; 1 if this is not called.
+    ///
+    /// Async receivers are those of
+    /// [`QueuedOptions::connect_async`](crate::QueuedOptions::connect_async). With more than one,
+    /// their futures are started in the order of the worker's line and run together, so events of
+    /// one receiver and one sender may end in any order. A future that hangs takes one of the
+    /// places. A worker with all places taken takes nothing out of its line. The futures of a worker
+    /// run on one thread, which is a second one beside the worker's: a future that blocks its thread
+    /// holds up the others. Sync receivers run on the worker's thread, one at a time.
+    ///
+    /// # Panics
+    ///
+    /// If `futures` is 0. [`build`](QueueBuilder::build) panics if the queue would run more than
+    /// 1,000 receivers out of one line at a time.
+    ///
+    /// ```
+    /// use fanfare::{Queue, Sender, Signal};
+    /// use std::sync::mpsc;
+    ///
+    /// static MAILED: Signal<u32> = Signal::new();
+    ///
+    /// let (sent, is_sent) = mpsc::channel();
+    /// let mails = Queue::builder().concurrency(2).build()?;
+    /// MAILED.options().queued(&mails).connect_async(move |_sender, mail| {
+    ///     let sent = sent.clone();
+    ///     Box::pin(async move {
+    ///         if *mail == 1 {
+    ///             std::future::pending::<()>().await;
+    ///         }
+    ///         sent.send(*mail).unwrap();
+    ///     })
+    /// });
+    /// for mail in 1..=4 {
+    ///     MAILED.send("shop", &mail);
+    /// }
+    /// // The first one hangs.
+    /// assert_eq!([(); 3].map(|()| is_sent.recv().unwrap()), [2, 3, 4]);
+    /// let report = mails.shutdown(std::time::Duration::ZERO).unwrap();
+    /// assert_eq!((report.undelivered.len(), report.still_running), (0, 1));
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[cfg(feature = "async")]
+    #[track_caller]
+    pub fn concurrency(mut self, futures: usize) -> Self {
+        assert!(
+            futures > 0,
+            "a worker that drives 0 futures runs no async receiver: give it 1 or more"
+        );
+        self.concurrency = futures;
         self
     }
 
@@ -136,6 +237,12 @@ impl QueueBuilder {
     ///
     /// If a thread cannot be started (those that were started end), or if the name has a zero
     /// byte in it.
+    ///
+    /// # Panics
+    ///
+    /// If more than 1,000 receivers would run out of one line at a time: the futures of a worker or,
+    /// if the queue is [`unordered`](QueueBuilder::unordered), those of all workers.
+    #[track_caller]
     pub fn build(self) -> io::Result<Queue> {
         if self.name.contains('\0') {
             let message = format!(
@@ -144,13 +251,25 @@ impl QueueBuilder {
             );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        let line = |_| Line::new(self.capacity);
+        let (lines, takers) = if self.unordered {
+            (1, self.workers)
+        } else {
+            (self.workers, 1)
+        };
+        assert!(
+            takers.saturating_mul(self.concurrency) <= RUN_AT_ONCE,
+            "{takers} workers with {} futures each would run more than {RUN_AT_ONCE} receivers out \
+             of one line at a time: give the queue fewer, or make a second queue",
+            self.concurrency
+        );
+        let line = |_| Line::new(self.capacity, takers);
         let handle = Handle {
             pool: Arc::new(Pool {
                 name: self.name.into(),
                 capacity: self.capacity,
                 overflow: self.overflow,
-                lines: (0..self.workers).map(line).collect(),
+                lines: (0..lines).map(line).collect(),
+                workers: self.workers,
                 birth: Birth::now(),
                 refused_after_fork: AtomicU64::new(0),
                 #[cfg(feature = "tokio")]
@@ -158,16 +277,40 @@ impl QueueBuilder {
             }),
             threads: Mutex::new(Vec::with_capacity(self.workers)),
         };
-        for line in 0..self.workers {
-            let pool = Arc::clone(&handle.pool);
-            let name = format!("{}-{line}", pool.name);
-            let thread = thread::Builder::new().name(name).spawn(move || {
-                #[cfg(feature = "tokio")]
-                let _entered = pool.runtime.as_ref().map(|runtime| runtime.enter());
-                worker::run(&pool, line);
-            })?;
-            lock(&handle.threads).push(thread);
+        for worker in 0..self.workers {
+            let line = worker % lines;
+            let name = format!("{}-{worker}", handle.pool.name);
+            #[cfg(feature = "async")]
+            if self.concurrency > 1 {
+                let (inbox, opening) = Inbox::new(self.concurrency);
+                let drives = Arc::clone(&inbox);
+                let futures = format!("{name}-futures");
+                spawn(&handle, futures, move |pool| {
+                    concurrent::drive(pool, &drives)
+                })?;
+                spawn(&handle, name, move |pool| {
+                    concurrent::run(pool, line, &inbox, opening);
+                })?;
+                continue;
+            }
+            spawn(&handle, name, move |pool| worker::run(pool, line))?;
         }
         Ok(Queue(Arc::new(Users(Arc::new(handle)))))
     }
+}
+
+/// Starts a thread of the queue.
+fn spawn(
+    handle: &Handle,
+    name: String,
+    run: impl FnOnce(&Arc<Pool>) + Send + 'static,
+) -> io::Result<()> {
+    let pool = Arc::clone(&handle.pool);
+    let thread = thread::Builder::new().name(name).spawn(move || {
+        #[cfg(feature = "tokio")]
+        let _entered = pool.runtime.as_ref().map(|runtime| runtime.enter());
+        run(&pool);
+    })?;
+    lock(&handle.threads).push(thread);
+    Ok(())
 }

@@ -143,7 +143,8 @@ impl<E: Event, R: 'static> QueuedOptions<'_, E, R> {
     /// Connects an async `receiver`, whose future a worker of the queue drives to its end
     /// before it takes the next event.
     ///
-    /// So a queue runs as many of its futures at a time as it has workers, and everything
+    /// So a queue runs as many of its futures at a time as it has workers, or as many times that as
+    /// [`QueueBuilder::concurrency`](crate::QueueBuilder::concurrency) states. Everything
     /// that is said of the queue's order, overflow and end holds for them. The future runs
     /// in the tokio runtime that the queue was given by
     /// [`QueueBuilder`](crate::QueueBuilder)'s `on_tokio` (with the feature `tokio`), or in none.
@@ -256,7 +257,7 @@ where
 /// Which worker gets it: always the same for a receiver and a sender.
 fn lane<E: Event, R: 'static>(queue: &Handle, entry: &Entry<E, R>, sender: &Sender<'_>) -> u64 {
     static HASHER: OnceLock<ahash::RandomState> = OnceLock::new();
-    if queue.has_one_worker() {
+    if queue.has_one_line() {
         return 0;
     }
     let hasher = HASHER.get_or_init(ahash::RandomState::new);

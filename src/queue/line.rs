@@ -45,27 +45,32 @@ const TICKET: u64 = 4;
 
 /// In a count of settled tickets: somebody waits, so who settles must tell.
 const WATCHED: u64 = 1;
-/// In the worker's count: it runs an item of this round, which is not settled yet.
-const RUNNING: u64 = 2;
-/// In the worker's count: it must start nothing any more.
-const GIVEN_UP: u64 = 4;
-/// In a count of settled tickets: one.
-const ONE: u64 = 8;
+/// In the workers' count: they must start nothing any more.
+const GIVEN_UP: u64 = 2;
+/// In the workers' count: one item of this round that runs, and is not settled yet.
+const RUNNING: u64 = 4;
+/// In a count of settled tickets: one. What is below it has room for [`RUN_AT_ONCE`].
+const ONE: u64 = 1 << 12;
 
-/// One worker's items, in the order in which they came.
+/// How many items of a line may run at a time.
+pub(crate) const RUN_AT_ONCE: usize = 1_000;
+
+/// One worker's items, or those of several, in the order in which they came.
 pub(crate) struct Line<T> {
+    /// Whether several workers take items out.
+    is_shared: bool,
     channel: Channel<Parcel<T>>,
     /// How many tickets were taken; the flags of the line. Padded: senders write it for each
     /// item, and the worker what comes next.
     tickets: CachePadded<AtomicU64>,
-    /// What the worker has delivered, by the round's bit. Only the worker counts here.
+    /// What the workers have delivered, and what they run, by the round's bit. Only they count here.
     delivered: CachePadded<[AtomicU64; 2]>,
     /// What was settled otherwise, by the round's bit.
     aside: [AtomicU64; 2],
     dropped: AtomicU64,
     rejected: AtomicU64,
     undelivered: AtomicU64,
-    /// Only the worker counts here.
+    /// Only the workers count here.
     panicked: AtomicU64,
     books: Mutex<Books<T>>,
     /// Something that is waited for may have come about.
@@ -118,7 +123,7 @@ pub(crate) enum Refusal {
     WouldWait,
 }
 
-/// An item that the worker runs.
+/// An item that a worker runs.
 #[must_use = "a flush waits until it is finished"]
 pub(crate) struct Started {
     ticket: u64,
@@ -128,8 +133,8 @@ pub(crate) struct Started {
 pub(crate) struct LeftOver<T> {
     /// In the order in which they came.
     pub(crate) items: Vec<T>,
-    /// Whether the worker still runs one.
-    pub(crate) running: bool,
+    /// How many the workers still run.
+    pub(crate) running: usize,
 }
 
 /// Statistics of a line.
@@ -144,7 +149,7 @@ pub(crate) struct Counts {
     pub(crate) running: usize,
 }
 
-/// Tickets that are not settled, and how many of those the worker runs.
+/// Tickets that are not settled, and how many of those the workers run.
 struct Open {
     unsettled: u64,
     running: u64,
@@ -154,15 +159,21 @@ fn bit(ticket: u64) -> usize {
     usize::from(ticket & ROUND != 0)
 }
 
+/// How many items run, by a word of the workers' count.
+fn runs(word: u64) -> u64 {
+    word % ONE / RUNNING
+}
+
 fn has_passed(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }
 
 impl<T> Line<T> {
-    /// With room for so many items, or for any number.
-    pub(crate) fn new(capacity: Option<usize>) -> Self {
+    /// With room for so many items, or for any number, which so many workers take out.
+    pub(crate) fn new(capacity: Option<usize>, workers: usize) -> Self {
         let zero = || AtomicU64::new(0);
         Line {
+            is_shared: workers > 1,
             channel: Channel::new(capacity),
             tickets: CachePadded::new(zero()),
             delivered: CachePadded::new([zero(), zero()]),
@@ -273,8 +284,9 @@ impl<T> Line<T> {
         Pushed::Refused(Refusal::Closed, item)
     }
 
-    /// The next item for the worker, which waits for it and must `finish` it; `None` once
-    /// the line is closed and everything is settled.
+    /// The next item for a worker, which waits for it and must `finish` it; `None` once
+    /// the line is closed and everything is settled. Of each item in its turn, the workers run at
+    /// most [`RUN_AT_ONCE`] at a time.
     #[inline]
     pub(crate) fn next(&self) -> Option<(Started, T)> {
         loop {
@@ -285,12 +297,18 @@ impl<T> Line<T> {
                 }
                 Some(parcel) => self.leave(parcel),
                 // Woken, which `tell_of` does at the end alone.
-                None => return None,
+                None => {
+                    if self.is_shared {
+                        // One wake ends the wait of one worker, and the others wait as well.
+                        self.channel.wake(Waiter::Worker);
+                    }
+                    return None;
+                }
             }
         }
     }
 
-    /// Whether the worker may run the item. In one step with what `give_up` does, so that
+    /// Whether a worker may run the item. In one step with what `give_up` does, so that
     /// each item is either run or left over.
     #[inline]
     fn start(&self, ticket: u64) -> bool {
@@ -305,7 +323,7 @@ impl<T> Line<T> {
             // this, takes out later ones. Relaxed on failure: see above. Row Q2.
             match word.compare_exchange_weak(
                 seen,
-                seen | RUNNING,
+                seen + RUNNING,
                 Ordering::Release,
                 Ordering::Relaxed,
             ) {
@@ -315,7 +333,7 @@ impl<T> Line<T> {
         }
     }
 
-    /// The worker has run the item.
+    /// A worker has run the item.
     #[inline]
     pub(crate) fn finish(&self, started: Started) {
         // Release: what the run did, for who waits until it is over: `open` acquires with
@@ -413,7 +431,7 @@ impl<T> Line<T> {
         }
     }
 
-    /// Takes everything out of a closed line but what the worker is running, and lets it
+    /// Takes everything out of a closed line but what the workers are running, and lets them
     /// start nothing any more.
     pub(crate) fn give_up(&self) -> LeftOver<T> {
         let _alone = lock(&self.drain);
@@ -431,11 +449,11 @@ impl<T> Line<T> {
             if open.unsettled == open.running {
                 let mut left_over = mem::take(&mut books.left_over);
                 drop(books);
-                // The worker may have put one in after a later one.
+                // A worker may have put one in after a later one.
                 left_over.sort_unstable_by_key(|parcel| parcel.ticket);
                 return LeftOver {
                     items: left_over.into_iter().map(|parcel| parcel.item).collect(),
-                    running: open.running > 0,
+                    running: open.running as usize,
                 };
             }
             drop(books);
@@ -522,11 +540,11 @@ impl<T> Line<T> {
             running: 0,
         };
         for word in self.delivered.iter().chain(&self.aside) {
-            // Acquire: as in `settled`. In the worker's counts what it runs and what it has
+            // Acquire: as in `settled`. In the workers' counts what they run and what they have
             // run change in one step, so one is counted once. Row Q3.
             let seen = word.load(Ordering::Acquire);
             open.unsettled -= seen / ONE;
-            open.running += u64::from(seen & RUNNING != 0);
+            open.running += runs(seen);
         }
         open
     }
@@ -566,7 +584,7 @@ impl<T> Line<T> {
             // Acquire: as above. Row Q3.
             let seen = word.load(Ordering::Acquire);
             counts.delivered += seen / ONE;
-            counts.running += usize::from(seen & RUNNING != 0);
+            counts.running += runs(seen) as usize;
         }
         // The run may not be finished yet. Relaxed: as in `count_panicked`. Row Q5.
         counts.panicked = counts.delivered.min(self.panicked.load(Ordering::Relaxed));

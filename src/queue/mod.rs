@@ -4,10 +4,12 @@
 //! * `connect`: connecting receivers that run here, and giving their events to the queue.
 //! * `pool`: what the handles and the workers of a queue share.
 //! * `line`: what decides about concurrency.
-//! * `worker`: the threads.
+//! * `worker`: the threads; `concurrent`: those of a worker that drives several futures.
 //! * `shutdown`, `error`: what is left, and what goes wrong.
 
 mod builder;
+#[cfg(feature = "async")]
+mod concurrent;
 mod connect;
 mod error;
 pub(crate) mod line;
@@ -46,10 +48,13 @@ use pool::{Pool, Users};
 /// order in which they were sent, one at a time, and so do all receivers of the queue
 /// together. With several, each receiver and sender have a worker of their own choosing that
 /// stays the same: a receiver gets the events of one sender in order, and those of different
-/// senders maybe at the same time. "In the order" is by *happens before*.
+/// senders maybe at the same time. "In the order" is by *happens before*. A queue that is
+/// [`unordered`](QueueBuilder::unordered), or whose workers drive
+/// [several futures](QueueBuilder::concurrency) at a time, starts the events of a line in this order
+/// and runs them at the same time.
 ///
 /// **Room.** Each worker's line has room for [`capacity`](QueueBuilder::capacity) events, what
-/// the worker is running not counted. What happens when it is full is the queue's
+/// the worker is running not counted. The workers of an unordered queue have one line. What happens when it is full is the queue's
 /// [`Overflow`].
 ///
 /// **Panics.** One in a receiver is caught, counted and, with the feature `tracing`, reported
@@ -200,7 +205,7 @@ impl Queue {
             let left_over = line.give_up();
             let items = left_over.items.into_iter().map(Undelivered::new);
             report.undelivered.extend(items);
-            report.still_running += usize::from(left_over.running);
+            report.still_running += left_over.running;
         }
         Ok(report)
     }
@@ -259,14 +264,15 @@ impl Queue {
         &self.pool().name
     }
 
-    /// How many events each worker's line has room for; `None` for any number.
+    /// How many events each worker's line has room for, or the one that all workers share; `None`
+    /// for any number.
     pub fn capacity(&self) -> Option<usize> {
         self.pool().capacity
     }
 
     /// How many workers it has.
     pub fn workers(&self) -> usize {
-        self.pool().lines.len()
+        self.pool().workers
     }
 
     /// What it does when it is full.
@@ -308,6 +314,7 @@ pub struct QueueStats {
     pub undelivered: u64,
     /// Events that wait for a worker.
     pub depth: usize,
-    /// Receivers that run, one for each worker at most.
+    /// Receivers that run: one for each worker at most, or as many as its
+    /// [`concurrency`](QueueBuilder::concurrency).
     pub running: usize,
 }

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use super::line::{Line, Overflow, Pushed, Refusal};
 use super::{QueueError, QueueWaitError, worker};
 use crate::fork::Birth;
+#[cfg(feature = "async")]
+use crate::receiver::BoxFuture;
 use crate::receiver::ReceiverId;
 use crate::report;
 use crate::sender::SenderKey;
@@ -26,6 +28,18 @@ pub(crate) struct Job {
 pub(crate) trait Deliver: Send + Sync {
     /// Runs the receiver. May panic: the worker catches and reports it.
     fn deliver(&self, sent: &(dyn Any + Send + Sync));
+
+    /// Whether it can be driven instead.
+    #[cfg(feature = "async")]
+    fn is_async(&self) -> bool {
+        false
+    }
+
+    /// As `deliver`, for a receiver that is async.
+    #[cfg(feature = "async")]
+    fn drive<'a>(&'a self, _sent: &'a (dyn Any + Send + Sync)) -> BoxFuture<'a, ()> {
+        unreachable!("only async receivers are driven")
+    }
 
     fn id(&self) -> ReceiverId;
 
@@ -53,8 +67,9 @@ pub(super) struct Pool {
     pub(super) name: Arc<str>,
     pub(super) capacity: Option<usize>,
     pub(super) overflow: Overflow,
-    /// One for each worker.
+    /// One for each worker, or one for all.
     pub(super) lines: Box<[Line<Job>]>,
+    pub(super) workers: usize,
     pub(super) birth: Birth,
     /// How many events were refused in this child of `fork`.
     pub(super) refused_after_fork: AtomicU64,
@@ -171,8 +186,8 @@ impl Handle {
         }
     }
 
-    /// Whether there is one worker alone.
-    pub(crate) fn has_one_worker(&self) -> bool {
+    /// Whether all events go into one line.
+    pub(crate) fn has_one_line(&self) -> bool {
         self.pool.lines.len() == 1
     }
 

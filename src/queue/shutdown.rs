@@ -13,10 +13,11 @@ use crate::sender::Sender;
 #[non_exhaustive]
 #[must_use = "what was not delivered is lost with it"]
 pub struct ShutdownReport {
-    /// What no receiver has got: worker by worker, and for each in the order of sending. Of
-    /// one receiver and one sender, everything here came after everything delivered.
+    /// What no receiver has got: line by line, and in each in the order of sending. Of
+    /// one receiver and one sender, everything here came after everything delivered, unless several
+    /// events of a line run at a time.
     pub undelivered: Vec<Undelivered>,
-    /// How many workers were still running a receiver when the time was up. Those runs count
+    /// How many receivers were still running when the time was up. Those runs count
     /// as delivered when they end, and nothing follows them.
     pub still_running: usize,
 }

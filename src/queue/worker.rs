@@ -1,9 +1,12 @@
 //! The threads of a queue, and what they do with a job.
 
+use std::any::Any;
 use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
+use super::line::{Line, Started};
 use super::pool::{Job, Pool};
 use crate::report;
 
@@ -17,23 +20,53 @@ pub(super) fn is_worker_of(pool: &Pool) -> bool {
     WORKS_FOR.get() == ptr::from_ref(pool).addr()
 }
 
+/// Makes this thread a worker of the pool.
+pub(super) fn work_for(pool: &Pool) {
+    WORKS_FOR.set(ptr::from_ref(pool).addr());
+}
+
 /// What a worker's thread runs: everything in its line, until the line is closed.
 pub(super) fn run(pool: &Pool, line: usize) {
-    WORKS_FOR.set(ptr::from_ref(pool).addr());
+    work_for(pool);
     let line = &pool.lines[line];
     while let Some((started, job)) = line.next() {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| job.receiver.deliver(&*job.sent))) {
-            line.count_panicked();
-            report::queued_receiver_panicked(job.receiver.id(), &job.receiver.name(), payload);
+        if deliver(pool, line, started, job).is_break() {
+            break;
         }
-        // Before it is finished: who has flushed finds the event and the receiver let go of.
-        discard(job);
-        if pool.birth.is_before_fork() {
-            // The receiver has forked, and this is the child: the parent's worker goes on.
-            return;
-        }
-        line.finish(started);
     }
+}
+
+/// Runs a receiver on this thread. Breaks as [`end`] does.
+pub(super) fn deliver(
+    pool: &Pool,
+    line: &Line<Job>,
+    started: Started,
+    job: Job,
+) -> ControlFlow<()> {
+    let ran = catch_unwind(AssertUnwindSafe(|| job.receiver.deliver(&*job.sent)));
+    end(pool, line, started, job, ran.err())
+}
+
+/// What follows a run. Breaks where the receiver has forked and this is the child: the worker of
+/// the parent goes on.
+pub(super) fn end(
+    pool: &Pool,
+    line: &Line<Job>,
+    started: Started,
+    job: Job,
+    panic: Option<Box<dyn Any + Send>>,
+) -> ControlFlow<()> {
+    if let Some(payload) = panic {
+        line.count_panicked();
+        report::queued_receiver_panicked(job.receiver.id(), &job.receiver.name(), payload);
+    }
+    // Before it is finished: who has flushed finds the event and the receiver let go of.
+    discard(job);
+    if pool.birth.is_before_fork() {
+        return ControlFlow::Break(());
+    }
+    line.finish(started);
+    ControlFlow::Continue(())
 }
 
 /// Lets go of a job, which may drop the event and the receiver. A panic of their destructors

@@ -61,6 +61,17 @@ pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
         unreachable!("only queued receivers are delivered to")
     }
 
+    /// Whether a queue's worker can drive it among others.
+    #[cfg(all(feature = "async", feature = "queue"))]
+    fn is_driven(&self) -> bool {
+        false
+    }
+
+    #[cfg(all(feature = "async", feature = "queue"))]
+    fn drive<'a>(&'a self, _sent: &'a (dyn Any + Send + Sync)) -> BoxFuture<'a, ()> {
+        unreachable!("only async receivers of a queue are driven")
+    }
+
     /// Whether what the receiver still has to do can end only on this thread, or on one like
     /// it.
     fn waits_for_this_thread(&self) -> bool {
@@ -277,6 +288,15 @@ pub(crate) trait Run<E>: Send + Sync + 'static {
     type Function: 'static;
 
     fn run(&self, sender: Sender<'_>, event: &E);
+
+    #[cfg(feature = "async")]
+    const ASYNC: bool = false;
+
+    /// The future of a receiver that is `ASYNC`.
+    #[cfg(feature = "async")]
+    fn start<'a>(&'a self, _sender: Sender<'a>, _event: &'a E) -> BoxFuture<'a, ()> {
+        unreachable!("only async receivers are driven")
+    }
 }
 
 #[cfg(feature = "queue")]
@@ -297,6 +317,12 @@ where
 
     fn run(&self, sender: Sender<'_>, event: &E) {
         crate::blocking::drive((self.0)(sender, event));
+    }
+
+    const ASYNC: bool = true;
+
+    fn start<'a>(&'a self, sender: Sender<'a>, event: &'a E) -> BoxFuture<'a, ()> {
+        (self.0)(sender, event)
     }
 }
 
@@ -335,6 +361,17 @@ where
     fn deliver(&self, sent: &(dyn Any + Send + Sync)) {
         let (sender, event) = queue::unpack::<E>(sent);
         self.receiver.run(sender, event);
+    }
+
+    #[cfg(feature = "async")]
+    fn is_driven(&self) -> bool {
+        C::ASYNC
+    }
+
+    #[cfg(feature = "async")]
+    fn drive<'a>(&'a self, sent: &'a (dyn Any + Send + Sync)) -> BoxFuture<'a, ()> {
+        let (sender, event) = queue::unpack::<E>(sent);
+        self.receiver.start(sender, event)
     }
 }
 

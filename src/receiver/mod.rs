@@ -11,6 +11,8 @@ pub(crate) mod key;
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
+#[cfg(all(feature = "async", feature = "queue"))]
+use std::future::poll_fn;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -30,6 +32,8 @@ use crate::nesting::{self, Running};
 use crate::queue::{Deliver, Shared};
 use crate::report;
 use crate::send::batch::Answers;
+#[cfg(all(feature = "async", feature = "queue"))]
+use crate::send::outcome::Answer;
 use crate::sender::{Sender, SenderKey};
 use crate::table::Table;
 use crate::table::link::{Link, Quiet};
@@ -511,6 +515,27 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Deliver for Slot<E, R, C> {
     fn deliver(&self, sent: &(dyn Any + Send + Sync)) {
         let _running = Running::send(self.about.hub.as_ptr());
         self.callee.deliver(sent);
+    }
+
+    #[cfg(feature = "async")]
+    fn is_async(&self) -> bool {
+        self.callee.is_driven()
+    }
+
+    #[cfg(feature = "async")]
+    fn drive<'a>(&'a self, sent: &'a (dyn Any + Send + Sync)) -> BoxFuture<'a, ()> {
+        let mark = || Running::send(self.about.hub.as_ptr());
+        Box::pin(async move {
+            let mut answer = {
+                let _running = mark();
+                Answer::of(self.callee.drive(sent))
+            };
+            let polled = poll_fn(|cx| {
+                let _running = mark();
+                Pin::new(&mut answer).poll(cx)
+            });
+            polled.await;
+        })
     }
 
     fn id(&self) -> ReceiverId {

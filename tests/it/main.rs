@@ -55,6 +55,7 @@ mod send_awaits;
 
 // Queues.
 mod queue;
+mod queue_at_once;
 mod queue_ends;
 mod queue_on_tokio;
 mod queue_overflow;

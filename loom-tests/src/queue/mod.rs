@@ -31,6 +31,7 @@ mod weak {
     }
     tests! { loom_large:
         two_give_up flush_vs_push flush_vs_displacing_pushes two_flushes flush_vs_giving_up
+        two_workers_vs_giving_up
     }
 }
 
@@ -49,6 +50,7 @@ mod interleaved {
         push_vs_shutdown push_vs_giving_up start_vs_giving_up push_vs_giving_up_a_stuck_worker
         blocked_push_vs_shutdown blocked_push_vs_worker displacing_push_vs_giving_up two_give_up
         flush_vs_push flush_vs_displacing_pushes two_flushes flush_vs_giving_up
-        impatient_flush_vs_worker counts_vs_pushes
+        impatient_flush_vs_worker counts_vs_pushes two_workers_vs_shutdown
+        two_workers_vs_giving_up
     }
 }

@@ -95,9 +95,32 @@ impl Queue {
         (queue, worker)
     }
 
+    /// With two workers.
+    fn shared(capacity: usize, overflow: Overflow) -> (Self, [Spawned<()>; 2]) {
+        let queue = Queue::without_worker(capacity, overflow, GateState::None, 2);
+        let work = || {
+            let its = queue.clone();
+            spawn(move || its.work())
+        };
+        let workers = [work(), work()];
+        (queue, workers)
+    }
+
     fn with_gate(capacity: usize, overflow: Overflow, gate: GateState) -> (Self, Spawned<()>) {
-        let queue = Queue(Arc::new(Parts {
-            line: Line::new(Some(capacity)),
+        let queue = Queue::without_worker(capacity, overflow, gate, 1);
+        let its = queue.clone();
+        let worker = spawn(move || its.work());
+        (queue, worker)
+    }
+
+    fn without_worker(
+        capacity: usize,
+        overflow: Overflow,
+        gate: GateState,
+        workers: usize,
+    ) -> Self {
+        Queue(Arc::new(Parts {
+            line: Line::new(Some(capacity), workers),
             overflow,
             used: std::array::from_fn(|_| Ground::new()),
             delivered: Default::default(),
@@ -106,10 +129,7 @@ impl Queue {
                 changed: Condvar::new(),
             },
             fates: PlainMutex::default(),
-        }));
-        let its = queue.clone();
-        let worker = spawn(move || its.work());
-        (queue, worker)
+        }))
     }
 
     fn work(&self) {
@@ -197,7 +217,7 @@ impl Queue {
             self.0.used[item].write();
             self.note(item, "undelivered");
         }
-        left_over.running
+        left_over.running > 0
     }
 
     /// After the end: each item has come out once, and the counters say so.
@@ -235,6 +255,43 @@ models! {
             queue.take_over(item);
         }
         queue.end(worker, 0..2)
+    }
+
+    /// The same with two workers on the line: both end.
+    two_workers_vs_shutdown -> ["delivered, delivered", "delivered, closed", "closed, closed"] {
+        let (queue, [first, second]) = Queue::shared(2, Overflow::Block);
+        let its = queue.clone();
+        let pushing = spawn(move || [its.push(0), its.push(1)]);
+        queue.shut_down();
+        let accepted = [queue.delivered(0), queue.delivered(1)];
+        let told = pushing.join();
+        for (item, told) in told.into_iter().enumerate() {
+            assert_eq!(accepted[item] == 1, told == "accepted", "settled before it was delivered");
+            queue.take_over(item);
+        }
+        second.join();
+        queue.end(first, 0..2)
+    }
+
+    /// A shutdown that does not wait meets two workers that run an item each.
+    two_workers_vs_giving_up -> ["delivered, delivered", "delivered, undelivered",
+        "undelivered, delivered", "undelivered, undelivered"] {
+        let (queue, [first, second]) = Queue::shared(2, Overflow::Block);
+        assert_eq!(queue.push(0), "accepted");
+        assert_eq!(queue.push(1), "accepted");
+        let before = queue.delivered(0) + queue.delivered(1);
+        queue.0.line.close();
+        let left_over = queue.0.line.give_up();
+        let out = left_over.items.len();
+        for item in left_over.items {
+            queue.0.used[item].write();
+            queue.note(item, "undelivered");
+        }
+        first.join();
+        second.join();
+        assert_eq!(queue.delivered(0) + queue.delivered(1) + out, 2);
+        assert!(before + left_over.running + out <= 2, "it runs more than there is");
+        [queue.fate(0), queue.fate(1)].join(", ")
     }
 
     /// One that does not wait meets two pushes: each is delivered, refused, or left over, and

@@ -55,6 +55,12 @@ twin! {
 }
 
 twin! {
+    /// Of two workers the second waits for an item that nobody will push.
+    wake_not_passed_on: over shuttle_sync, wake_not_passed_on;
+    shuttle two_workers_vs_shutdown "deadlock"
+}
+
+twin! {
     /// A shutdown returns while a sender has a ticket.
     drain_goes_early: over shuttle_sync, drain_goes_early;
     shuttle push_vs_giving_up_a_stuck_worker "is lost"

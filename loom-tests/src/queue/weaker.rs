@@ -36,7 +36,17 @@ pub(crate) const WEAKENED: &[(&str, &[(&str, &str)])] = &[
     (
         "worker_not_told",
         &[(
-            "            self.channel.wake(Waiter::Worker);
+            "        if open.unsettled == 0 {
+            self.channel.wake(Waiter::Worker);
+        }
+",
+            "",
+        )],
+    ),
+    (
+        "wake_not_passed_on",
+        &[(
+            "                        self.channel.wake(Waiter::Worker);
 ",
             "",
         )],
@@ -86,7 +96,7 @@ pub(crate) const WEAKENED: &[(&str, &[(&str, &str)])] = &[
         &[(
             "            match word.compare_exchange_weak(
                 seen,
-                seen | RUNNING,
+                seen + RUNNING,
                 Ordering::Release,
                 Ordering::Relaxed,
             ) {
@@ -94,7 +104,7 @@ pub(crate) const WEAKENED: &[(&str, &[(&str, &str)])] = &[
                 Err(now) => seen = now,
             }
 ",
-            "            seen = word.fetch_or(RUNNING, Ordering::Release) & 0;
+            "            seen = word.fetch_add(RUNNING, Ordering::Release) & 0;
             return seen == 0;
 ",
         )],
