@@ -1,7 +1,9 @@
 //! The receivers that `#[receiver]` declares, and their connecting.
 
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::ptr;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::connection::Connection;
 
@@ -31,6 +33,14 @@ impl Registration {
             connect,
         }
     }
+
+    /// The place in the order of connecting, which is the same wherever the crate lies: its crate,
+    /// the module, the line.
+    fn place(&self) -> (&str, &str, u32, &str, &str) {
+        let (module, _) = self.receiver.rsplit_once("::").unwrap_or_default();
+        let name = module.split("::").next().unwrap_or_default();
+        (name, module, self.line, self.receiver, self.signal)
+    }
 }
 
 inventory::collect!(Registration);
@@ -38,13 +48,22 @@ inventory::collect!(Registration);
 /// Connects every function that [`#[receiver]`](macro@crate::receiver) marks in this
 /// program, once, and reports them.
 ///
-/// Call it when the program starts, as Django's `AppConfig.ready` would. Calling it again
-/// connects nothing twice, nor what has been disconnected since; it returns the same
-/// report. Receivers are connected in the order of their files and lines, whatever order
-/// the linker put them in.
+/// Call it when the program starts, as Django's `AppConfig.ready` would. A later call connects
+/// exactly the receivers that have been declared since: those of a dynamic library that the
+/// program has loaded. It connects no receiver twice, and none that has been disconnected since.
+/// The report of each call has the receivers of all calls.
+///
+/// Receivers of one call are connected in the order of their crates' names, their modules and their
+/// lines, whatever order the linker put them in. Those of a later call come after those of an
+/// earlier one.
 ///
 /// Only crates that are linked count: one from which nothing is used may be left out by
 /// the linker, and its receivers with it. The report shows it.
+///
+/// # Dynamic libraries
+///
+/// A library's receivers are known only if the program and the library share one copy of fanfare:
+/// see "Plugins" in `docs/guarantees.md`. A library that declares receivers must never be unloaded.
 ///
 /// Threads that call this at once wait for one another. Must not be called from inside a
 /// signal's `static` initialiser.
@@ -64,24 +83,41 @@ inventory::collect!(Registration);
 /// assert_eq!(*STARTED.send(Sender::NONE, &21), [42]);
 /// ```
 pub fn connect_receivers() -> ConnectReport {
-    static REPORT: Mutex<Vec<ReportEntry>> = Mutex::new(Vec::new());
-    let mut report = REPORT.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut registrations: Vec<_> = inventory::iter::<Registration>().collect();
-    registrations.sort_by_key(|it| (it.file, it.line, it.receiver, it.signal));
-    // Goes on where an earlier call was stopped by a panic: a signal's initialiser can.
-    for it in registrations.into_iter().skip(report.len()) {
-        let connection = (it.connect)();
-        report.push(ReportEntry {
-            signal: it.signal,
-            receiver: it.receiver,
-            file: it.file,
-            line: it.line,
-            sender: connection.sender_in_words(),
-            is_new: connection.is_new(),
-        });
-    }
+    static CONNECTED: LazyLock<Mutex<Connected>> = LazyLock::new(Mutex::default);
+    let mut connected = CONNECTED.lock().unwrap_or_else(PoisonError::into_inner);
+    connected.connect_new(inventory::iter::<Registration>().collect());
     ConnectReport {
-        entries: report.clone(),
+        entries: connected.report.clone(),
+    }
+}
+
+/// The receivers that were connected so far.
+#[derive(Default)]
+struct Connected {
+    /// The addresses of their registrations, which are statics.
+    known: HashSet<usize>,
+    report: Vec<ReportEntry>,
+}
+
+impl Connected {
+    /// Connects those that were not connected by an earlier call.
+    fn connect_new(&mut self, registrations: Vec<&'static Registration>) {
+        let is_new = |it: &&Registration| !self.known.contains(&ptr::from_ref(*it).addr());
+        let mut new: Vec<_> = registrations.into_iter().filter(is_new).collect();
+        new.sort_by_key(|it| it.place());
+        for it in new {
+            let connection = (it.connect)();
+            // Only now: a panic, as a signal's initialiser can have, leaves it to the next call.
+            self.known.insert(ptr::from_ref(it).addr());
+            self.report.push(ReportEntry {
+                signal: it.signal,
+                receiver: it.receiver,
+                file: it.file,
+                line: it.line,
+                sender: connection.sender_in_words(),
+                is_new: connection.is_new(),
+            });
+        }
     }
 }
 
@@ -150,5 +186,84 @@ impl fmt::Display for ReportEntry {
         } else {
             f.write_str(", a duplicate")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sender::Sender;
+    use crate::signal::Signal;
+
+    static LOADED: Signal<u32, &'static str> = Signal::new();
+
+    /// A registration as the macro makes it, in a crate whose files lie in `root`.
+    fn declared(root: &str, receiver: &'static str, line: u32) -> &'static Registration {
+        let file = String::leak(format!("{root}/src/{line}.rs"));
+        let connect = match receiver {
+            "app::a" => || LOADED.connect(|_, _| "app::a"),
+            "app::b" => || LOADED.options().dispatch_uid("b").connect(|_, _| "app::b"),
+            "app::sub::c" => || LOADED.connect(|_, _| "app::sub::c"),
+            "app2::d" => || LOADED.connect(|_, _| "app2::d"),
+            _ => || LOADED.connect(|_, _| "aardvark::p"),
+        };
+        Box::leak(Box::new(Registration::new(
+            "LOADED", receiver, file, line, connect,
+        )))
+    }
+
+    fn names(connected: &Connected) -> Vec<&'static str> {
+        connected.report.iter().map(|it| it.receiver).collect()
+    }
+
+    #[test]
+    fn a_later_call_connects_exactly_the_new_receivers_in_an_order_without_paths() {
+        // The same program with its crates in the workspace, and with one in the registry.
+        for root in ["app2", "/home/me/.cargo/registry/app2-1.0.0"] {
+            LOADED.disconnect_all();
+            let mut connected = Connected::default();
+            let app = [("app::sub::c", 3), ("app::b", 9), ("app::a", 7)];
+            let mut all = app
+                .map(|(receiver, line)| declared("src", receiver, line))
+                .to_vec();
+            all.push(declared(root, "app2::d", 1));
+            connected.connect_new(all.clone());
+            let first = ["app::a", "app::b", "app::sub::c", "app2::d"];
+            assert_eq!(names(&connected), first);
+            assert_eq!(*LOADED.send(Sender::NONE, &1), first);
+
+            // One is disconnected, and one is loaded that would stand before all of them.
+            assert!(LOADED.disconnect_uid("b"));
+            all.push(declared("a", "aardvark::p", 1));
+            connected.connect_new(all.clone());
+            let left = ["app::a", "app::sub::c", "app2::d", "aardvark::p"];
+            assert_eq!(*LOADED.send(Sender::NONE, &1), left, "one is not revived");
+            connected.connect_new(all);
+            assert_eq!(*LOADED.send(Sender::NONE, &1), left);
+            let expected = ["app::a", "app::b", "app::sub::c", "app2::d", "aardvark::p"];
+            assert_eq!(names(&connected), expected);
+        }
+    }
+
+    #[test]
+    fn a_panic_leaves_a_receiver_to_the_next_call() {
+        static FAILS: Mutex<bool> = Mutex::new(true);
+        static SLOW: Signal<u32, u32> = Signal::new();
+        let first = Registration::new("SLOW", "app::a", "a.rs", 1, || SLOW.connect(|_, _| 1));
+        let second = Registration::new("SLOW", "app::b", "a.rs", 2, || {
+            let fails = std::mem::take(&mut *FAILS.lock().unwrap_or_else(PoisonError::into_inner));
+            assert!(!fails, "an initialiser failed");
+            SLOW.connect(|_, _| 2)
+        });
+        let all: Vec<&'static Registration> =
+            [first, second].map(|it| &*Box::leak(Box::new(it))).to_vec();
+        let mut connected = Connected::default();
+        let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            connected.connect_new(all.clone());
+        }));
+        assert!(failed.is_err());
+        connected.connect_new(all);
+        assert_eq!(names(&connected), ["app::a", "app::b"]);
+        assert_eq!(*SLOW.send(Sender::NONE, &1), [1, 2]);
     }
 }
