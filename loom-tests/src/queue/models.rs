@@ -279,7 +279,6 @@ models! {
         let (queue, [first, second]) = Queue::shared(2, Overflow::Block);
         assert_eq!(queue.push(0), "accepted");
         assert_eq!(queue.push(1), "accepted");
-        let before = queue.delivered(0) + queue.delivered(1);
         queue.0.line.close();
         let left_over = queue.0.line.give_up();
         let out = left_over.items.len();
@@ -290,7 +289,7 @@ models! {
         first.join();
         second.join();
         assert_eq!(queue.delivered(0) + queue.delivered(1) + out, 2);
-        assert!(before + left_over.running + out <= 2, "it runs more than there is");
+        assert!(left_over.running + out <= 2, "it runs more than there is");
         [queue.fate(0), queue.fate(1)].join(", ")
     }
 
