@@ -10,7 +10,7 @@ use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Barrier, Condvar, Mutex, OnceLock, mpsc};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
@@ -62,6 +62,48 @@ fn receivers_run_at_the_same_time() {
     // Each waits for all others, so with fewer threads than receivers this would not end.
     let ended = within_long(move || pool(4).install(|| signal.send_parallel("s", &()).len()));
     assert_eq!(ended, 4);
+}
+
+/// Receivers of which one, whichever it is, runs until all others have started.
+#[test]
+fn a_slow_receiver_keeps_no_other_waiting() {
+    fn others_start<R: Send + 'static>(threads: usize, receivers: usize, answer: fn() -> R) {
+        for slow in 0..receivers {
+            let signal = Signal::<(), R>::new();
+            let started = Arc::new((Mutex::new(0), Condvar::new()));
+            for place in 0..receivers {
+                let started = Arc::clone(&started);
+                signal.connect(move |_, ()| {
+                    let (count, changed) = &*started;
+                    let mut count = count.lock().unwrap();
+                    *count += 1;
+                    changed.notify_all();
+                    if place == slow {
+                        let waits = |count: &mut usize| *count < receivers;
+                        let (count, waited) =
+                            changed.wait_timeout_while(count, LONG, waits).unwrap();
+                        assert!(!waited.timed_out(), "{count} of {receivers} started");
+                    }
+                    answer()
+                });
+            }
+            let pool = pool(threads);
+            let outcomes = pool.install(|| signal.send_parallel_robust("s", &()));
+            let failures: Vec<_> = outcomes
+                .failures()
+                .map(|it| it.message().to_owned())
+                .collect();
+            assert!(
+                failures.is_empty(),
+                "{slow} of {receivers} on {threads}: {failures:?}"
+            );
+        }
+    }
+    // Responses that are counted, and responses that are kept.
+    others_start(4, 15, || ());
+    others_start(4, 15, || 1_u32);
+    others_start(2, 7, || ());
+    others_start(2, 7, || 1_u32);
 }
 
 #[test]
