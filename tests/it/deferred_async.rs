@@ -104,6 +104,44 @@ fn an_awaited_commit_delivers_in_order_and_keeps_the_rest_when_it_is_dropped() {
     assert_eq!(*log.lock().unwrap(), [3, 103]);
 }
 
+/// Each receiver waits, so that a later event could overtake.
+#[test]
+fn an_awaited_commit_delivers_one_event_after_the_other() {
+    let log = Log::default();
+    let signal = Signal::<u32>::new();
+    for receiver in [0, 1] {
+        let log = Arc::clone(&log);
+        signal.connect_async(move |_, n| {
+            let log = Arc::clone(&log);
+            Box::pin(async move {
+                log.lock().unwrap().push(n * 100 + receiver);
+                // The first event takes the longest.
+                for _ in 0..10 - 3 * n {
+                    smol::future::yield_now().await;
+                }
+                log.lock().unwrap().push(n * 100 + 10 + receiver);
+            })
+        });
+    }
+    let other = Signal::<u32>::new();
+    let seen = Arc::clone(&log);
+    other.connect(move |_, n| seen.lock().unwrap().push(*n));
+    let commits: [fn(&mut Deferred<'_>) -> usize; 2] = [
+        |deferred| pollster::block_on(deferred.commit_async()),
+        |deferred| pollster::block_on(deferred.commit_async_robust()).sent(),
+    ];
+    for commit in commits {
+        let mut deferred = Deferred::new();
+        for n in 1..=3 {
+            deferred.send(&signal, Sender::NONE, n);
+            deferred.send(&other, Sender::NONE, n);
+        }
+        assert_eq!(commit(&mut deferred), 6);
+        let expected = [1, 2, 3].map(|n| [n * 100, n * 100 + 1, n * 100 + 10, n * 100 + 11, n]);
+        assert_eq!(std::mem::take(&mut *log.lock().unwrap()), expected.concat());
+    }
+}
+
 #[test]
 fn on_an_executor_it_stops_before_the_event_that_would_block() {
     let log = Log::default();
