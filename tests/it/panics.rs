@@ -148,6 +148,82 @@ fn robust_sends_catch_every_kind_of_payload() {
     assert_eq!(third.into_panic().downcast_ref::<u8>(), Some(&7));
 }
 
+/// The receiver's name unless it has been given another: the path of the function, of the method,
+/// or of the function that a closure stands in.
+#[test]
+fn a_failure_has_the_name_of_its_receiver_exactly() {
+    fn fails(_: Sender<'_>, (): &()) -> u32 {
+        panic!("of a function")
+    }
+    fn method(_: &u32, _: Sender<'_>, (): &()) -> u32 {
+        panic!("of a method")
+    }
+    let here = concat!(
+        module_path!(),
+        "::a_failure_has_the_name_of_its_receiver_exactly"
+    );
+    let signal = Asked::new();
+    let target = Arc::new(1);
+    signal.connect(fails);
+    signal.connect(|_, ()| panic!("of a closure"));
+    signal.connect_weak(&target, method);
+    signal.options().once().sender("n").connect(fails);
+    signal.options().dispatch_uid("bell").connect(fails);
+    signal
+        .options()
+        .name("the bell")
+        .dispatch_uid("named")
+        .connect(fails);
+    let outcomes = signal.send_robust("n", &());
+    let names: Vec<_> = outcomes.failures().map(|it| it.name().to_owned()).collect();
+    let [function, closure, method] =
+        ["fails", "{{closure}}", "method"].map(|name| format!("{here}::{name}"));
+    let expected = [
+        &*function, &closure, &method, &function, &function, "the bell",
+    ];
+    assert_eq!(names, expected);
+    let shown: Vec<_> = outcomes.failures().map(ToString::to_string).collect();
+    let id = outcomes.failures().next().unwrap().receiver();
+    assert_eq!(
+        shown[0],
+        format!("receiver {id} ({function}) panicked: of a function")
+    );
+}
+
+#[cfg(feature = "async")]
+#[test]
+fn a_failure_of_an_async_receiver_has_its_name_exactly() {
+    fn fails<'a>(_: Sender<'a>, (): &'a ()) -> fanfare::BoxFuture<'a, u32> {
+        Box::pin(async { panic!("of a future") })
+    }
+    fn method<'a>(_: &'a u32, _: Sender<'a>, (): &'a ()) -> fanfare::BoxFuture<'a, u32> {
+        panic!("of a method")
+    }
+    let here = concat!(
+        module_path!(),
+        "::a_failure_of_an_async_receiver_has_its_name_exactly"
+    );
+    let signal = Asked::new();
+    let target = Arc::new(1);
+    signal.connect_async(fails);
+    signal.connect_async(|_, ()| Box::pin(async { panic!("of a closure") }));
+    signal.connect_weak_async(&target, method);
+    signal
+        .options()
+        .name("the bell")
+        .sender("n")
+        .connect_async(fails);
+    let expected = ["fails", "{{closure}}", "method"].map(|name| format!("{here}::{name}"));
+    for outcomes in [
+        signal.send_robust("n", &()),
+        pollster::block_on(signal.asend_robust("n", &())),
+    ] {
+        let names: Vec<_> = outcomes.failures().map(|it| it.name().to_owned()).collect();
+        assert_eq!(names[..3], expected);
+        assert_eq!(names[3..], ["the bell"]);
+    }
+}
+
 #[test]
 fn what_a_panic_leaves_behind_is_the_signal_as_it_was() {
     let signal = Asked::new();

@@ -24,6 +24,44 @@ fn it_is_disconnected_by_target_method_and_sender() {
 }
 
 #[test]
+fn disconnect_weak_for_any_sender_leaves_those_of_one_sender() {
+    let signal = Asked::new();
+    let target = Arc::new(3);
+    signal.options().sender("a").connect_weak(&target, read);
+    signal.connect_weak(&target, read);
+    signal.options().sender("b").connect_weak(&target, read);
+    assert!(signal.disconnect_weak(&target, read));
+    assert_eq!(*signal.send("a", &()), [3]);
+    assert_eq!(*signal.send("b", &()), [3]);
+    assert!(signal.send(Sender::NONE, &()).is_empty());
+    assert!(
+        !signal.disconnect_weak(&target, read),
+        "there is none for any sender"
+    );
+    assert_eq!(signal.len(), 2);
+    assert!(signal.disconnect_weak_from("a", &target, read));
+    assert_eq!(
+        (
+            signal.send("a", &()).len(),
+            *signal.send("b", &())[..].first().unwrap()
+        ),
+        (0, 3)
+    );
+}
+
+#[test]
+fn disconnect_weak_from_a_sender_leaves_those_of_any_sender() {
+    let signal = Asked::new();
+    let target = Arc::new(3);
+    signal.connect_weak(&target, read);
+    signal.options().sender("a").connect_weak(&target, read);
+    assert!(signal.disconnect_weak_from("a", &target, read));
+    assert_eq!(*signal.send("a", &()), [3]);
+    assert!(!signal.disconnect_weak_from("a", &target, read));
+    assert_eq!(signal.len(), 1);
+}
+
+#[test]
 fn it_runs_while_its_target_lives_and_does_not_keep_it() {
     let signal = Asked::new();
     let target = Arc::new(3);
