@@ -4,10 +4,17 @@
 
 mod batch;
 mod connect_many;
+mod deferred;
 mod queue;
 mod send;
+mod ways;
 
 #[cfg(feature = "queue")]
 #[allow(dead_code, reason = "other files use the rest of it")]
 #[path = "../queue_gate/mod.rs"]
 mod queue_gate;
+
+/// How often `work` allocated or grew an allocation on this thread.
+fn allocations(work: impl FnOnce()) -> usize {
+    allocation_counter::measure(work).count_total as usize
+}

@@ -32,6 +32,15 @@ fn a_send_allocates_once_for_all_queued_receivers() {
                 }
             });
             assert_eq!(made, 10, "{receivers} receivers");
+            let made = allocations(|| {
+                for event in 0..10 {
+                    signal.send("shop", &event);
+                }
+            });
+            assert_eq!(
+                made, 20,
+                "{receivers} receivers, and the name of the sender"
+            );
             queue.flush().unwrap();
         }
     }
