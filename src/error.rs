@@ -236,7 +236,7 @@ pub enum HeldBy {
     /// An [`Emitter`](crate::Emitter) that is idle, on a system where its snapshot cannot be taken
     /// away: see there.
     Emitter,
-    /// A [queue](crate::Queue) that has an event for the receiver.
+    /// The [queue](crate::Queue) on which the receiver runs, and which has events.
     Queue,
     /// The future of an async send that has not finished, such as
     /// [`asend`](crate::Signal::asend).
@@ -250,7 +250,7 @@ impl fmt::Display for HeldBy {
         f.write_str(match self {
             HeldBy::Send => "a running send: wait longer",
             HeldBy::Emitter => "an idle emitter: release it, send with it, or drop it",
-            HeldBy::Queue => "its queue, which has an event for it: wait longer, or shut the queue down",
+            HeldBy::Queue => "its queue, which has events: wait longer, or shut the queue down",
             HeldBy::Future => {
                 "the future of an async send that has not finished: poll it to its end, or drop it"
             }

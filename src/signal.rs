@@ -365,7 +365,8 @@ impl<E: Event, R: 'static> Signal<E, R> {
         }
     }
 
-    /// A handle for sending over and over from one place; see its price there.
+    /// Returns a handle for sending over and over from one place; see its price there. Allocates, and
+    /// waits for a change of this signal that is under way.
     pub fn emitter(&self) -> Emitter<'_, E, R> {
         Emitter::new(self.hub())
     }

@@ -191,6 +191,14 @@ impl Handle {
         self.pool.lines.len() == 1
     }
 
+    /// Whether events wait in it or run.
+    pub(crate) fn has_events(&self) -> bool {
+        self.pool.lines.iter().any(|line| {
+            let counts = line.counts();
+            counts.depth > 0 || counts.running > 0
+        })
+    }
+
     /// Whether the queue was made before this process was forked.
     pub(crate) fn is_before_fork(&self) -> bool {
         self.pool.birth.is_before_fork()

@@ -78,6 +78,11 @@ pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
         false
     }
 
+    /// Whether it runs on a queue that has events.
+    fn has_queued_events(&self) -> bool {
+        false
+    }
+
     /// Whether only the parent of this process, which was forked, can do it.
     fn is_left_to_parent(&self) -> bool {
         false
@@ -352,6 +357,10 @@ where
 
     fn waits_for_this_thread(&self) -> bool {
         self.queue.is_inside_worker()
+    }
+
+    fn has_queued_events(&self) -> bool {
+        self.queue.has_events()
     }
 
     fn is_left_to_parent(&self) -> bool {

@@ -13,18 +13,22 @@ use crate::table::Table;
 use crate::table::held::{Held, InUse};
 use crate::table::publish::Hub;
 
-/// Sends a signal from one place over and over, at the cost of the bare calls.
+/// Sends a signal from one place over and over, at about the cost of the bare calls.
 ///
-/// It keeps the snapshot of its last send and only looks whether that is still the
-/// current one: a load and a comparison, where [`Signal::send`](crate::Signal::send)
-/// does two atomic read-modify-writes.
+/// It keeps the snapshot of its last send and only checks whether that is still the
+/// current one: two loads, a comparison and two stores of its own, where
+/// [`Signal::send`](crate::Signal::send) does two atomic read-modify-writes.
 ///
 /// **The price**: between sends it keeps that snapshot alive. A receiver that was
-/// disconnected meanwhile is not called again, but it is not dropped either, and
-/// [`disconnect_and_wait`](crate::Connection::disconnect_and_wait) runs into its timeout,
-/// until this emitter sends again, is [released](Emitter::release) or is dropped. So hold
-/// one where sends keep coming, and release it before a pause. The emitter frees nothing itself:
-/// the next change of the signal frees the snapshots that it has released.
+/// disconnected meanwhile is not called again, but it is not dropped either, until this emitter
+/// sends again, is [released](Emitter::release) or is dropped, or until
+/// [`disconnect_and_wait`](crate::Connection::disconnect_and_wait) or
+/// [`purge`](crate::Signal::purge) takes the snapshot away. They do so while the emitter is not
+/// sending, on Linux. On other systems the wait runs into its timeout; release an emitter there
+/// before a pause. The emitter frees nothing itself: the next change of the signal frees the
+/// snapshots that it has released.
+///
+/// Making an emitter takes the lock of the signal's changes, and allocates.
 ///
 /// Sends through an emitter see, return and panic as those of the signal do. A receiver
 /// cannot use the emitter that is calling it (it is borrowed); the signal itself it can.

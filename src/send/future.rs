@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use futures_concurrency::future::{Join, TryJoin};
 use futures_util::future::{join_all, try_join_all};
@@ -524,17 +524,44 @@ impl Mark {
     }
 }
 
+/// What an async send is of: its suspended futures are counted.
+pub(crate) trait Suspends {
+    fn count_suspended(&self);
+    fn count_ended(&self);
+}
+
+impl<E: Event, R: 'static> Suspends for Hub<Table<E, R>> {
+    fn count_suspended(&self) {
+        Hub::count_suspended(self);
+    }
+
+    fn count_ended(&self) {
+        Hub::count_ended(self);
+    }
+}
+
 pin_project! {
     /// A part of an async send that marks its thread whenever it runs there.
-    pub(crate) struct Marked<'h, H, F> {
+    pub(crate) struct Marked<'h, H, F>
+    where
+        H: Suspends,
+    {
         hub: &'h H,
+        // Whether it is counted as suspended.
+        is_counted: bool,
         #[pin]
         part: Option<F>,
     }
 
-    impl<H, F> PinnedDrop for Marked<'_, H, F> {
+    impl<H, F> PinnedDrop for Marked<'_, H, F>
+    where
+        H: Suspends,
+    {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
+            if *this.is_counted {
+                this.hub.count_ended();
+            }
             if this.part.is_some() {
                 let _running = Running::unchecked(*this.hub);
                 this.part.set(None);
@@ -543,16 +570,17 @@ pin_project! {
     }
 }
 
-impl<'h, H, F> Marked<'h, H, F> {
+impl<'h, H: Suspends, F> Marked<'h, H, F> {
     pub(crate) fn new(hub: &'h H, part: F) -> Self {
         Marked {
             hub,
+            is_counted: false,
             part: Some(part),
         }
     }
 }
 
-impl<H, F: Future> Future for Marked<'_, H, F> {
+impl<H: Suspends, F: Future> Future for Marked<'_, H, F> {
     type Output = F::Output;
 
     #[inline]
@@ -560,7 +588,13 @@ impl<H, F: Future> Future for Marked<'_, H, F> {
         let mut this = self.project();
         let _mark = Mark::of(*this.hub);
         let part = this.part.as_mut().as_pin_mut();
-        let output = ready!(part.expect("a send was polled after its end").poll(cx));
+        let Poll::Ready(output) = part.expect("a send was polled after its end").poll(cx) else {
+            if !*this.is_counted {
+                *this.is_counted = true;
+                this.hub.count_suspended();
+            }
+            return Poll::Pending;
+        };
         // What is left goes while the thread is still marked.
         this.part.set(None);
         Poll::Ready(output)

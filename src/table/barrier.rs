@@ -3,7 +3,9 @@
 use std::sync::atomic::{Ordering, compiler_fence};
 
 #[cfg(target_os = "linux")]
-pub(crate) use by_membarrier::{heavy, is_asymmetric};
+pub(crate) use by_membarrier::heavy;
+#[cfg(all(target_os = "linux", feature = "asymmetric"))]
+pub(crate) use by_membarrier::is_asymmetric;
 
 /// The reader's barrier: for the compiler alone. A writer's `heavy` makes it one for the processor.
 #[inline(always)]

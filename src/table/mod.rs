@@ -117,11 +117,13 @@ impl<E: Event, R: 'static> Receivers<E, R> {
         if removed.len() == self.list.len() {
             return Receivers::empty();
         }
-        let left = if removed.len() > 1 && removed.len() * COPIED > self.list.len() {
-            self.list.without_all(removed)
-        } else {
-            let mut removed = removed.iter();
-            removed.try_fold(self.list.clone(), |list, entry| list.without(entry))
+        let left = match removed {
+            [entry] => self.list.without(entry),
+            many if many.len() * COPIED > self.list.len() => self.list.without_all(many),
+            many => {
+                let mut many = many.iter();
+                many.try_fold(self.list.clone(), |list, entry| list.without(entry))
+            }
         };
         Receivers {
             list: left.expect("a writer removes only what the table holds"),

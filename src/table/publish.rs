@@ -125,6 +125,8 @@ pub(crate) struct Hub<T: Table> {
 #[repr(align(128))]
 struct Books<T: Table> {
     purged: AtomicU64,
+    /// Futures of async sends that are suspended.
+    suspended: AtomicU64,
     /// Whether sends have spent receivers that they could not take out, because a writer was at
     /// work. Set by `discard`, cleared by the writer that takes them out.
     left_spent: AtomicBool,
@@ -184,6 +186,7 @@ impl<T: Table> Hub<T> {
             cell: Cell::empty(),
             books: Books {
                 purged: AtomicU64::new(0),
+                suspended: AtomicU64::new(0),
                 left_spent: AtomicBool::new(false),
                 writer: Mutex::new(Writer {
                     keys: HashMap::default(),
@@ -248,8 +251,8 @@ impl<T: Table> Hub<T> {
         let is_empty = table.is_none();
         let _ = self.frozen.set(Frozen { at, table });
         if !is_empty {
-            // Release: after the last swap, so that an emitter that finds this, and then keeps
-            // the table that it loads forever, loads the last one. Partner: `current`. Row H4.
+            // Release: whoever finds this finds the `OnceLock` set, and needs no snapshot. Without
+            // it that send takes one. Partner: `current`. Row H4.
             self.current.store(FROZEN, Ordering::Release);
         }
         let freed = writer.free_retired(usize::MAX);
@@ -289,6 +292,26 @@ impl<T: Table> Hub<T> {
     pub(crate) fn purged(&self) -> u64 {
         // Relaxed: a statistic. Row H2.
         self.books.purged.load(Ordering::Relaxed)
+    }
+
+    /// Counts a future of an async send that is suspended, until `count_ended`.
+    #[allow(dead_code, reason = "with the feature `async` only")]
+    pub(crate) fn count_suspended(&self) {
+        // Relaxed: for people. Row H2.
+        self.books.suspended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Ends what `count_suspended` began.
+    #[allow(dead_code, reason = "with the feature `async` only")]
+    pub(crate) fn count_ended(&self) {
+        // Relaxed: for people. It adds -1. Row H2.
+        self.books.suspended.fetch_add(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// Returns `true` if a future of an async send is suspended.
+    pub(crate) fn has_suspended(&self) -> bool {
+        // Relaxed: for people. Row H2.
+        self.books.suspended.load(Ordering::Relaxed) != 0
     }
 
     /// Puts entries into the table in one publication. Where a live entry has the same
@@ -447,7 +470,8 @@ impl<T: Table> Hub<T> {
         purged
     }
 
-    /// Frees every replaced table that nothing holds any more, apart from idle emitters.
+    /// Takes the replaced tables away from idle emitters, and frees every one that nothing holds any
+    /// more.
     pub(crate) fn free_retired(&self) {
         let _after = After(self);
         let mut writer = lock(&self.books.writer);

