@@ -1,4 +1,4 @@
-//! Writes copies of `src/table/publish.rs`, of `src/table/link.rs`, of `src/queue/line.rs` and of the asymmetric cell in
+//! Writes copies of `src/table/publish.rs`, `held.rs` and `link.rs`, of `src/queue/line.rs` and of the asymmetric cell in
 //! each of which one step is weakened. A model that passes over such a copy as well has not checked that step.
 
 #[path = "src/asymmetric/weaker.rs"]
@@ -235,24 +235,6 @@ const WEAKENED: &[Weakened] = &[
         "last_table_not_kept",
         &[("Frozen { at, table }", "Frozen { at, table: None }")],
     ),
-    (
-        "frozen_not_released",
-        &[(
-            "current.store(FROZEN, Ordering::Release)",
-            "current.store(FROZEN, Ordering::Relaxed)",
-        )],
-    ),
-    (
-        "frozen_seen_after_load",
-        &[(
-            "        let current = self.current();
-        let table = self.load_full();
-",
-            "        let table = self.load_full();
-        let current = self.current();
-",
-        )],
-    ),
 ];
 
 /// As `WEAKENED`, of a receiver's part.
@@ -302,11 +284,54 @@ const LINK: &[Weakened] = &[
     ),
 ];
 
+/// As `WEAKENED`, of the table that an emitter keeps.
+const HELD: &[Weakened] = &[
+    (
+        "taken_while_sending",
+        &[
+            (
+                "        if self.is_sending() {
+            return None;
+        }
+",
+                "",
+            ),
+            (
+                "(!held.is_sending()).then_some((held, stale))",
+                "Some((held, stale))",
+            ),
+        ],
+    ),
+    (
+        "idle_not_released",
+        &[(
+            "is_sending.store(false, Ordering::Release)",
+            "is_sending.store(false, Ordering::Relaxed)",
+        )],
+    ),
+    (
+        "taken_unasked",
+        &[(
+            "        let taken = self.table.compare_exchange(
+            stale,
+            ptr::null_mut(),
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+",
+            "        let _ = stale;
+        let taken = Ok::<_, ()>(self.table.swap(ptr::null_mut(), Ordering::Relaxed));
+",
+        )],
+    ),
+];
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/asymmetric/weaker.rs");
     println!("cargo::rerun-if-changed=src/queue/weaker.rs");
     write("../src/table/publish.rs", "", WEAKENED);
+    write("../src/table/held.rs", "held_", HELD);
     write("../src/table/link.rs", "link_", LINK);
     write("../src/queue/line.rs", "line_", line::WEAKENED);
     let asymmetric = "../src/table/asymmetric";

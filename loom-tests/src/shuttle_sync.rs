@@ -9,7 +9,7 @@ use std::sync::{PoisonError, TryLockError};
 use std::time::Instant;
 
 pub(crate) use shuttle::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
 };
 pub(crate) use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 
@@ -42,6 +42,12 @@ impl<T> OnceLock<T> {
         self.is_set.store(true, Ordering::SeqCst);
         Ok(())
     }
+}
+
+pub(crate) fn light() {}
+
+pub(crate) fn heavy() -> bool {
+    true
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -53,8 +53,8 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         "send/emitter.rs",
         EMITTER,
         &[
-            "if self.hub.current() != self.seen { self.refresh(); } &self.held",
-            "(*self.held, self.seen) = self.hub.load_for_emitter();",
+            "held: AnyThread::new(hub.emitter()),",
+            "self.held.start(*self.hub)",
         ],
     ),
     (

@@ -42,27 +42,45 @@ mod sync_of {
     pub(super) use crate::shuttle_sync as shuttle;
 }
 
-/// The two files as they ship, or one of them as a copy.
+/// The three files as they ship, or one of them as a copy.
 macro_rules! files_of {
     (shipped) => {
-        #[path = "../../src/table/link.rs"]
-        mod link;
-        #[path = "../../src/table/publish.rs"]
-        mod publish;
+        files_of!(@held);
+        files_of!(@link);
+        files_of!(@publish);
+    };
+    (held $copy:ident) => {
+        mod held {
+            include!(concat!(env!("OUT_DIR"), "/held_", stringify!($copy), ".rs"));
+        }
+        files_of!(@link);
+        files_of!(@publish);
     };
     (link $copy:ident) => {
+        files_of!(@held);
         mod link {
             include!(concat!(env!("OUT_DIR"), "/link_", stringify!($copy), ".rs"));
         }
-        #[path = "../../src/table/publish.rs"]
-        mod publish;
+        files_of!(@publish);
     };
     ($copy:ident) => {
-        #[path = "../../src/table/link.rs"]
-        mod link;
+        files_of!(@held);
+        files_of!(@link);
         mod publish {
             include!(concat!(env!("OUT_DIR"), "/", stringify!($copy), ".rs"));
         }
+    };
+    (@held) => {
+        #[path = "../../src/table/held.rs"]
+        mod held;
+    };
+    (@link) => {
+        #[path = "../../src/table/link.rs"]
+        mod link;
+    };
+    (@publish) => {
+        #[path = "../../src/table/publish.rs"]
+        mod publish;
     };
 }
 
@@ -350,18 +368,30 @@ twin! {
 }
 
 twin! {
-    /// An emitter that finds the freeze need not find the last table.
-    frozen_not_released: over leaky_cell, frozen_not_released, Nothing;
-    loom freeze_vs_emitter "the last table"
+    /// Neither an emitter that starts a send nor the writer sees the other.
+    sending_without_barrier: over sending_without_barrier, shipped, Nothing;
+    loom wait_vs_idle_emitter "used after it was dropped"
 }
 
 twin! {
-    /// An emitter takes the table that it loaded before the freeze for the last one.
-    frozen_seen_after_load: over leaky_cell, frozen_seen_after_load, Nothing;
-    loom freeze_vs_emitter "the last table"
+    /// The writer takes a table that a send of the emitter uses.
+    taken_while_sending: over debt_cell, held taken_while_sending, Nothing;
+    loom wait_vs_idle_emitter "Causality violation"
 }
 
 twin! {
-    frozen_seen_after_load_interleaved: over shuttle, frozen_seen_after_load, Nothing;
-    shuttle freeze_vs_emitter "the last table"
+    taken_while_sending_interleaved: over shuttle, held taken_while_sending, Nothing;
+    shuttle_random wait_vs_idle_emitter ""
+}
+
+twin! {
+    /// The writer frees the table while what the last send did with it need not be visible.
+    idle_not_released: over debt_cell, held idle_not_released, Nothing;
+    loom wait_vs_idle_emitter "Causality violation"
+}
+
+twin! {
+    /// The writer takes whatever table the emitter has.
+    taken_unasked: over debt_cell, held taken_unasked, Nothing;
+    loom_large wait_vs_busy_emitter "Causality violation"
 }

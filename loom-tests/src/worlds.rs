@@ -21,6 +21,8 @@ mod leaky {
     use super::Weakened;
     use crate::loom_sync::leaky_cell as sync;
 
+    #[path = "../../src/table/held.rs"]
+    mod held;
     #[path = "../../src/table/link.rs"]
     mod link;
     #[path = "../../src/table/publish.rs"]
@@ -53,6 +55,8 @@ mod reclaiming {
     use super::Weakened;
     use crate::loom_sync::debt_cell as sync;
 
+    #[path = "../../src/table/held.rs"]
+    mod held;
     #[path = "../../src/table/link.rs"]
     mod link;
     #[path = "../../src/table/publish.rs"]
@@ -66,9 +70,9 @@ mod reclaiming {
         connect_vs_send disconnect_vs_send once_vs_two_sends last_disconnect_vs_connect
         wait_vs_send wait_vs_send_and_disconnect impatient_wait_vs_send
         not_connected_then_send freeze_vs_send freeze_vs_connect freeze_vs_disconnect
-        free_vs_send free_vs_emitter
+        free_vs_send free_vs_emitter wait_vs_idle_emitter
     }
-    tests! { loom_large: two_waits_vs_send }
+    tests! { loom_large: two_waits_vs_send wait_vs_busy_emitter }
 }
 
 /// Over loom, with the shipped cell of the feature `asymmetric`.
@@ -78,6 +82,8 @@ mod asymmetric {
     use super::Weakened;
     use crate::loom_sync::asymmetric_cell as sync;
 
+    #[path = "../../src/table/held.rs"]
+    mod held;
     #[path = "../../src/table/link.rs"]
     mod link;
     #[path = "../../src/table/publish.rs"]
@@ -101,6 +107,8 @@ mod interleaved {
     use super::Weakened;
     use crate::shuttle_sync as sync;
 
+    #[path = "../../src/table/held.rs"]
+    mod held;
     #[path = "../../src/table/link.rs"]
     mod link;
     #[path = "../../src/table/publish.rs"]
@@ -120,6 +128,7 @@ mod interleaved {
         free_vs_send free_vs_emitter once_vs_connect
     }
     tests! { shuttle_random:
-        wait_vs_send wait_vs_send_and_disconnect two_waits_vs_send
+        wait_vs_send wait_vs_send_and_disconnect two_waits_vs_send wait_vs_idle_emitter
+        wait_vs_busy_emitter
     }
 }

@@ -48,6 +48,10 @@ impl<T> Arc<T> {
     /// The handle as a pointer. Its memory is never freed from here on, so that a model that
     /// fails finds what it must not use.
     pub(crate) fn into_raw(this: Self) -> *const T {
+        if !this.counted {
+            // What `from_raw` makes of the pointer gives up a count.
+            Arc::lend(&this);
+        }
         let this = ManuallyDrop::new(this);
         std::sync::Arc::into_raw(std::sync::Arc::clone(&this.shared)).cast()
     }

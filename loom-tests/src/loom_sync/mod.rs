@@ -57,6 +57,13 @@ pub(crate) mod debt_without_fences {
     pub(crate) type Guard<T> = debt::Guard<T, debt::Unfenced>;
 }
 
+/// As `debt_cell`, but the emitter makes no barrier.
+pub(crate) mod sending_without_barrier {
+    pub(crate) use super::debt_cell::{Cell, Guard};
+    pub(crate) use super::*;
+    pub(crate) fn light() {}
+}
+
 /// Over the shipped cell of the feature `asymmetric`.
 pub(crate) mod asymmetric_cell {
     pub(crate) use super::*;
@@ -106,6 +113,54 @@ ticking!(AtomicBool, bool, load() -> bool, store(value: bool) -> (), swap(value:
 ticking!(AtomicU8, u8, load() -> u8, store(value: u8) -> (), fetch_or(bits: u8) -> u8);
 ticking!(AtomicUsize, usize, load() -> usize, store(value: usize) -> ());
 ticking!(AtomicU64, u64, load() -> u64, fetch_add(value: u64) -> u64);
+
+/// As the others, of any type.
+pub(crate) struct AtomicPtr<T> {
+    tick: Tick,
+    value: loom::sync::atomic::AtomicPtr<T>,
+}
+
+impl<T> AtomicPtr<T> {
+    pub(crate) fn new(value: *mut T) -> Self {
+        AtomicPtr {
+            tick: Tick::new(),
+            value: loom::sync::atomic::AtomicPtr::new(value),
+        }
+    }
+
+    pub(crate) fn load(&self, ordering: Ordering) -> *mut T {
+        self.tick.tick();
+        self.value.load(ordering)
+    }
+
+    pub(crate) fn swap(&self, value: *mut T, ordering: Ordering) -> *mut T {
+        self.tick.tick();
+        self.value.swap(value, ordering)
+    }
+
+    pub(crate) fn compare_exchange(
+        &self,
+        expected: *mut T,
+        value: *mut T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<*mut T, *mut T> {
+        self.tick.tick();
+        self.value
+            .compare_exchange(expected, value, success, failure)
+    }
+}
+
+/// The barrier of an emitter: the shipped one is for the compiler, and `heavy` makes it this.
+pub(crate) fn light() {
+    fence(Ordering::SeqCst);
+}
+
+/// The barrier of a writer, for both.
+pub(crate) fn heavy() -> bool {
+    fence(Ordering::SeqCst);
+    true
+}
 
 /// A value that is set at most once, under a lock of the model's own. `set` releases it to `get`.
 pub(crate) struct OnceLock<T> {

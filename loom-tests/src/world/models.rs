@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::signal::{Connection, Emitter, Sent, Signal, Waited};
-use super::sync::{Arc, Ground, Note, spawn, this_thread};
+use super::signal::{Connection, Sent, Signal, Waited};
+use super::sync::{Arc, Ground, spawn, this_thread};
 use super::table::{Life, Slot, Target};
 use crate::harness::Model;
 
 /// As long as it takes.
-const EVER: Duration = Duration::MAX;
+pub(super) const EVER: Duration = Duration::MAX;
 
 macro_rules! models {
     ($($(#[$doc:meta])* $name:ident -> [$($outcome:literal),* $(,)?] $body:block)*) => {
@@ -31,13 +31,17 @@ fn sent(sent: Sent) -> &'static str {
     }
 }
 
-fn letters(numbers: &[u64]) -> String {
+pub(super) fn letters(numbers: &[u64]) -> String {
     let letter = |number: &u64| char::from(b'A' + u8::try_from(number - 1).unwrap());
     numbers.iter().map(letter).collect()
 }
 
 /// The signal goes, and every receiver with it, once.
-fn end(signal: Signal, connections: impl IntoIterator<Item = Connection>, lives: &[&Life]) {
+pub(super) fn end(
+    signal: Signal,
+    connections: impl IntoIterator<Item = Connection>,
+    lives: &[&Life],
+) {
     drop(Vec::from_iter(connections));
     drop(signal);
     for life in lives {
@@ -284,36 +288,6 @@ models! {
         letters(&then)
     }
 
-    /// One thread's send calls a new receiver and tells another thread, whose emitter has an
-    /// old snapshot, and must call it too.
-    word_to_an_emitter -> ["not told", "told", "known"] {
-        let signal = Signal::new();
-        let (a, b) = (Life::new(), Life::new());
-        let first = signal.connect(Slot::new(1, &a));
-        let note = std::sync::Arc::new(Note::new());
-        let (other, its_life) = (signal.clone(), b.clone());
-        let connecting = spawn(move || other.connect(Slot::new(2, &its_life)));
-        let (teller, told) = (signal.clone(), note.clone());
-        let telling = spawn(move || {
-            if teller.send().numbers() == [1, 2] {
-                told.write();
-            }
-        });
-        let mut emitter = Emitter::new(&signal);
-        let before = emitter.send();
-        let outcome = if note.read() {
-            assert_eq!(emitter.send(), [1, 2], "called before, and known to be");
-            if before == [1] { "told" } else { "known" }
-        } else {
-            "not told"
-        };
-        drop(emitter);
-        telling.join();
-        let second = connecting.join();
-        end(signal, [first, second], &[&a, &b]);
-        outcome
-    }
-
     /// Two sends of one thread meet a disconnect and then a connect: the second never finds
     /// what was gone before what the first found.
     sends_never_go_back -> ["A then A", "A then ", "A then B", " then ", " then B", "B then B"] {
@@ -338,31 +312,6 @@ models! {
         outcome
     }
 
-    /// The same, where the thread has an emitter as well, with a snapshot from before.
-    emitter_never_goes_back -> [
-        "A then A then A", "A then A then ", "A then A then B", "A then  then ",
-        "A then  then B", "A then B then B", " then  then ", " then  then B", " then B then B",
-        "B then B then B"
-    ] {
-        let signal = Signal::new();
-        let (a, b) = (Life::new(), Life::new());
-        let first = signal.connect(Slot::new(1, &a));
-        let mut emitter = Emitter::new(&signal);
-        assert_eq!(emitter.send(), [1]);
-        let (other, its_life) = (signal.clone(), b.clone());
-        let changing = spawn(move || {
-            assert!(first.disconnect());
-            [first, other.connect(Slot::new(2, &its_life))]
-        });
-        let before = letters(&signal.send().numbers());
-        let emitted = letters(&emitter.send());
-        let then = letters(&signal.send().numbers());
-        drop(emitter);
-        let connections = changing.join();
-        end(signal, connections, &[&a, &b]);
-        format!("{before} then {emitted} then {then}")
-    }
-
     /// A send meets a connect and the freeze after it: it calls the receivers from before or
     /// after the connect, and later sends never fewer.
     freeze_vs_send -> ["A then A", "A then AB", "AB then AB"] {
@@ -382,34 +331,6 @@ models! {
         assert_eq!(signal.published(), [1, 2]);
         end(signal, [first, second], &[&a, &b]);
         format!("{before} then {then}")
-    }
-
-    /// The sends of an emitter meet a disconnect and the freeze after it: once the signal is
-    /// frozen, the emitter has the last table.
-    freeze_vs_emitter -> ["A then A", "A then ", " then "] {
-        let signal = Signal::new();
-        let (a, b) = (Life::new(), Life::new());
-        let first = signal.connect(Slot::new(1, &a));
-        let second = signal.connect(Slot::new(2, &b));
-        let sender = signal.clone();
-        let sending = spawn(move || {
-            let mut emitter = Emitter::new(&sender);
-            let mut without_b = || letters(&emitter.send()).replace('B', "");
-            let sent = format!("{} then {}", without_b(), without_b());
-            (emitter, sent)
-        });
-        // On two threads: the end of a change orders what the same thread changes next.
-        let disconnecting = spawn(move || {
-            assert!(first.disconnect());
-            first
-        });
-        let first = disconnecting.join();
-        signal.freeze();
-        let (mut emitter, outcome) = sending.join();
-        assert_eq!(emitter.send(), [2], "the last table");
-        drop(emitter);
-        end(signal, [first, second], &[&a, &b]);
-        outcome
     }
 
     /// A freeze meets a connect: exactly one is first. A connect that is refused leaves nothing,
@@ -563,28 +484,6 @@ models! {
         let called = if called.is_empty() { "missed" } else { "called" };
         let freed = if is_freed { "at once" } else { "by the next change" };
         format!("{called}, {freed}")
-    }
-
-    /// The same with an emitter, which keeps its table until its next send.
-    free_vs_emitter -> ["at once", "by the next change"] {
-        let signal = Signal::new();
-        let (a, b) = (Life::new(), Life::new());
-        let first = signal.connect(Slot::new(1, &a));
-        let sender = signal.clone();
-        let sending = spawn(move || {
-            let mut emitter = Emitter::new(&sender);
-            emitter.send();
-            emitter.send();
-            this_thread()
-        });
-        assert!(first.disconnect());
-        let is_freed = a.ended() == 1;
-        let sender = sending.join();
-        let second = signal.connect(Slot::new(2, &b));
-        assert_eq!(a.ended(), 1, "the next change frees it");
-        assert!(!a.is_ended_by(sender), "a send frees nothing");
-        end(signal, [first, second], &[&a, &b]);
-        if is_freed { "at once" } else { "by the next change" }
     }
 
     /// A send spends a once-only receiver while a writer is at work: one of the two takes it out.

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use super::WEAKENED;
+use super::held::Held;
 use super::publish::{Connected, Entry as _, Hub, Opening, Place};
 use super::sync::{Arc, Ordering, Weak, fence, pause};
 use super::table::{Entry, Slot, Table, Target};
@@ -104,26 +105,22 @@ impl Signal {
 /// As `Emitter` of `src/send/emitter.rs`: sends from a snapshot that it keeps.
 pub(crate) struct Emitter {
     signal: Signal,
-    held: Option<Arc<Table>>,
-    seen: usize,
+    held: Arc<Held<Table>>,
 }
 
 impl Emitter {
     pub(crate) fn new(signal: &Signal) -> Self {
         Emitter {
+            held: signal.hub().emitter(),
             signal: signal.clone(),
-            held: None,
-            seen: 0,
         }
     }
 
     pub(crate) fn send(&mut self) -> Vec<u64> {
         let hub = self.signal.hub();
-        if hub.current() != self.seen {
-            (self.held, self.seen) = hub.load_for_emitter();
-        }
         let mut discards = Discards::of(hub);
-        let table = self.held.as_deref();
+        let table = self.held.start(hub);
+        let table = table.as_deref();
         table.map_or(Vec::new(), |table| walk(&mut discards, table, |_| ()))
     }
 }
