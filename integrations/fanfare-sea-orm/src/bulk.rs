@@ -11,6 +11,7 @@ use sea_orm::{
 };
 
 use crate::ModelSignals;
+use crate::error::{SignalName, signal_name};
 use crate::scope::{self, Operation};
 
 /// Runs a statement for many rows, and sends one event for it: on `insert_many`, `update_many` and
@@ -79,8 +80,14 @@ pub trait ExecSignalled: Sized {
     ) -> Result<Self::Rows, DbErr>;
 }
 
+type Named = (&'static Signal<Bulk<'static>, Answer>, SignalName);
+
+static CREATED: Named = (&BULK_CREATED, signal_name!(BULK_CREATED));
+static UPDATED: Named = (&BULK_UPDATED, signal_name!(BULK_UPDATED));
+static DELETED: Named = (&BULK_DELETED, signal_name!(BULK_DELETED));
+
 async fn tell<E: ModelSignals, C: ConnectionTrait>(
-    signal: &Signal<Bulk<'static>, Answer>,
+    &(signal, name): &Named,
     rows: u64,
     instances: Option<&(dyn Any + Sync)>,
     db: &C,
@@ -90,7 +97,9 @@ async fn tell<E: ModelSignals, C: ConnectionTrait>(
     if signal.has_listeners(sender) {
         let operation = Operation::done(scope::of(db));
         let event = Bulk::new(rows, instances, operation.context());
-        operation.tell(signal.try_asend(sender, &event)).await?;
+        operation
+            .tell(name, signal.try_asend(sender, &event))
+            .await?;
     }
     Ok(())
 }
@@ -108,7 +117,7 @@ where
     async fn exec_signalled<C: ConnectionTrait>(self, db: &C) -> Result<u64, DbErr> {
         let rows = self.exec_without_returning(db).await?;
         if rows > 0 {
-            tell::<A::Entity, C>(&BULK_CREATED, rows, None, db).await?;
+            tell::<A::Entity, C>(&CREATED, rows, None, db).await?;
         }
         Ok(rows)
     }
@@ -119,7 +128,7 @@ where
     ) -> Result<Self::Rows, DbErr> {
         let rows = self.exec_with_returning(db).await?;
         if !rows.is_empty() {
-            tell::<A::Entity, C>(&BULK_CREATED, rows.len() as u64, Some(&rows), db).await?;
+            tell::<A::Entity, C>(&CREATED, rows.len() as u64, Some(&rows), db).await?;
         }
         Ok(rows)
     }
@@ -140,7 +149,7 @@ where
         if let TryInsertResult::Inserted(rows) = result
             && rows > 0
         {
-            tell::<A::Entity, C>(&BULK_CREATED, rows, None, db).await?;
+            tell::<A::Entity, C>(&CREATED, rows, None, db).await?;
         }
         Ok(result)
     }
@@ -153,7 +162,7 @@ where
         if let TryInsertResult::Inserted(rows) = &result
             && !rows.is_empty()
         {
-            tell::<A::Entity, C>(&BULK_CREATED, rows.len() as u64, Some(rows), db).await?;
+            tell::<A::Entity, C>(&CREATED, rows.len() as u64, Some(rows), db).await?;
         }
         Ok(result)
     }
@@ -166,7 +175,7 @@ impl<E: ModelSignals> ExecSignalled for UpdateMany<E> {
 
     async fn exec_signalled<C: ConnectionTrait>(self, db: &C) -> Result<UpdateResult, DbErr> {
         let result = self.exec(db).await?;
-        tell::<E, C>(&BULK_UPDATED, result.rows_affected, None, db).await?;
+        tell::<E, C>(&UPDATED, result.rows_affected, None, db).await?;
         Ok(result)
     }
 
@@ -175,7 +184,7 @@ impl<E: ModelSignals> ExecSignalled for UpdateMany<E> {
         db: &C,
     ) -> Result<Vec<E::Model>, DbErr> {
         let rows = self.exec_with_returning(db).await?;
-        tell::<E, C>(&BULK_UPDATED, rows.len() as u64, Some(&rows), db).await?;
+        tell::<E, C>(&UPDATED, rows.len() as u64, Some(&rows), db).await?;
         Ok(rows)
     }
 }
@@ -187,7 +196,7 @@ impl<E: ModelSignals> ExecSignalled for DeleteMany<E> {
 
     async fn exec_signalled<C: ConnectionTrait>(self, db: &C) -> Result<DeleteResult, DbErr> {
         let result = self.exec(db).await?;
-        tell::<E, C>(&BULK_DELETED, result.rows_affected, None, db).await?;
+        tell::<E, C>(&DELETED, result.rows_affected, None, db).await?;
         Ok(result)
     }
 
@@ -196,7 +205,7 @@ impl<E: ModelSignals> ExecSignalled for DeleteMany<E> {
         db: &C,
     ) -> Result<Vec<E::Model>, DbErr> {
         let rows = self.exec_with_returning(db).await?;
-        tell::<E, C>(&BULK_DELETED, rows.len() as u64, Some(&rows), db).await?;
+        tell::<E, C>(&DELETED, rows.len() as u64, Some(&rows), db).await?;
         Ok(rows)
     }
 }

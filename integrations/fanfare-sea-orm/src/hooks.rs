@@ -55,6 +55,7 @@ use fanfare::signals::model::{
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, TryIntoModel};
 
 use crate::ModelSignals;
+use crate::error::signal_name;
 use crate::handover::{self, Written, set_columns};
 use crate::scope::{self, Operation};
 
@@ -62,7 +63,8 @@ use crate::scope::{self, Operation};
 ///
 /// # Errors
 ///
-/// The first error of a receiver: as it is if it is a `DbErr`, its text in `DbErr::Custom` otherwise.
+/// The first error of a receiver: unchanged if it is a `DbErr`, otherwise inside a `DbErr`, where
+/// [`receiver_error`](crate::receiver_error) finds it.
 pub async fn before_save<A, C>(mut instance: A, db: &C, insert: bool) -> Result<A, DbErr>
 where
     A: ActiveModelTrait + Send + 'static,
@@ -76,7 +78,10 @@ where
         let operation = Operation::ahead(scope::of(db));
         let context = operation.context();
         let event = PreSave::new(&mut instance, insert, columns.as_deref(), context);
-        operation.tell(PRE_SAVE.try_asend(sender, &event)).await?;
+        let signal = signal_name!(PRE_SAVE);
+        operation
+            .tell(signal, PRE_SAVE.try_asend(sender, &event))
+            .await?;
     }
     let is_asked_for = !insert && POST_SAVE.has_listeners(sender);
     handover::leave(is_asked_for.then(|| Box::new(Written::by(&instance))));
@@ -111,7 +116,10 @@ where
         let operation = Operation::done(scope);
         let context = operation.context();
         let event = PostSave::new(&instance, insert, columns.as_deref(), context);
-        operation.tell(POST_SAVE.try_asend(sender, &event)).await?;
+        let signal = signal_name!(POST_SAVE);
+        operation
+            .tell(signal, POST_SAVE.try_asend(sender, &event))
+            .await?;
     }
     Ok(instance)
 }
@@ -134,7 +142,10 @@ where
         let operation = Operation::ahead(scope::of(db));
         let model = instance.clone().try_into_model().ok();
         let event = delete(&instance, model.as_ref(), &operation);
-        operation.tell(PRE_DELETE.try_asend(sender, &event)).await?;
+        let signal = signal_name!(PRE_DELETE);
+        operation
+            .tell(signal, PRE_DELETE.try_asend(sender, &event))
+            .await?;
     }
     Ok(instance)
 }
@@ -156,8 +167,9 @@ where
         let operation = Operation::done(scope::of(db));
         let model = instance.clone().try_into_model().ok();
         let event = delete(&instance, model.as_ref(), &operation);
+        let signal = signal_name!(POST_DELETE);
         operation
-            .tell(POST_DELETE.try_asend(sender, &event))
+            .tell(signal, POST_DELETE.try_asend(sender, &event))
             .await?;
     }
     Ok(instance)

@@ -3,6 +3,7 @@
 
 mod bulk;
 mod connection;
+mod error;
 mod executor;
 mod handover;
 pub mod hooks;
@@ -19,6 +20,7 @@ mod transaction;
 
 pub use bulk::ExecSignalled;
 pub use connection::{Scoped, Scopes, SignalConnection};
+pub use error::{ReceiverError, receiver_error};
 pub use executor::Executor;
 pub use inited::Inited;
 pub use keys::{Pk, PkSet};

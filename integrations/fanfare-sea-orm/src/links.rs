@@ -14,6 +14,7 @@ use sea_orm::{
 };
 
 use crate::ModelSignals;
+use crate::error::signal_name;
 use crate::keys::{Pk, PkSet};
 use crate::scope::{self, Operation};
 
@@ -451,7 +452,10 @@ impl<'i, J: Through> Links<'i, J> {
         let event = M2mChanged::new(action, self.instance, self.reverse, model, pks, context);
         let event = event.or_as(&self.pk);
         operation
-            .tell(M2M_CHANGED.try_asend(Sender::of::<J>(), &event))
+            .tell(
+                signal_name!(M2M_CHANGED),
+                M2M_CHANGED.try_asend(Sender::of::<J>(), &event),
+            )
             .await
     }
 }
@@ -531,7 +535,10 @@ where
     let context = operation.context();
     let event = M2mChanged::new(action, &left, false, model, Some(&mut pks), context);
     operation
-        .tell(M2M_CHANGED.try_asend(Sender::of::<J>(), &event))
+        .tell(
+            signal_name!(M2M_CHANGED),
+            M2M_CHANGED.try_asend(Sender::of::<J>(), &event),
+        )
         .await?;
     if action == M2mAction::PreAdd && pks.is_empty() {
         return Err(DbErr::Custom(String::from(

@@ -33,7 +33,6 @@
 //! At most two queries more for an operation, which do not write: is there a table of migrations, and what is
 //! in it. `fresh` has none. Whether anybody is connected makes no difference.
 
-use std::error::Error;
 use std::marker::PhantomData;
 
 use fanfare::Sender;
@@ -44,6 +43,8 @@ use sea_orm::{
 };
 use sea_orm_migration::async_trait::async_trait;
 use sea_orm_migration::{Migration, MigrationTrait, MigratorTrait, seaql_migrations};
+
+use crate::error::{refusal, signal_name};
 
 /// A migrator that belongs to an app, and so can be [`Signalled`].
 #[diagnostic::on_unimplemented(
@@ -68,8 +69,8 @@ pub trait AppMigrator: MigratorTrait {
 /// # Errors
 ///
 /// As `M`, and with the first error of a receiver: of `PRE_MIGRATE`, and then nothing was done; of
-/// `POST_MIGRATE`, and then everything was. An error that is a `DbErr` stays what it is, any
-/// other is the text of a `DbErr::Migration`.
+/// `POST_MIGRATE`, and then everything was. An error that is a `DbErr` stays what it is.
+/// [`receiver_error`](crate::receiver_error) finds any other inside the `DbErr`.
 ///
 /// ```
 /// use fanfare::Sender;
@@ -335,16 +336,9 @@ async fn tell<M: AppMigrator>(
     };
     let app = Sender::named(M::APP_LABEL);
     let announced = PRE_MIGRATE.try_asend(app, &migrate).await;
-    announced.map_err(|refused| failed("pre_migrate", refused.error))?;
+    announced.map_err(|refused| refusal(signal_name!(PRE_MIGRATE), refused.error))?;
     work.await?;
     let done = POST_MIGRATE.try_asend(app, &migrate).await;
-    done.map_err(|failure| failed("post_migrate", failure.error))?;
+    done.map_err(|failure| refusal(signal_name!(POST_MIGRATE), failure.error))?;
     Ok(())
-}
-
-fn failed(signal: &str, error: Box<dyn Error + Send + Sync>) -> DbErr {
-    match error.downcast::<DbErr>() {
-        Ok(error) => *error,
-        Err(error) => DbErr::Migration(format!("a receiver of {signal} failed: {error}")),
-    }
 }

@@ -32,6 +32,8 @@ use fanfare::Sender;
 use fanfare::signals::db::{CONNECTION_CREATED, ConnectionCreated};
 use sea_orm::{ConnectOptions, sqlx};
 
+use crate::error::{driver_refusal, signal_name};
+
 /// Makes the pool of these options send `CONNECTION_CREATED` for each connection that it opens, to
 /// the database that the application calls `using`.
 ///
@@ -97,8 +99,8 @@ pub fn send_connection_created(
 ///
 /// # Errors
 ///
-/// With the first error of a receiver: if it is a `sqlx::Error`, that, and otherwise as a
-/// `sqlx::Error::Configuration`.
+/// The first error of a receiver: unchanged if it is a `sqlx::Error`, otherwise inside a
+/// `sqlx::Error::Configuration`, where [`receiver_error`](crate::receiver_error) finds it.
 ///
 /// ```
 /// # #[cfg(feature = "sqlx-sqlite")]
@@ -143,9 +145,9 @@ pub async fn connection_created<C: sqlx::Connection + Send + 'static>(
         .await;
     match sent {
         Ok(_) => Ok(()),
-        Err(failed) => Err(match failed.error.downcast::<sqlx::Error>() {
-            Ok(error) => *error,
-            Err(error) => sqlx::Error::Configuration(error),
-        }),
+        Err(failed) => Err(driver_refusal(
+            signal_name!(CONNECTION_CREATED),
+            failed.error,
+        )),
     }
 }

@@ -13,6 +13,7 @@ use fanfare::signals::transaction::AfterCommit;
 use futures_util::FutureExt;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 
+use crate::error::{SignalName, refusal};
 use crate::executor::{Executor, Target};
 
 /// What is known of an operation beside its instance.
@@ -83,14 +84,6 @@ pub(crate) fn answer(scope: &Scope) {
     }
 }
 
-/// The error of a receiver, for the caller of the operation: itself if it is SeaORM's.
-fn refusal(error: Box<dyn Error + Send + Sync>) -> DbErr {
-    match error.downcast::<DbErr>() {
-        Ok(error) => *error,
-        Err(error) => DbErr::Custom(error.to_string()),
-    }
-}
-
 /// One operation that sends: what is known of it, and where its receivers record what is for later.
 pub(crate) struct Operation {
     /// Lent to receivers. What they do over it is neither raw nor of this origin.
@@ -148,6 +141,7 @@ impl Operation {
     /// also if one of them failed or panicked, for the rows are written.
     pub(crate) async fn tell<R>(
         &self,
+        signal: SignalName,
         send: impl Future<Output = Result<R, TrySendError<(), Box<dyn Error + Send + Sync>>>>,
     ) -> Result<(), DbErr> {
         let sent = AssertUnwindSafe(send).catch_unwind().await;
@@ -156,7 +150,7 @@ impl Operation {
         }
         match sent {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(stopped)) => Err(refusal(stopped.error)),
+            Ok(Err(stopped)) => Err(refusal(signal, stopped.error)),
             Err(panic) => resume_unwind(panic),
         }
     }

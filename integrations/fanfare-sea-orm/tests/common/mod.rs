@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 
 use entities::*;
 use fanfare::{BoxFuture, Event, ScopedConnection, Sender, Signal};
-use fanfare_sea_orm::SignalConnection;
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, EntityTrait, Schema};
+use fanfare_sea_orm::{ReceiverError, SignalConnection};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbErr, EntityTrait, Schema};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
 /// Runs a test on SQLite in memory, and on PostgreSQL if `FANFARE_TEST_POSTGRES` is the address of
@@ -77,6 +77,12 @@ async fn create_tables(db: &SignalConnection) {
     create(db, tag::Entity).await;
     create(db, book_tag::Entity).await;
     create(db, follow::Entity).await;
+}
+
+/// Returns the text of the receiver's error that refused an operation.
+pub fn refusal_of(error: &DbErr) -> String {
+    let refusal = ReceiverError::find(error);
+    refusal.expect("an error of a receiver").to_string()
 }
 
 /// Connects a receiver of what the entity sends, until it is dropped.

@@ -2,13 +2,13 @@
 
 use crate::common::entities::{book, page, person};
 use crate::common::rows::{emma, page, person_of_id};
-use crate::common::{Log, hear, on_each_database};
+use crate::common::{Log, hear, on_each_database, refusal_of};
 use fanfare::signals::model::{Answer, Delete, POST_DELETE, PRE_DELETE};
 use fanfare::{Connection, ScopedConnection, Signal};
 use fanfare_sea_orm::{ExecSignalled, Scopes, SignalConnection};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
-    IntoActiveModel, ModelTrait, PaginatorTrait, QueryFilter, Set,
+    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
+    ModelTrait, PaginatorTrait, QueryFilter, Set,
 };
 
 /// A book and its pages.
@@ -89,7 +89,7 @@ async fn an_error_of_a_pre_delete_receiver_refuses_the_delete() {
         let _refuse = refuse.scoped();
         let person = person_of_id(7).insert(&db).await.unwrap();
         let error = person.delete(&db).await.unwrap_err();
-        assert_eq!(error, DbErr::Custom("she is still needed".to_owned()));
+        assert_eq!(refusal_of(&error), "she is still needed");
         assert_eq!(person::Entity::find().count(&db).await.unwrap(), 1);
     })
     .await;

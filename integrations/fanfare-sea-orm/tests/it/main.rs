@@ -35,4 +35,5 @@ mod nested_saves;
 mod receivers_query;
 mod save_signals;
 mod silent;
+mod typed_errors;
 mod update_fields;
