@@ -33,6 +33,8 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -417,9 +419,42 @@ impl<'a> RequestException<'a> {
         self.status
     }
 
-    /// The error; `None` for a panic. Its `source` and `downcast_ref` tell more.
+    /// The error; `None` for a panic. [`error_as`](Self::error_as) returns it with its type.
     pub fn error(&self) -> Option<&'a (dyn Error + 'static)> {
         self.error.map(|error| error as &(dyn Error + 'static))
+    }
+
+    /// Returns the error, or the first of its [`source`](Error::source)s, that is an `E`.
+    ///
+    /// A framework may have the handler's error inside an error of its own, as `axum::Error` has the
+    /// error of a body.
+    ///
+    /// ```
+    /// use fanfare::signals::request::{ExceptionKind, RequestException};
+    /// use std::io;
+    /// use std::str::Utf8Error;
+    ///
+    /// let not_text = String::from_utf8(vec![0xff]).unwrap_err().utf8_error();
+    /// let error = io::Error::new(io::ErrorKind::InvalidData, not_text);
+    /// let exception = RequestException::new(1, "PUT", "/", ExceptionKind::Service).with_error(&error);
+    ///
+    /// assert_eq!(exception.error_as::<io::Error>().unwrap().kind(), io::ErrorKind::InvalidData);
+    /// assert_eq!(exception.error_as::<Utf8Error>().unwrap().valid_up_to(), 0);
+    /// assert!(exception.error_as::<std::fmt::Error>().is_none());
+    /// ```
+    pub fn error_as<E: Error + 'static>(&self) -> Option<&'a E> {
+        let mut next = self.error();
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            // Two errors of std pass their `source` by the error inside.
+            let shared = error.downcast_ref::<Arc<dyn Error + Send + Sync>>();
+            let inside = shared.map(|it| &**it);
+            let inside = inside.or_else(|| error.downcast_ref::<io::Error>()?.get_ref());
+            next = inside.map_or_else(|| error.source(), |it| Some(it));
+        }
+        None
     }
 
     /// The text of the panic, if it was one and had one.

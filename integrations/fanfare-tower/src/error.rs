@@ -45,6 +45,20 @@ impl RequestError {
         response.extensions_mut().insert(self);
     }
 
+    /// Returns the error, if it is an `E`.
+    ///
+    /// ```
+    /// use fanfare_tower::RequestError;
+    /// use std::io;
+    ///
+    /// let left = RequestError::new(io::Error::other("the disk is full"));
+    /// assert_eq!(left.downcast_ref::<io::Error>().unwrap().kind(), io::ErrorKind::Other);
+    /// assert!(left.downcast_ref::<std::fmt::Error>().is_none());
+    /// ```
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+
     /// The error.
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.0
@@ -66,6 +80,13 @@ impl fmt::Debug for RequestError {
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// The [`source`](Error::source) is the error inside.
+impl Error for RequestError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
     }
 }
 

@@ -18,7 +18,7 @@ use fanfare::signals::request::{
     GOT_REQUEST_EXCEPTION, Outcome, REQUEST_FINISHED, REQUEST_STARTED, Stage,
 };
 use fanfare::{Sender, Signal};
-use fanfare_tower::{AsError, SignalLayer};
+use fanfare_tower::{AsError, RequestError, SignalLayer};
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::{Body, Frame};
@@ -103,6 +103,74 @@ async fn an_error_of_another_kind_takes_an_impl() {
     let failed = service.oneshot(Request::new(())).await;
     assert_eq!(failed.err().map(|code| code.0), Some(3));
     assert_eq!(ears.briefs(), FAILED);
+}
+
+/// Whether the exceptions of this sender have `Closed(7)`, by its type.
+fn closed_by_type(sender: &'static str) -> (Arc<AtomicBool>, fanfare::ScopedConnection) {
+    let typed = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&typed);
+    let connection = GOT_REQUEST_EXCEPTION.options().sender(sender);
+    let connection = connection.connect(move |_, event| {
+        seen.store(event.error_as() == Some(&Closed(7)), Ordering::Relaxed);
+    });
+    (typed, connection.scoped())
+}
+
+#[tokio::test]
+async fn an_error_of_an_axum_body_has_its_type() {
+    let (typed, _connection) = closed_by_type("axum body error");
+    let layer: SignalLayer = SignalLayer::new().sender("axum body error");
+    let service = Router::new().route(
+        "/",
+        get(async || {
+            axum::body::Body::from_stream(futures_util::stream::iter([Err::<Bytes, _>(Closed(7))]))
+        }),
+    );
+    let service = service.layer(layer);
+    let request = Request::get("/").body(axum::body::Body::empty()).unwrap();
+    let response = service.oneshot(request).await.unwrap();
+    assert!(response.into_body().collect().await.is_err());
+    assert!(typed.load(Ordering::Relaxed));
+}
+
+#[tokio::test]
+async fn an_error_that_a_handler_left_has_its_type() {
+    let (typed, _connection) = closed_by_type("left, typed");
+    let layer: SignalLayer = SignalLayer::new().sender("left, typed");
+    let left = |error: RequestError| {
+        layer.layer(service_fn(move |_: Request<()>| {
+            let mut response = Response::new(Full::from("sorry"));
+            error.clone().attach(&mut response);
+            async { Ok::<Page, Infallible>(response) }
+        }))
+    };
+    let shared: Arc<dyn Error + Send + Sync> = Arc::new(Closed(7));
+    for error in [
+        RequestError::new(Closed(7)),
+        RequestError::from(Arc::clone(&shared)),
+        // Inside another error, and shared.
+        RequestError::new(std::io::Error::other(Closed(7))),
+        RequestError::new(std::io::Error::other(shared)),
+    ] {
+        typed.store(false, Ordering::Relaxed);
+        let response = left(error.clone()).oneshot(Request::new(())).await;
+        assert!(response.is_ok());
+        assert!(typed.load(Ordering::Relaxed), "{error:?}");
+    }
+}
+
+/// A service may return what a handler would have left.
+#[tokio::test]
+async fn a_request_error_as_the_error_of_a_service_has_its_type() {
+    let (typed, _connection) = closed_by_type("request error");
+    let layer: SignalLayer = SignalLayer::new().sender("request error");
+    let service = layer.layer(service_fn(async |_: Request<()>| {
+        Err::<Page, _>(RequestError::new(Closed(7)))
+    }));
+    let failed = service.oneshot(Request::new(())).await.unwrap_err();
+    assert_eq!(failed.downcast_ref(), Some(&Closed(7)));
+    assert!(failed.source().unwrap().is::<Closed>());
+    assert!(typed.load(Ordering::Relaxed));
 }
 
 type Polled<E> = Poll<Option<Result<Frame<Bytes>, E>>>;
