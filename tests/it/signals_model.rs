@@ -57,6 +57,56 @@ fn each_receiver_finds_what_the_one_before_it_changed() {
 }
 
 #[test]
+fn a_closure_changes_the_instance_if_it_is_of_its_type() {
+    let mut user = ada();
+    let event = PreSave::new(&mut user, true, None, Context::default());
+    assert_eq!(event.with_instance(|_: &mut Draft| ()), None);
+    let length = event.with_instance(|user: &mut User| {
+        user.name.push_str(" King");
+        user.name.len()
+    });
+    assert_eq!(length, Some(8));
+    // The lock is free again.
+    assert!(event.instance::<User>().is_some());
+    assert_eq!(user.name, "Ada King");
+
+    let event = PreInit::new(&mut user);
+    event.with_instance(|user: &mut User| user.name.clear());
+    assert_eq!(event.with_instance(|_: &mut Draft| ()), None);
+    assert_eq!(user.name, "");
+
+    let mut keys = vec![1, 2, 3];
+    let sender = Sender::named("other");
+    let context = Context::default();
+    let event = M2mChanged::new(
+        M2mAction::PreAdd,
+        &user,
+        false,
+        sender,
+        Some(&mut keys),
+        context,
+    );
+    event.with_pk_set(|keys: &mut Vec<i32>| keys.retain(|key| *key != 2));
+    assert_eq!(event.with_pk_set(|_: &mut User| ()), None);
+    assert_eq!(keys, [1, 3]);
+    let event = M2mChanged::new(M2mAction::PreClear, &user, false, sender, None, context);
+    assert_eq!(event.with_pk_set(|_: &mut Vec<i32>| ()), None);
+}
+
+#[cfg(feature = "async")]
+#[test]
+fn a_future_that_waits_between_two_changes_is_send() {
+    fn assert_send(_: impl Future<Output = ()> + Send) {}
+    let mut user = ada();
+    let event = PreSave::new(&mut user, true, None, Context::default());
+    assert_send(async {
+        let name = event.with_instance(|user: &mut User| user.name.clone());
+        std::future::ready(()).await;
+        event.with_instance(|user: &mut User| user.name = name.unwrap_or_default());
+    });
+}
+
+#[test]
 fn another_type_is_none_and_locks_nothing() {
     let mut user = ada();
     let event = PreSave::new(&mut user, true, None, Context::default());

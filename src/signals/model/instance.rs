@@ -50,6 +50,12 @@ impl<'a> Lent<'a> {
         })
     }
 
+    /// Calls `change` with the value, if it is a `T`, and returns its result.
+    #[track_caller]
+    pub(super) fn with<T: Any, O>(&self, change: impl FnOnce(&mut T) -> O) -> Option<O> {
+        self.get().map(|mut value| change(&mut value))
+    }
+
     fn lock_holder(&self) -> MutexGuard<'_, Option<ThreadId>> {
         self.holder.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,9 +64,10 @@ impl<'a> Lent<'a> {
 /// An instance that is about to be written, or a set that is about to be applied: change it through
 /// this.
 ///
-/// It is locked for as long as this lives, and not `Send`, so that an async receiver cannot keep it
-/// over an `.await`: the other receivers of the send would wait for it. A second one on the same
-/// thread panics, rather than waiting for ever.
+/// The instance is locked for as long as this lives. It is not `Send`, so that an async receiver
+/// cannot keep it over an `.await`: the other receivers of the send would wait for it. Such a
+/// receiver uses [`PreSave::with_instance`](super::PreSave::with_instance) and its siblings, before
+/// the `.await` and after it. A second guard on the same thread panics, rather than waiting forever.
 pub struct InstanceMut<'e, 'a, T> {
     value: MutexGuard<'e, &'a mut (dyn Any + Send)>,
     lent: &'e Mutex<Option<ThreadId>>,

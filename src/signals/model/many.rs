@@ -122,6 +122,17 @@ impl<'a> M2mChanged<'a> {
         self.pk_set.as_ref()?.get()
     }
 
+    /// Calls `change` with the primary keys at the other end, and returns its result; `None` for a
+    /// clear, or if they are not a `T`. Otherwise as [`PreSave::with_instance`](super::PreSave::with_instance).
+    ///
+    /// # Panics
+    ///
+    /// If this thread holds a guard of this event already.
+    #[track_caller]
+    pub fn with_pk_set<T: Any, O>(&self, change: impl FnOnce(&mut T) -> O) -> Option<O> {
+        self.pk_set.as_ref()?.with(change)
+    }
+
     context_accessors!(raw);
 }
 

@@ -49,6 +49,16 @@ impl<'a> PreInit<'a> {
     pub fn instance<T: Any>(&self) -> Option<InstanceMut<'_, 'a, T>> {
         self.values.get()
     }
+
+    /// Calls `change` with the values, and returns its result; `None` if they are not a `T`.
+    ///
+    /// # Panics
+    ///
+    /// If this thread holds a guard of this event already.
+    #[track_caller]
+    pub fn with_instance<T: Any, O>(&self, change: impl FnOnce(&mut T) -> O) -> Option<O> {
+        self.values.with(change)
+    }
 }
 
 /// What [`POST_INIT`](super::POST_INIT) carries.
@@ -102,6 +112,53 @@ impl<'a> PreSave<'a> {
     #[track_caller]
     pub fn instance<T: Any>(&self) -> Option<InstanceMut<'_, 'a, T>> {
         self.instance.get()
+    }
+
+    /// Calls `change` with the instance, and returns its result; `None` if it is not a `T`.
+    ///
+    /// This is the way for an async receiver: the guard of [`instance`](PreSave::instance) cannot be
+    /// kept over an `.await`, and makes the compiler say that the future is not `Send`. The instance
+    /// is locked only during `change`. Between two calls another async receiver may change it.
+    ///
+    /// # Panics
+    ///
+    /// If this thread holds a guard of this event already, also if `change` asks for another.
+    ///
+    /// ```
+    /// use fanfare::Sender;
+    /// use fanfare::signals::model::{Context, PRE_SAVE, PreSave};
+    ///
+    /// struct Post {
+    ///     title: String,
+    ///     slug: String,
+    /// }
+    ///
+    /// async fn is_taken(slug: &str) -> bool {
+    ///     slug == "news" // a query, in earnest
+    /// }
+    ///
+    /// PRE_SAVE.options().sender(Sender::of::<Post>()).connect_async(|_sender, event| {
+    ///     Box::pin(async move {
+    ///         let slug = event.with_instance(|post: &mut Post| post.title.to_lowercase());
+    ///         let mut slug = slug.ok_or("not a post")?;
+    ///         if is_taken(&slug).await {
+    ///             slug.push_str("-2");
+    ///         }
+    ///         event.with_instance(|post: &mut Post| post.slug = slug);
+    ///         Ok(())
+    ///     })
+    /// });
+    ///
+    /// # pollster::block_on(async {
+    /// let mut post = Post { title: String::from("News"), slug: String::new() };
+    /// let event = PreSave::new(&mut post, true, None, Context::default());
+    /// PRE_SAVE.try_asend(Sender::of::<Post>(), &event).await.unwrap();
+    /// assert_eq!(post.slug, "news-2");
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn with_instance<T: Any, O>(&self, change: impl FnOnce(&mut T) -> O) -> Option<O> {
+        self.instance.with(change)
     }
 
     /// Whether it will be an INSERT. Django knows this only afterwards.

@@ -18,6 +18,7 @@ mod delete_signals;
 mod endless_saves;
 mod entity_formats;
 mod init_signals;
+mod lookups;
 mod m2m_signals;
 #[cfg(all(
     feature = "migration",
