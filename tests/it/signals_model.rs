@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fanfare::signals::model::{
     Answer, Bulk, ClassPrepared, Context, Delete, InstanceMut, M2mAction, M2mChanged, PostInit,
-    PostSave, PreInit, PreSave,
+    PostSave, PreInit, PreSave, PrimaryKey,
 };
 use fanfare::signals::transaction::AfterCommit;
 use fanfare::{Sender, Signal};
@@ -91,6 +91,43 @@ fn a_closure_changes_the_instance_if_it_is_of_its_type() {
     assert_eq!(keys, [1, 3]);
     let event = M2mChanged::new(M2mAction::PreClear, &user, false, sender, None, context);
     assert_eq!(event.with_pk_set(|_: &mut Vec<i32>| ()), None);
+}
+
+#[test]
+fn an_event_has_the_models_name_and_the_key_that_the_emitter_gives() {
+    let mut user = ada();
+    let event = PreSave::new(&mut user, true, None, Context::default());
+    assert_eq!(event.model_name(), "");
+    assert!(event.pk().is_none());
+
+    let known = Context::default()
+        .with_model_name("shop.User")
+        .with_pk(PrimaryKey::new(&7_i32));
+    let event = PreSave::new(&mut user, true, None, known);
+    assert_eq!(event.model_name(), "shop.User");
+    assert_eq!(event.pk().unwrap().downcast_ref(), Some(&7_i32));
+    assert!(event.pk().unwrap().downcast_ref::<i64>().is_none());
+    assert_eq!(format!("{0} {0:?}", PrimaryKey::new(&"a")), "a \"a\"");
+    let event = PreInit::new(&mut user);
+    assert_eq!((event.model_name(), event.pk().is_none()), ("", true));
+
+    let event = PostSave::new(&user, true, None, known);
+    assert_eq!(
+        (event.model_name(), event.pk().is_some()),
+        ("shop.User", true)
+    );
+    let event = Delete::new(&user, known);
+    assert_eq!(
+        (event.model_name(), event.pk().is_some()),
+        ("shop.User", true)
+    );
+    let event = Bulk::new(1, None, known);
+    assert_eq!(event.model_name(), "shop.User");
+    let event = PostInit::new(&user).with_model_name("shop.User");
+    assert_eq!(
+        (event.model_name(), event.pk().is_some()),
+        ("shop.User", false)
+    );
 }
 
 #[cfg(feature = "async")]

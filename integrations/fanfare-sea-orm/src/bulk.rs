@@ -96,7 +96,7 @@ async fn tell<E: ModelSignals, C: ConnectionTrait>(
     let sender = Sender::of::<E>();
     if signal.has_listeners(sender) {
         let operation = Operation::done(scope::of(db));
-        let event = Bulk::new(rows, instances, operation.context());
+        let event = Bulk::new(rows, instances, operation.context(E::NAME, None));
         operation
             .tell(name, signal.try_asend(sender, &event))
             .await?;

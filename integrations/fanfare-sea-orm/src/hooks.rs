@@ -50,13 +50,14 @@ use std::any::Any;
 
 use fanfare::Sender;
 use fanfare::signals::model::{
-    Delete, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE, PostSave, PreSave,
+    Context, Delete, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE, PostSave, PreSave,
 };
-use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, TryIntoModel};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, ModelTrait, TryIntoModel};
 
 use crate::ModelSignals;
 use crate::error::signal_name;
 use crate::handover::{self, Written, set_columns};
+use crate::keys::RowKey;
 use crate::scope::{self, Operation};
 
 /// Sends [`PRE_SAVE`]; returns the instance as receivers left it.
@@ -76,7 +77,8 @@ where
     if PRE_SAVE.has_listeners(sender) {
         let columns = (!insert).then(|| set_columns(&instance));
         let operation = Operation::ahead(scope::of(db));
-        let context = operation.context();
+        let key = instance.get_primary_key_value().map(RowKey::from);
+        let context = operation.context(A::Entity::NAME, key.as_ref());
         let event = PreSave::new(&mut instance, insert, columns.as_deref(), context);
         let signal = signal_name!(PRE_SAVE);
         operation
@@ -114,7 +116,8 @@ where
             .filter(|_| is_known)
             .and_then(|written| written.of(&instance));
         let operation = Operation::done(scope);
-        let context = operation.context();
+        let key = RowKey::from(instance.get_primary_key_value());
+        let context = operation.context(A::Entity::NAME, Some(&key));
         let event = PostSave::new(&instance, insert, columns.as_deref(), context);
         let signal = signal_name!(POST_SAVE);
         operation
@@ -141,7 +144,9 @@ where
     if PRE_DELETE.has_listeners(sender) {
         let operation = Operation::ahead(scope::of(db));
         let model = instance.clone().try_into_model().ok();
-        let event = delete(&instance, model.as_ref(), &operation);
+        let key = instance.get_primary_key_value().map(RowKey::from);
+        let context = operation.context(A::Entity::NAME, key.as_ref());
+        let event = delete(&instance, model.as_ref(), context);
         let signal = signal_name!(PRE_DELETE);
         operation
             .tell(signal, PRE_DELETE.try_asend(sender, &event))
@@ -166,7 +171,9 @@ where
     if POST_DELETE.has_listeners(sender) {
         let operation = Operation::done(scope::of(db));
         let model = instance.clone().try_into_model().ok();
-        let event = delete(&instance, model.as_ref(), &operation);
+        let key = instance.get_primary_key_value().map(RowKey::from);
+        let context = operation.context(A::Entity::NAME, key.as_ref());
+        let event = delete(&instance, model.as_ref(), context);
         let signal = signal_name!(POST_DELETE);
         operation
             .tell(signal, POST_DELETE.try_asend(sender, &event))
@@ -178,9 +185,9 @@ where
 fn delete<'a, A: Any + Sync, M: Any + Sync>(
     instance: &'a A,
     model: Option<&'a M>,
-    operation: &'a Operation,
+    context: Context<'a>,
 ) -> Delete<'a> {
-    let event = Delete::new(instance, operation.context());
+    let event = Delete::new(instance, context);
     match model {
         Some(model) => event.or_as(model),
         None => event,

@@ -3,10 +3,11 @@
 use std::ops::{Deref, DerefMut};
 
 use fanfare::Sender;
-use fanfare::signals::model::{POST_INIT, PRE_INIT, PostInit, PreInit};
+use fanfare::signals::model::{POST_INIT, PRE_INIT, PostInit, PreInit, PrimaryKey};
 use sea_orm::{DbErr, FromQueryResult, ModelTrait, QueryResult};
 
 use crate::ModelSignals;
+use crate::keys::RowKey;
 
 /// A model whose making sent [`PRE_INIT`] and [`POST_INIT`]. Ask for it query by query:
 /// `find().into_model::<Inited<post::Model>>()`, or make one with [`Inited::new`].
@@ -47,8 +48,16 @@ where
     pub fn new(mut model: M) -> Self {
         M::Entity::prepare();
         let sender = Sender::of::<M::Entity>();
-        PRE_INIT.send(sender, &PreInit::new(&mut model));
-        POST_INIT.send(sender, &PostInit::new(&model));
+        if PRE_INIT.has_listeners(sender) {
+            let key = RowKey::from(model.get_primary_key_value());
+            let event = PreInit::new(&mut model).with_model_name(M::Entity::NAME);
+            PRE_INIT.send(sender, &event.with_pk(PrimaryKey::new(&key)));
+        }
+        if POST_INIT.has_listeners(sender) {
+            let key = RowKey::from(model.get_primary_key_value());
+            let event = PostInit::new(&model).with_model_name(M::Entity::NAME);
+            POST_INIT.send(sender, &event.with_pk(PrimaryKey::new(&key)));
+        }
         Inited(model)
     }
 }

@@ -1,8 +1,72 @@
-//! Primary keys as receivers of many-to-many relations have them.
+//! Primary keys as receivers have them.
 
+use std::fmt;
 use std::mem;
 
 use sea_orm::Value;
+use sea_orm::sea_query::{ValueTuple, ValueType};
+
+/// The primary key of a row, of one column or of several: the type inside
+/// [`PostSave::pk`](fanfare::signals::model::PostSave::pk) and its siblings.
+///
+/// It displays as its value without quotes, as `7`, and several as `(7, en)`.
+///
+/// ```
+/// use fanfare_sea_orm::RowKey;
+/// use sea_orm::sea_query::ValueTuple;
+///
+/// let key = RowKey::from(ValueTuple::One(7.into()));
+/// assert_eq!(key.get(), Some(7_i32));
+/// assert_eq!(key.get::<String>(), None);
+/// assert_eq!(key.to_string(), "7");
+///
+/// let of_two = RowKey::from(ValueTuple::Two(7.into(), "en".into()));
+/// assert_eq!(of_two.get::<i32>(), None);
+/// assert_eq!(of_two.to_string(), "(7, en)");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowKey(ValueTuple);
+
+impl RowKey {
+    /// Returns the value of a key of one column, if it is a `T`.
+    pub fn get<T: ValueType>(&self) -> Option<T> {
+        match &self.0 {
+            ValueTuple::One(value) => T::try_from(value.clone()).ok(),
+            _ => None,
+        }
+    }
+
+    /// Returns the values, in the order of the columns.
+    pub fn values(&self) -> &ValueTuple {
+        &self.0
+    }
+}
+
+impl From<ValueTuple> for RowKey {
+    fn from(values: ValueTuple) -> Self {
+        RowKey(values)
+    }
+}
+
+impl fmt::Display for RowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let ValueTuple::One(value) = &self.0 {
+            return f.write_str(&text(value));
+        }
+        let values: Vec<_> = self.0.iter().map(text).collect();
+        write!(f, "({})", values.join(", "))
+    }
+}
+
+/// Returns a value as SQL has it, without quotes.
+fn text(value: &Value) -> String {
+    if let Value::String(Some(text)) = value {
+        return text.to_string();
+    }
+    let text = value.to_string();
+    let inside = text.strip_prefix('\'').and_then(|it| it.strip_suffix('\''));
+    inside.map(ToOwned::to_owned).unwrap_or(text)
+}
 
 /// The primary key of an instance: what [`M2mChanged::instance`](fanfare::signals::model::M2mChanged::instance) has where the instance itself is
 /// not at hand, and beside it otherwise.

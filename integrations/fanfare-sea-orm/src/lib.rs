@@ -23,7 +23,7 @@ pub use connection::{Scoped, Scopes, SignalConnection};
 pub use error::{ReceiverError, receiver_error};
 pub use executor::Executor;
 pub use inited::Inited;
-pub use keys::{Pk, PkSet};
+pub use keys::{Pk, PkSet, RowKey};
 pub use links::{Links, Through};
 pub use names::{ModelSignals, prepare_models};
 pub use transaction::{SignalTransaction, on_commit};

@@ -15,7 +15,7 @@ use sea_orm::{
 
 use crate::ModelSignals;
 use crate::error::signal_name;
-use crate::keys::{Pk, PkSet};
+use crate::keys::{Pk, PkSet, RowKey};
 use crate::scope::{self, Operation};
 
 /// The junction entity of a many-to-many relation.
@@ -448,7 +448,8 @@ impl<'i, J: Through> Links<'i, J> {
         };
         let operation = operation(action, db);
         let pks = pks.map(|pks| pks as &mut (dyn Any + Send));
-        let context = operation.context();
+        let key = RowKey::from(ValueTuple::One(self.pk.0.clone()));
+        let context = operation.context(J::NAME, Some(&key));
         let event = M2mChanged::new(action, self.instance, self.reverse, model, pks, context);
         let event = event.or_as(&self.pk);
         operation
@@ -532,7 +533,8 @@ where
     let mut pks = PkSet(vec![right]);
     let operation = operation(action, db);
     let model = Sender::of::<J::Right>();
-    let context = operation.context();
+    let key = RowKey::from(ValueTuple::One(left.0.clone()));
+    let context = operation.context(J::NAME, Some(&key));
     let event = M2mChanged::new(action, &left, false, model, Some(&mut pks), context);
     operation
         .tell(

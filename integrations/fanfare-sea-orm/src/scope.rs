@@ -8,13 +8,14 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 
 use fanfare::TrySendError;
-use fanfare::signals::model::Context;
+use fanfare::signals::model::{Context, PrimaryKey};
 use fanfare::signals::transaction::AfterCommit;
 use futures_util::FutureExt;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 
 use crate::error::{SignalName, refusal};
 use crate::executor::{Executor, Target};
+use crate::keys::RowKey;
 
 /// What is known of an operation beside its instance.
 #[derive(Clone)]
@@ -120,7 +121,16 @@ impl Operation {
         }
     }
 
-    pub(crate) fn context(&self) -> Context<'_> {
+    /// Returns the context of an event of the model `name`, of its row `key` if there is one.
+    pub(crate) fn context<'a>(&'a self, name: &'a str, key: Option<&'a RowKey>) -> Context<'a> {
+        let context = self.about_connection().with_model_name(name);
+        match key {
+            Some(key) => context.with_pk(PrimaryKey::new(key)),
+            None => context,
+        }
+    }
+
+    fn about_connection(&self) -> Context<'_> {
         let Some(executor) = &self.executor else {
             return Context::default();
         };

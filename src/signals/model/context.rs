@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 
+use super::primary_key::PrimaryKey;
 use crate::signals::transaction::AfterCommit;
 
 /// What an emitter knows beside the instance: the connection, the transaction, the reason.
@@ -24,6 +25,8 @@ pub struct Context<'a> {
     pub(super) origin: Option<&'a (dyn Any + Sync)>,
     pub(super) connection: Option<&'a (dyn Any + Sync)>,
     pub(super) after_commit: Option<&'a AfterCommit>,
+    pub(super) model_name: &'a str,
+    pub(super) pk: Option<PrimaryKey<'a>>,
 }
 
 impl<'a> Context<'a> {
@@ -35,6 +38,8 @@ impl<'a> Context<'a> {
             origin: None,
             connection: None,
             after_commit: None,
+            model_name: "",
+            pk: None,
         }
     }
 
@@ -63,6 +68,18 @@ impl<'a> Context<'a> {
         self.after_commit = Some(after_commit);
         self
     }
+
+    /// Sets the name of the model, "app.Model", as given to [`prepare`](super::prepare).
+    pub const fn with_model_name(mut self, model_name: &'a str) -> Self {
+        self.model_name = model_name;
+        self
+    }
+
+    /// Sets the primary key of the instance.
+    pub const fn with_pk(mut self, pk: PrimaryKey<'a>) -> Self {
+        self.pk = Some(pk);
+        self
+    }
 }
 
 impl Default for Context<'_> {
@@ -79,6 +96,8 @@ impl fmt::Debug for Context<'_> {
             .field("raw", &self.raw)
             .field("has_origin", &self.origin.is_some())
             .field("has_connection", &self.connection.is_some())
+            .field("model_name", &self.model_name)
+            .field("pk", &self.pk)
             .field("after_commit", &self.after_commit)
             .finish()
     }
@@ -90,6 +109,14 @@ macro_rules! context_accessors {
         /// The name of the connection; "default" where the emitter does not know.
         pub fn using(&self) -> &'a str {
             self.context.using
+        }
+
+        /// Returns the name of the model that the sender is, "app.Model"; empty where the emitter
+        /// does not give it. `fanfare-sea-orm` always does.
+        ///
+        /// So one receiver for any sender serves all models.
+        pub fn model_name(&self) -> &'a str {
+            self.context.model_name
         }
 
         /// What to run queries on, if the emitter lends it and it is a `T`: the operation's
@@ -104,6 +131,15 @@ macro_rules! context_accessors {
         /// happen have none. `None` as well where the emitter cannot tell when the commit is.
         pub fn after_commit(&self) -> Option<&'a $crate::signals::transaction::AfterCommit> {
             self.context.after_commit
+        }
+    };
+    (pk) => {
+        /// Returns the primary key of the instance, where the emitter gives it.
+        ///
+        /// It is that of the moment when the signal was sent: before an INSERT whose key the
+        /// database makes it is `None`.
+        pub fn pk(&self) -> Option<$crate::signals::model::PrimaryKey<'a>> {
+            self.context.pk
         }
     };
     (raw) => {

@@ -134,6 +134,7 @@ impl<'a> M2mChanged<'a> {
     }
 
     context_accessors!(raw);
+    context_accessors!(pk);
 }
 
 impl fmt::Debug for M2mChanged<'_> {

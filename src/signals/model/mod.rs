@@ -58,6 +58,7 @@ mod context;
 mod instance;
 mod many;
 mod names;
+mod primary_key;
 mod save;
 
 pub use super::Answer;
@@ -67,6 +68,7 @@ pub use many::{Bulk, M2mAction, M2mChanged};
 pub use names::{
     ModelConnection, ModelNameError, is_model_name, prepare, unknown_senders, unresolved_models,
 };
+pub use primary_key::PrimaryKey;
 pub use save::{ClassPrepared, Delete, PostInit, PostSave, PreInit, PreSave};
 
 /// A model has been given its name, and can be sent for.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::context::{Context, context_accessors};
 use super::instance::{InstanceMut, Lent};
+use super::primary_key::PrimaryKey;
 use crate::event::Event;
 use crate::signals::downcast;
 
@@ -26,9 +27,40 @@ impl<'a> ClassPrepared<'a> {
     }
 }
 
+/// What the events of an init have in the place of a context.
+macro_rules! init_accessors {
+    () => {
+        /// Sets the name of the model, "app.Model".
+        pub const fn with_model_name(mut self, model_name: &'a str) -> Self {
+            self.model_name = model_name;
+            self
+        }
+
+        /// Sets the primary key of the instance.
+        pub const fn with_pk(mut self, pk: PrimaryKey<'a>) -> Self {
+            self.pk = Some(pk);
+            self
+        }
+
+        /// Returns the name of the model that the sender is, "app.Model"; empty where the emitter
+        /// does not give it.
+        pub fn model_name(&self) -> &'a str {
+            self.model_name
+        }
+
+        /// Returns the primary key of the instance, where the emitter gives it, as it was when the
+        /// signal was sent.
+        pub fn pk(&self) -> Option<PrimaryKey<'a>> {
+            self.pk
+        }
+    };
+}
+
 /// What [`PRE_INIT`](super::PRE_INIT) carries.
 pub struct PreInit<'a> {
     values: Lent<'a>,
+    model_name: &'a str,
+    pk: Option<PrimaryKey<'a>>,
 }
 
 impl<'a> PreInit<'a> {
@@ -36,6 +68,8 @@ impl<'a> PreInit<'a> {
     pub fn new(values: &'a mut (dyn Any + Send)) -> Self {
         PreInit {
             values: Lent::new(values),
+            model_name: "",
+            pk: None,
         }
     }
 
@@ -59,24 +93,34 @@ impl<'a> PreInit<'a> {
     pub fn with_instance<T: Any, O>(&self, change: impl FnOnce(&mut T) -> O) -> Option<O> {
         self.values.with(change)
     }
+
+    init_accessors!();
 }
 
 /// What [`POST_INIT`](super::POST_INIT) carries.
 #[derive(Clone, Copy)]
 pub struct PostInit<'a> {
     instance: &'a (dyn Any + Sync),
+    model_name: &'a str,
+    pk: Option<PrimaryKey<'a>>,
 }
 
 impl<'a> PostInit<'a> {
     /// For this new instance.
     pub fn new(instance: &'a (dyn Any + Sync)) -> Self {
-        PostInit { instance }
+        PostInit {
+            instance,
+            model_name: "",
+            pk: None,
+        }
     }
 
     /// The instance, if it is a `T`.
     pub fn instance<T: Any>(&self) -> Option<&'a T> {
         downcast(self.instance)
     }
+
+    init_accessors!();
 }
 
 /// What [`PRE_SAVE`](super::PRE_SAVE) carries.
@@ -175,6 +219,7 @@ impl<'a> PreSave<'a> {
     }
 
     context_accessors!(raw);
+    context_accessors!(pk);
 }
 
 /// What [`POST_SAVE`](super::POST_SAVE) carries.
@@ -219,6 +264,7 @@ impl<'a> PostSave<'a> {
     }
 
     context_accessors!(raw);
+    context_accessors!(pk);
 }
 
 /// What [`PRE_DELETE`](super::PRE_DELETE) and [`POST_DELETE`](super::POST_DELETE) carry.
@@ -252,6 +298,7 @@ impl<'a> Delete<'a> {
     }
 
     context_accessors!(origin);
+    context_accessors!(pk);
 }
 
 macro_rules! borrowed_events {
@@ -266,13 +313,19 @@ borrowed_events! { ClassPrepared PreInit PostInit PreSave PostSave Delete }
 
 impl fmt::Debug for PreInit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PreInit").finish_non_exhaustive()
+        f.debug_struct("PreInit")
+            .field("model_name", &self.model_name)
+            .field("pk", &self.pk)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for PostInit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostInit").finish_non_exhaustive()
+        f.debug_struct("PostInit")
+            .field("model_name", &self.model_name)
+            .field("pk", &self.pk)
+            .finish_non_exhaustive()
     }
 }
 

@@ -10,6 +10,7 @@ mod common;
 ))]
 mod migrators;
 
+mod any_model;
 mod broken_transactions;
 mod bulk_signals;
 #[cfg(all(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
