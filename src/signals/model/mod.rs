@@ -125,6 +125,11 @@ pub static PRE_SAVE: Signal<PreSave<'static>, Answer> = Signal::new();
 pub static POST_SAVE: Signal<PostSave<'static>, Answer> = Signal::new();
 
 /// A row is about to be deleted.
+/// The event of the second save reaches the other receivers when each of them has begun with the first.
+/// Only an async receiver that awaits something before it uses its event may get the newer row first; then
+/// save in `fanfare_sea_orm::on_commit`, which runs after all of them. `docs/delivery.md` has this under
+/// "Nested sends".
+///
 ///
 /// Sent by `fanfare-sea-orm` from `before_delete`: `Model::delete`, `ActiveModel::delete`, and each
 /// row that `cascade_delete` reads. Not for `delete_many`, `delete_by_id`, or what the database

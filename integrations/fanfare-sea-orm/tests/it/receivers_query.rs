@@ -1,13 +1,15 @@
 //! A receiver reads and writes over the connection or the transaction of the operation that it hears of.
 
+use std::time::Duration;
+
 use crate::common::entities::{book, book_tag, page, person, tag};
 use crate::common::rows::{person, tag};
 use crate::common::{Log, hear, hear_async, on_each_database, sqlite_in_turn};
 use fanfare::signals::model::{
-    BULK_CREATED, M2M_CHANGED, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE,
+    Answer, BULK_CREATED, M2M_CHANGED, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE,
 };
 use fanfare::{ScopedConnection, Sender, Signal};
-use fanfare_sea_orm::{ExecSignalled, Executor, Links, Scopes, SignalConnection};
+use fanfare_sea_orm::{ExecSignalled, Executor, Links, Scopes, SignalConnection, on_commit};
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, ModelTrait,
     PaginatorTrait, Set, TransactionSession, TransactionTrait,
@@ -326,4 +328,80 @@ async fn a_receiver_that_is_dropped_gives_its_turn_back() {
     person("b").insert(&transaction).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(audited(&db).await, ["before", "after 2"]);
+}
+
+/// Renames a person once.
+async fn rename(person: person::Model, db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let mut person = person.into_active_model();
+    person.first_name = Set("renamed".to_owned());
+    person.update(db).await.map(drop)
+}
+
+/// Notes the rows of saves, in a receiver that runs at once and in one that waits before it looks.
+fn note_names(log: &Log) -> [ScopedConnection; 2] {
+    fn note(log: &Log, kind: &str, person: Option<&person::Model>) -> Answer {
+        let person = person.ok_or("not a person")?;
+        log.push(format!("{kind} {}", person.first_name));
+        Ok(())
+    }
+    let (sync, late) = (log.clone(), log.clone());
+    let sync = hear(person::Entity, &POST_SAVE, move |_, event| {
+        note(&sync, "sync", event.instance())
+    });
+    let late = hear_async(person::Entity, &POST_SAVE, move |_, event| {
+        let log = late.clone();
+        Box::pin(async move {
+            if event.created() {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+            note(&log, "late", event.instance())
+        })
+    });
+    [sync, late]
+}
+
+/// The pitfall that the README has, and its way out, in and outside of a transaction.
+#[tokio::test]
+async fn a_save_inside_a_receiver_overtakes_one_that_waits_unless_it_is_put_off() {
+    on_each_database(async |db: SignalConnection| {
+        let log = Log::new();
+        let renames = hear_async(person::Entity, &POST_SAVE, |_, event| {
+            Box::pin(async move {
+                let person = event.instance::<person::Model>().ok_or("not a person")?;
+                if event.created() {
+                    let db = event.connection::<Executor>().ok_or("no connection")?;
+                    rename(person.clone(), db).await?;
+                }
+                Ok(())
+            })
+        });
+        let _notes = note_names(&log);
+        person("a").insert(&db).await.unwrap();
+        let overtaken = ["sync x", "sync renamed", "late renamed", "late x"];
+        assert_eq!(log.take(), overtaken);
+        drop(renames);
+
+        let later = db.clone();
+        let _renames = hear(person::Entity, &POST_SAVE, move |_, event| {
+            let person = event.instance::<person::Model>().ok_or("not a person")?;
+            if event.created() {
+                let after_commit = event.after_commit().ok_or("no connection")?;
+                let (person, db) = (person.clone(), later.clone());
+                on_commit(after_commit, async move || {
+                    rename(person, &db).await.unwrap();
+                });
+            }
+            Ok(())
+        });
+        person("b").insert(&db).await.unwrap();
+        let in_order = ["sync x", "late x", "sync renamed", "late renamed"];
+        assert_eq!(log.take(), in_order);
+
+        let transaction = db.begin().await.unwrap();
+        person("c").insert(&transaction).await.unwrap();
+        assert_eq!(log.take(), in_order[..2]);
+        transaction.commit().await.unwrap();
+        assert_eq!(log.take(), in_order[2..]);
+    })
+    .await;
 }
