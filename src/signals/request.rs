@@ -248,8 +248,12 @@ macro_rules! about_the_request {
                 self.about.method
             }
 
-            /// The path without the query, as the emitter saw it: a router outside of it may
-            /// have cut off a prefix.
+            /// Returns the path without the query, as the emitter got it.
+            ///
+            /// A router outside of the emitter may have cut off a prefix, as axum's `Router::nest`
+            /// does: inside of `nest("/shop", ..)` it is `/tea` for `/shop/tea`. A layer on the
+            /// outer router has the whole path. Otherwise it is in the extensions of the
+            /// [`request`](Self::request), as `axum::extract::OriginalUri`.
             pub fn path(&self) -> &'a str {
                 self.about.path
             }

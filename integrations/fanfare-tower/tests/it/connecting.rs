@@ -115,3 +115,49 @@ async fn a_layer_around_a_layer_has_a_request_of_its_own() {
     let (outer, inner) = (ids[0], ids[1]);
     assert!(outer != inner && ids[2..] == [inner, outer], "{ids:?}");
 }
+
+/// As the README has it. The nested router gets the path without its prefix.
+#[tokio::test]
+async fn a_layer_inside_of_a_nested_router_finds_the_whole_path_in_the_extensions() {
+    use axum::extract::OriginalUri;
+    use axum::{Router, body::Body, routing::get};
+    use http::request::Parts;
+    use std::sync::Mutex;
+
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let paths = Arc::clone(&seen);
+    let started = REQUEST_STARTED.options().sender("nested router");
+    let started = started.connect(move |_sender, request| {
+        let head: &Parts = request.request().unwrap();
+        let original = head.extensions.get::<OriginalUri>();
+        let original = original.map(|uri| uri.path().to_owned());
+        paths
+            .lock()
+            .unwrap()
+            .push((request.path().to_owned(), original));
+    });
+    let _started = started.scoped();
+    let layer: SignalLayer = SignalLayer::new().sender("nested router");
+    let tea = Router::new().route("/tea", get(async || "tea"));
+    let inside: Router = Router::new().nest("/shop", tea.clone().layer(layer.clone()));
+    let twice: Router = Router::new().nest("/v1", inside.clone());
+    let outside: Router = Router::new().nest("/shop", tea).layer(layer);
+    for (app, path) in [
+        (inside, "/shop/tea"),
+        (twice, "/v1/shop/tea"),
+        (outside, "/shop/tea"),
+    ] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = app.oneshot(request).await.unwrap();
+        assert!(response.status().is_success());
+    }
+    let whole = |path: &str| Some(path.to_owned());
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [
+            ("/tea".to_owned(), whole("/shop/tea")),
+            ("/tea".to_owned(), whole("/v1/shop/tea")),
+            ("/shop/tea".to_owned(), whole("/shop/tea"))
+        ]
+    );
+}
