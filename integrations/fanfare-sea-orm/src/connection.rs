@@ -62,7 +62,49 @@ impl SignalConnection {
         &self.scope.using
     }
 
-    /// SeaORM's connection. What is done through it sends as a plain connection does.
+    /// Returns SeaORM's connection, for code that takes a `&DatabaseConnection`.
+    ///
+    /// What is saved through it sends the signals as over a plain connection: receivers find no
+    /// `connection`, no `after_commit`, and "default" as `using`. A function of your own keeps all of
+    /// that if it takes `&impl ConnectionTrait` and gets the `SignalConnection`.
+    ///
+    /// ```
+    /// # mod post {
+    /// #     use sea_orm::entity::prelude::*;
+    /// #     #[sea_orm::model]
+    /// #     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    /// #     #[sea_orm(table_name = "post")]
+    /// #     pub struct Model { #[sea_orm(primary_key)] pub id: i32 }
+    /// #     fanfare_sea_orm::model_signals!("blog.Post");
+    /// # }
+    /// # use fanfare::signals::model::POST_SAVE;
+    /// # use fanfare_sea_orm::SignalConnection;
+    /// # use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, DatabaseConnection, DbErr, Set};
+    /// # use std::sync::Mutex;
+    /// static USING: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    ///
+    /// async fn of_another_crate(id: i32, db: &DatabaseConnection) -> Result<(), DbErr> {
+    ///     post::ActiveModel { id: Set(id) }.insert(db).await.map(drop)
+    /// }
+    ///
+    /// async fn of_ours(id: i32, db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    ///     post::ActiveModel { id: Set(id) }.insert(db).await.map(drop)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), DbErr> {
+    /// POST_SAVE.connect(|_sender, event| {
+    ///     USING.lock().unwrap().push(event.using().to_owned());
+    ///     Ok(())
+    /// });
+    /// let db = SignalConnection::named("blog", Database::connect("sqlite::memory:").await?);
+    /// # db.execute_unprepared("CREATE TABLE post (id INTEGER PRIMARY KEY)").await?;
+    /// of_another_crate(1, db.inner()).await?;
+    /// of_ours(2, &db).await?;
+    /// assert_eq!(*USING.lock().unwrap(), ["default", "blog"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn inner(&self) -> &DatabaseConnection {
         &self.inner
     }

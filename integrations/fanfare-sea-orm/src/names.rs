@@ -184,6 +184,45 @@ macro_rules! model_signals {
                 db: &C,
             ) -> ::std::result::Result<Self, $crate::__private::sea_orm::DbErr>
             where
+/// The line stands beside the entity. Where that file is generated, it stands in another module of the same
+/// crate and says where the entity is, before what else there is:
+///
+/// - `model_signals!("blog.Post", model = crate::entities::post)`, `model_signals!("blog.Post", model = post, custom)`
+///   and `model_signals!("blog.PostTag", model = post_tag, links(..))`.
+///
+/// `sea-orm-cli generate entity --impl-active-model-behavior=false` leaves out the `impl` that the line replaces.
+///
+/// ```
+/// mod entities {
+///     pub mod post {
+///         // As sea-orm-cli writes it, and overwrites it.
+///         use sea_orm::entity::prelude::*;
+///
+///         #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Eq)]
+///         #[sea_orm(table_name = "post")]
+///         pub struct Model {
+///             #[sea_orm(primary_key)]
+///             pub id: i32,
+///             pub title: String,
+///         }
+///
+///         #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+///         pub enum Relation {}
+///     }
+/// }
+///
+/// mod signals {
+///     use super::entities::post;
+///
+///     fanfare_sea_orm::model_signals!("blog.Post", model = post);
+/// }
+/// use fanfare_sea_orm::ModelSignals;
+///
+/// # fn main() {
+/// assert_eq!(entities::post::Entity::NAME, "blog.Post");
+/// # }
+/// ```
+///
                 C: $crate::__private::sea_orm::ConnectionTrait,
             {
                 $crate::__private::$hooks::after_delete(self, db).await
@@ -191,3 +230,13 @@ macro_rules! model_signals {
         }
     };
 }
+    // The entity of another module: what is below stands in a block where its types have their names.
+    ($name:literal, model = $($module:ident)::+ $(, $($rest:tt)+)?) => {
+        const _: () = {
+            #[allow(unused_imports, reason = "which of them are used depends on the rest")]
+            use $($module)::+::{ActiveModel, Column, Entity, Model};
+
+            $crate::model_signals!($name $(, $($rest)+)?);
+        };
+    };
+

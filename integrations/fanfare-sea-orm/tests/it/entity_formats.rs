@@ -3,7 +3,7 @@
 use crate::common::entities::follow;
 use crate::common::{Log, hear, on_each_database};
 use fanfare::signals::model::{M2M_CHANGED, POST_SAVE};
-use fanfare_sea_orm::{Pk, SignalConnection};
+use fanfare_sea_orm::{Links, Pk, SignalConnection};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, Schema, Set};
 
 #[allow(
@@ -78,6 +78,134 @@ mod expanded {
     pub enum Relation {}
 
     fanfare_sea_orm::model_signals!("formats.Expanded");
+}
+
+/// As `sea-orm-cli generate entity --impl-active-model-behavior=false` writes them.
+#[allow(
+    unreachable_pub,
+    reason = "what the derives make is as visible as the entity"
+)]
+mod generated {
+    pub mod post {
+        use sea_orm::entity::prelude::*;
+
+        #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Eq)]
+        #[sea_orm(table_name = "generated_post")]
+        pub struct Model {
+            #[sea_orm(primary_key)]
+            pub id: i32,
+            pub title: String,
+        }
+
+        #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+        pub enum Relation {}
+    }
+
+    pub mod note {
+        use sea_orm::entity::prelude::*;
+
+        #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Eq)]
+        #[sea_orm(table_name = "generated_note")]
+        pub struct Model {
+            #[sea_orm(primary_key)]
+            pub id: i32,
+        }
+
+        #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+        pub enum Relation {}
+    }
+
+    pub mod post_note {
+        use sea_orm::entity::prelude::*;
+
+        #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Eq)]
+        #[sea_orm(table_name = "generated_post_note")]
+        pub struct Model {
+            #[sea_orm(primary_key, auto_increment = false)]
+            pub post_id: i32,
+            #[sea_orm(primary_key, auto_increment = false)]
+            pub note_id: i32,
+        }
+
+        #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+        pub enum Relation {}
+    }
+}
+
+/// The lines for them, in a module that no generation overwrites.
+mod lines {
+    use super::generated::{note, post};
+    use fanfare_sea_orm::model_signals;
+    use sea_orm::{ActiveModelBehavior, ConnectionTrait, DbErr};
+
+    model_signals!("generated.Post", model = post);
+    model_signals!(
+        "generated.PostNote",
+        model = super::generated::post_note,
+        links(PostId: post::Entity, NoteId: super::note::Entity)
+    );
+    model_signals!(
+        "generated.Note",
+        model = crate::entity_formats::generated::note,
+        custom
+    );
+
+    #[sea_orm::prelude::async_trait::async_trait]
+    impl ActiveModelBehavior for note::ActiveModel {
+        async fn after_save<C: ConnectionTrait>(
+            note: note::Model,
+            db: &C,
+            insert: bool,
+        ) -> Result<note::Model, DbErr> {
+            fanfare_sea_orm::hooks::after_save::<Self, C>(note, db, insert).await
+        }
+    }
+}
+
+use generated::{note, post, post_note};
+
+#[tokio::test]
+async fn generated_entities_send_with_their_lines_in_another_module() {
+    on_each_database(async |db: SignalConnection| {
+        let schema = Schema::new(db.get_database_backend());
+        for table in [
+            schema.create_table_from_entity(post::Entity),
+            schema.create_table_from_entity(note::Entity),
+            schema.create_table_from_entity(post_note::Entity),
+        ] {
+            db.execute(&table).await.unwrap();
+        }
+        let log = Log::new();
+        let (of_saves, of_links) = (log.clone(), log.clone());
+        let saved = POST_SAVE.connect(move |_sender, event| {
+            of_saves.push(event.model_name());
+            Ok(())
+        });
+        let linked = M2M_CHANGED.connect(move |_sender, event| {
+            of_links.push(format!("{} {}", event.model_name(), event.action()));
+            Ok(())
+        });
+        let _watch = [saved.scoped(), linked.scoped()];
+        let title = Set("Hello".to_owned());
+        let post = post::ActiveModel {
+            title,
+            ..Default::default()
+        };
+        let post = post.insert(&db).await.unwrap();
+        note::ActiveModel { id: Set(7) }.insert(&db).await.unwrap();
+        let links = Links::<post_note::Entity>::of(&post).unwrap();
+        links.add([7], &db).await.unwrap();
+        assert_eq!(
+            log.take(),
+            [
+                "generated.Post",
+                "generated.Note",
+                "generated.PostNote pre_add",
+                "generated.PostNote post_add"
+            ]
+        );
+    })
+    .await;
 }
 
 #[tokio::test]
