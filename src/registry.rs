@@ -5,7 +5,7 @@ use std::fmt;
 use std::ptr;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use crate::connection::Connection;
+use crate::signals::model::declared::Declared;
 
 /// A receiver as `#[receiver]` declares it.
 pub struct Registration {
@@ -13,7 +13,7 @@ pub struct Registration {
     receiver: &'static str,
     file: &'static str,
     line: u32,
-    connect: fn() -> Connection,
+    connect: fn() -> Declared,
 }
 
 impl Registration {
@@ -23,7 +23,7 @@ impl Registration {
         receiver: &'static str,
         file: &'static str,
         line: u32,
-        connect: fn() -> Connection,
+        connect: fn() -> Declared,
     ) -> Self {
         Registration {
             signal,
@@ -139,7 +139,8 @@ pub struct ReportEntry {
     pub file: &'static str,
     /// The line of the attribute or function.
     pub line: u32,
-    /// The sender it was connected for, in words, a name in quotes; `None` for any.
+    /// The sender it was connected for, in words, a name in quotes; `None` for any. While the model
+    /// of a name is not known: `model "shop.Customer"`.
     pub sender: Option<String>,
     /// Whether the connection is its own; false if another with the same uid was first.
     pub is_new: bool,

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -12,12 +12,14 @@ use syn::{
 };
 
 /// The options there are, in the order in which the documentation tells of them.
-const OPTIONS: &str = "`sender`, `dispatch_uid`, `priority`, `once`, `name` and `blocking`";
+const OPTIONS: &str =
+    "`sender`, `model`, `dispatch_uid`, `priority`, `once`, `name` and `blocking`";
 
 pub(crate) struct Arguments {
     /// Never empty.
     pub(crate) signals: Vec<Path>,
     sender: Option<SenderOption>,
+    model: Option<Model>,
     dispatch_uid: Option<LitStr>,
     priority: Option<Priority>,
     once: Option<()>,
@@ -28,6 +30,12 @@ pub(crate) struct Arguments {
 enum SenderOption {
     Type(Box<Type>),
     Name(LitStr),
+}
+
+/// The module of an entity, whose type `Entity` is the sender.
+struct Model {
+    option: Span,
+    entity: Path,
 }
 
 struct Priority {
@@ -53,6 +61,7 @@ impl Arguments {
         let mut arguments = Self {
             signals,
             sender: None,
+            model: None,
             dispatch_uid: None,
             priority: None,
             once: None,
@@ -70,6 +79,11 @@ impl Arguments {
                 arguments.parse_option(input)?;
             }
         }
+        if let (Some(model), Some(_)) = (&arguments.model, &arguments.sender) {
+            let message = "`model` and `sender` are both given: `model = customer` means \
+                           `sender = customer::Entity`, so leave `sender` out";
+            return Err(Error::new(model.option, message));
+        }
         Ok(arguments)
     }
 
@@ -80,6 +94,7 @@ impl Arguments {
         let option = input.call(Ident::parse_any)?;
         match option.to_string().as_str() {
             "sender" => fill(&mut self.sender, &option, || parse_sender(&option, input)),
+            "model" => fill(&mut self.model, &option, || parse_model(&option, input)),
             "dispatch_uid" => fill(&mut self.dispatch_uid, &option, || {
                 let mend = "leave it out to identify the receiver by its function";
                 parse_text(&option, "\"kitchen-bell\"", mend, input)
@@ -106,6 +121,8 @@ impl Arguments {
             SenderOption::Type(sender) => sender.to_token_stream().to_string(),
             SenderOption::Name(name) => format!("{:?}", name.value()),
         });
+        let entity = self.model.as_ref().map(|it| it.entity.to_token_stream());
+        let sender = sender.or(entity.map(|it| it.to_string()));
         let dispatch_uid = self.dispatch_uid.as_ref().map(LitStr::value);
         self.signals.iter().map(move |signal| Key {
             signal: path_text(signal),
@@ -124,12 +141,38 @@ impl Arguments {
         self.blocking
     }
 
-    /// The options as calls on `ConnectOptions`.
-    pub(crate) fn calls(&self) -> TokenStream {
-        let sender = self.sender.as_ref().map(|sender| match sender {
-            SenderOption::Type(sender) => quote!(.sender(::fanfare::Sender::of::<#sender>())),
-            SenderOption::Name(name) => quote!(.sender(::fanfare::Sender::named(#name))),
-        });
+    /// Whether the function takes the instance of a model in the place of the sender.
+    pub(crate) fn takes_instance(&self) -> bool {
+        self.model.is_some()
+    }
+
+    /// How to connect to `signal`: the options, and the sender.
+    pub(crate) fn declaring(&self, signal: &Path, options: &TokenStream) -> TokenStream {
+        let calls = self.calls();
+        let options = quote!(#options #calls);
+        let call = match (&self.sender, &self.model) {
+            (Some(SenderOption::Type(sender)), _) => quote!(of::<#sender, _, _>(#options)),
+            (_, Some(Model { entity, .. })) => quote!(of::<#entity, _, _>(#options)),
+            (Some(SenderOption::Name(name)), _) => {
+                // At the name, because the compiler refuses this if it refuses the name.
+                let at_name = name.span().resolved_at(Span::call_site());
+                let form = quote_spanned! {at_name=>
+                    ::fanfare::__private::Name::<{ ::fanfare::__private::is_model_name(#name) }>
+                };
+                quote!(named(#form, #options, #name))
+            }
+            (None, None) => return quote!(::fanfare::__private::Declaring::from(#options)),
+        };
+        // Which senders there are depends on the signal: the traits differ in the references that
+        // their methods need.
+        quote!({
+            use ::fanfare::__private::{SendersOfAny as _, SendersOfModels as _};
+            (&::fanfare::__private::Declares::of(&#signal)).senders().#call
+        })
+    }
+
+    /// The options as calls on `ConnectOptions`, without the sender.
+    fn calls(&self) -> TokenStream {
         let dispatch_uid = self
             .dispatch_uid
             .as_ref()
@@ -141,7 +184,7 @@ impl Arguments {
         let once = self.once.map(|()| quote!(.once()));
         let name = self.name.as_ref().map(|name| quote!(.name(#name)));
         let blocking = self.blocking.map(|_| quote!(.blocking()));
-        quote!(#sender #dispatch_uid #priority #once #name #blocking)
+        quote!(#dispatch_uid #priority #once #name #blocking)
     }
 }
 
@@ -301,6 +344,28 @@ fn parse_sender(option: &Ident, input: ParseStream<'_>) -> Result<SenderOption> 
             Err(value.error(message))
         }
     }
+}
+
+fn parse_model(option: &Ident, input: ParseStream<'_>) -> Result<Model> {
+    parse_equals(option, "customer", input)?;
+    let value = Value::take(input)?;
+    let module = value.parse_with(Path::parse_mod_style);
+    let Some(mut entity) = module else {
+        let message = format!(
+            "`model` is the module of an entity, not `{value}`: write `model = customer` for the module \
+             that has `customer::Entity`, and a name as `sender = \"shop.Customer\"`"
+        );
+        return Err(value.error(message));
+    };
+    let at_module = entity
+        .segments
+        .last()
+        .map_or_else(Span::call_site, |it| it.ident.span());
+    entity.segments.push(Ident::new("Entity", at_module).into());
+    Ok(Model {
+        option: option.span(),
+        entity,
+    })
 }
 
 /// Whether it can be one: `_` and `impl Trait` cannot, and the call `PizzaStore::new()` parses as a path.

@@ -72,7 +72,7 @@ use receiver::Features;
 /// # The function
 ///
 /// It is a free function, in a module or in the body of another function, with two parameters and the return type of
-/// the signal: `fn(Sender<'_>, &PizzaDone<'_>) -> R`. All lifetimes stay open, `'_` and not `'static`, nor one for two.
+/// the signal: `fn(Sender<'_>, &PizzaDone<'_>) -> R`, or with `model` the instance in the place of the sender. All lifetimes stay open, `'_` and not `'static`, nor one for two.
 /// It is not `unsafe`, `extern` or generic (lifetimes apart), and stands in no `impl` or `trait`.
 /// `#[cfg]` and `#[allow]` on the function count for the registration too.
 ///
@@ -102,6 +102,8 @@ use receiver::Features;
 /// |---|---|---|
 /// | `sender = PizzaStore` | only what is sent from `Sender::of::<PizzaStore>()` arrives | every sender |
 /// | `sender = "pizza-store"` | only what is sent from the name `"pizza-store"` arrives | every sender |
+/// | `sender = "shop.Customer"` on a signal of models | only what is sent from the model of this name arrives, now or as soon as it is known, as by `Signal::connect_model` | every sender |
+/// | `model = customer` on a signal of models | `sender = customer::Entity`, and the function takes the instance: [see below](#receivers-of-a-model) | every sender |
 /// | `dispatch_uid = "bell"` | identifies the connection by this text: of several for one signal and sender the first wins | it is identified by the function |
 /// | `priority = 10` | an `i32` literal, higher ones run earlier | `0` |
 /// | `once` | runs for one send, then is disconnected | every send |
@@ -132,6 +134,82 @@ use receiver::Features;
 ///
 /// Other senders (numbers, an `Identity`), weak receivers and closures are connected by hand, with `Signal::options`.
 ///
+/// A signal of models (`fanfare::signals::model`) is sent from entities only. So another type as its `sender`, such as the
+/// struct of a row, does not compile: a sender implements `ModelSender`.
+///
+/// # Receivers of a model
+///
+/// With `model = customer` the first parameter is the instance in the place of the sender. `customer` is the module of
+/// an entity: the sender is `customer::Entity`. The type of the parameter is one that the event has:
+///
+/// | signal | with `fanfare-sea-orm` the parameter is |
+/// |---|---|
+/// | `PRE_SAVE` | `&customer::ActiveModel`, a copy of the moment when the receiver begins; or, of a plain function, `&mut customer::ActiveModel`, which is written |
+/// | `POST_SAVE` | `&customer::Model` |
+/// | `PRE_DELETE`, `POST_DELETE` | `&customer::ActiveModel`; `&customer::Model` if every column is known |
+/// | `M2M_CHANGED`, with the module of the junction | the model whose links these are, `&post::Model`, or `&Pk` |
+/// | `PRE_INIT` | `&customer::Model`, or `&mut customer::Model` |
+/// | `POST_INIT` | `&customer::Model` |
+///
+/// The function returns `Result<(), E>`, where `?` turns `E` into a `Box<dyn Error + Send + Sync>`; the caller of the
+/// operation gets the `E` back. It returns `()` if it cannot fail, and to a signal of an init. If the instance of an
+/// event is of another type, the function is not called, and the operation fails; an init does not.
+///
+/// While a function has `&mut`, the instance is locked: `event.instance()` and `event.with_instance()` panic. An
+/// `async fn` takes `&`, and changes the instance with `event.with_instance(..)`.
+///
+/// ```
+/// use fanfare::Sender;
+/// use fanfare::receiver;
+/// use fanfare::signals::model::{Context, POST_SAVE, PRE_SAVE, PostSave, PreSave};
+///
+/// mod customer {
+///     // An ORM makes these; `fanfare_sea_orm::model_signals!` implements the trait.
+///     pub struct Entity;
+///     #[derive(Clone, Default)]
+///     pub struct Model {
+///         pub email: String,
+///     }
+///     impl fanfare::signals::model::ModelSender for Entity {}
+/// }
+///
+/// #[derive(Debug)]
+/// struct NoAddress;
+/// # impl std::fmt::Display for NoAddress {
+/// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("that is no address") }
+/// # }
+/// impl std::error::Error for NoAddress {}
+///
+/// #[receiver(PRE_SAVE, model = customer)]
+/// fn tidy(customer: &mut customer::Model, _event: &PreSave<'_>) -> Result<(), NoAddress> {
+///     customer.email.make_ascii_lowercase();
+///     if customer.email.contains('@') { Ok(()) } else { Err(NoAddress) }
+/// }
+///
+/// #[receiver(POST_SAVE, model = customer)]
+/// async fn welcome(customer: &customer::Model, event: &PostSave<'_>) {
+///     if event.created() {
+///         println!("welcome, {}", customer.email);
+///     }
+/// }
+///
+/// fanfare::connect_receivers();
+/// let sender = Sender::of::<customer::Entity>();
+///
+/// // What an ORM does:
+/// let mut ada = customer::Model { email: String::from("Ada@example.org") };
+/// let event = PreSave::new(&mut ada, true, None, Context::default());
+/// PRE_SAVE.try_send(sender, &event).unwrap();
+/// assert_eq!(ada.email, "ada@example.org");
+/// let event = PostSave::new(&ada, true, None, Context::default());
+/// assert_eq!(POST_SAVE.try_send(sender, &event).unwrap().len(), 1);
+///
+/// let mut nobody = customer::Model::default();
+/// let event = PreSave::new(&mut nobody, true, None, Context::default());
+/// let refused = PRE_SAVE.try_send(sender, &event).unwrap_err();
+/// assert!(refused.error.is::<NoAddress>());
+/// ```
+///
 /// # The report
 ///
 /// An entry names the signal as the attribute does, the function with its module, and the file and line of the
@@ -145,6 +223,8 @@ use receiver::Features;
 /// - an option that does not exist, is given twice, or has no value; a value for `once` or `blocking`;
 /// - an empty `dispatch_uid`, `name` or name of a sender, or one that is not a string literal;
 /// - a `sender` that is neither a type nor a string literal; a `priority` that is not an `i32` literal;
+/// - a `sender` of a model signal that is no entity, or a name that is not of the form "app.Model"; a `model` that is not
+///   the path of a module, a `model` beside a `sender`, a function with `model` whose first parameter is not the instance;
 /// - a duplicate: the same signal and sender twice on one function with the same `dispatch_uid`, or both without,
 ///   in one list or in several attributes. Compared as written: two paths to one signal are two signals here, and
 ///   are left to the report;

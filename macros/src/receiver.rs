@@ -4,7 +4,9 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Error, FnArg, GenericParam, Ident, Path, Result, Signature, Visibility};
+use syn::{
+    Attribute, Error, FnArg, GenericParam, Ident, Path, Result, Signature, Type, Visibility,
+};
 
 use crate::arguments::{Arguments, Key, path_text};
 
@@ -34,6 +36,7 @@ pub(crate) fn expand(
     let arguments = Arguments::parse(arguments).and_then(|arguments| {
         function.check_keys(&arguments)?;
         function.check_blocking(&arguments, features)?;
+        function.check_instance(&arguments)?;
         Ok(arguments)
     });
     match (function.check(features), arguments) {
@@ -245,6 +248,45 @@ impl Function {
         Err(Error::new(blocking, message))
     }
 
+    /// Refuses a function that does not take the instance, where `model` is given.
+    fn check_instance(&self, arguments: &Arguments) -> Result<()> {
+        if !arguments.takes_instance() {
+            return Ok(());
+        }
+        let ident = self.ident();
+        let Some(FnArg::Typed(parameter)) = self.signature.inputs.first() else {
+            // Refused for that alone.
+            return Ok(());
+        };
+        let message = match &*parameter.ty {
+            Type::Reference(reference) => {
+                match (&reference.mutability, &self.signature.asyncness) {
+                    (Some(_), Some(_)) => format!(
+                        "an async receiver cannot keep the instance to itself while it waits: take `&` in `{ident}`, and change the instance with `event.with_instance(..)`"
+                    ),
+                    _ => return Ok(()),
+                }
+            }
+            _ => format!(
+                "with `model` the first parameter is the instance: write `fn {ident}(customer: &customer::Model, event: &PostSave<'_>)` with the types of the model and the signal"
+            ),
+        };
+        Err(Error::new_spanned(&parameter.ty, message))
+    }
+
+    /// The instance's type, and whether it is `&mut`, where the function takes the instance.
+    fn instance(&self, arguments: &Arguments) -> Option<(&Type, bool)> {
+        let Some(FnArg::Typed(parameter)) = self.signature.inputs.first() else {
+            return None;
+        };
+        match &*parameter.ty {
+            Type::Reference(reference) if arguments.takes_instance() => {
+                Some((&*reference.elem, reference.mutability.is_some()))
+            }
+            _ => None,
+        }
+    }
+
     fn duplicate(&self, arguments: &Arguments, signal: &Path) -> Error {
         let ident = self.ident();
         let text = path_text(signal);
@@ -273,7 +315,7 @@ impl Function {
             .iter()
             .filter(|attribute| is_shared(attribute))
             .collect();
-        let options = arguments.calls();
+        let instance = self.instance(arguments);
         // At the name, so that an error about the function points there; not of it, so that no lint and no advice
         // takes this for something the user wrote.
         let at_name = ident.span().resolved_at(Span::call_site());
@@ -286,16 +328,34 @@ impl Function {
             let at_signal = at_signal.resolved_at(Span::call_site());
             let signal_options =
                 quote_spanned!(at_signal=> ::fanfare::__private::options(&#signal));
-            let connect = self.signature.asyncness.map_or_else(
-                || quote_spanned!(at_name=> .connect()),
-                // Names that no item has: a parameter must not be the name of a constant.
-                |_| quote_spanned! {at_name=>
+            let declaring = arguments.declaring(signal, &signal_options);
+            // Names that no item has: a parameter must not be the name of a constant.
+            let connect = match (instance, self.signature.asyncness) {
+                (None, None) => quote_spanned!(at_name=> .connect()),
+                (None, Some(_)) => quote_spanned! {at_name=>
                     .connect_async(|__sender, __event| ::std::boxed::Box::pin(#ident(__sender, __event)))
                 },
-            );
+                (Some((model, false)), None) => quote_spanned! {at_name=>
+                    .connect_instance::<#model, _>(|__instance, __event| {
+                        ::fanfare::__private::respond(#ident(__instance, __event))
+                    })
+                },
+                (Some((model, true)), _) => quote_spanned! {at_name=>
+                    .connect_instance_mut::<#model, _>(|__instance, __event| {
+                        ::fanfare::__private::respond(#ident(__instance, __event))
+                    })
+                },
+                (Some((model, false)), Some(_)) => quote_spanned! {at_name=>
+                    .connect_instance_async::<#model, _>(|__instance, __event| {
+                        ::std::boxed::Box::pin(async move {
+                            ::fanfare::__private::respond(#ident(__instance, __event).await)
+                        })
+                    })
+                },
+            };
             let connect = quote_spanned! {at_name=>
                 ::fanfare::__private::Candidate {
-                    options: #signal_options #options,
+                    options: #declaring,
                     function: #ident,
                 }
                 #connect

@@ -349,3 +349,97 @@ fn destructors_may_use_the_registry() {
     model::prepare::<Reenters>("names.Reenters").unwrap();
     assert_eq!(send::<Reenters>(&SAVED), 1);
 }
+
+#[cfg(feature = "macros")]
+mod declared {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use fanfare::signals::model::{
+        self, Answer, Context, ModelSender, POST_SAVE, PostSave, unknown_senders,
+    };
+    use fanfare::{Sender, receiver};
+
+    struct Later;
+    struct Now;
+
+    impl ModelSender for Now {}
+
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+    #[receiver(POST_SAVE, sender = "declared.later", dispatch_uid = "declared")]
+    fn first(_: Sender<'_>, event: &PostSave<'_>) -> Answer {
+        assert_eq!(event.model_name(), "declared.Later");
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    #[receiver(POST_SAVE, sender = "declared.Later", dispatch_uid = "declared")]
+    fn second(_: Sender<'_>, _: &PostSave<'_>) -> Answer {
+        CALLS.fetch_add(100, Ordering::Relaxed);
+        Ok(())
+    }
+
+    #[receiver(POST_SAVE, sender = Now)]
+    fn of_type(_: Sender<'_>, _: &PostSave<'_>) -> Answer {
+        Ok(())
+    }
+
+    const LINE: u32 = line!() + 1;
+    #[receiver(POST_SAVE, model = self, dispatch_uid = "takes instance")]
+    fn takes_instance(_: &Entity, _: &PostSave<'_>) {}
+
+    /// What `model = self` means.
+    struct Entity;
+
+    impl ModelSender for Entity {}
+
+    #[cfg(feature = "async")]
+    #[receiver(POST_SAVE, model = self, dispatch_uid = "takes instance, async")]
+    async fn takes_instance_async(_: &Entity, _: &PostSave<'_>) {}
+
+    #[test]
+    fn connections_of_declared_receivers_are_located_at_the_attribute() {
+        fanfare::connect_receivers();
+        let connections = POST_SAVE.connections();
+        let of_entity = connections.iter();
+        let of_entity = of_entity.filter(|it| it.name.contains("takes_instance"));
+        let places: Vec<_> = of_entity.map(|it| it.location).collect();
+        assert!(!places.is_empty());
+        for place in places {
+            assert!(place.file().ends_with("signals_model_names.rs"), "{place}");
+            assert!(place.line() >= LINE, "{place}");
+        }
+    }
+
+    #[test]
+    fn a_declared_receiver_waits_for_the_model_of_its_senders_name() {
+        let report = fanfare::connect_receivers();
+        let entry = |receiver: &str| {
+            let mut entries = report.entries().iter();
+            let entry = entries.find(|it| it.receiver.ends_with(receiver)).unwrap();
+            (entry.sender.clone().unwrap(), entry.is_new)
+        };
+        assert_eq!(
+            entry("declared::first"),
+            ("model \"declared.later\"".into(), true)
+        );
+        assert_eq!(
+            entry("declared::second"),
+            ("model \"declared.Later\"".into(), false)
+        );
+        assert!(entry("declared::of_type").0.ends_with("declared::Now"));
+
+        assert!(!POST_SAVE.has_listeners(Sender::of::<Later>()));
+        model::prepare::<Later>("declared.Later").unwrap();
+        let context = Context::default().with_model_name("declared.Later");
+        let event = PostSave::new(&Later, true, None, context);
+        let sent = POST_SAVE.try_send(Sender::of::<Later>(), &event).unwrap();
+        assert_eq!(sent.len(), 1);
+        assert_eq!(CALLS.load(Ordering::Relaxed), 1);
+        let unknown = unknown_senders();
+        assert!(
+            !unknown.iter().any(|it| it.contains("Later")),
+            "{unknown:?}"
+        );
+    }
+}

@@ -25,12 +25,12 @@ pub use executor::Executor;
 pub use inited::Inited;
 pub use keys::{Pk, PkSet, RowKey};
 pub use links::{Links, Through};
-pub use names::{ModelSignals, prepare_models};
+pub use names::{ModelSignals, PrepareError, prepare_models};
 pub use transaction::{SignalTransaction, on_commit};
 
 #[doc(hidden)]
 pub mod __private {
-    pub use fanfare::signals::model::{is_model_name, prepare};
+    pub use fanfare::signals::model::{ModelSender, is_model_name, prepare};
     pub use inventory;
     pub use sea_orm;
     pub use sea_orm::prelude::async_trait::async_trait;

@@ -1,8 +1,10 @@
 //! Entities that send, and their names.
 
 use std::any::Any;
+use std::error::Error;
+use std::fmt;
 
-use fanfare::signals::model::ModelNameError;
+use fanfare::signals::model::{ModelNameError, ModelSender, unknown_senders, unresolved_models};
 use sea_orm::{EntityTrait, ModelTrait};
 
 /// An entity whose operations send signals. [`model_signals!`](crate::model_signals) implements it.
@@ -10,7 +12,7 @@ use sea_orm::{EntityTrait, ModelTrait};
     message = "the entity `{Self}` sends no signals",
     note = "write `fanfare_sea_orm::model_signals!(\"app.Model\");` beside it, in the place of `impl ActiveModelBehavior for ActiveModel {{}}`"
 )]
-pub trait ModelSignals: EntityTrait<Model: ModelTrait + Any + Send + Sync> {
+pub trait ModelSignals: ModelSender + EntityTrait<Model: ModelTrait + Any + Send + Sync> {
     /// The model's name, as "app.Model".
     const NAME: &'static str;
 
@@ -32,22 +34,122 @@ pub struct Registered {
 
 inventory::collect!(Registered);
 
-/// Makes the name of every linked entity known; returns how many were not before.
+/// Makes the name of every linked entity known, and returns how many were not known before.
 ///
-/// Call it at the start of `main`. Without it an entity is prepared by its first signal, which is
-/// early enough for receivers; but [`unresolved_models`](fanfare::signals::model::unresolved_models)
-/// can tell misspelt names only when all have been prepared. A crate that nothing names is not linked,
-/// and its entities are not found.
+/// Call it at the start of `main`, when the receivers are connected, because it also checks them.
+/// Without it an entity is prepared by its first signal, which is early enough for its receivers,
+/// and a receiver with a wrong sender stays unnoticed. The entities of a crate that the program does
+/// not name are not linked, and are not found.
 ///
 /// # Errors
 ///
-/// If two entities have the same name.
-pub fn prepare_models() -> Result<usize, ModelNameError> {
+/// [`PrepareError::Name`] if two entities have the same name. [`PrepareError::Unknown`] if a receiver
+/// is connected for a model or another sender that is no entity: it would never be called. Every
+/// entity is prepared then, and every other receiver works.
+///
+/// Receivers for the models of another emitter are among the unknown ones until that emitter has
+/// prepared them.
+///
+/// ```
+/// # mod customer {
+/// #     use sea_orm::entity::prelude::*;
+/// #     #[sea_orm::model]
+/// #     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+/// #     #[sea_orm(table_name = "customer")]
+/// #     pub struct Model { #[sea_orm(primary_key)] pub id: i32 }
+/// #     fanfare_sea_orm::model_signals!("shop.Customer");
+/// # }
+/// use fanfare::{Sender, signals::model::POST_SAVE};
+/// use fanfare_sea_orm::{PrepareError, prepare_models};
+///
+/// POST_SAVE.connect_model("shop.Custommer", |_sender, _event| Ok(()))?;
+/// let row = Sender::of::<customer::Model>(); // in the place of `customer::Entity`
+/// POST_SAVE.options().sender(row).connect(|_sender, _event| Ok(()));
+///
+/// let Err(PrepareError::Unknown { models, senders }) = prepare_models() else {
+///     panic!("two receivers are never called");
+/// };
+/// assert_eq!(models, ["shop.Custommer"]);
+/// assert!(senders[0].starts_with("POST_SAVE from ") && senders[0].ends_with("customer::Model"));
+/// # Ok::<(), fanfare::signals::model::ModelNameError>(())
+/// ```
+pub fn prepare_models() -> Result<usize, PrepareError> {
     let mut prepared = 0;
     for model in inventory::iter::<Registered> {
         prepared += usize::from((model.prepare)(model.name)?);
     }
-    Ok(prepared)
+    let (models, senders) = (unresolved_models(), unknown_senders());
+    if models.is_empty() && senders.is_empty() {
+        Ok(prepared)
+    } else {
+        Err(PrepareError::Unknown { models, senders })
+    }
+}
+
+/// An error of [`prepare_models`].
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PrepareError {
+    /// The name of an entity is wrong. Later entities are not prepared.
+    Name(ModelNameError),
+    /// Receivers are connected for models that are not there.
+    Unknown {
+        /// The names that receivers wait for and that no entity has.
+        models: Vec<String>,
+        /// The senders that are no entity, each with its signal: as `POST_SAVE from "shop.Order"`.
+        senders: Vec<String>,
+    },
+}
+
+impl From<ModelNameError> for PrepareError {
+    fn from(error: ModelNameError) -> Self {
+        PrepareError::Name(error)
+    }
+}
+
+impl fmt::Display for PrepareError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (models, senders) = match self {
+            PrepareError::Name(error) => return error.fmt(f),
+            PrepareError::Unknown { models, senders } => (models, senders),
+        };
+        f.write_str("receivers are never called:")?;
+        if !models.is_empty() {
+            let models = models.join(", ");
+            write!(
+                f,
+                " no entity has the name that they wait for ({models}), check the spelling"
+            )?;
+        }
+        if !models.is_empty() && !senders.is_empty() {
+            f.write_str(";")?;
+        }
+        if !senders.is_empty() {
+            let senders = senders.join(", ");
+            write!(
+                f,
+                " their sender is no entity ({senders}), connect for `Sender::of::<Entity>()` or \
+                 with `connect_model`"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// As it displays, because `unwrap` prints this.
+impl fmt::Debug for PrepareError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for PrepareError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            PrepareError::Name(error) => Some(error),
+            PrepareError::Unknown { .. } => None,
+        }
+    }
 }
 
 /// Makes an entity send its signals: one line in the place of `impl ActiveModelBehavior for
@@ -82,6 +184,45 @@ pub fn prepare_models() -> Result<usize, ModelNameError> {
 ///   that declares the relation comes first; each is behind the column of the junction that refers to
 ///   it. See [`Links`](crate::Links).
 ///
+/// The line stands beside the entity. Where that file is generated, it stands in another module of the same
+/// crate and says where the entity is, before what else there is:
+///
+/// - `model_signals!("blog.Post", model = crate::entities::post)`, `model_signals!("blog.Post", model = post, custom)`
+///   and `model_signals!("blog.PostTag", model = post_tag, links(..))`.
+///
+/// `sea-orm-cli generate entity --impl-active-model-behavior=false` leaves out the `impl` that the line replaces.
+///
+/// ```
+/// mod entities {
+///     pub mod post {
+///         // As sea-orm-cli writes it, and overwrites it.
+///         use sea_orm::entity::prelude::*;
+///
+///         #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Eq)]
+///         #[sea_orm(table_name = "post")]
+///         pub struct Model {
+///             #[sea_orm(primary_key)]
+///             pub id: i32,
+///             pub title: String,
+///         }
+///
+///         #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+///         pub enum Relation {}
+///     }
+/// }
+///
+/// mod signals {
+///     use super::entities::post;
+///
+///     fanfare_sea_orm::model_signals!("blog.Post", model = post);
+/// }
+/// use fanfare_sea_orm::ModelSignals;
+///
+/// # fn main() {
+/// assert_eq!(entities::post::Entity::NAME, "blog.Post");
+/// # }
+/// ```
+///
 /// A name that is not of the form "app.Model" does not compile. "Conflicting implementations of trait
 /// `ActiveModelBehavior`" (E0119) means that the entity has its own as well: remove that, or say
 /// `custom`.
@@ -98,6 +239,8 @@ macro_rules! model_signals {
             $crate::__private::is_model_name($name),
             "a model's name is of the form \"app.Model\""
         );
+
+        impl $crate::__private::ModelSender for Entity {}
 
         impl $crate::ModelSignals for Entity {
             const NAME: &'static str = $name;
@@ -143,6 +286,16 @@ macro_rules! model_signals {
         $crate::model_signals!(@hooks links);
     };
 
+    // The entity of another module: what is below stands in a block where its types have their names.
+    ($name:literal, model = $($module:ident)::+ $(, $($rest:tt)+)?) => {
+        const _: () = {
+            #[allow(unused_imports, reason = "which of them are used depends on the rest")]
+            use $($module)::+::{ActiveModel, Column, Entity, Model};
+
+            $crate::model_signals!($name $(, $($rest)+)?);
+        };
+    };
+
     // `hooks` or `links`, whose functions have the same names.
     (@hooks $hooks:ident) => {
         #[$crate::__private::async_trait]
@@ -184,45 +337,6 @@ macro_rules! model_signals {
                 db: &C,
             ) -> ::std::result::Result<Self, $crate::__private::sea_orm::DbErr>
             where
-/// The line stands beside the entity. Where that file is generated, it stands in another module of the same
-/// crate and says where the entity is, before what else there is:
-///
-/// - `model_signals!("blog.Post", model = crate::entities::post)`, `model_signals!("blog.Post", model = post, custom)`
-///   and `model_signals!("blog.PostTag", model = post_tag, links(..))`.
-///
-/// `sea-orm-cli generate entity --impl-active-model-behavior=false` leaves out the `impl` that the line replaces.
-///
-/// ```
-/// mod entities {
-///     pub mod post {
-///         // As sea-orm-cli writes it, and overwrites it.
-///         use sea_orm::entity::prelude::*;
-///
-///         #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Eq)]
-///         #[sea_orm(table_name = "post")]
-///         pub struct Model {
-///             #[sea_orm(primary_key)]
-///             pub id: i32,
-///             pub title: String,
-///         }
-///
-///         #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-///         pub enum Relation {}
-///     }
-/// }
-///
-/// mod signals {
-///     use super::entities::post;
-///
-///     fanfare_sea_orm::model_signals!("blog.Post", model = post);
-/// }
-/// use fanfare_sea_orm::ModelSignals;
-///
-/// # fn main() {
-/// assert_eq!(entities::post::Entity::NAME, "blog.Post");
-/// # }
-/// ```
-///
                 C: $crate::__private::sea_orm::ConnectionTrait,
             {
                 $crate::__private::$hooks::after_delete(self, db).await
@@ -230,13 +344,3 @@ macro_rules! model_signals {
         }
     };
 }
-    // The entity of another module: what is below stands in a block where its types have their names.
-    ($name:literal, model = $($module:ident)::+ $(, $($rest:tt)+)?) => {
-        const _: () = {
-            #[allow(unused_imports, reason = "which of them are used depends on the rest")]
-            use $($module)::+::{ActiveModel, Column, Entity, Model};
-
-            $crate::model_signals!($name $(, $($rest)+)?);
-        };
-    };
-

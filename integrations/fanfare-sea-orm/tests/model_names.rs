@@ -8,7 +8,7 @@ use common::entities::{person, tag};
 use common::{Log, rows, sqlite};
 use fanfare::Sender;
 use fanfare::signals::model::{CLASS_PREPARED, POST_SAVE, unresolved_models};
-use fanfare_sea_orm::prepare_models;
+use fanfare_sea_orm::{PrepareError, prepare_models};
 use sea_orm::ActiveModelTrait;
 
 #[tokio::test]
@@ -35,9 +35,14 @@ async fn by_name_before_the_first_use() {
             Ok(())
         })
         .unwrap();
-    POST_SAVE
+    let misspelled = POST_SAVE
         .connect_model("library.Persn", |_sender, _event| Ok(()))
         .unwrap();
+    // The row in the place of its entity, and a name in the place of a model.
+    let row = POST_SAVE.options().sender(Sender::of::<tag::Model>());
+    let row = row.connect(|_sender, _event| Ok(()));
+    let name = POST_SAVE.options().sender("library.Tag");
+    let name = name.connect_async(|_sender, _event| Box::pin(async { Ok(()) }));
     assert_eq!(unresolved_models(), ["library.Persn", "library.TAG"]);
 
     rows::tag("novel").insert(&db).await.unwrap();
@@ -45,9 +50,32 @@ async fn by_name_before_the_first_use() {
     assert!(waiting.connection().unwrap().is_connected());
 
     // Only after all have been prepared does the list mean misspelt names.
-    assert_eq!(prepare_models(), Ok(5));
+    let unknown = prepare_models();
+    let senders = [
+        "POST_SAVE from \"library.Tag\"",
+        "POST_SAVE from model_names::common::entities::tag::Model",
+    ];
+    let expected = PrepareError::Unknown {
+        models: vec!["library.Persn".to_owned()],
+        senders: senders.map(str::to_owned).to_vec(),
+    };
+    assert_eq!(unknown, Err(expected.clone()));
+    assert_eq!(
+        expected.to_string(),
+        format!(
+            "receivers are never called: no entity has the name that they wait for (library.Persn), \
+             check the spelling; their sender is no entity ({}), connect for `Sender::of::<Entity>()` or \
+             with `connect_model`",
+            senders.join(", ")
+        )
+    );
+    assert!(misspelled.disconnect());
+    assert!(matches!(
+        prepare_models(),
+        Err(PrepareError::Unknown { models, senders }) if models.is_empty() && senders.len() == 2
+    ));
+    assert!(row.disconnect() && name.disconnect());
     assert_eq!(prepare_models(), Ok(0));
-    assert_eq!(unresolved_models(), ["library.Persn"]);
     let mut names = log.take();
     names.sort();
     assert_eq!(

@@ -2,10 +2,11 @@
 //!
 //! This crate sends none of these. `fanfare-sea-orm` does, for SeaORM; another ORM makes the events
 //! with their public constructors and sends them itself. The sender is the entity and not the row's
-//! struct: `Sender::of::<user::Entity>()`. Receivers connect for it, for any sender, or by the model's name
-//! before the entity is known to anybody, and then with [`Signal::connect_model`] only: a name given to
-//! `options().sender(..)`, or to `#[receiver]`, is one that no model sends from. Such mistakes compile and hear
-//! nothing; [`unknown_senders`] lists them.
+//! struct: `Sender::of::<user::Entity>()`. Receivers connect for it, for any sender, or by the model's name,
+//! also before the entity is known: with [`Signal::connect_model`], or with `sender = "app.Model"` in
+//! `#[receiver]`. A name or the type of a row in `options().sender(..)` compiles, and no event reaches the
+//! receiver: [`unknown_senders`] lists such mistakes, and `fanfare_sea_orm::prepare_models` returns them as an
+//! error. `#[receiver]` refuses a type that is no [`ModelSender`].
 //!
 //! ```
 //! use fanfare::Sender;
@@ -51,10 +52,15 @@
 //! [`PreSave::instance`] and [`PreInit::instance`] lend the instance to one receiver at a time, to
 //! be changed. All others share it.
 
+use std::any::Any;
+
 use crate::event::Event;
 use crate::signal::Signal;
 
 mod context;
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub(crate) mod declared;
 mod instance;
 mod many;
 mod names;
@@ -119,17 +125,17 @@ pub static PRE_SAVE: Signal<PreSave<'static>, Answer> = Signal::new();
 /// # }
 /// ```
 ///
+/// The event of the second save reaches the other receivers when each of them has begun with the first.
+/// Only an async receiver that awaits something before it uses its event may get the newer row first; then
+/// save in `fanfare_sea_orm::on_commit`, which runs after all of them. `docs/delivery.md` has this under
+/// "Nested sends".
+///
 /// Sent by `fanfare-sea-orm` from `after_save`, in the places of [`PRE_SAVE`], but not after
 /// `update_without_returning`, nor where a conflict left a row as it was. As in Django an `Err`
 /// reaches the caller and does not undo a row that autocommit has written.
 pub static POST_SAVE: Signal<PostSave<'static>, Answer> = Signal::new();
 
 /// A row is about to be deleted.
-/// The event of the second save reaches the other receivers when each of them has begun with the first.
-/// Only an async receiver that awaits something before it uses its event may get the newer row first; then
-/// save in `fanfare_sea_orm::on_commit`, which runs after all of them. `docs/delivery.md` has this under
-/// "Nested sends".
-///
 ///
 /// Sent by `fanfare-sea-orm` from `before_delete`: `Model::delete`, `ActiveModel::delete`, and each
 /// row that `cascade_delete` reads. Not for `delete_many`, `delete_by_id`, or what the database
@@ -168,7 +174,42 @@ pub static BULK_UPDATED: Signal<Bulk<'static>, Answer> = Signal::new();
 pub static BULK_DELETED: Signal<Bulk<'static>, Answer> = Signal::new();
 
 /// The event of a signal whose senders are models, so that receivers can connect by a model's name.
+#[diagnostic::on_unimplemented(
+    message = "receivers of the event `{Self}` cannot be connected by the name of a model",
+    note = "only those of inits, saves, deletes, links and bulk statements can"
+)]
 pub trait ModelEvent: Event {}
+
+/// A type that model signals are sent from: the entity of an ORM, and not the struct of its rows.
+///
+/// `fanfare_sea_orm::model_signals!` implements it for the `Entity`. An emitter of your own
+/// implements it for the types that it sends from. `#[receiver(POST_SAVE, sender = ..)]` takes no
+/// other type as the sender of a model signal, because no event would reach such a receiver.
+///
+/// ```
+/// use fanfare::signals::model::{Answer, Context, ModelSender, POST_SAVE, PostSave};
+/// use fanfare::{Sender, receiver};
+///
+/// struct User;
+///
+/// impl ModelSender for User {}
+///
+/// #[receiver(POST_SAVE, sender = User)]
+/// fn index(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
+///     Ok(())
+/// }
+///
+/// fanfare::connect_receivers();
+/// let event = PostSave::new(&User, true, None, Context::default());
+/// assert_eq!(POST_SAVE.try_send(Sender::of::<User>(), &event).unwrap().len(), 1);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "no model signal is sent from `{Self}`",
+    label = "not an entity that sends",
+    note = "the sender is the entity and not the struct of a row: write `sender = customer::Entity`, or `sender = \"shop.Customer\"`",
+    note = "an entity sends if `fanfare_sea_orm::model_signals!` stands beside it, or if it implements `ModelSender`"
+)]
+pub trait ModelSender: Any {}
 
 macro_rules! model_events {
     ($($name:ident)*) => {

@@ -224,8 +224,15 @@ impl Model {
 }
 
 impl Waiting {
-    fn connect(self, sender: Sender<'static>) {
+    /// Returns `true` if the connect of one makes that of the other change nothing.
+    fn is_equal(&self, other: &Waiting) -> bool {
+        self.signal == other.signal && self.receiver.is_some() && self.receiver == other.receiver
+    }
+
+    /// Connects the receiver; returns `false` if an equal connection was there first.
+    fn connect(self, sender: Sender<'static>) -> bool {
         let connection = (self.connect)(sender);
+        let is_new = connection.is_new();
         let mut handle = lock(&self.handle);
         match *handle {
             Handle::Waiting => *handle = Handle::Connected(connection),
@@ -235,6 +242,7 @@ impl Waiting {
                 connection.disconnect();
             }
         }
+        is_new
     }
 }
 
@@ -351,6 +359,17 @@ impl<E: ModelEvent, R: Send + 'static> Signal<E, R> {
         name: &str,
         receiver: Prepared<E, R>,
     ) -> Result<ModelConnection, ModelNameError> {
+        let (connection, _is_new) = self.declare_model(name, receiver)?;
+        Ok(connection)
+    }
+
+    /// As [`connect_model_prepared`](Signal::connect_model_prepared); also returns `false` if an
+    /// equal connection was there first.
+    pub(super) fn declare_model(
+        &'static self,
+        name: &str,
+        receiver: Prepared<E, R>,
+    ) -> Result<(ModelConnection, bool), ModelNameError> {
         let key = normal(name)?;
         let handle = Arc::new(Mutex::new(Handle::Waiting));
         let waiting = Waiting {
@@ -361,14 +380,18 @@ impl<E: ModelEvent, R: Send + 'static> Signal<E, R> {
         };
         let mut all = models();
         let model = all.entry(key).or_insert_with(|| Model::new(name));
-        match (&model.state, model.sender) {
+        let is_new = match (&model.state, model.sender) {
             (State::Ready, Some(sender)) => {
                 drop(all);
-                waiting.connect(sender);
+                waiting.connect(sender)
             }
-            _ => model.waiting.push(waiting),
-        }
-        Ok(ModelConnection(handle))
+            _ => {
+                let is_there = model.waiting.iter().any(|it| it.is_equal(&waiting));
+                model.waiting.push(waiting);
+                !is_there
+            }
+        };
+        Ok((ModelConnection(handle), is_new))
     }
 
     /// Disconnects a function, or a closure that captures nothing, that was connected for the model

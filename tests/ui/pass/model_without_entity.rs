@@ -1,0 +1,14 @@
+use fanfare::receiver;
+use fanfare::signals::model::{POST_SAVE, PostSave};
+
+mod customer {
+    pub struct Entity;
+    pub struct Model;
+
+    impl fanfare::signals::model::ModelSender for Entity {}
+}
+
+#[receiver(POST_SAVE, model = customer)]
+fn welcome(_customer: &customer::Model, _event: &PostSave<'_>) {}
+
+fn main() {}
