@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, IsolationLevel,
-    QueryResult, Statement, TransactionError, TransactionOptions, TransactionSession,
-    TransactionTrait,
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseExecutor, DbBackend, DbErr,
+    ExecResult, IntoDatabaseExecutor, IsolationLevel, QueryResult, Statement, TransactionError,
+    TransactionOptions, TransactionSession, TransactionTrait,
 };
 
 use crate::executor::Executor;
@@ -23,8 +23,8 @@ use crate::transaction::SignalTransaction;
 /// [`after_commit`](fanfare::signals::model::PostSave::after_commit), for its transactions are
 /// [`SignalTransaction`]s. Cheap to clone, as the connection itself.
 ///
-/// It has no streams (`StreamTrait`) and cannot be handed to migrations, which take SeaORM's own
-/// types: use [`inner`](SignalConnection::inner) there.
+/// It has no streams (`StreamTrait`): use [`inner`](SignalConnection::inner) there. A migrator takes
+/// it, and migrates over the connection inside.
 ///
 /// ```
 /// # use fanfare_sea_orm::SignalConnection;
@@ -211,6 +211,13 @@ impl From<DatabaseConnection> for SignalConnection {
     /// Names the connection "default".
     fn from(connection: DatabaseConnection) -> Self {
         SignalConnection::new(connection)
+    }
+}
+
+/// For migrators, which take a connection of any kind: `Migrator::up(&db, None)`.
+impl<'c> IntoDatabaseExecutor<'c> for &'c SignalConnection {
+    fn into_database_executor(self) -> DatabaseExecutor<'c> {
+        DatabaseExecutor::Connection(&self.inner)
     }
 }
 

@@ -6,11 +6,12 @@ use crate::common::refusal_of;
 use crate::migrators::{App, Migrator, apps, note, tables, taken};
 use fanfare::Sender;
 use fanfare::signals::management::{POST_MIGRATE, PRE_MIGRATE};
+use fanfare_sea_orm::SignalConnection;
 use fanfare_sea_orm::migration::{AppMigrator, Signalled, executor};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
-apps!(Refused RefusedByDbErr RefusedByPanic AfterAll Inside Owned Seeds Named);
+apps!(Refused RefusedByDbErr RefusedByPanic AfterAll Inside OfOurs Owned Seeds Named);
 
 struct Fails;
 
@@ -130,6 +131,26 @@ async fn receivers_write_through_the_connection() {
             .await
             .unwrap();
         assert_eq!(gone.rows_affected(), 1);
+    })
+    .await;
+}
+
+/// A migrator takes a connection of ours as it is.
+#[tokio::test]
+async fn a_connection_with_signals_is_migrated_over_the_one_inside() {
+    on_each(async |db| {
+        let (told, _receivers) = note::<OfOurs>();
+        let ours = SignalConnection::named("ours", db.clone());
+        Signalled::<Migrator<OfOurs>>::up(&ours, None)
+            .await
+            .unwrap();
+        Migrator::<OfOurs>::down(&ours, None).await.unwrap();
+        let done = [
+            "pre Up [+post +comment] {}",
+            "post Up [+post +comment] {post comment *}",
+        ];
+        assert_eq!(taken(told), done);
+        assert_eq!(tables(&db).await, ["*"]);
     })
     .await;
 }
