@@ -185,7 +185,7 @@ impl Error for PrepareError {
 ///   it. See [`Links`](crate::Links).
 ///
 /// The line stands beside the entity. Where that file is generated, it stands in another module of the same
-/// crate and says where the entity is, before what else there is:
+/// crate and names the module of the entity first:
 ///
 /// - `model_signals!("blog.Post", model = crate::entities::post)`, `model_signals!("blog.Post", model = post, custom)`
 ///   and `model_signals!("blog.PostTag", model = post_tag, links(..))`.

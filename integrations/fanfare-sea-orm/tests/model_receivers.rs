@@ -141,7 +141,7 @@ async fn declared_receivers_of_a_model_get_its_instances() {
             .map(|it| it.sender.clone().unwrap())
             .collect::<Vec<_>>()
     };
-    // Under `cargo test` nothing has prepared the entities.
+    // No entity is prepared yet.
     assert_eq!(senders("::by_name"), ["model \"library.tag\""]);
     assert!(senders("::welcome")[0].ends_with("person::Entity"));
     assert_eq!(report.duplicates().count(), 0);
