@@ -201,12 +201,15 @@ mod tests {
     /// A registration as the macro makes it, in a crate whose files lie in `root`.
     fn declared(root: &str, receiver: &'static str, line: u32) -> &'static Registration {
         let file = String::leak(format!("{root}/src/{line}.rs"));
-        let connect = match receiver {
-            "app::a" => || LOADED.connect(|_, _| "app::a"),
-            "app::b" => || LOADED.options().dispatch_uid("b").connect(|_, _| "app::b"),
-            "app::sub::c" => || LOADED.connect(|_, _| "app::sub::c"),
-            "app2::d" => || LOADED.connect(|_, _| "app2::d"),
-            _ => || LOADED.connect(|_, _| "aardvark::p"),
+        let connect: fn() -> Declared = match receiver {
+            "app::a" => || LOADED.connect(|_, _| "app::a").into(),
+            "app::b" => || {
+                let options = LOADED.options().dispatch_uid("b");
+                options.connect(|_, _| "app::b").into()
+            },
+            "app::sub::c" => || LOADED.connect(|_, _| "app::sub::c").into(),
+            "app2::d" => || LOADED.connect(|_, _| "app2::d").into(),
+            _ => || LOADED.connect(|_, _| "aardvark::p").into(),
         };
         Box::leak(Box::new(Registration::new(
             "LOADED", receiver, file, line, connect,
@@ -250,11 +253,13 @@ mod tests {
     fn a_panic_leaves_a_receiver_to_the_next_call() {
         static FAILS: Mutex<bool> = Mutex::new(true);
         static SLOW: Signal<u32, u32> = Signal::new();
-        let first = Registration::new("SLOW", "app::a", "a.rs", 1, || SLOW.connect(|_, _| 1));
+        let first = Registration::new("SLOW", "app::a", "a.rs", 1, || {
+            SLOW.connect(|_, _| 1).into()
+        });
         let second = Registration::new("SLOW", "app::b", "a.rs", 2, || {
             let fails = std::mem::take(&mut *FAILS.lock().unwrap_or_else(PoisonError::into_inner));
             assert!(!fails, "an initialiser failed");
-            SLOW.connect(|_, _| 2)
+            SLOW.connect(|_, _| 2).into()
         });
         let all: Vec<&'static Registration> =
             [first, second].map(|it| &*Box::leak(Box::new(it))).to_vec();
