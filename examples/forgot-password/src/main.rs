@@ -79,7 +79,7 @@ async fn run() -> Result<(), Fatal> {
     let listener = listener.map_err(|error| format!("PORT is {port}: {error}"))?;
     secret::prepare();
 
-    receivers::connect_early();
+    fanfare::connect_receivers();
     let db = model::connect(&folder).await?;
     receivers::connect(&db);
     let app = App { db, post };
