@@ -1,6 +1,7 @@
 //! Forgotten passwords, done right, with each step a signal of fanfare's. See the README.
 
 mod account;
+mod log;
 mod mailer;
 mod model;
 mod page;
@@ -24,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use crate::log::log;
 use crate::post::Post;
 
 /// How long requests under way may take when the program is told to end.
@@ -46,7 +48,7 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("forgot-password: {error}");
+            log!("forgot-password: {error}");
             ExitCode::FAILURE
         }
     }
@@ -71,7 +73,7 @@ async fn run() -> Result<(), Fatal> {
         .map_err(|error| format!("PORT is {port:?}: {error}"))?;
     let post = Arc::new(Post::from_environment()?);
     if post.mailbox().is_some() {
-        eprintln!("no SMTP_URL is set: anybody can read the mails at /dev/mailbox");
+        log!("no SMTP_URL is set: anybody can read the mails at /dev/mailbox");
     }
     // Before the mails: where another program has the port, they are not ours to send.
     let address = (Ipv4Addr::LOCALHOST, port);
@@ -99,13 +101,13 @@ async fn run() -> Result<(), Fatal> {
     tokio::select! {
         ended = server => ended?,
         // Who has sent half a head would keep the server waiting.
-        () = too_late => eprintln!("ended with connections open"),
+        () = too_late => log!("ended with connections open"),
     }
 
     sweep.abort();
     let report = spawn_blocking(move || queue.shutdown(DRAIN)).await??;
     let left = report.undelivered.len() + report.still_running;
-    eprintln!("ended; {left} mails in the queue are left to the next start");
+    log!("ended; {left} mails in the queue are left to the next start");
     Ok(())
 }
 

@@ -22,6 +22,7 @@ use sea_orm::sqlx::{Executor, SqliteConnection};
 use sea_orm::{ActiveModelTrait, Set, Unchanged};
 
 use crate::account::{PASSWORD_RESET, PasswordReset};
+use crate::log::log;
 use crate::model::user;
 
 /// With a write-ahead log, a commit costs one flush to the disk instead of several.
@@ -38,14 +39,14 @@ async fn turn_on_write_ahead_log(_sender: Sender<'_>, created: &ConnectionCreate
 #[receiver(PRE_MIGRATE)]
 fn log_steps(app: Sender<'_>, migrate: &Migrate<'_>) -> Answer {
     for step in migrate.plan() {
-        eprintln!("migrate {app}: {}", step.name());
+        log!("migrate {app}: {}", step.name());
     }
     Ok(())
 }
 
 #[receiver(POST_MIGRATE)]
 fn log_migrated(app: Sender<'_>, migrate: &Migrate<'_>) -> Answer {
-    eprintln!("migrate {app}: done, {} steps", migrate.plan().len());
+    log!("migrate {app}: done, {} steps", migrate.plan().len());
     Ok(())
 }
 
@@ -55,12 +56,12 @@ fn log_migrated(app: Sender<'_>, migrate: &Migrate<'_>) -> Answer {
 #[receiver(REQUEST_STARTED)]
 fn log_start(_sender: Sender<'_>, request: &RequestStarted<'_>) {
     let (id, method, path) = (request.id(), request.method(), request.path());
-    eprintln!("start {id} {method} {path}");
+    log!("start {id} {method} {path}");
 }
 
 #[receiver(GOT_REQUEST_EXCEPTION)]
 fn log_exception(_sender: Sender<'_>, exception: &RequestException<'_>) {
-    eprintln!("error {} {exception}", exception.id());
+    log!("error {} {exception}", exception.id());
 }
 
 #[receiver(REQUEST_FINISHED)]
@@ -69,29 +70,29 @@ fn log_end(_sender: Sender<'_>, request: &RequestFinished<'_>) {
     let status = status.as_deref().unwrap_or("-");
     let (id, bytes, elapsed) = (request.id(), request.bytes(), request.elapsed());
     let outcome = request.outcome();
-    eprintln!("end {id} {status} {bytes} bytes {elapsed:.1?} {outcome}");
+    log!("end {id} {status} {bytes} bytes {elapsed:.1?} {outcome}");
 }
 
 #[receiver(USER_LOGGED_IN)]
 fn log_login(_sender: Sender<'_>, event: &UserLoggedIn<'_>) {
     let id = event.user::<user::Model>().map(|user| user.id);
-    eprintln!("account: logged in {id:?}");
+    log!("account: logged in {id:?}");
 }
 
 #[receiver(USER_LOGGED_OUT)]
 fn log_logout(_sender: Sender<'_>, event: &UserLoggedOut<'_>) {
     let id = event.user::<user::Model>().map(|user| user.id);
-    eprintln!("account: logged out {id:?}");
+    log!("account: logged out {id:?}");
 }
 
 #[receiver(USER_LOGIN_FAILED)]
 fn log_failed_login(_sender: Sender<'_>, event: &UserLoginFailed<'_>) {
-    eprintln!("account: login failed {:?}", event.credentials());
+    log!("account: login failed {:?}", event.credentials());
 }
 
 #[receiver(PASSWORD_RESET)]
 fn log_reset(_sender: Sender<'_>, event: &PasswordReset) {
-    eprintln!("account: password reset {}", event.user_id);
+    log!("account: password reset {}", event.user_id);
 }
 
 /// Connects `update_last_login`, which needs the database.
@@ -108,7 +109,7 @@ pub(crate) fn connect(db: &SignalConnection) {
                     return;
                 };
                 if let Err(error) = update_last_login(&db, user.id).await {
-                    eprintln!("last login of user {}: {error}", user.id);
+                    log!("last login of user {}: {error}", user.id);
                 }
             })
         });

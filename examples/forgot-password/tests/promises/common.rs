@@ -67,6 +67,11 @@ impl Program {
         self.log.lock().unwrap().clone()
     }
 
+    /// The address and port that it listens on.
+    pub(crate) fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
+    }
+
     /// Ends it at once, as a crash would; returns all that it had logged.
     pub(crate) fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();

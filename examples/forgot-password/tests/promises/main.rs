@@ -5,6 +5,7 @@ mod access_log;
 mod bad_input;
 mod browser;
 mod common;
+mod connections;
 mod forgotten_password;
 mod load;
 mod mail_is_not_lost;
