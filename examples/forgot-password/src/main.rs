@@ -9,11 +9,11 @@ mod post;
 mod receivers;
 mod reset;
 mod secret;
+mod serve;
 mod web;
 
 use std::env::VarError;
 use std::error::Error;
-use std::io;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,14 +23,12 @@ use std::time::Duration;
 use fanfare_sea_orm::SignalConnection;
 use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
 
 use crate::log::log;
 use crate::post::Post;
+use crate::serve::Interrupts;
 
-/// How long requests under way may take when the program is told to end.
-const HANG_UP: Duration = Duration::from_secs(5);
-/// How long mails under way may take after that.
+/// The time that mails under way have when the connections have ended.
 const DRAIN: Duration = Duration::from_secs(25);
 
 /// What handlers and receivers share.
@@ -89,45 +87,14 @@ async fn run() -> Result<(), Fatal> {
     mailer::make_due(&app.db).await?;
     let sweep = tokio::spawn(mailer::sweep(app.db.clone(), queue.clone()));
 
-    // Before anybody can know of it: a signal that comes earlier kills.
-    let (end, hang_up) = (told_to_end()?, told_to_end()?);
+    // Before the line that says where it listens, since from then on an interrupt must be graceful.
+    let interrupts = Interrupts::collect()?;
     println!("listening on http://{}", listener.local_addr()?);
-    let server = axum::serve(listener, web::router(app));
-    let server = server.with_graceful_shutdown(end);
-    let too_late = async {
-        hang_up.await;
-        sleep(HANG_UP).await;
-    };
-    tokio::select! {
-        ended = server => ended?,
-        // Who has sent half a head would keep the server waiting.
-        () = too_late => log!("ended with connections open"),
-    }
+    serve::serve(listener, web::router(app), interrupts).await?;
 
     sweep.abort();
     let report = spawn_blocking(move || queue.shutdown(DRAIN)).await??;
     let left = report.undelivered.len() + report.still_running;
     log!("ended; {left} mails in the queue are left to the next start");
     Ok(())
-}
-
-/// Waits for Ctrl-C, and on Unix for SIGTERM as well, from this call on.
-fn told_to_end() -> io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupted = signal(SignalKind::interrupt())?;
-        let mut terminated = signal(SignalKind::terminate())?;
-        Ok(async move {
-            tokio::select! {
-                _ = interrupted.recv() => {}
-                _ = terminated.recv() => {}
-            }
-        })
-    }
-    #[cfg(windows)]
-    {
-        let mut interrupted = tokio::signal::windows::ctrl_c()?;
-        Ok(async move { _ = interrupted.recv().await })
-    }
 }

@@ -80,16 +80,21 @@ impl Program {
         self.log()
     }
 
-    /// Asks it to end, and waits until it has.
-    pub(crate) fn interrupt(mut self) -> ExitStatus {
+    /// Sends it Ctrl-C.
+    pub(crate) fn ctrl_c(&self) {
         let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-INT", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn interrupt(self) -> ExitStatus {
+        self.ctrl_c();
+        self.ended()
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn ended(mut self) -> ExitStatus {
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             if let Some(status) = self.child.try_wait().unwrap() {

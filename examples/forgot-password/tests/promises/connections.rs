@@ -1,9 +1,13 @@
-//! Connections over raw sockets: odd heads, and what the log makes of them.
+//! Connections over raw sockets: slow heads, odd heads, and what the log makes of them; and the end
+//! of the program.
 
+use std::time::{Duration, Instant};
+
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::common::Site;
+use crate::common::{ADA, Site, until};
 
 impl Site {
     pub(crate) async fn open(&self) -> TcpStream {
@@ -20,6 +24,35 @@ impl Site {
     }
 }
 
+/// Slowloris: a byte now and then keeps a head alive, but not for longer than 10 seconds in all.
+#[tokio::test]
+async fn a_slow_head_ends_after_ten_seconds() {
+    let site = Site::start(&[]).await;
+    let (silent, dripping) = (site.open().await, site.open().await);
+    let ends = async |mut stream: TcpStream, drips: bool| {
+        let began = Instant::now();
+        let mut byte = [0];
+        for sent in b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n".iter().cycle() {
+            // An error means that the other side has gone.
+            if drips && stream.write_all(&[*sent]).await.is_err() {
+                break;
+            }
+            let pause = Duration::from_millis(500);
+            if let Ok(read) = tokio::time::timeout(pause, stream.read(&mut byte)).await {
+                assert!(!matches!(read, Ok(1)), "a response to half a head");
+                break;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "it goes on");
+        }
+        began.elapsed()
+    };
+    let (silent, dripping) = tokio::join!(ends(silent, false), ends(dripping, true));
+    for ended in [silent, dripping] {
+        assert!(ended > Duration::from_secs(8), "{ended:?}");
+    }
+    assert!(site.page("/").await.contains("Not logged in."));
+}
+
 /// Bytes of a path that a terminal would obey: C1 control characters and a change of direction.
 #[tokio::test]
 async fn a_control_character_in_a_path_is_escaped_in_the_log() {
@@ -28,4 +61,23 @@ async fn a_control_character_in_a_path_is_escaped_in_the_log() {
     let response = site.raw(head.as_bytes()).await;
     assert!(response.starts_with("HTTP/1.1 404 "), "{response}");
     site.logged(1, r"start 1 GET /\u{9b}31m\u{202e}").await;
+}
+
+/// The first waits for a mail that takes as long as the mail server says nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_interrupt_ends_the_program_at_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", silent.local_addr().unwrap());
+    let mut site = Site::start(&[("SMTP_URL", &url)]).await;
+    site.register(ADA).await;
+    site.post("forgot-password", json!({ "email": ADA })).await;
+    let (_connection, _) = silent.accept().await.unwrap();
+
+    let program = site.program.take().unwrap();
+    program.ctrl_c();
+    let refused = async || TcpStream::connect(program.address()).await.err();
+    until(refused).await;
+    program.ctrl_c();
+    assert_eq!(program.ended().code(), Some(130));
+    assert_eq!(site.count("reset_request WHERE state = 'owed'").await, 1);
 }
