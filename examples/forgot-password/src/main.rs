@@ -8,6 +8,7 @@ mod page;
 mod post;
 mod receivers;
 mod reset;
+mod respond;
 mod secret;
 mod serve;
 mod web;
@@ -70,7 +71,7 @@ async fn run() -> Result<(), Fatal> {
         .parse()
         .map_err(|error| format!("PORT is {port:?}: {error}"))?;
     let post = Arc::new(Post::from_environment()?);
-    if post.mailbox().is_some() {
+    if post.has_mailbox() {
         log!("no SMTP_URL is set: anybody can read the mails at /dev/mailbox");
     }
     // Before the mails: where another program has the port, they are not ours to send.

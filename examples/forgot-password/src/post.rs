@@ -69,6 +69,11 @@ impl Post {
         Some(mails.iter().cloned().collect())
     }
 
+    /// Returns `true` if mails go to the mailbox.
+    pub(crate) fn has_mailbox(&self) -> bool {
+        matches!(self.way, Way::Mailbox(_))
+    }
+
     /// Mails the one-time password for this request.
     pub(crate) async fn send(
         &self,

@@ -4,9 +4,11 @@
 mod access_log;
 mod bad_input;
 mod browser;
+mod chromium;
 mod common;
 mod connections;
 mod forgotten_password;
 mod load;
 mod mail_is_not_lost;
+mod responses;
 mod smtp;
