@@ -1,6 +1,7 @@
 //! Forgotten passwords, done right, with each step a signal of fanfare's. See the README.
 
 mod account;
+mod host;
 mod log;
 mod mailer;
 mod model;
@@ -25,6 +26,7 @@ use fanfare_sea_orm::SignalConnection;
 use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 
+use crate::host::KnownHosts;
 use crate::log::log;
 use crate::post::Post;
 use crate::serve::Interrupts;
@@ -70,6 +72,7 @@ async fn run() -> Result<(), Fatal> {
     let port: u16 = port
         .parse()
         .map_err(|error| format!("PORT is {port:?}: {error}"))?;
+    let hosts = KnownHosts::from_environment()?;
     let post = Arc::new(Post::from_environment()?);
     if post.has_mailbox() {
         log!("no SMTP_URL is set: anybody can read the mails at /dev/mailbox");
@@ -91,7 +94,7 @@ async fn run() -> Result<(), Fatal> {
     // Before the line that says where it listens, since from then on an interrupt must be graceful.
     let interrupts = Interrupts::collect()?;
     println!("listening on http://{}", listener.local_addr()?);
-    serve::serve(listener, web::router(app), interrupts).await?;
+    serve::serve(listener, web::router(app, hosts), interrupts).await?;
 
     sweep.abort();
     let report = spawn_blocking(move || queue.shutdown(DRAIN)).await??;

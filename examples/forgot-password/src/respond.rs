@@ -217,11 +217,13 @@ pub(crate) async fn draw_errors(
         return response;
     }
     let sentence = match status {
+        StatusCode::BAD_REQUEST => "The request has to name one host.".to_owned(),
         StatusCode::FORBIDDEN => "The request comes from another site.".to_owned(),
         StatusCode::NOT_FOUND => "There is no page at this address.".to_owned(),
         StatusCode::METHOD_NOT_ALLOWED => format!("This address does not take {method}."),
         StatusCode::REQUEST_TIMEOUT => "The request took too long.".to_owned(),
         StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge.to_string(),
+        StatusCode::MISDIRECTED_REQUEST => "This site does not answer for that host.".to_owned(),
         StatusCode::TOO_MANY_REQUESTS => "Too many requests. Please try again later.".to_owned(),
         status if status.is_server_error() => web::SORRY.to_owned(),
         status => status.canonical_reason().unwrap_or("Refused").to_owned(),

@@ -18,10 +18,12 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::response::SetMultipleResponseHeadersLayer;
 use tower_http::timeout::TimeoutLayer;
+use tower_http::validate_request::ValidateRequestHeaderLayer;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::cookie::time::Duration as CookieDuration;
 use tower_sessions::{Expiry, MemoryStore, Session, SessionManagerLayer};
 
+use crate::host::KnownHosts;
 use crate::page::{self, Form, Site};
 use crate::respond::{Answer, Filled, Responder, draw_errors, is_json};
 use crate::{App, account, reset};
@@ -33,7 +35,7 @@ const READ_LIMIT: usize = 2 * 1024 * 1024;
 /// The time for a request from the end of its head to the response, and so for its body.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-pub(crate) fn router(app: App) -> Router {
+pub(crate) fn router(app: App, hosts: KnownHosts) -> Router {
     let site = Site {
         has_mailbox: app.post.has_mailbox(),
     };
@@ -55,7 +57,7 @@ pub(crate) fn router(app: App) -> Router {
         router = router.route(page::MAILBOX, get(mailbox));
     }
     let router = router.merge(accounts()).with_state(app).layer(sessions);
-    guarded(router, site)
+    guarded(router, site, hosts)
 }
 
 /// The addresses that the forms are sent to.
@@ -96,10 +98,11 @@ fn accounts() -> Router<App> {
 }
 
 /// Puts the layers around the routes. Each request passes them from the last to the first.
-fn guarded(router: Router, site: Site) -> Router {
+fn guarded(router: Router, site: Site, hosts: KnownHosts) -> Router {
     router
         .layer(CsrfLayer::new())
         .layer(RequestBodyLimitLayer::new(READ_LIMIT))
+        .layer(ValidateRequestHeaderLayer::custom(hosts))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             TIME_LIMIT,
@@ -240,7 +243,7 @@ mod tests {
         let panics = get(async || -> &'static str { panic!("on purpose") });
         let router = Router::new().route("/panic", panics);
         let site = Site { has_mailbox: false };
-        let mut router = guarded(router, site);
+        let mut router = guarded(router, site, KnownHosts::from_environment().unwrap());
         let request = Request::get("/panic").header(header::HOST, "localhost");
         let response = router.call(request.body(Body::empty()).unwrap()).await;
         let response = response.unwrap();

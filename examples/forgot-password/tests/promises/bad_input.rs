@@ -51,6 +51,11 @@ fn a_setting_that_is_wrong_is_named() {
     for (name, value, said) in [
         ("PORT", "x", "PORT is \"x\": "),
         ("PORT", &*taken, &*format!("PORT is {taken}: ")),
+        (
+            "ALLOWED_HOSTS",
+            "a.example, b.example:80",
+            "ALLOWED_HOSTS has \"b.example:80\": ",
+        ),
         ("MAIL_FROM", "nobody", "MAIL_FROM is \"nobody\": "),
         ("SMTP_URL", "pass:word", "SMTP_URL: "),
         ("DATABASE_URL", "pass:word", "DATABASE_URL: "),

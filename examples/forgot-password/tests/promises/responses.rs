@@ -1,4 +1,5 @@
-//! Responses: a page or JSON as `Accept` asks, and errors with a body and safe headers.
+//! Responses: a page or JSON as `Accept` asks, errors with a body and safe headers, and hosts that
+//! are not served.
 
 use reqwest::Response;
 use reqwest::header::{ACCEPT, ALLOW, CONTENT_TYPE};
@@ -54,12 +55,15 @@ async fn each_error_has_a_body_and_safe_headers() {
     let from_elsewhere = "origin: http://evil.example\r\ncontent-length: 0\r\n";
     let filled = "content-length: 21\r\n\r\nemail=ada@example.org";
     for (status, request) in [
+        (400, "GET / HTTP/1.1\r\n".to_owned()),
+        (400, format!("GET / HTTP/1.1\r\n{local}{local}")),
         (403, format!("{FORGOT}{local}{from_elsewhere}")),
         (404, format!("GET /nowhere HTTP/1.1\r\n{local}")),
         (405, format!("DELETE /log-in HTTP/1.1\r\n{local}")),
         (405, format!("GET /user/account/login HTTP/1.1\r\n{local}")),
         (413, format!("{FORGOT}{local}content-length: 3000000\r\n")),
         (415, format!("{FORGOT}{local}content-length: 0\r\n")),
+        (421, "GET / HTTP/1.1\r\nhost: evil.example\r\n".to_owned()),
         (422, format!("{FORGOT}{local}{form}content-length: 0\r\n")),
         (500, format!("{FORGOT}{local}{form}{filled}")),
     ] {
@@ -94,6 +98,40 @@ async fn a_slow_body_has_a_408_with_a_page() {
     let response = site.raw(head.as_bytes()).await;
     assert_eq!(parsed(&response).0, 408, "{response}");
     is_safe(&response, false);
+}
+
+/// A page of another site can point its name at this machine, and then reads what it fetches.
+#[tokio::test]
+async fn a_host_of_another_name_is_refused() {
+    let site = Site::start(&[("ALLOWED_HOSTS", "Login.Example.org, other.example")]).await;
+    site.register(ADA).await;
+    site.forgot_and_mailed(1).await;
+    for (status, target, host) in [
+        (200, "/dev/mailbox", "127.0.0.1"),
+        (200, "/dev/mailbox", "LOCALHOST:81"),
+        (200, "/dev/mailbox", "localhost.:81"),
+        (200, "/dev/mailbox", "[::1]:81"),
+        (200, "/dev/mailbox", "login.example.org"),
+        (200, "/dev/mailbox", "other.example:443"),
+        (200, "http://localhost/dev/mailbox", "localhost"),
+        (421, "/dev/mailbox", "evil.example"),
+        (421, "/dev/mailbox", "example.org"),
+        (421, "/dev/mailbox", "127.0.0.1.evil.example"),
+        (421, "/dev/mailbox", "evil.example:8000"),
+        (421, "/style.css", "evil.example"),
+        (421, "/nowhere", "evil.example"),
+        (421, "http://evil.example/dev/mailbox", "localhost"),
+        (400, "/dev/mailbox", "localhost@evil.example"),
+        (400, "/dev/mailbox", "evil.example@localhost"),
+        (400, "/dev/mailbox", "evil.example, localhost"),
+        (400, "/dev/mailbox", ""),
+    ] {
+        let head = format!("GET {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let response = site.raw(head.as_bytes()).await;
+        assert_eq!(parsed(&response).0, status, "{head}");
+        let has_mail = response.contains("one-time password: ");
+        assert_eq!(has_mail, status == 200, "{head}");
+    }
 }
 
 /// Whether the response is JSON, and not a page.
