@@ -9,6 +9,7 @@ use sea_orm::prelude::{ChronoUtc, DateTimeUtc, Expr};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany};
 
 use crate::App;
+use crate::log::log;
 use crate::model::reset_request::{self, Column, State};
 use crate::secret;
 use crate::web::Failure;
@@ -79,7 +80,7 @@ pub(crate) fn connect(app: &App) -> std::io::Result<Queue> {
             Box::pin(async move {
                 let id = owed.request;
                 if let Err(failure) = mail(&app, owed).await {
-                    eprintln!("mail {id}: {failure}");
+                    log!("mail {id}: {failure}");
                 }
             })
         });
@@ -119,7 +120,7 @@ async fn mail(app: &App, owed: MailOwed) -> Result<(), Failure> {
             .col_expr(Column::ExpiresAt, Expr::value(later(GOOD_FOR))),
         Err(error) => {
             let pause = pause_after(tries);
-            eprintln!(
+            log!(
                 "mail {}: try {tries} failed, next in {pause:?}: {error}",
                 row.id
             );
@@ -166,7 +167,7 @@ pub(crate) async fn sweep(db: SignalConnection, queue: Queue) {
             hand_out(&db, &queue).await
         };
         if let Err(error) = swept.await {
-            eprintln!("sweep: {error}");
+            log!("sweep: {error}");
         }
     }
 }

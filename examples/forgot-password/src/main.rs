@@ -1,5 +1,8 @@
 //! Forgotten passwords, done right, with each step a signal of fanfare's. See the README.
 
+// `log!` escapes what it writes.
+#![deny(clippy::print_stderr)]
+
 mod account;
 mod host;
 mod log;

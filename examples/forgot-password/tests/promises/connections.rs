@@ -63,6 +63,24 @@ async fn a_control_character_in_a_path_is_escaped_in_the_log() {
     site.logged(1, r"start 1 GET /\u{9b}31m\u{202e}").await;
 }
 
+/// A mail server is another that the log repeats.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_control_character_of_a_mail_server_is_escaped_in_the_log() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", server.local_addr().unwrap());
+    let site = Site::start(&[("SMTP_URL", &url)]).await;
+    site.register(ADA).await;
+    site.forgot(ADA).await;
+    let (mut mail, _) = server.accept().await.unwrap();
+    mail.write_all(b"421 \x1b[31mgone\x07\r\n").await.unwrap();
+    let line = async || {
+        let log = site.program().log();
+        log.into_iter().find(|line| line.starts_with("mail 1: "))
+    };
+    let line = until(line).await;
+    assert!(line.contains(r"\u{1b}[31mgone\u{7}"), "{line:?}");
+}
+
 /// The first waits for a mail that takes as long as the mail server says nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_interrupt_ends_the_program_at_once() {
