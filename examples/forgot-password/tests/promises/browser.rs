@@ -1,6 +1,7 @@
 //! The pages in a browser: the same as over HTTP, one form at a time, by the keyboard alone, on a
 //! phone, and in the dark. Without Chromium, each of these tests says that it is skipped.
 
+use std::path::Path;
 use std::time::Duration;
 
 use fantoccini::key::Key;
@@ -320,4 +321,34 @@ async fn pages_are_light_or_dark_as_preferred_and_legible() {
         colors(&browser, scheme, "a success").await;
         browser.shut().await;
     }
+}
+
+/// Draws the pictures of the README again.
+#[ignore = "writes into the source tree: run it after a change of the pages"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_for_the_readme() {
+    let site = Site::with_ada().await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pictures");
+    let write = async |browser: Browser, name: &str| {
+        let picture = browser.screenshot().await.unwrap();
+        assert!(picture.len() < 60_000, "{name} has {} bytes", picture.len());
+        std::fs::write(folder.join(name), picture).unwrap();
+        browser.shut().await;
+    };
+    let (tall, low) = (Size::Desktop(520, 1000), Size::Desktop(520, 800));
+
+    let browser = Browser::open(Scheme::Light, tall).await.unwrap();
+    browser.goto(&site.url("/forgot-password")).await.unwrap();
+    said(&browser, "forgot-password", &[("email", ADA)]).await;
+    write(browser, "light.png").await;
+
+    let browser = Browser::open(Scheme::Dark, low).await.unwrap();
+    browser.goto(&site.url("/log-in")).await.unwrap();
+    said(&browser, "login", &[("email", ADA), ("password", NEW)]).await;
+    write(browser, "dark.png").await;
+
+    let phone = Size::Phone(320, 640);
+    let browser = Browser::open(Scheme::Light, phone).await.unwrap();
+    browser.goto(&site.url("/sign-up")).await.unwrap();
+    write(browser, "phone.png").await;
 }

@@ -65,8 +65,8 @@ impl Browser {
     pub(crate) async fn open(scheme: Scheme, size: Size) -> Option<Browser> {
         let Some((driver, url)) = Driver::start() else {
             // Past the capture of the test harness.
-            let skipped = "skipped: no chromedriver: apt-get install chromium chromium-driver";
-            writeln!(std::io::stderr(), "{skipped}").unwrap();
+            let skipped = b"skipped: no chromedriver: apt-get install chromium chromium-driver\n";
+            std::io::stderr().write_all(skipped).unwrap();
             return None;
         };
         let profile = tempfile::tempdir().unwrap();
