@@ -100,6 +100,30 @@ async fn a_slow_body_has_a_408_with_a_page() {
     is_safe(&response, false);
 }
 
+/// Browsers send `Sec-Fetch-Site`, which no proxy rewrites, besides `Origin`.
+#[tokio::test]
+async fn a_form_of_another_site_is_refused_by_sec_fetch_site() {
+    let site = Site::start(&[]).await;
+    let (own, other) = (&*site.program().url, "http://evil.example");
+    for (fetch_site, origin, status) in [
+        ("cross-site", None, 403),
+        ("same-site", None, 403),
+        ("cross-site", Some(own), 403),
+        ("same-origin", Some(own), 202),
+        ("same-origin", Some(other), 202),
+        ("none", None, 202),
+    ] {
+        let request = site.client.post(site.url("/user/account/forgot-password"));
+        let request = request.header("sec-fetch-site", fetch_site);
+        let request = match origin {
+            Some(origin) => request.header("origin", origin),
+            None => request,
+        };
+        let response = request.form(&[("email", ADA)]).send().await.unwrap();
+        assert_eq!(response.status(), status, "{fetch_site}, {origin:?}");
+    }
+}
+
 /// A page of another site can point its name at this machine, and then reads what it fetches.
 #[tokio::test]
 async fn a_host_of_another_name_is_refused() {
