@@ -9,7 +9,7 @@ use maud::{DOCTYPE, Markup, html};
 use crate::App;
 use crate::model::user;
 
-/// Where the mails are shown, if they are.
+/// The address of the mails that were not sent.
 pub(crate) const MAILBOX: &str = "/dev/mailbox";
 pub(crate) const STYLE: &str = "/style.css";
 
@@ -33,7 +33,7 @@ impl FromRef<App> for Site {
     }
 }
 
-/// One sentence about what just happened.
+/// One sentence about the last request.
 #[derive(Clone, Copy)]
 pub(crate) struct Note<'a> {
     pub(crate) text: &'a str,
@@ -105,7 +105,7 @@ impl Form {
         }
     }
 
-    /// The form to show when this one was accepted; `None` at the end of the way.
+    /// Returns the form that follows this one when it was accepted, if there is one.
     pub(crate) const fn next(self) -> Option<Form> {
         match self {
             Form::SignUp | Form::Reset => Some(Form::LogIn),
@@ -114,7 +114,7 @@ impl Form {
         }
     }
 
-    /// Its last part of the address that it is sent to.
+    /// The last part of the address that the form is sent to. It is the `id` of the form as well.
     const fn action(self) -> &'static str {
         match self {
             Form::SignUp => "register",
@@ -216,7 +216,7 @@ fn page(site: Site, title: &str, card: Markup, links: Markup) -> Markup {
     }
 }
 
-/// A key, drawn for those who see it.
+/// The key beside the name. A screen reader skips it.
 fn key() -> Markup {
     html! {
         svg viewBox="0 0 24 24" width="28" height="28" aria-hidden="true" {
@@ -226,7 +226,7 @@ fn key() -> Markup {
     }
 }
 
-/// The sentence about what just happened. A screen reader reads it out: at once if it is an error.
+/// The sentence about the last request. A screen reader reads it out, and an error at once.
 fn message(note: Note<'_>) -> Markup {
     let (class, role, live) = match note.is_error {
         true => ("note bad", "alert", "assertive"),

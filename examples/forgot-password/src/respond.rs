@@ -91,7 +91,7 @@ impl Responder {
 pub(crate) struct Answer {
     responder: Responder,
     reply: Reply,
-    /// The reason of a failure inside, for the signal of it.
+    /// The reason of a failure inside, for `got_request_exception`.
     error: Option<RequestError>,
     /// The form that a page shows below the sentence, with the address that was typed.
     form: Option<(Form, Option<String>)>,
@@ -102,7 +102,7 @@ struct Message<'a> {
     message: &'a str,
 }
 
-/// Marks responses that have their looks.
+/// Marks the responses that an [`Answer`] drew.
 #[derive(Clone, Copy)]
 struct Drawn;
 
@@ -136,7 +136,7 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
-/// A form that was filled in, with what is needed to show it again.
+/// A form that was filled in, and the address that the next form shows again.
 pub(crate) struct Filled<T> {
     responder: Responder,
     email: Option<String>,
@@ -202,7 +202,7 @@ impl<T> Filled<T> {
     }
 }
 
-/// Gives looks to the errors that come from no handler: of the router and of the layers inside.
+/// Draws the errors that come from no handler: of the router, and of the layers inside this one.
 /// Their headers stay, such as the `Allow` of a 405.
 pub(crate) async fn draw_errors(
     method: Method,

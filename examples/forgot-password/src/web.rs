@@ -1,10 +1,10 @@
-//! HTTP: the routes, what comes in as a form or as JSON, what goes out, and what is refused.
+//! HTTP: the routes, the layers around them, the fields of requests, and the failures.
 
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{FromRef, FromRequest, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::middleware::from_fn_with_state;
@@ -30,15 +30,13 @@ use crate::{App, account, reset};
 
 /// The largest body that is used.
 pub(crate) const BODY_LIMIT: usize = 16 * 1024;
-/// The largest body that is read: a client that is cut off while it writes may not get to read why.
+/// The largest body that is read. A client that is cut off while it writes may never read the 413.
 const READ_LIMIT: usize = 2 * 1024 * 1024;
 /// The time for a request from the end of its head to the response, and so for its body.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) fn router(app: App, hosts: KnownHosts) -> Router {
-    let site = Site {
-        has_mailbox: app.post.has_mailbox(),
-    };
+    let site = Site::from_ref(&app);
     let sessions = SessionManagerLayer::new(MemoryStore::default())
         .with_http_only(true)
         .with_same_site(SameSite::Lax)

@@ -61,7 +61,7 @@ impl Driver {
 }
 
 impl Browser {
-    /// Opens a window. Without chromedriver, says that the test is skipped, and returns `None`.
+    /// Opens a window. Without chromedriver, reports that the test is skipped and returns `None`.
     pub(crate) async fn open(scheme: Scheme, size: Size) -> Option<Browser> {
         let Some((driver, url)) = Driver::start() else {
             // Past the capture of the test harness.
@@ -100,7 +100,7 @@ impl Browser {
             .connect(&url)
             .await
             .unwrap();
-        // A window in front, where the focus shows. The command is one of Chromium's own.
+        // Puts the window in front, so that the focus shows. The command is one of Chromium's own.
         let session = client.session_id().await.unwrap().unwrap();
         let command = json!({
             "cmd": "Emulation.setFocusEmulationEnabled", "params": { "enabled": true },

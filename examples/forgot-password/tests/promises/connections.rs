@@ -1,5 +1,5 @@
-//! Connections over raw sockets: slow heads, odd heads, and what the log makes of them; and the end
-//! of the program.
+//! Connections over raw sockets: slow heads, control characters in the log, and the end of the
+//! program.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ impl Site {
     }
 }
 
-/// Slowloris: a byte now and then keeps a head alive, but not for longer than 10 seconds in all.
+/// A byte now and then (slowloris) does not keep a head alive for longer than 10 seconds in all.
 #[tokio::test]
 async fn a_slow_head_ends_after_ten_seconds() {
     let site = Site::start(&[]).await;
@@ -53,7 +53,8 @@ async fn a_slow_head_ends_after_ten_seconds() {
     assert!(site.page("/").await.contains("Not logged in."));
 }
 
-/// Bytes of a path that a terminal would obey: C1 control characters and a change of direction.
+/// A path can hold characters that a terminal obeys: C1 control characters, and a change of
+/// direction.
 #[tokio::test]
 async fn a_control_character_in_a_path_is_escaped_in_the_log() {
     let site = Site::start(&[]).await;
@@ -63,7 +64,7 @@ async fn a_control_character_in_a_path_is_escaped_in_the_log() {
     site.logged(1, r"start 1 GET /\u{9b}31m\u{202e}").await;
 }
 
-/// A mail server is another that the log repeats.
+/// The log repeats the error of a mail server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_control_character_of_a_mail_server_is_escaped_in_the_log() {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -81,7 +82,7 @@ async fn a_control_character_of_a_mail_server_is_escaped_in_the_log() {
     assert!(line.contains(r"\u{1b}[31mgone\u{7}"), "{line:?}");
 }
 
-/// The first waits for a mail that takes as long as the mail server says nothing.
+/// After the first interrupt the program waits for a mail, and the mail server never answers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_interrupt_ends_the_program_at_once() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
