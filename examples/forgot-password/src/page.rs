@@ -161,7 +161,7 @@ impl Form {
             )),
             Form::Reset => Some((
                 "Step 2 of 2",
-                "Copy the one-time password from the mail. It is good once, for a few minutes.",
+                "Copy the one-time password from the mail. It is good once, and not for long.",
             )),
         }
     }

@@ -64,13 +64,13 @@ fn accounts() -> Router<App> {
         .route(
             "/user/account/register",
             post(|app, filled: Filled<_>| {
-                filled.answer(Form::SignUp, |input| account::register(app, input))
+                filled.answer(Form::SignUp, move |input| account::register(app, input))
             }),
         )
         .route(
             "/user/account/login",
             post(|app, session, head, filled: Filled<_>| {
-                filled.answer(Form::LogIn, |input| {
+                filled.answer(Form::LogIn, move |input| {
                     account::login(app, session, head, input)
                 })
             }),
@@ -84,13 +84,13 @@ fn accounts() -> Router<App> {
         .route(
             "/user/account/forgot-password",
             post(|app, filled: Filled<_>| {
-                filled.answer(Form::Forgot, |input| reset::forgot(app, input))
+                filled.answer(Form::Forgot, move |input| reset::forgot(app, input))
             }),
         )
         .route(
             "/user/account/reset-password",
             post(|app, filled: Filled<_>| {
-                filled.answer(Form::Reset, |input| reset::reset(app, input))
+                filled.answer(Form::Reset, move |input| reset::reset(app, input))
             }),
         )
 }
