@@ -16,8 +16,8 @@ use crate::web::Failure;
 /// How many guesses a one-time password allows, and for how long it is good.
 pub(crate) const GUESSES: i32 = 3;
 pub(crate) const GOOD_FOR: Duration = Duration::from_secs(10 * 60);
-/// How long a row is left to whoever has it in hand. Longer than a mail server may take.
-pub(crate) const LEASE: Duration = Duration::from_secs(90);
+/// The time for which a row is left to its mailer. Longer than `SMTP_TIMEOUT` can be.
+pub(crate) const LEASE: Duration = Duration::from_secs(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -2,21 +2,21 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::num::NonZeroU8;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use tokio::time::timeout;
 
 use crate::mailer::{GOOD_FOR, GUESSES};
 use crate::model::reset_request;
 use crate::secret;
 use crate::{Fatal, setting};
 
-/// How long a mail server may take, from the connection to its last answer.
-const TIMEOUT: Duration = Duration::from_secs(60);
+/// The time that a mail server has for one mail by default, from the connection to the last reply.
+const TIMEOUT: u8 = 15;
 /// How many mails the mailbox keeps.
 const MAILBOX: usize = 100;
 
@@ -26,7 +26,10 @@ pub(crate) struct Post {
 }
 
 enum Way {
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Smtp {
+        server: AsyncSmtpTransport<Tokio1Executor>,
+        timeout: Duration,
+    },
     Mailbox(Mutex<VecDeque<String>>),
 }
 
@@ -36,21 +39,28 @@ pub(crate) enum PostError {
     Address(lettre::address::AddressError),
     Message(lettre::error::Error),
     Smtp(lettre::transport::smtp::Error),
-    Timeout,
+    Timeout(Duration),
 }
 
 impl Post {
-    /// Over `SMTP_URL`, such as `smtps://name:password@mail.example.org`, from `MAIL_FROM`. Into the
-    /// mailbox if there is no `SMTP_URL`.
+    /// Over `SMTP_URL`, such as `smtps://name:password@mail.example.org`, from `MAIL_FROM`, within
+    /// `SMTP_TIMEOUT`. Into the mailbox if there is no `SMTP_URL`.
     pub(crate) fn from_environment() -> Result<Self, Fatal> {
         let from = setting("MAIL_FROM")?;
         let from = from.unwrap_or_else(|| "Forgot Password <noreply@localhost>".to_owned());
+        // A `u8` of seconds: a row is left to its mailer for longer than that, see `LEASE`.
+        let timeout = setting("SMTP_TIMEOUT")?.unwrap_or_else(|| TIMEOUT.to_string());
+        let timeout: NonZeroU8 = timeout
+            .parse()
+            .map_err(|error| format!("SMTP_TIMEOUT is {timeout:?}: {error}"))?;
+        let timeout = Duration::from_secs(timeout.get().into());
         let way = match setting("SMTP_URL")? {
             Some(url) => {
                 // Without the value, which may have a password in it.
                 let smtp = AsyncSmtpTransport::<Tokio1Executor>::from_url(&url);
                 let smtp = smtp.map_err(|error| format!("SMTP_URL: {error}"))?;
-                Way::Smtp(smtp.timeout(Some(TIMEOUT)).build())
+                let server = smtp.timeout(Some(timeout)).build();
+                Way::Smtp { server, timeout }
             }
             None => Way::Mailbox(Mutex::default()),
         };
@@ -92,9 +102,10 @@ impl Post {
             .body(text)
             .map_err(PostError::Message)?;
         match &self.way {
-            Way::Smtp(server) => {
-                let sent = timeout(TIMEOUT, server.send(mail)).await;
-                sent.map_err(|_| PostError::Timeout)?
+            Way::Smtp { server, timeout } => {
+                // A send that is dropped half way drops its connection, because there is no pool.
+                let sent = tokio::time::timeout(*timeout, server.send(mail)).await;
+                sent.map_err(|_| PostError::Timeout(*timeout))?
                     .map_err(PostError::Smtp)?;
             }
             Way::Mailbox(mails) => {
@@ -114,7 +125,7 @@ impl fmt::Display for PostError {
             PostError::Address(error) => write!(f, "not an address: {error}"),
             PostError::Message(error) => write!(f, "the mail cannot be written: {error}"),
             PostError::Smtp(error) => write!(f, "the mail server: {error}"),
-            PostError::Timeout => write!(f, "the mail server took longer than {TIMEOUT:?}"),
+            PostError::Timeout(limit) => write!(f, "the mail server took longer than {limit:?}"),
         }
     }
 }

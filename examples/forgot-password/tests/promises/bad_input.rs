@@ -53,6 +53,7 @@ fn a_setting_that_is_wrong_is_named() {
         ("PORT", &*taken, &*format!("PORT is {taken}: ")),
         ("MAIL_FROM", "nobody", "MAIL_FROM is \"nobody\": "),
         ("SMTP_URL", "pass:word", "SMTP_URL: "),
+        ("SMTP_TIMEOUT", "0", "SMTP_TIMEOUT is \"0\": "),
         ("DATABASE_URL", "pass:word", "DATABASE_URL: "),
     ] {
         let folder = tempfile::tempdir().unwrap();

@@ -32,7 +32,13 @@ impl Program {
     pub(crate) fn start(folder: &Path, environment: &[(String, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_forgot-password"));
         command.arg(folder).env("PORT", "0");
-        for name in ["DATABASE_URL", "MAIL_FROM", "SECURE_COOKIES", "SMTP_URL"] {
+        for name in [
+            "DATABASE_URL",
+            "MAIL_FROM",
+            "SECURE_COOKIES",
+            "SMTP_TIMEOUT",
+            "SMTP_URL",
+        ] {
             command.env_remove(name);
         }
         command.envs(environment.iter().cloned());
@@ -150,8 +156,14 @@ impl Site {
 
     /// Starts one that mails to a server of ours.
     pub(crate) async fn with_mail_server(is_up: bool) -> (MailServer, Self) {
+        Site::with_patience(is_up, 60).await
+    }
+
+    /// Starts one that gives each mail so many seconds, and mails to a server of ours.
+    pub(crate) async fn with_patience(is_up: bool, seconds: u8) -> (MailServer, Self) {
         let server = MailServer::start(is_up).await;
-        let site = Site::start(&[("SMTP_URL", &server.url())]).await;
+        let (url, seconds) = (server.url(), seconds.to_string());
+        let site = Site::start(&[("SMTP_URL", &url), ("SMTP_TIMEOUT", &seconds)]).await;
         (server, site)
     }
 

@@ -1,8 +1,11 @@
 //! A mail that is owed is sent, whatever happens to the mail server and to the program.
 
-use crate::common::{ADA, OLD, Site, one_time_passwords, until};
 use std::io::Write;
 use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::common::{ADA, OLD, Site, one_time_passwords, until};
+use crate::smtp::Mood;
 
 use sea_orm::prelude::ChronoUtc;
 
@@ -22,6 +25,30 @@ async fn a_mail_server_that_is_down_and_then_up() {
     assert_eq!(mails.len(), 1);
     assert!(mails[0].contains("To: ada@example.org\r\n"), "{}", mails[0]);
     assert_eq!(site.reset(&one_time_passwords(&mails[0])[0]).await, 200);
+}
+
+/// The reply to the first try comes after the program has given up. A program that used that
+/// connection again would take each later reply for that of the command before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_mail_is_not_noted_as_mailed_after_a_late_reply() {
+    let (server, site) = Site::with_patience(true, 1).await;
+    site.register(ADA).await;
+    server.set_mood(ADA, Some(Mood::Late(Duration::from_millis(1_500))));
+    site.forgot(ADA).await;
+    until(async || (server.mails().len() == 1).then_some(())).await;
+    server.set_mood(ADA, Some(Mood::Refuse("451 later")));
+    until(async || {
+        let mailed = site.count("reset_request WHERE state = 'mailed'").await;
+        assert_eq!(mailed, 0, "a refused mail is noted as mailed");
+        (server.refused() >= 2).then_some(())
+    })
+    .await;
+
+    server.set_mood(ADA, None);
+    site.settled().await;
+    let mails = server.mails();
+    assert_eq!(mails.len(), 2);
+    assert_eq!(site.reset(&one_time_passwords(&mails[1])[0]).await, 200);
 }
 
 /// Somebody has seen the first, perhaps, but the server did not say that it kept it.
