@@ -73,6 +73,21 @@ impl Program {
         self.log.lock().unwrap().clone()
     }
 
+    /// Returns the most memory that the process ever had, in MiB.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_mib(&self) -> usize {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak: usize = peak
+            .unwrap()
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap();
+        peak / 1024
+    }
+
     /// Ends it at once, as a crash would; returns all that it had logged.
     pub(crate) fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();

@@ -8,4 +8,6 @@ mod common;
 mod forgotten_password;
 mod load;
 mod mail_is_not_lost;
+#[cfg(target_os = "linux")]
+mod memory;
 mod smtp;
