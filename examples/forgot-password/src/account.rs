@@ -9,7 +9,6 @@ use fanfare::signals::auth::{
 };
 use fanfare::{Event, Sender, Signal};
 use fanfare_sea_orm::SignalConnection;
-use lettre::Address;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Set, SqlErr,
 };
@@ -17,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 
 use crate::App;
+use crate::email::{Email, EmailError};
 use crate::model::user;
 use crate::secret;
 use crate::web::{Failure, Input, Reply};
@@ -44,6 +44,7 @@ pub(crate) async fn register(
     let email = address(&form.email)?;
     let hash = secret::hash(password(form.password)?).await?;
     let user = user::ActiveModel {
+        mailbox: Set(email.mailbox()),
         email: Set(email),
         password_hash: Set(hash),
         password_changes: Set(0),
@@ -79,6 +80,7 @@ pub(crate) async fn login(
     let is_right = secret::verify(form.password, hash).await?;
     let Some(user) = user.filter(|_| is_right) else {
         // Receivers get asterisks for the password, whatever it was.
+        let email = email.to_string();
         let credentials = [("email", &*email), ("password", "")];
         let failed = UserLoginFailed::new(credentials).with_request(&head);
         USER_LOGIN_FAILED.asend("forgot-password", &failed).await;
@@ -131,19 +133,18 @@ pub(crate) async fn current_user(
 
 pub(crate) async fn find_user<C: ConnectionTrait>(
     db: &C,
-    email: &str,
+    email: &Email,
 ) -> Result<Option<user::Model>, DbErr> {
     user::Entity::find()
-        .filter(user::Column::Email.eq(email))
+        .filter(user::Column::Mailbox.eq(email.mailbox()))
         .one(db)
         .await
 }
 
-/// An address that can stand in a mail's head, in small letters.
-pub(crate) fn address(typed: &str) -> Result<String, Failure> {
-    let address: Result<Address, _> = typed.trim().to_lowercase().parse();
-    let address = address.map_err(|_| Failure::Invalid("That is no e-mail address."))?;
-    Ok(address.to_string())
+/// An address that mails can be sent to.
+pub(crate) fn address(typed: &str) -> Result<Email, Failure> {
+    let address = typed.parse();
+    address.map_err(|error: EmailError| Failure::Invalid(error.message()))
 }
 
 /// A password that can be chosen. Longer ones would only be more work to hash.

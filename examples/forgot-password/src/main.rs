@@ -1,6 +1,7 @@
 //! Forgotten passwords, done right, with each step a signal of fanfare's. See the README.
 
 mod account;
+mod email;
 mod mailer;
 mod model;
 mod page;

@@ -19,15 +19,18 @@ use crate::{Fatal, setting};
 pub(crate) mod user {
     use sea_orm::entity::prelude::*;
 
+    use crate::email::Email;
+
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "user")]
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,
-        /// In small letters.
+        pub email: Email,
+        /// `Email::mailbox`: its aliases are one account.
         #[sea_orm(unique)]
-        pub email: String,
+        pub mailbox: String,
         pub password_hash: String,
         /// Counts the changes of the password: sessions of an older one have ended.
         pub password_changes: i32,
@@ -43,13 +46,17 @@ pub(crate) mod user {
 pub(crate) mod reset_request {
     use sea_orm::entity::prelude::*;
 
+    use crate::email::Email;
+
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "reset_request")]
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,
-        pub email: String,
+        /// The account's address; the typed one, if there is no account.
+        pub email: Email,
+        pub mailbox: String,
         /// `None` for an address that nobody has. The row is written all the same, so that the
         /// time it takes tells nothing.
         pub user_id: Option<i32>,
@@ -110,7 +117,8 @@ impl MigrationTrait for CreateTables {
         let mut users = Table::create();
         users.table(user::Entity);
         users.col(pk_auto(User::Id));
-        users.col(string_uniq(User::Email));
+        users.col(string(User::Email));
+        users.col(string_uniq(User::Mailbox));
         users.col(string(User::PasswordHash));
         users.col(integer(User::PasswordChanges).default(0));
         users.col(timestamp_with_time_zone_null(User::LastLogin));
@@ -126,6 +134,7 @@ impl MigrationTrait for CreateTables {
             .foreign_key(&mut owner);
         requests.col(pk_auto(Request::Id));
         requests.col(string(Request::Email));
+        requests.col(string(Request::Mailbox));
         requests.col(integer_null(Request::UserId));
         requests.col(timestamp_with_time_zone(Request::RequestedAt));
         requests.col(string(Request::State));
@@ -137,7 +146,11 @@ impl MigrationTrait for CreateTables {
         manager.create_table(requests).await?;
 
         for (name, first, second) in [
-            ("reset_request_email", Request::Email, Request::RequestedAt),
+            (
+                "reset_request_mailbox",
+                Request::Mailbox,
+                Request::RequestedAt,
+            ),
             ("reset_request_state", Request::State, Request::NextTryAt),
         ] {
             let mut index = Index::create();

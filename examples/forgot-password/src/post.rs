@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
-use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use crate::mailer::{GOOD_FOR, GUESSES};
 use crate::model::reset_request;
@@ -36,7 +36,6 @@ enum Way {
 /// Why a mail has not left.
 #[derive(Debug)]
 pub(crate) enum PostError {
-    Address(lettre::address::AddressError),
     Message(lettre::error::Error),
     Smtp(lettre::transport::smtp::Error),
     Timeout(Duration),
@@ -85,7 +84,6 @@ impl Post {
         request: &reset_request::Model,
         one_time: &str,
     ) -> Result<(), PostError> {
-        let to: Address = request.email.parse().map_err(PostError::Address)?;
         let text = format!(
             "Somebody, perhaps you, has asked for a new password.\r\n\r\n\
              Your one-time password: {}\r\n\r\n\
@@ -94,9 +92,12 @@ impl Post {
             secret::for_people(one_time),
             GOOD_FOR.as_secs() / 60,
         );
+        let envelope = request.email.envelope(&self.from);
+        let envelope = envelope.map_err(PostError::Message)?;
         let mail = Message::builder()
+            .envelope(envelope)
             .from(self.from.clone())
-            .to(Mailbox::new(None, to))
+            .to(request.email.to_header())
             .subject("Your one-time password")
             .header(ContentType::TEXT_PLAIN)
             .body(text)
@@ -122,7 +123,6 @@ impl Post {
 impl fmt::Display for PostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PostError::Address(error) => write!(f, "not an address: {error}"),
             PostError::Message(error) => write!(f, "the mail cannot be written: {error}"),
             PostError::Smtp(error) => write!(f, "the mail server: {error}"),
             PostError::Timeout(limit) => write!(f, "the mail server took longer than {limit:?}"),

@@ -17,13 +17,14 @@ use serde::Deserialize;
 
 use crate::App;
 use crate::account::{PASSWORD_RESET, PasswordReset, address, find_user, password};
+use crate::email::Email;
 use crate::mailer::{GUESSES, LEASE, later};
 use crate::model::reset_request::{self, Column, State as Step};
 use crate::model::user;
 use crate::secret;
 use crate::web::{Failure, Input, Reply};
 
-/// How many requests each address has in `WINDOW`: what is more is answered alike, and not mailed.
+/// How many requests each mailbox has in `WINDOW`: what is more is answered alike, and not mailed.
 const REQUESTS: u64 = 3;
 const WINDOW: Duration = Duration::from_secs(60 * 60);
 
@@ -44,7 +45,7 @@ pub(crate) async fn forgot(
 
 /// Writes a row that owes a mail. Its `post_save` receiver hands it to the mailer after the commit.
 /// Addresses that nobody has take the same way, up to the mail itself.
-async fn owe_mail(db: &SignalConnection, email: String) -> Result<(), DbErr> {
+async fn owe_mail(db: &SignalConnection, typed: Email) -> Result<(), DbErr> {
     let now = ChronoUtc::now();
     // It reads before it writes: another program on the same file of SQLite's could write in between,
     // and SQLite then refuses instead of waiting.
@@ -53,14 +54,16 @@ async fn owe_mail(db: &SignalConnection, email: String) -> Result<(), DbErr> {
         ..Default::default()
     };
     let transaction = db.begin_with_options(options).await?;
-    let user = find_user(&transaction, &email).await?;
+    let user = find_user(&transaction, &typed).await?;
+    let mailbox = typed.mailbox();
     let recent = reset_request::Entity::find()
-        .filter(Column::Email.eq(&email))
+        .filter(Column::Mailbox.eq(&mailbox))
         .filter(Column::RequestedAt.gt(now - WINDOW));
     if recent.count(&transaction).await? < REQUESTS {
         let request = reset_request::ActiveModel {
-            email: Set(email),
-            user_id: Set(user.map(|user| user.id)),
+            user_id: Set(user.as_ref().map(|user| user.id)),
+            email: Set(user.map_or(typed, |user| user.email)),
+            mailbox: Set(mailbox),
             requested_at: Set(now),
             state: Set(Step::Owed),
             tries: Set(0),
@@ -105,9 +108,12 @@ pub(crate) async fn reset(
 
 /// Takes one guess from the one-time password that the address was mailed last, before it is looked at: so
 /// guesses at the same time are counted as well. `None` if there is none to guess at.
-async fn guess(db: &SignalConnection, email: &str) -> Result<Option<reset_request::Model>, DbErr> {
+async fn guess(
+    db: &SignalConnection,
+    email: &Email,
+) -> Result<Option<reset_request::Model>, DbErr> {
     let latest = reset_request::Entity::find()
-        .filter(Column::Email.eq(email))
+        .filter(Column::Mailbox.eq(email.mailbox()))
         .filter(Column::State.eq(Step::Mailed))
         .order_by_desc(Column::ExpiresAt);
     let latest = latest.one(db).await?;
@@ -141,7 +147,7 @@ async fn change_password(
         .add(Column::State.eq(Step::Mailed));
     let others = reset_request::Entity::update_many()
         .col_expr(Column::State, Expr::value(Step::Void))
-        .filter(Column::Email.eq(&request.email))
+        .filter(Column::Mailbox.eq(&request.mailbox))
         .filter(is_open);
     others.exec(&transaction).await?;
 

@@ -61,8 +61,8 @@ async fn killed_in_the_middle_no_mail_is_lost() {
     let numbers = "WITH RECURSIVE numbers (n) AS \
                    (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ";
     site.sql(&format!(
-        "INSERT INTO \"user\" (email, password_hash, password_changes) {numbers} {count}) \
-         SELECT 'user' || n || '@example.org', '', 0 FROM numbers"
+        "INSERT INTO \"user\" (email, mailbox, password_hash, password_changes) {numbers} {count}) \
+         SELECT 'user' || n || '@example.org', 'user' || n || '@example.org', '', 0 FROM numbers"
     ))
     .await;
 

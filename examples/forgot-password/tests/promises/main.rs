@@ -2,6 +2,7 @@
 //! program for all, which links in the time of one.
 
 mod access_log;
+mod addresses;
 mod bad_input;
 mod browser;
 mod common;
