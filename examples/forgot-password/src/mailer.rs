@@ -10,12 +10,16 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySel
 
 use crate::App;
 use crate::model::reset_request::{self, Column, State};
-use crate::secret;
+use crate::one_time;
+use crate::reset::WINDOW;
 use crate::web::Failure;
 
-/// How many guesses a one-time password allows, and for how long it is good.
-pub(crate) const GUESSES: i32 = 3;
-pub(crate) const GOOD_FOR: Duration = Duration::from_secs(10 * 60);
+/// The guesses that a one-time password allows. Of its 2^50 values, that is one in a billion; and
+/// far more than strangers can send while it is good, who would otherwise void it.
+pub(crate) const GUESSES: i32 = 1_000_000;
+/// The time for which a one-time password is good. As long as the window of the requests: whoever
+/// uses these up has mailed the owner one that is still good.
+pub(crate) const GOOD_FOR: Duration = WINDOW;
 /// The time for which a row is left to its mailer. Longer than `SMTP_TIMEOUT` can be.
 pub(crate) const LEASE: Duration = Duration::from_secs(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
@@ -90,9 +94,8 @@ pub(crate) fn connect(app: &App) -> std::io::Result<Queue> {
 /// so that of two who try at once, or after a long stall, only the last changes anything.
 async fn mail(app: &App, owed: MailOwed) -> Result<(), Failure> {
     let tries = owed.tries + 1;
-    let one_time = secret::one_time();
-    // Before the claim, for it may have to wait for its turn longer than a lease is.
-    let hash = secret::hash(one_time.clone()).await?;
+    let one_time = one_time::draw();
+    let hash = app.key.hash(owed.request, &one_time);
     let claim = still_owed(&owed)
         .col_expr(Column::Tries, Expr::value(tries))
         .col_expr(Column::NextTryAt, Expr::value(later(LEASE)))

@@ -4,6 +4,7 @@ mod account;
 mod email;
 mod mailer;
 mod model;
+mod one_time;
 mod page;
 mod post;
 mod receivers;
@@ -37,6 +38,7 @@ const DRAIN: Duration = Duration::from_secs(25);
 struct App {
     db: SignalConnection,
     post: Arc<Post>,
+    key: Arc<one_time::Key>,
 }
 
 /// Why the program does not start, or ends.
@@ -83,7 +85,8 @@ async fn run() -> Result<(), Fatal> {
     receivers::connect_early();
     let db = model::connect(&folder).await?;
     receivers::connect(&db);
-    let app = App { db, post };
+    let key = Arc::new(one_time::Key::load(&folder)?);
+    let app = App { db, post, key };
     let queue = mailer::connect(&app)?;
     mailer::make_due(&app.db).await?;
     let sweep = tokio::spawn(mailer::sweep(app.db.clone(), queue.clone()));

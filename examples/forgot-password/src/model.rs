@@ -8,7 +8,7 @@ use fanfare_sea_orm::pool::send_connection_created;
 use sea_orm::{ConnectOptions, Database, DbErr};
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
-    integer, integer_null, pk_auto, string, string_null, string_uniq, timestamp_with_time_zone,
+    blob_null, integer, integer_null, pk_auto, string, string_uniq, timestamp_with_time_zone,
     timestamp_with_time_zone_null,
 };
 
@@ -66,7 +66,7 @@ pub(crate) mod reset_request {
         pub tries: i32,
         /// When the sweep looks at the row, while it is `Owed`.
         pub next_try_at: DateTimeUtc,
-        pub one_time_hash: Option<String>,
+        pub one_time_hash: Option<Vec<u8>>,
         pub expires_at: Option<DateTimeUtc>,
         pub guesses_left: i32,
     }
@@ -140,7 +140,7 @@ impl MigrationTrait for CreateTables {
         requests.col(string(Request::State));
         requests.col(integer(Request::Tries));
         requests.col(timestamp_with_time_zone(Request::NextTryAt));
-        requests.col(string_null(Request::OneTimeHash));
+        requests.col(blob_null(Request::OneTimeHash));
         requests.col(timestamp_with_time_zone_null(Request::ExpiresAt));
         requests.col(integer(Request::GuessesLeft));
         manager.create_table(requests).await?;

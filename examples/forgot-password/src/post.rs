@@ -10,9 +10,9 @@ use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
-use crate::mailer::{GOOD_FOR, GUESSES};
+use crate::mailer::GOOD_FOR;
 use crate::model::reset_request;
-use crate::secret;
+use crate::one_time;
 use crate::{Fatal, setting};
 
 /// The time that a mail server has for one mail by default, from the connection to the last reply.
@@ -82,14 +82,14 @@ impl Post {
     pub(crate) async fn send(
         &self,
         request: &reset_request::Model,
-        one_time: &str,
+        code: &str,
     ) -> Result<(), PostError> {
         let text = format!(
             "Somebody, perhaps you, has asked for a new password.\r\n\r\n\
              Your one-time password: {}\r\n\r\n\
-             It is good for {} minutes and {GUESSES} tries. A mail that comes later voids it.\r\n\
+             It is good once, for {} minutes. A mail that comes later voids it.\r\n\
              If it was not you, do nothing: your password stays as it is.\r\n",
-            secret::for_people(one_time),
+            one_time::for_people(code),
             GOOD_FOR.as_secs() / 60,
         );
         let envelope = request.email.envelope(&self.from);

@@ -21,12 +21,13 @@ use crate::email::Email;
 use crate::mailer::{GUESSES, LEASE, later};
 use crate::model::reset_request::{self, Column, State as Step};
 use crate::model::user;
+use crate::one_time;
 use crate::secret;
 use crate::web::{Failure, Input, Reply};
 
 /// How many requests each mailbox has in `WINDOW`: what is more is answered alike, and not mailed.
 const REQUESTS: u64 = 3;
-const WINDOW: Duration = Duration::from_secs(60 * 60);
+pub(crate) const WINDOW: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object with `email`")]
@@ -92,13 +93,12 @@ pub(crate) async fn reset(
 ) -> Result<Reply, Failure> {
     let email = address(&form.email)?;
     let chosen = password(form.new_password)?;
-    let request = guess(&app.db, &email).await?;
-    let hash = request
-        .as_ref()
-        .and_then(|request| request.one_time_hash.clone());
-    let typed = secret::from_people(&form.one_time_password);
-    let is_right = secret::verify(typed, hash).await?;
-    let request = request.filter(|_| is_right).ok_or(REFUSED)?;
+    let request = guess(&app.db, &email).await?.ok_or(REFUSED)?;
+    let typed = one_time::from_people(&form.one_time_password);
+    let hash = request.one_time_hash.as_deref().unwrap_or_default();
+    if !app.key.is_right(request.id, &typed, hash) {
+        return Err(REFUSED);
+    }
     change_password(&app.db, request, secret::hash(chosen).await?).await?;
     Ok(Reply::new(
         StatusCode::OK,
@@ -106,25 +106,32 @@ pub(crate) async fn reset(
     ))
 }
 
-/// Takes one guess from the one-time password that the address was mailed last, before it is looked at: so
-/// guesses at the same time are counted as well. `None` if there is none to guess at.
+/// Takes one guess from the one-time password that the mailbox was mailed last, before it is looked
+/// at: so guesses at the same time are counted as well. `None` if there is none to guess at.
+///
+/// One is taken from each latest request, also if its mail has not left, so that the time is the same
+/// for an address with an account and one without.
 async fn guess(
     db: &SignalConnection,
     email: &Email,
 ) -> Result<Option<reset_request::Model>, DbErr> {
+    let is_mailed = Expr::expr(Expr::case(Column::State.eq(Step::Mailed), 1).finally(0));
     let latest = reset_request::Entity::find()
         .filter(Column::Mailbox.eq(email.mailbox()))
-        .filter(Column::State.eq(Step::Mailed))
-        .order_by_desc(Column::ExpiresAt);
+        .order_by_desc(is_mailed)
+        .order_by_desc(Column::ExpiresAt)
+        .order_by_desc(Column::Id);
     let latest = latest.one(db).await?;
     let taken = reset_request::Entity::update_many()
         .col_expr(Column::GuessesLeft, Expr::col(Column::GuessesLeft).sub(1))
         .filter(Column::Id.eq(latest.as_ref().map_or(0, |request| request.id)))
-        .filter(Column::State.eq(Step::Mailed))
-        .filter(Column::GuessesLeft.gt(0))
-        .filter(Column::ExpiresAt.gt(ChronoUtc::now()));
-    let taken = taken.exec(db).await?;
-    Ok(latest.filter(|_| taken.rows_affected == 1))
+        .filter(Column::GuessesLeft.gt(0));
+    let is_taken = taken.exec(db).await?.rows_affected == 1;
+    let is_good = |request: &reset_request::Model| {
+        let expires_at = request.expires_at;
+        request.state == Step::Mailed && expires_at.is_some_and(|then| then > ChronoUtc::now())
+    };
+    Ok(latest.filter(|request| is_taken && is_good(request)))
 }
 
 /// Uses the request up, voids the user's others, and changes the password: all of it or nothing.

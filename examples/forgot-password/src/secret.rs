@@ -1,4 +1,4 @@
-//! Passwords: their argon2 hashes, and the one-time ones.
+//! The argon2 hashes of the passwords that people choose.
 
 use std::mem;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -9,6 +9,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 
+use crate::one_time;
 use crate::web::Failure;
 
 /// Each hash takes 19 MiB and a core for a while: this bounds both.
@@ -19,30 +20,8 @@ static PERMITS: Semaphore = Semaphore::const_new(4);
 static MEMORY: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
 
 /// What is compared where there is no hash to compare with, so that the answer takes as long.
-static NOBODY: LazyLock<Option<String>> = LazyLock::new(|| Turn::with(None).hash(&one_time()).ok());
-
-/// 32 symbols, so that a random byte picks each as often; without I, O, 0 and 1, which look alike.
-const SYMBOLS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-
-/// Draws a one-time password of 50 random bits, from a generator made for cryptography that the
-/// system seeds.
-pub(crate) fn one_time() -> String {
-    let drawn: [u8; 10] = rand::random();
-    let symbol = |byte: &u8| char::from(SYMBOLS[usize::from(byte % 32)]);
-    drawn.iter().map(symbol).collect()
-}
-
-/// As it is printed in the mail: in two halves.
-pub(crate) fn for_people(one_time: &str) -> String {
-    let (first, second) = one_time.split_at(one_time.len() / 2);
-    format!("{first}-{second}")
-}
-
-/// What people type, without hyphens, spaces and small letters.
-pub(crate) fn from_people(typed: &str) -> String {
-    let kept = typed.chars().filter(char::is_ascii_alphanumeric);
-    kept.map(|symbol| symbol.to_ascii_uppercase()).collect()
-}
+static NOBODY: LazyLock<Option<String>> =
+    LazyLock::new(|| Turn::with(None).hash(&one_time::draw()).ok());
 
 /// Hashes a secret, away from the runtime's threads.
 pub(crate) async fn hash(secret: String) -> Result<String, Failure> {

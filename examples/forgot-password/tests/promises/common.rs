@@ -35,6 +35,7 @@ impl Program {
         for name in [
             "DATABASE_URL",
             "MAIL_FROM",
+            "SECRET_KEY",
             "SECURE_COOKIES",
             "SMTP_TIMEOUT",
             "SMTP_URL",
