@@ -5,6 +5,7 @@ mod email;
 mod mailer;
 mod model;
 mod one_time;
+mod outbox;
 mod page;
 mod post;
 mod receivers;
@@ -87,9 +88,9 @@ async fn run() -> Result<(), Fatal> {
     receivers::connect(&db);
     let key = Arc::new(one_time::Key::load(&folder)?);
     let app = App { db, post, key };
-    let queue = mailer::connect(&app)?;
-    mailer::make_due(&app.db).await?;
-    let sweep = tokio::spawn(mailer::sweep(app.db.clone(), queue.clone()));
+    let outbox = outbox::connect(&app)?;
+    outbox.make_due().await?;
+    let sweep = tokio::spawn(outbox.clone().sweep());
 
     // Before anybody can know of it: a signal that comes earlier kills.
     let (end, hang_up) = (told_to_end()?, told_to_end()?);
@@ -107,8 +108,7 @@ async fn run() -> Result<(), Fatal> {
     }
 
     sweep.abort();
-    let report = spawn_blocking(move || queue.shutdown(DRAIN)).await??;
-    let left = report.undelivered.len() + report.still_running;
+    let left = spawn_blocking(move || outbox.shutdown(DRAIN)).await??;
     eprintln!("ended; {left} mails in the queue are left to the next start");
     Ok(())
 }

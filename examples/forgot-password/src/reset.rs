@@ -18,7 +18,7 @@ use serde::Deserialize;
 use crate::App;
 use crate::account::{PASSWORD_RESET, PasswordReset, address, find_user, password};
 use crate::email::Email;
-use crate::mailer::{GUESSES, LEASE, later};
+use crate::mailer::GUESSES;
 use crate::model::reset_request::{self, Column, State as Step};
 use crate::model::user;
 use crate::one_time;
@@ -68,7 +68,7 @@ async fn owe_mail(db: &SignalConnection, typed: Email) -> Result<(), DbErr> {
             requested_at: Set(now),
             state: Set(Step::Owed),
             tries: Set(0),
-            next_try_at: Set(later(LEASE)),
+            next_try_at: Set(now),
             guesses_left: Set(GUESSES),
             ..Default::default()
         };

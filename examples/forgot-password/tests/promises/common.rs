@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Response, StatusCode};
+use sea_orm::prelude::ChronoUtc;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, QueryResult};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -35,6 +36,7 @@ impl Program {
         for name in [
             "DATABASE_URL",
             "MAIL_FROM",
+            "MAIL_WORKERS",
             "SECRET_KEY",
             "SECURE_COOKIES",
             "SMTP_TIMEOUT",
@@ -293,6 +295,32 @@ impl Site {
             .unwrap();
     }
 
+    /// Adds accounts for `user0@example.org` and so on, whose passwords nobody has.
+    pub(crate) async fn add_users(&self, count: usize) {
+        let numbers = numbers(count);
+        self.sql(&format!(
+            "INSERT INTO \"user\" (email, mailbox, password_hash, password_changes) {numbers} \
+             SELECT 'user' || n || '@example.org', 'user' || n || '@example.org', '', 0 FROM numbers"
+        ))
+        .await;
+    }
+
+    /// Adds requests that are owed and due: to the first accounts, or to addresses without one.
+    pub(crate) async fn add_owed(&self, count: usize, has_accounts: bool, tries: i32) {
+        let (numbers, now) = (numbers(count), ChronoUtc::now().to_rfc3339());
+        let (name, user) = match has_accounts {
+            true => ("user", "(SELECT min(id) FROM \"user\") + n"),
+            false => ("nobody", "NULL"),
+        };
+        self.sql(&format!(
+            "INSERT INTO reset_request (email, mailbox, user_id, requested_at, state, tries, \
+             next_try_at, guesses_left) {numbers} SELECT '{name}' || n || '@example.org', \
+             '{name}' || n || '@example.org', {user}, '{now}', 'owed', {tries}, '{now}', 3 \
+             FROM numbers"
+        ))
+        .await;
+    }
+
     /// How many rows of a table each value of a column has.
     pub(crate) async fn count_by(&self, column: &str, table: &str) -> BTreeMap<String, i64> {
         let db = self.database().await;
@@ -336,6 +364,14 @@ pub(crate) fn starts_and_ends(log: &[String]) -> BTreeMap<&str, (usize, usize)> 
         }
     }
     seen
+}
+
+/// The numbers from 0 on, as a table of both databases.
+fn numbers(count: usize) -> String {
+    format!(
+        "WITH RECURSIVE numbers (n) AS \
+         (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {count})"
+    )
 }
 
 async fn connected(url: &str) -> DatabaseConnection {

@@ -7,6 +7,7 @@ mod bad_input;
 mod browser;
 mod common;
 mod forgotten_password;
+mod hanging;
 mod load;
 mod mail_is_not_lost;
 #[cfg(target_os = "linux")]

@@ -13,6 +13,7 @@ pub(crate) struct MailServer {
     port: u16,
     is_up: Arc<AtomicBool>,
     refused: Arc<AtomicUsize>,
+    hung: Arc<AtomicUsize>,
     mails: Arc<Mutex<Vec<String>>>,
     moods: Arc<Mutex<BTreeMap<String, Mood>>>,
 }
@@ -24,6 +25,8 @@ pub(crate) enum Mood {
     Late(Duration),
     /// The mail is not kept, and this is the reply.
     Refuse(&'static str),
+    /// The mail is not kept, and no reply comes.
+    Hang,
 }
 
 impl MailServer {
@@ -67,6 +70,11 @@ impl MailServer {
     /// Counts the connections and the mails that the server has refused.
     pub(crate) fn refused(&self) -> usize {
         self.refused.load(SeqCst)
+    }
+
+    /// Counts the mails that the server has not replied to, and never will.
+    pub(crate) fn hung(&self) -> usize {
+        self.hung.load(SeqCst)
     }
 
     /// Returns the mails that the server has kept.
@@ -116,6 +124,10 @@ impl MailServer {
             Some(Mood::Refuse(reply)) => {
                 self.refused.fetch_add(1, SeqCst);
                 return reply;
+            }
+            Some(Mood::Hang) => {
+                self.hung.fetch_add(1, SeqCst);
+                std::future::pending().await
             }
         }
         "250 kept"
