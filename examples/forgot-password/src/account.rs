@@ -17,6 +17,7 @@ use tower_sessions::Session;
 
 use crate::App;
 use crate::email::{Email, EmailError};
+use crate::limits::{Action, Client};
 use crate::model::user;
 use crate::secret;
 use crate::web::{Failure, Input, Reply};
@@ -39,8 +40,10 @@ pub(crate) struct Credentials {
 /// Whether the address was new is not told: to whom it belongs is nobody else's business.
 pub(crate) async fn register(
     State(app): State<App>,
+    client: Client,
     Input(form): Input<Credentials>,
 ) -> Result<Reply, Failure> {
+    app.limits.check(Action::Register, client)?;
     let email = address(&form.email)?;
     let hash = secret::hash(password(form.password)?).await?;
     let user = user::ActiveModel {
@@ -70,10 +73,12 @@ const LOGIN: &str = "login";
 
 pub(crate) async fn login(
     State(app): State<App>,
+    client: Client,
     session: Session,
     head: Parts,
     Input(form): Input<Credentials>,
 ) -> Result<Reply, Failure> {
+    app.limits.check(Action::LogIn, client)?;
     let email = address(&form.email)?;
     let user = find_user(&app.db, &email).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());

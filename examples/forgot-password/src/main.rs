@@ -2,6 +2,7 @@
 
 mod account;
 mod email;
+mod limits;
 mod mailer;
 mod model;
 mod one_time;
@@ -16,7 +17,7 @@ mod web;
 use std::env::VarError;
 use std::error::Error;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use crate::limits::Limits;
 use crate::post::Post;
 
 /// How long requests under way may take when the program is told to end.
@@ -40,6 +42,7 @@ struct App {
     db: SignalConnection,
     post: Arc<Post>,
     key: Arc<one_time::Key>,
+    limits: Arc<Limits>,
 }
 
 /// Why the program does not start, or ends.
@@ -73,6 +76,7 @@ async fn run() -> Result<(), Fatal> {
     let port: u16 = port
         .parse()
         .map_err(|error| format!("PORT is {port:?}: {error}"))?;
+    let limits = Limits::from_environment()?;
     let post = Arc::new(Post::from_environment()?);
     if post.mailbox().is_some() {
         eprintln!("no SMTP_URL is set: anybody can read the mails at /dev/mailbox");
@@ -87,7 +91,14 @@ async fn run() -> Result<(), Fatal> {
     let db = model::connect(&folder).await?;
     receivers::connect(&db);
     let key = Arc::new(one_time::Key::load(&folder)?);
-    let app = App { db, post, key };
+    let limits = Arc::new(limits);
+    tokio::spawn(Arc::clone(&limits).upkeep());
+    let app = App {
+        db,
+        post,
+        key,
+        limits,
+    };
     let outbox = outbox::connect(&app)?;
     outbox.make_due().await?;
     let sweep = tokio::spawn(outbox.clone().sweep());
@@ -95,7 +106,8 @@ async fn run() -> Result<(), Fatal> {
     // Before anybody can know of it: a signal that comes earlier kills.
     let (end, hang_up) = (told_to_end()?, told_to_end()?);
     println!("listening on http://{}", listener.local_addr()?);
-    let server = axum::serve(listener, web::router(app));
+    let service = web::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service);
     let server = server.with_graceful_shutdown(end);
     let too_late = async {
         hang_up.await;

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use crate::App;
 use crate::account::{PASSWORD_RESET, PasswordReset, address, find_user, password};
 use crate::email::Email;
+use crate::limits::{Action, Client};
 use crate::mailer::GUESSES;
 use crate::model::reset_request::{self, Column, State as Step};
 use crate::model::user;
@@ -37,8 +38,10 @@ pub(crate) struct Forgot {
 
 pub(crate) async fn forgot(
     State(app): State<App>,
+    client: Client,
     Input(form): Input<Forgot>,
 ) -> Result<Reply, Failure> {
+    app.limits.check(Action::Forgot, client)?;
     owe_mail(&app.db, address(&form.email)?).await?;
     let told = "If that address has an account, a one-time password is on its way to it.";
     Ok(Reply::new(StatusCode::ACCEPTED, told))
@@ -89,8 +92,10 @@ const REFUSED: Failure = Failure::Refused("The one-time password is wrong, used 
 
 pub(crate) async fn reset(
     State(app): State<App>,
+    client: Client,
     Input(form): Input<Reset>,
 ) -> Result<Reply, Failure> {
+    app.limits.check(Action::Reset, client)?;
     let email = address(&form.email)?;
     let chosen = password(form.new_password)?;
     let request = guess(&app.db, &email).await?.ok_or(REFUSED)?;

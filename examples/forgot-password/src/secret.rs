@@ -6,14 +6,21 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use argon2::password_hash::Error;
 use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use axum::http::StatusCode;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 
+use crate::limits::TooMany;
 use crate::one_time;
 use crate::web::Failure;
 
 /// Each hash takes 19 MiB and a core for a while: this bounds both.
 static PERMITS: Semaphore = Semaphore::const_new(4);
+
+/// The places of those who hash, and of those who wait for a permit.
+static PLACES: Semaphore = Semaphore::const_new(4 + 60);
+
+type Permit = SemaphorePermit<'static>;
 
 /// The memory of those who are not hashing: at most as many pieces as there are permits. It is
 /// kept, because an allocator that gets pieces of this size back from many threads keeps more.
@@ -44,15 +51,20 @@ pub(crate) async fn verify(secret: String, hash: Option<String>) -> Result<bool,
 /// The right to hash one secret, with the memory for it.
 struct Turn {
     memory: Vec<Block>,
-    _permit: Option<SemaphorePermit<'static>>,
+    _permit: Option<(Permit, Permit)>,
 }
 
 impl Turn {
-    async fn wait() -> Result<Self, AcquireError> {
-        Ok(Turn::with(Some(PERMITS.acquire().await?)))
+    /// Waits for one. Refused where many wait already, so that the wait is a second or so.
+    async fn wait() -> Result<Self, Failure> {
+        let Ok(place) = PLACES.try_acquire() else {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            return Err(TooMany { status, seconds: 2 }.into());
+        };
+        Ok(Turn::with(Some((PERMITS.acquire().await?, place))))
     }
 
-    fn with(permit: Option<SemaphorePermit<'static>>) -> Self {
+    fn with(permit: Option<(Permit, Permit)>) -> Self {
         let mut kept = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
         Turn {
             memory: kept.pop().unwrap_or_default(),

@@ -22,6 +22,7 @@ use tower_sessions::cookie::SameSite;
 use tower_sessions::cookie::time::Duration as CookieDuration;
 use tower_sessions::{Expiry, MemoryStore, Session, SessionManagerLayer};
 
+use crate::limits::TooMany;
 use crate::{App, account, page, reset};
 
 /// What a body may be.
@@ -118,6 +119,7 @@ pub(crate) enum Failure {
     /// Log-in or reset with the wrong secret.
     Refused(&'static str),
     CrossOrigin,
+    TooMany(TooMany),
     Internal(Box<dyn Error + Send + Sync>),
 }
 
@@ -128,6 +130,12 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     }
 }
 
+impl From<TooMany> for Failure {
+    fn from(refused: TooMany) -> Self {
+        Failure::TooMany(refused)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -135,6 +143,7 @@ impl fmt::Display for Failure {
             Failure::TooLarge => write!(f, "The body is larger than {BODY_LIMIT} bytes."),
             Failure::Invalid(why) | Failure::Refused(why) => f.write_str(why),
             Failure::CrossOrigin => f.write_str("The request comes from another site."),
+            Failure::TooMany(refused) => write!(f, "{refused}"),
             Failure::Internal(error) => write!(f, "{error}"),
         }
     }
@@ -147,6 +156,10 @@ impl IntoResponse for Failure {
             Failure::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Failure::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Failure::Refused(_) | Failure::CrossOrigin => StatusCode::FORBIDDEN,
+            Failure::TooMany(TooMany { status, seconds }) => {
+                let wait = [(header::RETRY_AFTER, seconds)];
+                return (wait, Reply::new(status, self.to_string())).into_response();
+            }
             Failure::Internal(error) => {
                 let told = Extension(RequestError::new(error));
                 let sorry = "Something went wrong here. Please try again later.";

@@ -51,6 +51,9 @@ fn a_setting_that_is_wrong_is_named() {
     for (name, value, said) in [
         ("PORT", "x", "PORT is \"x\": "),
         ("PORT", &*taken, &*format!("PORT is {taken}: ")),
+        ("LIMITS", "none", "LIMITS is \"none\": "),
+        ("CLIENT_HEADER", "x y", "CLIENT_HEADER is \"x y\": "),
+        ("MAIL_WORKERS", "0", "MAIL_WORKERS is \"0\": "),
         ("MAIL_FROM", "nobody", "MAIL_FROM is \"nobody\": "),
         ("SECRET_KEY", "pass:word", "SECRET_KEY is shorter"),
         ("SMTP_URL", "pass:word", "SMTP_URL: "),

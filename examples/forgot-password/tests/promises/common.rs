@@ -35,6 +35,8 @@ impl Program {
         command.arg(folder).env("PORT", "0");
         for name in [
             "DATABASE_URL",
+            "CLIENT_HEADER",
+            "LIMITS",
             "MAIL_FROM",
             "MAIL_WORKERS",
             "SECRET_KEY",
@@ -149,6 +151,10 @@ impl Site {
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .collect();
+        // Each test is one client, unless it is of the limits.
+        if !environment.iter().any(|(name, _)| name == "LIMITS") {
+            environment.push(("LIMITS".to_owned(), "off".to_owned()));
+        }
         let database_url = match std::env::var("FANFARE_TEST_POSTGRES") {
             Ok(server) => {
                 let url = new_database(&server).await;

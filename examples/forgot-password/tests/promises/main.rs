@@ -8,6 +8,7 @@ mod browser;
 mod common;
 mod forgotten_password;
 mod hanging;
+mod limits;
 mod load;
 mod mail_is_not_lost;
 #[cfg(target_os = "linux")]
