@@ -53,6 +53,10 @@ pub(crate) async fn mail(app: &App, mut owed: MailOwed) -> Result<(), Failure> {
         Ok(()) => settle
             .col_expr(Column::State, Expr::value(State::Mailed))
             .col_expr(Column::ExpiresAt, Expr::value(later(GOOD_FOR))),
+        Err(error) if error.is_permanent() => {
+            eprintln!("mail {}: given up at try {tries}: {error}", row.id);
+            settle.col_expr(Column::State, Expr::value(State::Failed))
+        }
         Err(error) => {
             let pause = pause_after(tries);
             eprintln!(

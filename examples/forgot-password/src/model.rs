@@ -83,6 +83,9 @@ pub(crate) mod reset_request {
         /// Another one was used.
         #[sea_orm(string_value = "void")]
         Void,
+        /// The mail server refuses it for good.
+        #[sea_orm(string_value = "failed")]
+        Failed,
     }
 
     fanfare_sea_orm::model_signals!("account.ResetRequest");

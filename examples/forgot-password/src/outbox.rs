@@ -253,6 +253,14 @@ impl Outbox {
 /// Deletes the rows that nobody waits for any more, also those that are still owed.
 async fn forget(db: &SignalConnection) -> Result<(), DbErr> {
     let old = Column::RequestedAt.lt(ChronoUtc::now() - KEPT_FOR);
+    let given_up = reset_request::Entity::find()
+        .filter(old.clone())
+        .filter(Column::State.eq(State::Owed))
+        .filter(Column::UserId.is_not_null());
+    for row in given_up.all(db).await? {
+        let (id, tries) = (row.id, row.tries);
+        eprintln!("mail {id}: given up after {KEPT_FOR:?} and {tries} tries");
+    }
     reset_request::Entity::delete_many()
         .filter(old)
         .exec(db)

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lettre::message::Mailbox;
-use lettre::message::header::ContentType;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use crate::mailer::GOOD_FOR;
@@ -78,6 +78,12 @@ impl Post {
         Some(mails.iter().cloned().collect())
     }
 
+    /// Returns another one for each try, because each mails another password.
+    fn message_id(&self) -> String {
+        let number: u128 = rand::random();
+        format!("<{number:032x}@{}>", self.from.email.domain())
+    }
+
     /// Mails the one-time password for this request.
     pub(crate) async fn send(
         &self,
@@ -96,6 +102,8 @@ impl Post {
         let envelope = envelope.map_err(PostError::Message)?;
         let mail = Message::builder()
             .envelope(envelope)
+            .message_id(Some(self.message_id()))
+            .raw_header(auto_submitted())
             .from(self.from.clone())
             .to(request.email.to_header())
             .subject("Your one-time password")
@@ -117,6 +125,28 @@ impl Post {
             }
         }
         Ok(())
+    }
+}
+
+/// RFC 3834: keeps programs that answer mails, such as out-of-office notes, from answering this one.
+fn auto_submitted() -> HeaderValue {
+    let name = HeaderName::new_from_ascii_str("Auto-Submitted");
+    HeaderValue::new(name, "auto-generated".to_owned())
+}
+
+impl PostError {
+    /// Returns `true` if each further try would end like this one: the mail cannot be written, or the
+    /// server refuses it for good, with a 5xx. Not with 53x, which refuses the credentials of
+    /// `SMTP_URL`: whoever runs the program mends them, and the mails that are owed then leave.
+    pub(crate) fn is_permanent(&self) -> bool {
+        match self {
+            PostError::Message(_) => true,
+            PostError::Smtp(error) => {
+                let code = error.status().map_or(0, u16::from);
+                (500..600).contains(&code) && !(530..540).contains(&code)
+            }
+            PostError::Timeout(_) => false,
+        }
     }
 }
 

@@ -106,6 +106,21 @@ async fn an_interrupt_waits_for_nobody_with_half_a_head() {
     assert!(program.interrupt().success());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_that_is_owed_for_a_day_is_given_up_and_logged() {
+    let (server, mut site) = Site::with_mail_server(false).await;
+    site.register(ADA).await;
+    site.forgot(ADA).await;
+    until(async || (server.refused() >= 1).then_some(())).await;
+    assert!(site.program.take().unwrap().interrupt().success());
+    site.sql("UPDATE reset_request SET requested_at = '2026-01-01T00:00:00+00:00', tries = 30")
+        .await;
+    site.restart();
+    site.logged(1, "mail 1: given up after 86400s and 30 tries")
+        .await;
+    until(async || (site.count("reset_request").await == 0).then_some(())).await;
+}
+
 #[tokio::test]
 async fn what_nobody_waits_for_is_forgotten() {
     let (mut site, _) = Site::with_ada_who_forgot().await;

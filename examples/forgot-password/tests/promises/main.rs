@@ -11,6 +11,7 @@ mod hanging;
 mod limits;
 mod load;
 mod mail_is_not_lost;
+mod mails;
 #[cfg(target_os = "linux")]
 mod memory;
 mod smtp;
