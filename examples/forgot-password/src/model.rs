@@ -180,14 +180,31 @@ impl MigrationTrait for CreateTables {
     }
 }
 
+/// Makes the file its owner's alone, also one that is there. SQLite gives the files beside it, such as
+/// the write-ahead log, the same mode.
+#[cfg(unix)]
+fn keep_private(file: &Path) -> std::io::Result<()> {
+    use std::fs::{OpenOptions, Permissions};
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options
+        .open(file)?
+        .set_permissions(Permissions::from_mode(0o600))
+}
+
 /// Connects to `DATABASE_URL`, or else to a file of SQLite in `folder`, and migrates.
 pub(crate) async fn connect(folder: &Path) -> Result<SignalConnection, Fatal> {
     let file = folder.join("forgot-password.db");
     let (name, url) = match setting("DATABASE_URL")? {
         Some(url) => (String::from("DATABASE_URL"), url),
         None => {
-            let url = format!("sqlite://{}?mode=rwc", file.display());
-            (file.display().to_string(), url)
+            let name = file.display().to_string();
+            #[cfg(unix)]
+            keep_private(&file).map_err(|error| format!("{name}: {error}"))?;
+            let url = format!("sqlite://{name}?mode=rwc");
+            (name, url)
         }
     };
     let mut options = ConnectOptions::new(&url);

@@ -6,6 +6,8 @@ mod addresses;
 mod bad_input;
 mod browser;
 mod common;
+#[cfg(unix)]
+mod files;
 mod forgotten_password;
 mod hanging;
 mod limits;
