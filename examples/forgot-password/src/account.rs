@@ -19,6 +19,7 @@ use crate::App;
 use crate::email::{Email, EmailError};
 use crate::limits::{Action, Client};
 use crate::model::user;
+use crate::password;
 use crate::secret;
 use crate::web::{Failure, Input, Reply};
 
@@ -45,7 +46,7 @@ pub(crate) async fn register(
 ) -> Result<Reply, Failure> {
     app.limits.check(Action::Register, client)?;
     let email = address(&form.email)?;
-    let hash = secret::hash(password(form.password)?).await?;
+    let hash = secret::hash(chosen(&form.password, &email)?).await?;
     let user = user::ActiveModel {
         mailbox: Set(email.mailbox()),
         email: Set(email),
@@ -82,7 +83,7 @@ pub(crate) async fn login(
     let email = address(&form.email)?;
     let user = find_user(&app.db, &email).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let is_right = secret::verify(form.password, hash).await?;
+    let is_right = secret::verify(password::normal(&form.password), hash).await?;
     let Some(user) = user.filter(|_| is_right) else {
         // Receivers get asterisks for the password, whatever it was.
         let email = email.to_string();
@@ -152,10 +153,8 @@ pub(crate) fn address(typed: &str) -> Result<Email, Failure> {
     address.map_err(|error: EmailError| Failure::Invalid(error.message()))
 }
 
-/// A password that can be chosen. Longer ones would only be more work to hash.
-pub(crate) fn password(typed: String) -> Result<String, Failure> {
-    match typed.chars().count() {
-        8..=128 => Ok(typed),
-        _ => Err(Failure::Invalid("A password has 8 to 128 characters.")),
-    }
+/// A password that can be chosen for this address.
+pub(crate) fn chosen(typed: &str, email: &Email) -> Result<String, Failure> {
+    let chosen = password::choose(typed, email);
+    chosen.map_err(|error| Failure::Invalid(error.message()))
 }

@@ -8,6 +8,7 @@ mod model;
 mod one_time;
 mod outbox;
 mod page;
+mod password;
 mod post;
 mod receivers;
 mod reset;
@@ -86,6 +87,7 @@ async fn run() -> Result<(), Fatal> {
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|error| format!("PORT is {port}: {error}"))?;
     secret::prepare();
+    password::prepare();
 
     receivers::connect_early();
     let db = model::connect(&folder).await?;

@@ -16,7 +16,7 @@ use sea_orm::{
 use serde::Deserialize;
 
 use crate::App;
-use crate::account::{PASSWORD_RESET, PasswordReset, address, find_user, password};
+use crate::account::{PASSWORD_RESET, PasswordReset, address, chosen, find_user};
 use crate::email::Email;
 use crate::limits::{Action, Client};
 use crate::mailer::GUESSES;
@@ -97,7 +97,7 @@ pub(crate) async fn reset(
 ) -> Result<Reply, Failure> {
     app.limits.check(Action::Reset, client)?;
     let email = address(&form.email)?;
-    let chosen = password(form.new_password)?;
+    let chosen = chosen(&form.new_password, &email)?;
     let request = guess(&app.db, &email).await?.ok_or(REFUSED)?;
     let typed = one_time::from_people(&form.one_time_password);
     let hash = request.one_time_hash.as_deref().unwrap_or_default();

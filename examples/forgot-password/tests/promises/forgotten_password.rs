@@ -251,6 +251,16 @@ async fn a_fourth_request_in_an_hour_is_answered_alike_and_not_mailed() {
     assert_eq!(site.count("reset_request").await, 4);
 }
 
+/// One keyboard types an a with two dots as one character, another as two.
+#[tokio::test]
+async fn a_password_is_right_however_its_letters_are_typed() {
+    let site = Site::start(&[]).await;
+    let register = json!({ "email": ADA, "password": "\u{c4}rger im B\u{fc}ro" });
+    assert_eq!(site.status("register", register).await, 200);
+    assert_eq!(site.login("A\u{308}rger im Bu\u{308}ro").await, 200);
+    assert_eq!(site.login("Arger im Buro").await, 403);
+}
+
 #[tokio::test]
 async fn who_is_not_logged_in_can_log_out() {
     let site = Site::start(&[]).await;
