@@ -81,6 +81,35 @@ async fn a_kill_and_a_restart_with_an_owed_row() {
     assert_eq!(site.reset(&one_time_passwords(&mails[0])[0]).await, 200);
 }
 
+/// A server that drops a request with its client may drop it as the transaction begins. On PostgreSQL
+/// the pool then lends a connection with an open transaction, and the statements of others are lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hangs_up_leaves_no_transaction_open() {
+    let site = Site::with_ada().await;
+    let address = site.program().url.strip_prefix("http://").unwrap();
+    let body = format!("{{\"email\": \"{ADA}\"}}");
+    let request = format!(
+        "POST /user/account/forgot-password HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let is_postgres = std::env::var("FANFARE_TEST_POSTGRES").is_ok();
+    let open = "pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'";
+    for n in 0..300 {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_micros(n * 10));
+        drop(stream);
+        if is_postgres && site.count(open).await > 0 {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            assert_eq!(site.count(open).await, 0, "after {n} clients");
+        }
+    }
+    assert_eq!(site.login(OLD).await, 200);
+    let logged_in = "\"user\" WHERE last_login IS NOT NULL";
+    until(async || (site.count(logged_in).await == 1).then_some(())).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_waits_for_the_queue() {
     let (server, mut site) = Site::with_mail_server(true).await;
