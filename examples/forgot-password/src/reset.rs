@@ -9,9 +9,9 @@ use fanfare_sea_orm::SignalConnection;
 use sea_orm::prelude::{ChronoUtc, Expr};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder, Set, SqliteTransactionMode, TransactionOptions, TransactionSession,
-    TransactionTrait,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait,
+    IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, Set, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionSession, TransactionTrait,
 };
 use serde::Deserialize;
 use tokio::task::JoinError;
@@ -71,6 +71,15 @@ async fn owe_mail(db: &SignalConnection, typed: Email) -> Result<(), DbErr> {
     let transaction = db.begin_with_options(options).await?;
     let user = find_user(&transaction, &typed).await?;
     let mailbox = typed.mailbox();
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        // Requests at the same time would each count before the others have written. Until the commit.
+        let lock = Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+            [mailbox.clone().into()],
+        );
+        transaction.execute_raw(lock).await?;
+    }
     let recent = reset_request::Entity::find()
         .filter(Column::Mailbox.eq(&mailbox))
         .filter(Column::RequestedAt.gt(now - WINDOW));

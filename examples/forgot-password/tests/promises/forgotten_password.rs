@@ -261,6 +261,18 @@ async fn a_password_is_right_however_its_letters_are_typed() {
     assert_eq!(site.login("Arger im Buro").await, 403);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_twenty_requests_at_the_same_time_three_are_written() {
+    let site = Site::start(&[]).await;
+    for n in 0..20 {
+        let email = format!("user{n}@example.org");
+        let asked = (0..20).map(|_| site.forgot(&email));
+        futures_util::future::join_all(asked).await;
+        let written = format!("reset_request WHERE email = '{email}'");
+        assert_eq!(site.count(&written).await, 3, "{email}");
+    }
+}
+
 #[tokio::test]
 async fn who_is_not_logged_in_can_log_out() {
     let site = Site::start(&[]).await;
