@@ -60,7 +60,7 @@ pub(crate) struct Limits {
     header: Option<HeaderName>,
 }
 
-/// A request that is refused for now: too many came before it.
+/// The refusal of a request, because too many came before it.
 #[derive(Debug)]
 pub(crate) struct TooMany {
     pub(crate) status: StatusCode,
@@ -105,7 +105,7 @@ impl Limits {
     }
 
     /// Forgets the clients that have made no request for so long that each limit is theirs again, each
-    /// minute, for ever.
+    /// minute, forever.
     pub(crate) async fn upkeep(self: Arc<Self>) {
         let mut minutes = tokio::time::interval(Duration::from_secs(60));
         loop {

@@ -13,14 +13,15 @@ use crate::outbox::MailOwed;
 use crate::reset::WINDOW;
 use crate::web::Failure;
 
-/// The guesses that a one-time password allows. Of its 2^50 values, that is one in a billion; and
-/// far more than strangers can send while it is good, who would otherwise void it.
+/// The guesses that a one-time password allows: a chance of one in a billion, with 2^50 values. They
+/// are more than strangers can send while it is good, so strangers cannot void it.
 pub(crate) const GUESSES: i32 = 1_000_000;
-/// The time for which a one-time password is good. As long as the window of the requests: whoever
-/// uses these up has mailed the owner one that is still good.
+/// The time for which a one-time password is good. It is the window of the requests: a stranger who
+/// uses these up has the owner mailed one that is good until the next request is.
 pub(crate) const GOOD_FOR: Duration = WINDOW;
-/// The time for which a row is left to its mailer, also by other programs on the database. Longer than `SMTP_TIMEOUT` can be.
-pub(crate) const LEASE: Duration = Duration::from_secs(300);
+/// The time for which other programs on the database leave a row to its mailer, beyond that which the
+/// mail server has.
+const LEASE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// Mails one row. Each change of the row asks for the number of tries that this one has made of it,
@@ -31,7 +32,10 @@ pub(crate) async fn mail(app: &App, mut owed: MailOwed) -> Result<(), Failure> {
     let hash = app.key.hash(owed.request, &one_time);
     let claim = still_owed(&owed)
         .col_expr(Column::Tries, Expr::value(tries))
-        .col_expr(Column::NextTryAt, Expr::value(later(LEASE)))
+        .col_expr(
+            Column::NextTryAt,
+            Expr::value(later(app.post.timeout() + LEASE)),
+        )
         .col_expr(Column::OneTimeHash, Expr::value(hash))
         .col_expr(Column::GuessesLeft, Expr::value(GUESSES));
     if !applied(claim, &app.db).await? {

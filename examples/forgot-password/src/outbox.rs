@@ -23,18 +23,18 @@ const WORKERS: NonZeroU8 = NonZeroU8::new(16).expect("it is not 0");
 const LINE: usize = 32;
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A row owes its first mail to an address with an account, and that is committed. Sent after the
-/// commit that wrote the row, and by the sweep.
+/// A first mail is owed to an address with an account. Sent after the commit that wrote the row, and
+/// by the sweep.
 static FIRST: Signal<MailOwed> = Signal::new();
 
-/// As [`FIRST`], for each other row: a retry, whose mail server may hang again, and an address without
-/// an account, of which a stranger can write thousands. Neither keeps a first mail waiting.
+/// Another mail is owed: a retry, at which the mail server may hang again, or a mail to an address
+/// without an account, of which a stranger can ask for thousands. Neither keeps a [`FIRST`] waiting.
 static LATER: Signal<MailOwed> = Signal::new();
 
 #[derive(Clone, Event)]
 pub(crate) struct MailOwed {
     pub(crate) request: i32,
-    /// The row's tries when this was sent: if it has others by now, this is out of date.
+    /// The row's tries when this was sent. If the row has more by now, this is out of date.
     pub(crate) tries: i32,
     _in_hand: Arc<InHand>,
 }
@@ -42,15 +42,15 @@ pub(crate) struct MailOwed {
 /// The rows that are in a queue or with a worker, which the sweep leaves alone.
 type Rows = Arc<Mutex<HashSet<i32>>>;
 
-/// One of these rows, until it is dropped: by the worker that is done with it, by a queue that is
-/// full, or with a commit that is given up.
+/// One of these rows. Dropping it gives the row back: the worker does so when it is done, a full queue
+/// when it drops the event, and a transaction that is rolled back.
 struct InHand {
     row: i32,
     rows: Rows,
 }
 
 impl InHand {
-    /// Takes a row in hand. `None` if it is.
+    /// Takes a row in hand. Returns `None` if it is in hand already.
     fn take(rows: &Rows, row: i32) -> Option<Arc<Self>> {
         let mut taken = rows.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = taken.insert(row);
@@ -82,8 +82,8 @@ impl Lane {
         workers: usize,
         app: &App,
     ) -> io::Result<Self> {
-        // A row that finds no room is dropped, and found by the sweep: the row is the outbox, not the
-        // queue.
+        // The rows are the outbox, not the queue. An event that finds no room is dropped, and the
+        // sweep finds its row.
         let queue = Queue::builder()
             .name(name)
             .workers(workers)
@@ -175,8 +175,8 @@ pub(crate) fn connect(app: &App) -> Result<Outbox, Fatal> {
 }
 
 impl Outbox {
-    /// Makes each row due that is owed when the program starts, because whoever had it in hand is
-    /// gone. To be called before anybody else has it in hand.
+    /// Makes each owed row due, because the program that had it in hand has ended. To be called at the
+    /// start, before a row is in hand.
     pub(crate) async fn make_due(&self) -> Result<(), DbErr> {
         let owed = reset_request::Entity::update_many()
             .col_expr(Column::NextTryAt, Expr::value(ChronoUtc::now()))
@@ -184,7 +184,7 @@ impl Outbox {
         owed.exec(&self.db).await.map(drop)
     }
 
-    /// Hands the queues the rows that are owed and due, each second, for ever.
+    /// Hands the queues the rows that are owed and due, each second, forever.
     pub(crate) async fn sweep(self) {
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
         for second in 0_u64.. {
@@ -250,7 +250,7 @@ impl Outbox {
     }
 }
 
-/// Deletes the rows that nobody waits for any more, also those that are still owed.
+/// Deletes the rows that are older than a day, and gives up those that are still owed.
 async fn forget(db: &SignalConnection) -> Result<(), DbErr> {
     let old = Column::RequestedAt.lt(ChronoUtc::now() - KEPT_FOR);
     let given_up = reset_request::Entity::find()

@@ -47,7 +47,6 @@ impl Post {
     pub(crate) fn from_environment() -> Result<Self, Fatal> {
         let from = setting("MAIL_FROM")?;
         let from = from.unwrap_or_else(|| "Forgot Password <noreply@localhost>".to_owned());
-        // A `u8` of seconds: a row is left to its mailer for longer than that, see `LEASE`.
         let timeout = setting("SMTP_TIMEOUT")?.unwrap_or_else(|| TIMEOUT.to_string());
         let timeout: NonZeroU8 = timeout
             .parse()
@@ -67,6 +66,14 @@ impl Post {
             .parse()
             .map_err(|error| format!("MAIL_FROM is {from:?}: {error}"))?;
         Ok(Post { from, way })
+    }
+
+    /// Returns the time that a mail takes at most.
+    pub(crate) fn timeout(&self) -> Duration {
+        match &self.way {
+            Way::Smtp { timeout, .. } => *timeout,
+            Way::Mailbox(_) => Duration::ZERO,
+        }
     }
 
     /// What is in the mailbox, the newest first; `None` if mails go to a mail server.
@@ -137,7 +144,7 @@ fn auto_submitted() -> HeaderValue {
 impl PostError {
     /// Returns `true` if each further try would end like this one: the mail cannot be written, or the
     /// server refuses it for good, with a 5xx. Not with 53x, which refuses the credentials of
-    /// `SMTP_URL`: whoever runs the program mends them, and the mails that are owed then leave.
+    /// `SMTP_URL`: once these are right, the mails that are owed leave.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
             PostError::Message(_) => true,

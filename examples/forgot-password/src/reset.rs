@@ -51,7 +51,7 @@ pub(crate) async fn forgot(
 
 /// Runs a transaction in a task of its own, which goes on if the client hangs up and its request is
 /// dropped. On PostgreSQL, sqlx 0.9 gives a connection whose BEGIN was dropped half way back to the
-/// pool with the transaction open, and nobody then commits the statements of others on it.
+/// pool with the transaction open, and the statements of others on it are not committed.
 async fn to_its_end<T: Send + 'static>(
     transaction: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, JoinError> {

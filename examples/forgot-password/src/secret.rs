@@ -17,13 +17,13 @@ use crate::web::Failure;
 /// Each hash takes 19 MiB and a core for a while: this bounds both.
 static PERMITS: Semaphore = Semaphore::const_new(4);
 
-/// The places of those who hash, and of those who wait for a permit.
+/// The places of the passwords that are hashed, and of 60 that wait for a permit.
 static PLACES: Semaphore = Semaphore::const_new(4 + 60);
 
 type Permit = SemaphorePermit<'static>;
 
-/// The memory of those who are not hashing: at most as many pieces as there are permits. It is
-/// kept, because an allocator that gets pieces of this size back from many threads keeps more.
+/// The pieces of memory in which no password is hashed now, at most one for each permit. They are
+/// kept, because an allocator to which many threads give such pieces back keeps more.
 static MEMORY: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
 
 /// What is compared where there is no hash to compare with, so that the answer takes as long.
@@ -55,7 +55,7 @@ struct Turn {
 }
 
 impl Turn {
-    /// Waits for one. Refused where many wait already, so that the wait is a second or so.
+    /// Waits for a turn. Refuses if 60 wait already, so that the wait is a second or so.
     async fn wait() -> Result<Self, Failure> {
         let Ok(place) = PLACES.try_acquire() else {
             let status = StatusCode::SERVICE_UNAVAILABLE;
