@@ -6,13 +6,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::rejection::ExtensionRejection;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, NotUntil, Quota, RateLimiter};
 
-use crate::web::Failure;
 use crate::{App, Fatal, setting};
 
 type ByClient = governor::DefaultKeyedRateLimiter<IpAddr>;
@@ -162,11 +162,11 @@ impl From<IpAddr> for Client {
 }
 
 impl FromRequestParts<App> for Client {
-    type Rejection = Failure;
+    type Rejection = ExtensionRejection;
 
     /// Takes the last address of the header that `CLIENT_HEADER` names, since the proxy wrote that
     /// one, and the client perhaps those before it. Otherwise the address of the connection.
-    async fn from_request_parts(head: &mut Parts, app: &App) -> Result<Self, Failure> {
+    async fn from_request_parts(head: &mut Parts, app: &App) -> Result<Self, ExtensionRejection> {
         let header = app.limits.header.as_ref();
         let written = header.and_then(|name| {
             let last = head.headers.get_all(name).iter().next_back()?;
@@ -176,10 +176,8 @@ impl FromRequestParts<App> for Client {
         if let Some(address) = written {
             return Ok(address.into());
         }
-        let connection = ConnectInfo::<SocketAddr>::from_request_parts(head, app).await;
-        connection
-            .map(|ConnectInfo(address)| address.ip().into())
-            .map_err(Failure::from)
+        let ConnectInfo(address) = ConnectInfo::<SocketAddr>::from_request_parts(head, app).await?;
+        Ok(address.ip().into())
     }
 }
 
