@@ -9,7 +9,6 @@ use fanfare::signals::auth::{
 };
 use fanfare::{Event, Sender, Signal};
 use fanfare_sea_orm::SignalConnection;
-use lettre::Address;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Set, SqlErr,
 };
@@ -17,7 +16,10 @@ use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 
 use crate::App;
+use crate::email::{Email, EmailError};
+use crate::limits::{Action, Client};
 use crate::model::user;
+use crate::password;
 use crate::secret;
 use crate::web::{Failure, Input, Reply};
 
@@ -39,11 +41,14 @@ pub(crate) struct Credentials {
 /// Whether the address was new is not told: to whom it belongs is nobody else's business.
 pub(crate) async fn register(
     State(app): State<App>,
+    client: Client,
     Input(form): Input<Credentials>,
 ) -> Result<Reply, Failure> {
+    app.limits.check(Action::Register, client)?;
     let email = address(&form.email)?;
-    let hash = secret::hash(password(form.password)?).await?;
+    let hash = secret::hash(chosen(&form.password, &email)?).await?;
     let user = user::ActiveModel {
+        mailbox: Set(email.mailbox()),
         email: Set(email),
         password_hash: Set(hash),
         password_changes: Set(0),
@@ -69,16 +74,19 @@ const LOGIN: &str = "login";
 
 pub(crate) async fn login(
     State(app): State<App>,
+    client: Client,
     session: Session,
     head: Parts,
     Input(form): Input<Credentials>,
 ) -> Result<Reply, Failure> {
+    app.limits.check(Action::LogIn, client)?;
     let email = address(&form.email)?;
     let user = find_user(&app.db, &email).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let is_right = secret::verify(form.password, hash).await?;
+    let is_right = secret::verify(password::normal(&form.password), hash).await?;
     let Some(user) = user.filter(|_| is_right) else {
         // Receivers get asterisks for the password, whatever it was.
+        let email = email.to_string();
         let credentials = [("email", &*email), ("password", "")];
         let failed = UserLoginFailed::new(credentials).with_request(&head);
         USER_LOGIN_FAILED.asend("forgot-password", &failed).await;
@@ -131,25 +139,22 @@ pub(crate) async fn current_user(
 
 pub(crate) async fn find_user<C: ConnectionTrait>(
     db: &C,
-    email: &str,
+    email: &Email,
 ) -> Result<Option<user::Model>, DbErr> {
     user::Entity::find()
-        .filter(user::Column::Email.eq(email))
+        .filter(user::Column::Mailbox.eq(email.mailbox()))
         .one(db)
         .await
 }
 
-/// An address that can stand in a mail's head, in small letters.
-pub(crate) fn address(typed: &str) -> Result<String, Failure> {
-    let address: Result<Address, _> = typed.trim().to_lowercase().parse();
-    let address = address.map_err(|_| Failure::Invalid("That is no e-mail address."))?;
-    Ok(address.to_string())
+/// An address that mails can be sent to.
+pub(crate) fn address(typed: &str) -> Result<Email, Failure> {
+    let address = typed.parse();
+    address.map_err(|error: EmailError| Failure::Invalid(error.message()))
 }
 
-/// A password that can be chosen. Longer ones would only be more work to hash.
-pub(crate) fn password(typed: String) -> Result<String, Failure> {
-    match typed.chars().count() {
-        8..=128 => Ok(typed),
-        _ => Err(Failure::Invalid("A password has 8 to 128 characters.")),
-    }
+/// A password that can be chosen for this address.
+pub(crate) fn chosen(typed: &str, email: &Email) -> Result<String, Failure> {
+    let chosen = password::choose(typed, email);
+    chosen.map_err(|error| Failure::Invalid(error.message()))
 }

@@ -1,18 +1,29 @@
 //! Forgotten passwords, done right, with each step a signal of fanfare's. See the README.
 
+// `log!` escapes what it writes.
+#![deny(clippy::print_stderr)]
+
 mod account;
+mod email;
+mod host;
+mod limits;
+mod log;
 mod mailer;
 mod model;
+mod one_time;
+mod outbox;
 mod page;
+mod password;
 mod post;
 mod receivers;
 mod reset;
+mod respond;
 mod secret;
+mod serve;
 mod web;
 
 use std::env::VarError;
 use std::error::Error;
-use std::io;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,13 +33,14 @@ use std::time::Duration;
 use fanfare_sea_orm::SignalConnection;
 use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
 
+use crate::host::KnownHosts;
+use crate::limits::Limits;
+use crate::log::log;
 use crate::post::Post;
+use crate::serve::Interrupts;
 
-/// How long requests under way may take when the program is told to end.
-const HANG_UP: Duration = Duration::from_secs(5);
-/// How long mails under way may take after that.
+/// The time that mails under way have when the connections have ended.
 const DRAIN: Duration = Duration::from_secs(25);
 
 /// What handlers and receivers share.
@@ -36,6 +48,8 @@ const DRAIN: Duration = Duration::from_secs(25);
 struct App {
     db: SignalConnection,
     post: Arc<Post>,
+    key: Arc<one_time::Key>,
+    limits: Arc<Limits>,
 }
 
 /// Why the program does not start, or ends.
@@ -46,7 +60,7 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("forgot-password: {error}");
+            log!("forgot-password: {error}");
             ExitCode::FAILURE
         }
     }
@@ -69,63 +83,42 @@ async fn run() -> Result<(), Fatal> {
     let port: u16 = port
         .parse()
         .map_err(|error| format!("PORT is {port:?}: {error}"))?;
+    let hosts = KnownHosts::from_environment()?;
+    let limits = Limits::from_environment()?;
     let post = Arc::new(Post::from_environment()?);
-    if post.mailbox().is_some() {
-        eprintln!("no SMTP_URL is set: anybody can read the mails at /dev/mailbox");
+    if post.has_mailbox() {
+        log!("no SMTP_URL is set: anybody can read the mails at /dev/mailbox");
     }
     // Before the mails: where another program has the port, they are not ours to send.
     let address = (Ipv4Addr::LOCALHOST, port);
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|error| format!("PORT is {port}: {error}"))?;
     secret::prepare();
+    password::prepare();
 
-    receivers::connect_early();
+    fanfare::connect_receivers();
     let db = model::connect(&folder).await?;
     receivers::connect(&db);
-    let app = App { db, post };
-    let queue = mailer::connect(&app)?;
-    mailer::make_due(&app.db).await?;
-    let sweep = tokio::spawn(mailer::sweep(app.db.clone(), queue.clone()));
-
-    // Before anybody can know of it: a signal that comes earlier kills.
-    let (end, hang_up) = (told_to_end()?, told_to_end()?);
-    println!("listening on http://{}", listener.local_addr()?);
-    let server = axum::serve(listener, web::router(app));
-    let server = server.with_graceful_shutdown(end);
-    let too_late = async {
-        hang_up.await;
-        sleep(HANG_UP).await;
+    let key = Arc::new(one_time::Key::load(&folder)?);
+    let limits = Arc::new(limits);
+    tokio::spawn(Arc::clone(&limits).upkeep());
+    let app = App {
+        db,
+        post,
+        key,
+        limits,
     };
-    tokio::select! {
-        ended = server => ended?,
-        // Who has sent half a head would keep the server waiting.
-        () = too_late => eprintln!("ended with connections open"),
-    }
+    let outbox = outbox::connect(&app)?;
+    outbox.make_due().await?;
+    let sweep = tokio::spawn(outbox.clone().sweep());
+
+    // Before the line that says where it listens, since from then on an interrupt must be graceful.
+    let interrupts = Interrupts::collect()?;
+    println!("listening on http://{}", listener.local_addr()?);
+    serve::serve(listener, web::router(app, hosts), interrupts).await?;
 
     sweep.abort();
-    let report = spawn_blocking(move || queue.shutdown(DRAIN)).await??;
-    let left = report.undelivered.len() + report.still_running;
-    eprintln!("ended; {left} mails in the queue are left to the next start");
+    let left = spawn_blocking(move || outbox.shutdown(DRAIN)).await??;
+    log!("ended; {left} mails in the queue are left to the next start");
     Ok(())
-}
-
-/// Waits for Ctrl-C, and on Unix for SIGTERM as well, from this call on.
-fn told_to_end() -> io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupted = signal(SignalKind::interrupt())?;
-        let mut terminated = signal(SignalKind::terminate())?;
-        Ok(async move {
-            tokio::select! {
-                _ = interrupted.recv() => {}
-                _ = terminated.recv() => {}
-            }
-        })
-    }
-    #[cfg(windows)]
-    {
-        let mut interrupted = tokio::signal::windows::ctrl_c()?;
-        Ok(async move { _ = interrupted.recv().await })
-    }
 }

@@ -8,7 +8,7 @@ use fanfare_sea_orm::pool::send_connection_created;
 use sea_orm::{ConnectOptions, Database, DbErr};
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
-    integer, integer_null, pk_auto, string, string_null, string_uniq, timestamp_with_time_zone,
+    blob_null, integer, integer_null, pk_auto, string, string_uniq, timestamp_with_time_zone,
     timestamp_with_time_zone_null,
 };
 
@@ -19,15 +19,18 @@ use crate::{Fatal, setting};
 pub(crate) mod user {
     use sea_orm::entity::prelude::*;
 
+    use crate::email::Email;
+
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "user")]
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,
-        /// In small letters.
+        pub email: Email,
+        /// `Email::mailbox`: its aliases are one account.
         #[sea_orm(unique)]
-        pub email: String,
+        pub mailbox: String,
         pub password_hash: String,
         /// Counts the changes of the password: sessions of an older one have ended.
         pub password_changes: i32,
@@ -43,13 +46,17 @@ pub(crate) mod user {
 pub(crate) mod reset_request {
     use sea_orm::entity::prelude::*;
 
+    use crate::email::Email;
+
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "reset_request")]
     pub struct Model {
         #[sea_orm(primary_key)]
         pub id: i32,
-        pub email: String,
+        /// The account's address; the typed one, if there is no account.
+        pub email: Email,
+        pub mailbox: String,
         /// `None` for an address that nobody has. The row is written all the same, so that the
         /// time it takes tells nothing.
         pub user_id: Option<i32>,
@@ -59,7 +66,7 @@ pub(crate) mod reset_request {
         pub tries: i32,
         /// When the sweep looks at the row, while it is `Owed`.
         pub next_try_at: DateTimeUtc,
-        pub one_time_hash: Option<String>,
+        pub one_time_hash: Option<Vec<u8>>,
         pub expires_at: Option<DateTimeUtc>,
         pub guesses_left: i32,
     }
@@ -76,6 +83,9 @@ pub(crate) mod reset_request {
         /// Another one was used.
         #[sea_orm(string_value = "void")]
         Void,
+        /// The mail server refuses it for good.
+        #[sea_orm(string_value = "failed")]
+        Failed,
     }
 
     fanfare_sea_orm::model_signals!("account.ResetRequest");
@@ -110,7 +120,8 @@ impl MigrationTrait for CreateTables {
         let mut users = Table::create();
         users.table(user::Entity);
         users.col(pk_auto(User::Id));
-        users.col(string_uniq(User::Email));
+        users.col(string(User::Email));
+        users.col(string_uniq(User::Mailbox));
         users.col(string(User::PasswordHash));
         users.col(integer(User::PasswordChanges).default(0));
         users.col(timestamp_with_time_zone_null(User::LastLogin));
@@ -126,18 +137,23 @@ impl MigrationTrait for CreateTables {
             .foreign_key(&mut owner);
         requests.col(pk_auto(Request::Id));
         requests.col(string(Request::Email));
+        requests.col(string(Request::Mailbox));
         requests.col(integer_null(Request::UserId));
         requests.col(timestamp_with_time_zone(Request::RequestedAt));
         requests.col(string(Request::State));
         requests.col(integer(Request::Tries));
         requests.col(timestamp_with_time_zone(Request::NextTryAt));
-        requests.col(string_null(Request::OneTimeHash));
+        requests.col(blob_null(Request::OneTimeHash));
         requests.col(timestamp_with_time_zone_null(Request::ExpiresAt));
         requests.col(integer(Request::GuessesLeft));
         manager.create_table(requests).await?;
 
         for (name, first, second) in [
-            ("reset_request_email", Request::Email, Request::RequestedAt),
+            (
+                "reset_request_mailbox",
+                Request::Mailbox,
+                Request::RequestedAt,
+            ),
             ("reset_request_state", Request::State, Request::NextTryAt),
         ] {
             let mut index = Index::create();
@@ -164,14 +180,31 @@ impl MigrationTrait for CreateTables {
     }
 }
 
+/// Makes the file its owner's alone, also one that is there. SQLite gives the files beside it, such as
+/// the write-ahead log, the same mode.
+#[cfg(unix)]
+fn keep_private(file: &Path) -> std::io::Result<()> {
+    use std::fs::{OpenOptions, Permissions};
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options
+        .open(file)?
+        .set_permissions(Permissions::from_mode(0o600))
+}
+
 /// Connects to `DATABASE_URL`, or else to a file of SQLite in `folder`, and migrates.
 pub(crate) async fn connect(folder: &Path) -> Result<SignalConnection, Fatal> {
     let file = folder.join("forgot-password.db");
     let (name, url) = match setting("DATABASE_URL")? {
         Some(url) => (String::from("DATABASE_URL"), url),
         None => {
-            let url = format!("sqlite://{}?mode=rwc", file.display());
-            (file.display().to_string(), url)
+            let name = file.display().to_string();
+            #[cfg(unix)]
+            keep_private(&file).map_err(|error| format!("{name}: {error}"))?;
+            let url = format!("sqlite://{name}?mode=rwc");
+            (name, url)
         }
     };
     let mut options = ConnectOptions::new(&url);

@@ -2,21 +2,21 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::num::NonZeroU8;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lettre::message::Mailbox;
-use lettre::message::header::ContentType;
-use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use tokio::time::timeout;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
-use crate::mailer::{GOOD_FOR, GUESSES};
+use crate::mailer::GOOD_FOR;
 use crate::model::reset_request;
-use crate::secret;
+use crate::one_time;
 use crate::{Fatal, setting};
 
-/// How long a mail server may take, from the connection to its last answer.
-const TIMEOUT: Duration = Duration::from_secs(60);
+/// The time that a mail server has for one mail by default, from the connection to the last reply.
+const TIMEOUT: u8 = 15;
 /// How many mails the mailbox keeps.
 const MAILBOX: usize = 100;
 
@@ -26,31 +26,39 @@ pub(crate) struct Post {
 }
 
 enum Way {
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Smtp {
+        server: AsyncSmtpTransport<Tokio1Executor>,
+        timeout: Duration,
+    },
     Mailbox(Mutex<VecDeque<String>>),
 }
 
 /// Why a mail has not left.
 #[derive(Debug)]
 pub(crate) enum PostError {
-    Address(lettre::address::AddressError),
     Message(lettre::error::Error),
     Smtp(lettre::transport::smtp::Error),
-    Timeout,
+    Timeout(Duration),
 }
 
 impl Post {
-    /// Over `SMTP_URL`, such as `smtps://name:password@mail.example.org`, from `MAIL_FROM`. Into the
-    /// mailbox if there is no `SMTP_URL`.
+    /// Over `SMTP_URL`, such as `smtps://name:password@mail.example.org`, from `MAIL_FROM`, within
+    /// `SMTP_TIMEOUT`. Into the mailbox if there is no `SMTP_URL`.
     pub(crate) fn from_environment() -> Result<Self, Fatal> {
         let from = setting("MAIL_FROM")?;
         let from = from.unwrap_or_else(|| "Forgot Password <noreply@localhost>".to_owned());
+        let timeout = setting("SMTP_TIMEOUT")?.unwrap_or_else(|| TIMEOUT.to_string());
+        let timeout: NonZeroU8 = timeout
+            .parse()
+            .map_err(|error| format!("SMTP_TIMEOUT is {timeout:?}: {error}"))?;
+        let timeout = Duration::from_secs(timeout.get().into());
         let way = match setting("SMTP_URL")? {
             Some(url) => {
                 // Without the value, which may have a password in it.
                 let smtp = AsyncSmtpTransport::<Tokio1Executor>::from_url(&url);
                 let smtp = smtp.map_err(|error| format!("SMTP_URL: {error}"))?;
-                Way::Smtp(smtp.timeout(Some(TIMEOUT)).build())
+                let server = smtp.timeout(Some(timeout)).build();
+                Way::Smtp { server, timeout }
             }
             None => Way::Mailbox(Mutex::default()),
         };
@@ -58,6 +66,14 @@ impl Post {
             .parse()
             .map_err(|error| format!("MAIL_FROM is {from:?}: {error}"))?;
         Ok(Post { from, way })
+    }
+
+    /// Returns the time that a mail takes at most.
+    pub(crate) fn timeout(&self) -> Duration {
+        match &self.way {
+            Way::Smtp { timeout, .. } => *timeout,
+            Way::Mailbox(_) => Duration::ZERO,
+        }
     }
 
     /// What is in the mailbox, the newest first; `None` if mails go to a mail server.
@@ -69,32 +85,48 @@ impl Post {
         Some(mails.iter().cloned().collect())
     }
 
+    /// Returns `true` if mails go to the mailbox.
+    pub(crate) fn has_mailbox(&self) -> bool {
+        matches!(self.way, Way::Mailbox(_))
+    }
+
+    /// Returns another one for each try, because each mails another password.
+    fn message_id(&self) -> String {
+        let number: u128 = rand::random();
+        format!("<{number:032x}@{}>", self.from.email.domain())
+    }
+
     /// Mails the one-time password for this request.
     pub(crate) async fn send(
         &self,
         request: &reset_request::Model,
-        one_time: &str,
+        code: &str,
     ) -> Result<(), PostError> {
-        let to: Address = request.email.parse().map_err(PostError::Address)?;
         let text = format!(
             "Somebody, perhaps you, has asked for a new password.\r\n\r\n\
              Your one-time password: {}\r\n\r\n\
-             It is good for {} minutes and {GUESSES} tries. A mail that comes later voids it.\r\n\
+             It is good once, for {} minutes. A mail that comes later voids it.\r\n\
              If it was not you, do nothing: your password stays as it is.\r\n",
-            secret::for_people(one_time),
+            one_time::for_people(code),
             GOOD_FOR.as_secs() / 60,
         );
+        let envelope = request.email.envelope(&self.from);
+        let envelope = envelope.map_err(PostError::Message)?;
         let mail = Message::builder()
+            .envelope(envelope)
+            .message_id(Some(self.message_id()))
+            .raw_header(auto_submitted())
             .from(self.from.clone())
-            .to(Mailbox::new(None, to))
+            .to(request.email.to_header())
             .subject("Your one-time password")
             .header(ContentType::TEXT_PLAIN)
             .body(text)
             .map_err(PostError::Message)?;
         match &self.way {
-            Way::Smtp(server) => {
-                let sent = timeout(TIMEOUT, server.send(mail)).await;
-                sent.map_err(|_| PostError::Timeout)?
+            Way::Smtp { server, timeout } => {
+                // A send that is dropped half way drops its connection, because there is no pool.
+                let sent = tokio::time::timeout(*timeout, server.send(mail)).await;
+                sent.map_err(|_| PostError::Timeout(*timeout))?
                     .map_err(PostError::Smtp)?;
             }
             Way::Mailbox(mails) => {
@@ -108,13 +140,34 @@ impl Post {
     }
 }
 
+/// RFC 3834: keeps programs that answer mails, such as out-of-office notes, from answering this one.
+fn auto_submitted() -> HeaderValue {
+    let name = HeaderName::new_from_ascii_str("Auto-Submitted");
+    HeaderValue::new(name, "auto-generated".to_owned())
+}
+
+impl PostError {
+    /// Returns `true` if each further try would end like this one: the mail cannot be written, or the
+    /// server refuses it for good, with a 5xx. Not with 53x, which refuses the credentials of
+    /// `SMTP_URL`: once these are right, the mails that are owed leave.
+    pub(crate) fn is_permanent(&self) -> bool {
+        match self {
+            PostError::Message(_) => true,
+            PostError::Smtp(error) => {
+                let code = error.status().map_or(0, u16::from);
+                (500..600).contains(&code) && !(530..540).contains(&code)
+            }
+            PostError::Timeout(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for PostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PostError::Address(error) => write!(f, "not an address: {error}"),
             PostError::Message(error) => write!(f, "the mail cannot be written: {error}"),
             PostError::Smtp(error) => write!(f, "the mail server: {error}"),
-            PostError::Timeout => write!(f, "the mail server took longer than {TIMEOUT:?}"),
+            PostError::Timeout(limit) => write!(f, "the mail server took longer than {limit:?}"),
         }
     }
 }

@@ -1,51 +1,102 @@
-//! Who listens: the access log, the log of accounts, and what is done at a log-in.
+//! The receivers of Django's signals: the access log, the log of accounts, and the work at a
+//! log-in.
+//!
+//! `fanfare::connect_receivers()` connects the functions that `#[receiver]` marks. [`connect`]
+//! connects the receiver that needs the database.
 
-use fanfare::Sender;
-use fanfare::signals::auth::{USER_LOGGED_IN, USER_LOGGED_OUT, USER_LOGIN_FAILED};
-use fanfare::signals::db::CONNECTION_CREATED;
-use fanfare::signals::management::{POST_MIGRATE, PRE_MIGRATE};
-use fanfare::signals::request::{GOT_REQUEST_EXCEPTION, REQUEST_FINISHED, REQUEST_STARTED};
+use fanfare::signals::Answer;
+use fanfare::signals::auth::{
+    USER_LOGGED_IN, USER_LOGGED_OUT, USER_LOGIN_FAILED, UserLoggedIn, UserLoggedOut,
+    UserLoginFailed,
+};
+use fanfare::signals::db::{CONNECTION_CREATED, ConnectionCreated};
+use fanfare::signals::management::{Migrate, POST_MIGRATE, PRE_MIGRATE};
+use fanfare::signals::request::{
+    GOT_REQUEST_EXCEPTION, REQUEST_FINISHED, REQUEST_STARTED, RequestException, RequestFinished,
+    RequestStarted,
+};
+use fanfare::{Sender, receiver};
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::prelude::ChronoUtc;
 use sea_orm::sqlx::{Executor, SqliteConnection};
 use sea_orm::{ActiveModelTrait, Set, Unchanged};
 
-use crate::account::PASSWORD_RESET;
+use crate::account::{PASSWORD_RESET, PasswordReset};
+use crate::log::log;
 use crate::model::user;
 
-/// Connects what must hear of the database's own start.
-pub(crate) fn connect_early() {
-    let sqlite = Sender::of::<SqliteConnection>();
-    CONNECTION_CREATED
-        .options()
-        .sender(sqlite)
-        .connect_async(|_sender, created| {
-            Box::pin(async move {
-                let mut connection = created
-                    .connection::<SqliteConnection>()
-                    .await
-                    .ok_or("not SQLite")?;
-                // Commits cost one flush to the disk in the place of several.
-                connection.execute("PRAGMA journal_mode = WAL").await?;
-                Ok(())
-            })
-        });
-    PRE_MIGRATE.connect(|app, migrate| {
-        for step in migrate.plan() {
-            eprintln!("migrate {app}: {}", step.name());
-        }
-        Ok(())
-    });
-    POST_MIGRATE.connect(|app, migrate| {
-        eprintln!("migrate {app}: done, {} steps", migrate.plan().len());
-        Ok(())
-    });
+/// With a write-ahead log, a commit costs one flush to the disk instead of several.
+#[receiver(CONNECTION_CREATED, sender = SqliteConnection)]
+async fn turn_on_write_ahead_log(_sender: Sender<'_>, created: &ConnectionCreated<'_>) -> Answer {
+    let mut connection = created
+        .connection::<SqliteConnection>()
+        .await
+        .ok_or("not SQLite")?;
+    connection.execute("PRAGMA journal_mode = WAL").await?;
+    Ok(())
 }
 
-/// Connects the rest.
+#[receiver(PRE_MIGRATE)]
+fn log_steps(app: Sender<'_>, migrate: &Migrate<'_>) -> Answer {
+    for step in migrate.plan() {
+        log!("migrate {app}: {}", step.name());
+    }
+    Ok(())
+}
+
+#[receiver(POST_MIGRATE)]
+fn log_migrated(app: Sender<'_>, migrate: &Migrate<'_>) -> Answer {
+    log!("migrate {app}: done, {} steps", migrate.plan().len());
+    Ok(())
+}
+
+// The lines of the access log have numbers, methods and paths. Typed secrets are in bodies, and
+// bodies are not logged.
+
+#[receiver(REQUEST_STARTED)]
+fn log_start(_sender: Sender<'_>, request: &RequestStarted<'_>) {
+    let (id, method, path) = (request.id(), request.method(), request.path());
+    log!("start {id} {method} {path}");
+}
+
+#[receiver(GOT_REQUEST_EXCEPTION)]
+fn log_exception(_sender: Sender<'_>, exception: &RequestException<'_>) {
+    log!("error {} {exception}", exception.id());
+}
+
+#[receiver(REQUEST_FINISHED)]
+fn log_end(_sender: Sender<'_>, request: &RequestFinished<'_>) {
+    let status = request.status().map(|status| status.to_string());
+    let status = status.as_deref().unwrap_or("-");
+    let (id, bytes, elapsed) = (request.id(), request.bytes(), request.elapsed());
+    let outcome = request.outcome();
+    log!("end {id} {status} {bytes} bytes {elapsed:.1?} {outcome}");
+}
+
+#[receiver(USER_LOGGED_IN)]
+fn log_login(_sender: Sender<'_>, event: &UserLoggedIn<'_>) {
+    let id = event.user::<user::Model>().map(|user| user.id);
+    log!("account: logged in {id:?}");
+}
+
+#[receiver(USER_LOGGED_OUT)]
+fn log_logout(_sender: Sender<'_>, event: &UserLoggedOut<'_>) {
+    let id = event.user::<user::Model>().map(|user| user.id);
+    log!("account: logged out {id:?}");
+}
+
+#[receiver(USER_LOGIN_FAILED)]
+fn log_failed_login(_sender: Sender<'_>, event: &UserLoginFailed<'_>) {
+    log!("account: login failed {:?}", event.credentials());
+}
+
+#[receiver(PASSWORD_RESET)]
+fn log_reset(_sender: Sender<'_>, event: &PasswordReset) {
+    log!("account: password reset {}", event.user_id);
+}
+
+/// Connects `update_last_login`, which needs the database.
 pub(crate) fn connect(db: &SignalConnection) {
-    access_log();
-    account_log();
     let db = db.clone();
     let users = Sender::of::<user::Model>();
     USER_LOGGED_IN
@@ -58,7 +109,7 @@ pub(crate) fn connect(db: &SignalConnection) {
                     return;
                 };
                 if let Err(error) = update_last_login(&db, user.id).await {
-                    eprintln!("last login of user {}: {error}", user.id);
+                    log!("last login of user {}: {error}", user.id);
                 }
             })
         });
@@ -72,45 +123,4 @@ async fn update_last_login(db: &SignalConnection, id: i32) -> Result<(), sea_orm
         ..Default::default()
     };
     user.update(db).await.map(drop)
-}
-
-/// The lines have numbers, methods and paths: what was typed is in bodies, and not here.
-fn access_log() {
-    REQUEST_STARTED.connect(|_sender, request| {
-        eprintln!(
-            "start {} {} {}",
-            request.id(),
-            request.method(),
-            request.path()
-        );
-    });
-    GOT_REQUEST_EXCEPTION.connect(|_sender, exception| {
-        eprintln!("error {} {exception}", exception.id());
-    });
-    REQUEST_FINISHED.connect(|_sender, request| {
-        let status = request
-            .status()
-            .map_or("-".to_owned(), |status| status.to_string());
-        let (id, bytes, elapsed) = (request.id(), request.bytes(), request.elapsed());
-        eprintln!(
-            "end {id} {status} {bytes} bytes {elapsed:.1?} {}",
-            request.outcome()
-        );
-    });
-}
-
-fn account_log() {
-    USER_LOGGED_IN.connect(|_sender, event| {
-        let id = event.user::<user::Model>().map(|user| user.id);
-        eprintln!("account: logged in {id:?}");
-    });
-    USER_LOGGED_OUT.connect(|_sender, event| {
-        let id = event.user::<user::Model>().map(|user| user.id);
-        eprintln!("account: logged out {id:?}");
-    });
-    USER_LOGIN_FAILED.connect(|_sender, event| {
-        // In quotes and escaped, for it is what somebody typed.
-        eprintln!("account: login failed {:?}", event.credentials());
-    });
-    PASSWORD_RESET.connect(|_sender, event| eprintln!("account: password reset {}", event.user_id));
 }

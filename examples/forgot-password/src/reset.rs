@@ -9,23 +9,27 @@ use fanfare_sea_orm::SignalConnection;
 use sea_orm::prelude::{ChronoUtc, Expr};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder, Set, SqliteTransactionMode, TransactionOptions, TransactionSession,
-    TransactionTrait,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait,
+    IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, Set, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionSession, TransactionTrait,
 };
 use serde::Deserialize;
+use tokio::task::JoinError;
 
 use crate::App;
-use crate::account::{PASSWORD_RESET, PasswordReset, address, find_user, password};
-use crate::mailer::{GUESSES, LEASE, later};
+use crate::account::{PASSWORD_RESET, PasswordReset, address, chosen, find_user};
+use crate::email::Email;
+use crate::limits::{Action, Client};
+use crate::mailer::GUESSES;
 use crate::model::reset_request::{self, Column, State as Step};
 use crate::model::user;
+use crate::one_time;
 use crate::secret;
 use crate::web::{Failure, Input, Reply};
 
-/// How many requests each address has in `WINDOW`: what is more is answered alike, and not mailed.
+/// How many requests each mailbox has in `WINDOW`: what is more is answered alike, and not mailed.
 const REQUESTS: u64 = 3;
-const WINDOW: Duration = Duration::from_secs(60 * 60);
+pub(crate) const WINDOW: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object with `email`")]
@@ -35,16 +39,28 @@ pub(crate) struct Forgot {
 
 pub(crate) async fn forgot(
     State(app): State<App>,
+    client: Client,
     Input(form): Input<Forgot>,
 ) -> Result<Reply, Failure> {
-    owe_mail(&app.db, address(&form.email)?).await?;
+    app.limits.check(Action::Forgot, client)?;
+    let email = address(&form.email)?;
+    to_its_end(async move { owe_mail(&app.db, email).await }).await??;
     let told = "If that address has an account, a one-time password is on its way to it.";
     Ok(Reply::new(StatusCode::ACCEPTED, told))
 }
 
+/// Runs a transaction in a task of its own, which goes on if the client hangs up and its request is
+/// dropped. On PostgreSQL, sqlx 0.9 gives a connection whose BEGIN was dropped half way back to the
+/// pool with the transaction open, and the statements of others on it are not committed.
+async fn to_its_end<T: Send + 'static>(
+    transaction: impl Future<Output = T> + Send + 'static,
+) -> Result<T, JoinError> {
+    tokio::spawn(transaction).await
+}
+
 /// Writes a row that owes a mail. Its `post_save` receiver hands it to the mailer after the commit.
 /// Addresses that nobody has take the same way, up to the mail itself.
-async fn owe_mail(db: &SignalConnection, email: String) -> Result<(), DbErr> {
+async fn owe_mail(db: &SignalConnection, typed: Email) -> Result<(), DbErr> {
     let now = ChronoUtc::now();
     // It reads before it writes: another program on the same file of SQLite's could write in between,
     // and SQLite then refuses instead of waiting.
@@ -53,18 +69,29 @@ async fn owe_mail(db: &SignalConnection, email: String) -> Result<(), DbErr> {
         ..Default::default()
     };
     let transaction = db.begin_with_options(options).await?;
-    let user = find_user(&transaction, &email).await?;
+    let user = find_user(&transaction, &typed).await?;
+    let mailbox = typed.mailbox();
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        // Requests at the same time would each count before the others have written. Until the commit.
+        let lock = Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+            [mailbox.clone().into()],
+        );
+        transaction.execute_raw(lock).await?;
+    }
     let recent = reset_request::Entity::find()
-        .filter(Column::Email.eq(&email))
+        .filter(Column::Mailbox.eq(&mailbox))
         .filter(Column::RequestedAt.gt(now - WINDOW));
     if recent.count(&transaction).await? < REQUESTS {
         let request = reset_request::ActiveModel {
-            email: Set(email),
-            user_id: Set(user.map(|user| user.id)),
+            user_id: Set(user.as_ref().map(|user| user.id)),
+            email: Set(user.map_or(typed, |user| user.email)),
+            mailbox: Set(mailbox),
             requested_at: Set(now),
             state: Set(Step::Owed),
             tries: Set(0),
-            next_try_at: Set(later(LEASE)),
+            next_try_at: Set(now),
             guesses_left: Set(GUESSES),
             ..Default::default()
         };
@@ -85,40 +112,52 @@ const REFUSED: Failure = Failure::Refused("The one-time password is wrong, used 
 
 pub(crate) async fn reset(
     State(app): State<App>,
+    client: Client,
     Input(form): Input<Reset>,
 ) -> Result<Reply, Failure> {
+    app.limits.check(Action::Reset, client)?;
     let email = address(&form.email)?;
-    let chosen = password(form.new_password)?;
-    let request = guess(&app.db, &email).await?;
-    let hash = request
-        .as_ref()
-        .and_then(|request| request.one_time_hash.clone());
-    let typed = secret::from_people(&form.one_time_password);
-    let is_right = secret::verify(typed, hash).await?;
-    let request = request.filter(|_| is_right).ok_or(REFUSED)?;
-    change_password(&app.db, request, secret::hash(chosen).await?).await?;
+    let chosen = chosen(&form.new_password, &email)?;
+    let request = guess(&app.db, &email).await?.ok_or(REFUSED)?;
+    let typed = one_time::from_people(&form.one_time_password);
+    let hash = request.one_time_hash.as_deref().unwrap_or_default();
+    if !app.key.is_right(request.id, &typed, hash) {
+        return Err(REFUSED);
+    }
+    let hash = secret::hash(chosen).await?;
+    to_its_end(async move { change_password(&app.db, request, hash).await }).await??;
     Ok(Reply::new(
         StatusCode::OK,
         "The password is changed. Log in with the new one.",
     ))
 }
 
-/// Takes one guess from the one-time password that the address was mailed last, before it is looked at: so
-/// guesses at the same time are counted as well. `None` if there is none to guess at.
-async fn guess(db: &SignalConnection, email: &str) -> Result<Option<reset_request::Model>, DbErr> {
+/// Takes one guess from the one-time password that the mailbox was mailed last, before it is looked
+/// at: so guesses at the same time are counted as well. `None` if there is none to guess at.
+///
+/// One is taken from each latest request, also if its mail has not left, so that the time is the same
+/// for an address with an account and one without.
+async fn guess(
+    db: &SignalConnection,
+    email: &Email,
+) -> Result<Option<reset_request::Model>, DbErr> {
+    let is_mailed = Expr::expr(Expr::case(Column::State.eq(Step::Mailed), 1).finally(0));
     let latest = reset_request::Entity::find()
-        .filter(Column::Email.eq(email))
-        .filter(Column::State.eq(Step::Mailed))
-        .order_by_desc(Column::ExpiresAt);
+        .filter(Column::Mailbox.eq(email.mailbox()))
+        .order_by_desc(is_mailed)
+        .order_by_desc(Column::ExpiresAt)
+        .order_by_desc(Column::Id);
     let latest = latest.one(db).await?;
     let taken = reset_request::Entity::update_many()
         .col_expr(Column::GuessesLeft, Expr::col(Column::GuessesLeft).sub(1))
         .filter(Column::Id.eq(latest.as_ref().map_or(0, |request| request.id)))
-        .filter(Column::State.eq(Step::Mailed))
-        .filter(Column::GuessesLeft.gt(0))
-        .filter(Column::ExpiresAt.gt(ChronoUtc::now()));
-    let taken = taken.exec(db).await?;
-    Ok(latest.filter(|_| taken.rows_affected == 1))
+        .filter(Column::GuessesLeft.gt(0));
+    let is_taken = taken.exec(db).await?.rows_affected == 1;
+    let is_good = |request: &reset_request::Model| {
+        let expires_at = request.expires_at;
+        request.state == Step::Mailed && expires_at.is_some_and(|then| then > ChronoUtc::now())
+    };
+    Ok(latest.filter(|request| is_taken && is_good(request)))
 }
 
 /// Uses the request up, voids the user's others, and changes the password: all of it or nothing.
@@ -141,7 +180,7 @@ async fn change_password(
         .add(Column::State.eq(Step::Mailed));
     let others = reset_request::Entity::update_many()
         .col_expr(Column::State, Expr::value(Step::Void))
-        .filter(Column::Email.eq(&request.email))
+        .filter(Column::Mailbox.eq(&request.mailbox))
         .filter(is_open);
     others.exec(&transaction).await?;
 

@@ -1,35 +1,43 @@
-//! HTTP: the routes, what comes in as a form or as JSON, what goes out, and what is refused.
+//! HTTP: the routes, the layers around them, the fields of requests, and the failures.
 
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{FromRef, FromRequest, Request, State};
+use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use axum::http::{Method, StatusCode};
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use axum::{Extension, Form, Json, Router};
+use axum::{Json, Router};
 use fanfare_tower::{RequestError, SignalLayer};
 use maud::Markup;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::csrf::CsrfLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::set_header::response::SetMultipleResponseHeadersLayer;
 use tower_http::timeout::TimeoutLayer;
+use tower_http::validate_request::ValidateRequestHeaderLayer;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::cookie::time::Duration as CookieDuration;
 use tower_sessions::{Expiry, MemoryStore, Session, SessionManagerLayer};
 
-use crate::{App, account, page, reset};
+use crate::host::KnownHosts;
+use crate::limits::TooMany;
+use crate::page::{self, Form, Site};
+use crate::respond::{Answer, Filled, Responder, draw_errors, is_json};
+use crate::{App, account, reset};
 
-/// What a body may be.
-const BODY_LIMIT: usize = 16 * 1024;
-/// What is read of it: who is cut off while they write may not get to read why.
+/// The largest body that is used.
+pub(crate) const BODY_LIMIT: usize = 16 * 1024;
+/// The largest body that is read. A client that is cut off while it writes may never read the 413.
 const READ_LIMIT: usize = 2 * 1024 * 1024;
+/// The time for a request from the end of its head to the response, and so for its body.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-pub(crate) fn router(app: App) -> Router {
+pub(crate) fn router(app: App, hosts: KnownHosts) -> Router {
+    let site = Site::from_ref(&app);
     let sessions = SessionManagerLayer::new(MemoryStore::default())
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
@@ -37,29 +45,109 @@ pub(crate) fn router(app: App) -> Router {
         .with_expiry(Expiry::OnInactivity(CookieDuration::hours(12)));
     let mut router = Router::new()
         .route("/", get(home))
-        .route("/user/account/register", post(account::register))
-        .route("/user/account/login", post(account::login))
-        .route("/user/account/logout", post(account::logout))
-        .route("/user/account/forgot-password", post(reset::forgot))
-        .route("/user/account/reset-password", post(reset::reset));
-    if app.post.mailbox().is_some() {
-        router = router.route("/dev/mailbox", get(mailbox));
+        .route(page::STYLE, get(page::style));
+    for form in Form::ALL {
+        router = router.route(
+            form.path(),
+            get(async move || page::form(site, form, "", None)),
+        );
     }
-    router
-        .with_state(app)
-        .layer(sessions)
-        .layer(from_fn(guard))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::REQUEST_TIMEOUT,
-            Duration::from_secs(30),
-        ))
-        .layer(SignalLayer::new())
-        .layer(CatchPanicLayer::new())
+    if site.has_mailbox {
+        router = router.route(page::MAILBOX, get(mailbox));
+    }
+    let router = router.merge(accounts()).with_state(app).layer(sessions);
+    guarded(router, site, hosts)
 }
 
-async fn home(State(app): State<App>, session: Session) -> Result<Markup, Failure> {
-    let user = account::current_user(&app.db, &session).await?;
-    Ok(page::home(user.as_ref(), app.post.mailbox().is_some()))
+/// The addresses that the forms are sent to.
+fn accounts() -> Router<App> {
+    Router::new()
+        .route(
+            "/user/account/register",
+            post(|app, client, filled: Filled<_>| {
+                filled.answer(Form::SignUp, move |input| {
+                    account::register(app, client, input)
+                })
+            }),
+        )
+        .route(
+            "/user/account/login",
+            post(|app, client, session, head, filled: Filled<_>| {
+                filled.answer(Form::LogIn, move |input| {
+                    account::login(app, client, session, head, input)
+                })
+            }),
+        )
+        .route(
+            "/user/account/logout",
+            post(async |app, session, head, responder: Responder| {
+                responder.answer(account::logout(app, session, head).await)
+            }),
+        )
+        .route(
+            "/user/account/forgot-password",
+            post(|app, client, filled: Filled<_>| {
+                filled.answer(Form::Forgot, move |input| reset::forgot(app, client, input))
+            }),
+        )
+        .route(
+            "/user/account/reset-password",
+            post(|app, client, filled: Filled<_>| {
+                filled.answer(Form::Reset, move |input| reset::reset(app, client, input))
+            }),
+        )
+}
+
+/// Puts the layers around the routes. Each request passes them from the last to the first.
+fn guarded(router: Router, site: Site, hosts: KnownHosts) -> Router {
+    router
+        .layer(CsrfLayer::new())
+        .layer(RequestBodyLimitLayer::new(READ_LIMIT))
+        .layer(ValidateRequestHeaderLayer::custom(hosts))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            TIME_LIMIT,
+        ))
+        .layer(from_fn_with_state(site, draw_errors))
+        .layer(SignalLayer::new())
+        .layer(CatchPanicLayer::new())
+        // Once more, for the response to a panic.
+        .layer(from_fn_with_state(site, draw_errors))
+        .layer(SetMultipleResponseHeadersLayer::overriding(
+            SAFE_HEADERS
+                .map(|(name, value)| (name, HeaderValue::from_static(value)).into())
+                .to_vec(),
+        ))
+}
+
+const SAFE_HEADERS: [(HeaderName, &str); 6] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; \
+         frame-ancestors 'none'",
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
+
+async fn home(
+    State(app): State<App>,
+    State(site): State<Site>,
+    session: Session,
+    responder: Responder,
+) -> Result<Markup, Answer> {
+    let user = account::current_user(&app.db, &session).await;
+    let user = user.map_err(|failure| responder.answer(Err(failure)))?;
+    Ok(page::home(site, user.as_ref()))
 }
 
 async fn mailbox(State(app): State<App>) -> Markup {
@@ -69,30 +157,20 @@ async fn mailbox(State(app): State<App>) -> Markup {
 /// The fields of a form or of a JSON object.
 pub(crate) struct Input<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
-    type Rejection = Failure;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let (head, body) = request.into_parts();
-        let body = to_bytes(body, READ_LIMIT).await;
-        let Some(body) = body.ok().filter(|body| body.len() <= BODY_LIMIT) else {
-            return Err(Failure::TooLarge);
-        };
-        let request = Request::from_parts(head, Body::from(body));
-        if is_json(request.headers(), header::CONTENT_TYPE) {
-            let read = Json::from_request(request, state).await;
-            let read = read.map_err(|it| Failure::Unreadable(it.status(), it.body_text()));
-            read.map(|Json(fields)| Input(fields))
-        } else {
-            let read = Form::from_request(request, state).await;
-            let read = read.map_err(|it| Failure::Unreadable(it.status(), it.body_text()));
-            read.map(|Form(fields)| Input(fields))
-        }
+/// Reads the fields from the body of a request.
+pub(crate) async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Failure> {
+    if is_json(request.headers(), header::CONTENT_TYPE) {
+        let read = Json::from_request(request, &()).await;
+        let read = read.map_err(|it| Failure::Unreadable(it.status(), it.body_text()));
+        read.map(|Json(fields)| fields)
+    } else {
+        let read = axum::Form::from_request(request, &()).await;
+        let read = read.map_err(|it| Failure::Unreadable(it.status(), it.body_text()));
+        read.map(|axum::Form(fields)| fields)
     }
 }
 
-/// What a request is answered with: one sentence, which [`guard`] makes a page or JSON of.
-#[derive(Clone)]
+/// The response to a request: its status and one sentence. An [`Answer`] gives it its looks.
 pub(crate) struct Reply(pub(crate) StatusCode, pub(crate) String);
 
 impl Reply {
@@ -101,11 +179,8 @@ impl Reply {
     }
 }
 
-impl IntoResponse for Reply {
-    fn into_response(self) -> Response {
-        (self.0, Extension(self)).into_response()
-    }
-}
+/// The sentence for a failure inside, whose reason stays in the log.
+pub(crate) const SORRY: &str = "Something went wrong here. Please try again later.";
 
 /// Why a request is not answered as hoped.
 #[derive(Debug)]
@@ -117,7 +192,7 @@ pub(crate) enum Failure {
     Invalid(&'static str),
     /// Log-in or reset with the wrong secret.
     Refused(&'static str),
-    CrossOrigin,
+    TooMany(TooMany),
     Internal(Box<dyn Error + Send + Sync>),
 }
 
@@ -128,92 +203,71 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     }
 }
 
+impl From<TooMany> for Failure {
+    fn from(refused: TooMany) -> Self {
+        Failure::TooMany(refused)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Unreadable(_, why) => f.write_str(why),
             Failure::TooLarge => write!(f, "The body is larger than {BODY_LIMIT} bytes."),
             Failure::Invalid(why) | Failure::Refused(why) => f.write_str(why),
-            Failure::CrossOrigin => f.write_str("The request comes from another site."),
+            Failure::TooMany(refused) => write!(f, "{refused}"),
             Failure::Internal(error) => write!(f, "{error}"),
         }
     }
 }
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
+impl Failure {
+    /// Returns the reply, its headers, and the reason if the failure is inside.
+    pub(crate) fn into_reply(self) -> (Reply, HeaderMap, Option<RequestError>) {
+        let mut headers = HeaderMap::new();
         let status = match self {
             Failure::Unreadable(status, _) => status,
             Failure::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Failure::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Failure::Refused(_) | Failure::CrossOrigin => StatusCode::FORBIDDEN,
+            Failure::Refused(_) => StatusCode::FORBIDDEN,
+            Failure::TooMany(TooMany { status, seconds }) => {
+                headers.insert(header::RETRY_AFTER, seconds.into());
+                status
+            }
             Failure::Internal(error) => {
-                let told = Extension(RequestError::new(error));
-                let sorry = "Something went wrong here. Please try again later.";
-                return (told, Reply::new(StatusCode::INTERNAL_SERVER_ERROR, sorry))
-                    .into_response();
+                let reply = Reply::new(StatusCode::INTERNAL_SERVER_ERROR, SORRY);
+                return (reply, headers, Some(RequestError::new(error)));
             }
         };
-        Reply::new(status, self.to_string()).into_response()
+        (Reply::new(status, self.to_string()), headers, None)
     }
 }
 
-#[derive(Serialize)]
-struct Message<'a> {
-    message: &'a str,
-}
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use tower::Service as _;
 
-/// Refuses forms of other sites, and gives each [`Reply`] its looks and each response its headers.
-async fn guard(request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let wants_json = is_json(headers, header::CONTENT_TYPE) || is_json(headers, header::ACCEPT);
-    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
-    let mut response = if is_safe || is_same_origin(headers) {
-        next.run(request).await
-    } else {
-        Failure::CrossOrigin.into_response()
-    };
-    if let Some(Reply(_, message)) = response.extensions_mut().remove() {
-        let shown = if wants_json {
-            Json(Message { message: &message }).into_response()
-        } else {
-            page::message(&message).into_response()
-        };
-        response.headers_mut().remove(header::CONTENT_LENGTH);
-        let (shown, body): (_, Body) = shown.into_parts();
-        response.headers_mut().extend(shown.headers);
-        *response.body_mut() = body;
+    use super::*;
+
+    /// A panic passes most layers by.
+    #[tokio::test]
+    async fn the_response_to_a_panic_has_a_page_and_safe_headers() {
+        let panics = get(async || -> &'static str { panic!("on purpose") });
+        let router = Router::new().route("/panic", panics);
+        let site = Site { has_mailbox: false };
+        let mut router = guarded(router, site, KnownHosts::from_environment().unwrap());
+        let request = Request::get("/panic").header(header::HOST, "localhost");
+        let response = router.call(request.body(Body::empty()).unwrap()).await;
+        let response = response.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        for (name, value) in SAFE_HEADERS {
+            assert_eq!(response.headers()[&name], value);
+        }
+        let page = to_bytes(response.into_body(), BODY_LIMIT).await.unwrap();
+        let page = String::from_utf8(page.to_vec()).unwrap();
+        assert!(page.contains(SORRY), "{page}");
+        assert!(!page.contains("on purpose"), "{page}");
     }
-    for (name, value) in SAFE_HEADERS {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
-const SAFE_HEADERS: [(HeaderName, &str); 4] = [
-    (header::CACHE_CONTROL, "no-store"),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    ),
-    (header::REFERRER_POLICY, "same-origin"),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-];
-
-/// Browsers send `Origin` with every POST. What sends none has no cookies that it was not given.
-fn is_same_origin(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return true;
-    };
-    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
-    let origin = origin.to_str().ok().and_then(|it| it.split_once("://"));
-    origin.is_some_and(|(_, authority)| Some(authority.as_bytes()) == host)
-}
-
-fn is_json(headers: &HeaderMap, name: HeaderName) -> bool {
-    let value = headers.get(name).and_then(|value| value.to_str().ok());
-    let kind = value.and_then(|value| value.split([';', ',']).next());
-    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }

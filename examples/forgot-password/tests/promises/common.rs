@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Response, StatusCode};
+use sea_orm::prelude::ChronoUtc;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, QueryResult};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -32,7 +33,17 @@ impl Program {
     pub(crate) fn start(folder: &Path, environment: &[(String, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_forgot-password"));
         command.arg(folder).env("PORT", "0");
-        for name in ["DATABASE_URL", "MAIL_FROM", "SECURE_COOKIES", "SMTP_URL"] {
+        for name in [
+            "DATABASE_URL",
+            "CLIENT_HEADER",
+            "LIMITS",
+            "MAIL_FROM",
+            "MAIL_WORKERS",
+            "SECRET_KEY",
+            "SECURE_COOKIES",
+            "SMTP_TIMEOUT",
+            "SMTP_URL",
+        ] {
             command.env_remove(name);
         }
         command.envs(environment.iter().cloned());
@@ -67,6 +78,26 @@ impl Program {
         self.log.lock().unwrap().clone()
     }
 
+    /// The address and port that it listens on.
+    pub(crate) fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
+    }
+
+    /// Returns the most memory that the process ever had, in MiB.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_mib(&self) -> usize {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak: usize = peak
+            .unwrap()
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap();
+        peak / 1024
+    }
+
     /// Ends it at once, as a crash would; returns all that it had logged.
     pub(crate) fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();
@@ -75,16 +106,21 @@ impl Program {
         self.log()
     }
 
-    /// Asks it to end, and waits until it has.
-    pub(crate) fn interrupt(mut self) -> ExitStatus {
+    /// Sends it Ctrl-C.
+    pub(crate) fn ctrl_c(&self) {
         let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-INT", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn interrupt(self) -> ExitStatus {
+        self.ctrl_c();
+        self.ended()
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn ended(mut self) -> ExitStatus {
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -125,6 +161,10 @@ impl Site {
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .collect();
+        // Each test is one client, unless it is of the limits.
+        if !environment.iter().any(|(name, _)| name == "LIMITS") {
+            environment.push(("LIMITS".to_owned(), "off".to_owned()));
+        }
         let database_url = match std::env::var("FANFARE_TEST_POSTGRES") {
             Ok(server) => {
                 let url = new_database(&server).await;
@@ -150,8 +190,14 @@ impl Site {
 
     /// Starts one that mails to a server of ours.
     pub(crate) async fn with_mail_server(is_up: bool) -> (MailServer, Self) {
+        Site::with_patience(is_up, 60).await
+    }
+
+    /// Starts one that gives each mail so many seconds, and mails to a server of ours.
+    pub(crate) async fn with_patience(is_up: bool, seconds: u8) -> (MailServer, Self) {
         let server = MailServer::start(is_up).await;
-        let site = Site::start(&[("SMTP_URL", &server.url())]).await;
+        let (url, seconds) = (server.url(), seconds.to_string());
+        let site = Site::start(&[("SMTP_URL", &url), ("SMTP_TIMEOUT", &seconds)]).await;
         (server, site)
     }
 
@@ -265,6 +311,32 @@ impl Site {
             .unwrap();
     }
 
+    /// Adds accounts for `user0@example.org` and so on, whose passwords nobody has.
+    pub(crate) async fn add_users(&self, count: usize) {
+        let numbers = numbers(count);
+        self.sql(&format!(
+            "INSERT INTO \"user\" (email, mailbox, password_hash, password_changes) {numbers} \
+             SELECT 'user' || n || '@example.org', 'user' || n || '@example.org', '', 0 FROM numbers"
+        ))
+        .await;
+    }
+
+    /// Adds requests that are owed and due: to the first accounts, or to addresses without one.
+    pub(crate) async fn add_owed(&self, count: usize, has_accounts: bool, tries: i32) {
+        let (numbers, now) = (numbers(count), ChronoUtc::now().to_rfc3339());
+        let (name, user) = match has_accounts {
+            true => ("user", "(SELECT min(id) FROM \"user\") + n"),
+            false => ("nobody", "NULL"),
+        };
+        self.sql(&format!(
+            "INSERT INTO reset_request (email, mailbox, user_id, requested_at, state, tries, \
+             next_try_at, guesses_left) {numbers} SELECT '{name}' || n || '@example.org', \
+             '{name}' || n || '@example.org', {user}, '{now}', 'owed', {tries}, '{now}', 3 \
+             FROM numbers"
+        ))
+        .await;
+    }
+
     /// How many rows of a table each value of a column has.
     pub(crate) async fn count_by(&self, column: &str, table: &str) -> BTreeMap<String, i64> {
         let db = self.database().await;
@@ -308,6 +380,14 @@ pub(crate) fn starts_and_ends(log: &[String]) -> BTreeMap<&str, (usize, usize)> 
         }
     }
     seen
+}
+
+/// The numbers from 0 on, as a table of both databases.
+fn numbers(count: usize) -> String {
+    format!(
+        "WITH RECURSIVE numbers (n) AS \
+         (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {count})"
+    )
 }
 
 async fn connected(url: &str) -> DatabaseConnection {

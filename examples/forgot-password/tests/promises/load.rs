@@ -17,8 +17,8 @@ use serde_json::json;
 use crate::common::{Site, starts_and_ends, until};
 
 /// How many mails the program has in hand at a time, and so may have sent without noting it when
-/// it is killed.
-const WORKERS: i64 = 4;
+/// it is killed: two lanes of 16.
+const WORKERS: i64 = 32;
 
 /// How many requests are under way at a time.
 const AT_ONCE: usize = 32;
@@ -58,13 +58,7 @@ fn requests(log: &[String]) -> (usize, usize) {
 async fn killed_in_the_middle_no_mail_is_lost() {
     let count = std::env::var("FORGOT_PASSWORD_LOAD").map_or(200, |n| n.parse().unwrap());
     let (server, mut site) = Site::with_mail_server(true).await;
-    let numbers = "WITH RECURSIVE numbers (n) AS \
-                   (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ";
-    site.sql(&format!(
-        "INSERT INTO \"user\" (email, password_hash, password_changes) {numbers} {count}) \
-         SELECT 'user' || n || '@example.org', '', 0 FROM numbers"
-    ))
-    .await;
+    site.add_users(count).await;
 
     let half = count / 2;
     let client = site.client.clone();

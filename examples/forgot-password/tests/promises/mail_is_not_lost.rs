@@ -1,8 +1,11 @@
 //! A mail that is owed is sent, whatever happens to the mail server and to the program.
 
-use crate::common::{ADA, OLD, Site, one_time_passwords, until};
 use std::io::Write;
 use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::common::{ADA, OLD, Site, one_time_passwords, until};
+use crate::smtp::Mood;
 
 use sea_orm::prelude::ChronoUtc;
 
@@ -22,6 +25,30 @@ async fn a_mail_server_that_is_down_and_then_up() {
     assert_eq!(mails.len(), 1);
     assert!(mails[0].contains("To: ada@example.org\r\n"), "{}", mails[0]);
     assert_eq!(site.reset(&one_time_passwords(&mails[0])[0]).await, 200);
+}
+
+/// The reply to the first try comes after the program has given up. A program that used that
+/// connection again would take each later reply for that of the command before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_mail_is_not_noted_as_mailed_after_a_late_reply() {
+    let (server, site) = Site::with_patience(true, 1).await;
+    site.register(ADA).await;
+    server.set_mood(ADA, Some(Mood::Late(Duration::from_millis(1_500))));
+    site.forgot(ADA).await;
+    until(async || (server.mails().len() == 1).then_some(())).await;
+    server.set_mood(ADA, Some(Mood::Refuse("451 later")));
+    until(async || {
+        let mailed = site.count("reset_request WHERE state = 'mailed'").await;
+        assert_eq!(mailed, 0, "a refused mail is noted as mailed");
+        (server.refused() >= 2).then_some(())
+    })
+    .await;
+
+    server.set_mood(ADA, None);
+    site.settled().await;
+    let mails = server.mails();
+    assert_eq!(mails.len(), 2);
+    assert_eq!(site.reset(&one_time_passwords(&mails[1])[0]).await, 200);
 }
 
 /// Somebody has seen the first, perhaps, but the server did not say that it kept it.
@@ -54,6 +81,35 @@ async fn a_kill_and_a_restart_with_an_owed_row() {
     assert_eq!(site.reset(&one_time_passwords(&mails[0])[0]).await, 200);
 }
 
+/// A server that drops a request with its client may drop it as the transaction begins. On PostgreSQL
+/// the pool then lends a connection with an open transaction, and the statements of others are lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hangs_up_leaves_no_transaction_open() {
+    let site = Site::with_ada().await;
+    let address = site.program().url.strip_prefix("http://").unwrap();
+    let body = format!("{{\"email\": \"{ADA}\"}}");
+    let request = format!(
+        "POST /user/account/forgot-password HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let is_postgres = std::env::var("FANFARE_TEST_POSTGRES").is_ok();
+    let open = "pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'";
+    for n in 0..300 {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_micros(n * 10));
+        drop(stream);
+        if is_postgres && site.count(open).await > 0 {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            assert_eq!(site.count(open).await, 0, "after {n} clients");
+        }
+    }
+    assert_eq!(site.login(OLD).await, 200);
+    let logged_in = "\"user\" WHERE last_login IS NOT NULL";
+    until(async || (site.count(logged_in).await == 1).then_some(())).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_waits_for_the_queue() {
     let (server, mut site) = Site::with_mail_server(true).await;
@@ -77,6 +133,21 @@ async fn an_interrupt_waits_for_nobody_with_half_a_head() {
     let mut stream = TcpStream::connect(program.url.strip_prefix("http://").unwrap()).unwrap();
     stream.write_all(b"GET / HT").unwrap();
     assert!(program.interrupt().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_that_is_owed_for_a_day_is_given_up_and_logged() {
+    let (server, mut site) = Site::with_mail_server(false).await;
+    site.register(ADA).await;
+    site.forgot(ADA).await;
+    until(async || (server.refused() >= 1).then_some(())).await;
+    assert!(site.program.take().unwrap().interrupt().success());
+    site.sql("UPDATE reset_request SET requested_at = '2026-01-01T00:00:00+00:00', tries = 30")
+        .await;
+    site.restart();
+    site.logged(1, "mail 1: given up after 86400s and 30 tries")
+        .await;
+    until(async || (site.count("reset_request").await == 0).then_some(())).await;
 }
 
 #[tokio::test]

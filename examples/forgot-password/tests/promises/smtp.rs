@@ -1,7 +1,9 @@
 //! A mail server of a few lines, that can be out of order.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -11,11 +13,24 @@ pub(crate) struct MailServer {
     port: u16,
     is_up: Arc<AtomicBool>,
     refused: Arc<AtomicUsize>,
+    hung: Arc<AtomicUsize>,
     mails: Arc<Mutex<Vec<String>>>,
+    moods: Arc<Mutex<BTreeMap<String, Mood>>>,
+}
+
+/// The server's reply to a whole mail for a recipient.
+#[derive(Clone, Copy)]
+pub(crate) enum Mood {
+    /// The mail is kept, and the reply takes this long.
+    Late(Duration),
+    /// The mail is not kept, and this is the reply.
+    Refuse(&'static str),
+    /// The mail is not kept, and no reply comes.
+    Hang,
 }
 
 impl MailServer {
-    /// Starts one; while it is not up, it refuses whoever connects.
+    /// Starts one; while it is not up, it refuses each connection.
     pub(crate) async fn start(is_up: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = MailServer {
@@ -39,14 +54,30 @@ impl MailServer {
         self.is_up.store(is_up, SeqCst);
     }
 
+    /// Sets the reply to mails for this address; `None` is 250.
+    pub(crate) fn set_mood(&self, address: &str, mood: Option<Mood>) {
+        let mut moods = self.moods.lock().unwrap();
+        match mood {
+            Some(mood) => moods.insert(address.to_owned(), mood),
+            None => moods.remove(address),
+        };
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("smtp://127.0.0.1:{}", self.port)
     }
 
+    /// Counts the connections and the mails that the server has refused.
     pub(crate) fn refused(&self) -> usize {
         self.refused.load(SeqCst)
     }
 
+    /// Counts the mails that the server has not replied to, and never will.
+    pub(crate) fn hung(&self) -> usize {
+        self.hung.load(SeqCst)
+    }
+
+    /// Returns the mails that the server has kept.
     pub(crate) fn mails(&self) -> Vec<String> {
         self.mails.lock().unwrap().clone()
     }
@@ -59,8 +90,9 @@ impl MailServer {
         }
         stream.write_all(b"220 here\r\n").await?;
         let mut line = String::new();
+        let mut recipient = String::new();
         while stream.read_line(&mut line).await? > 0 {
-            let answer: &[u8] = if line.starts_with("DATA") {
+            let reply = if line.starts_with("DATA") {
                 stream.write_all(b"354 go on\r\n").await?;
                 let mut mail = String::new();
                 while !mail.ends_with("\r\n.\r\n") {
@@ -68,14 +100,36 @@ impl MailServer {
                         return Ok(());
                     }
                 }
-                self.mails.lock().unwrap().push(mail);
-                b"250 kept\r\n"
+                self.receive(mail, &recipient).await
             } else {
-                b"250 fine\r\n"
+                if let Some(to) = line.strip_prefix("RCPT TO:<") {
+                    recipient = to.split('>').next().unwrap_or_default().to_owned();
+                }
+                "250 fine"
             };
-            stream.write_all(answer).await?;
+            stream.write_all(format!("{reply}\r\n").as_bytes()).await?;
             line.clear();
         }
         Ok(())
+    }
+
+    async fn receive(&self, mail: String, recipient: &str) -> &'static str {
+        let mood = self.moods.lock().unwrap().get(recipient).copied();
+        match mood {
+            None => self.mails.lock().unwrap().push(mail),
+            Some(Mood::Late(pause)) => {
+                self.mails.lock().unwrap().push(mail);
+                tokio::time::sleep(pause).await;
+            }
+            Some(Mood::Refuse(reply)) => {
+                self.refused.fetch_add(1, SeqCst);
+                return reply;
+            }
+            Some(Mood::Hang) => {
+                self.hung.fetch_add(1, SeqCst);
+                std::future::pending().await
+            }
+        }
+        "250 kept"
     }
 }

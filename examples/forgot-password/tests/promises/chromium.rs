@@ -1,0 +1,154 @@
+//! A headless Chromium, which Debian's `chromium` and `chromium-driver` install.
+
+use std::io::{BufRead, BufReader, Write};
+use std::ops::Deref;
+use std::process::{Child, Command, Stdio};
+
+use fantoccini::elements::Element;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A browser window, with its driver. Derefs to the client of fantoccini.
+pub(crate) struct Browser {
+    client: Client,
+    _driver: Driver,
+    _profile: TempDir,
+}
+
+/// Light or dark, as the system would prefer it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Light,
+    Dark,
+}
+
+/// The width and height of the page in pixels, as on a screen or on a phone.
+#[derive(Clone, Copy)]
+pub(crate) enum Size {
+    Desktop(u32, u32),
+    Phone(u32, u32),
+}
+
+struct Driver(Child);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Driver {
+    /// Starts chromedriver on a free port; returns its URL as well.
+    fn start() -> Option<(Driver, String)> {
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0");
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().ok()?;
+        let stdout = BufReader::new(child.stdout.take()?);
+        let driver = Driver(child);
+        for line in stdout.lines() {
+            let line = line.ok()?;
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                let port = port.trim_end_matches('.');
+                return Some((driver, format!("http://127.0.0.1:{port}")));
+            }
+        }
+        None
+    }
+}
+
+impl Browser {
+    /// Opens a window. Without chromedriver, reports that the test is skipped and returns `None`.
+    pub(crate) async fn open(scheme: Scheme, size: Size) -> Option<Browser> {
+        let Some((driver, url)) = Driver::start() else {
+            // Past the capture of the test harness.
+            let skipped = b"skipped: no chromedriver: apt-get install chromium chromium-driver\n";
+            std::io::stderr().write_all(skipped).unwrap();
+            return None;
+        };
+        let profile = tempfile::tempdir().unwrap();
+        let color = match scheme {
+            Scheme::Dark => 0,
+            Scheme::Light => 1,
+        };
+        let mut options = json!({ "args": [
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--hide-scrollbars",
+            format!("--blink-settings=preferredColorScheme={color}"),
+            format!("--user-data-dir={}", profile.path().display()),
+        ] });
+        match size {
+            Size::Desktop(width, height) => {
+                let arguments = options["args"].as_array_mut().unwrap();
+                arguments.push(json!(format!("--window-size={width},{height}")));
+            }
+            Size::Phone(width, height) => {
+                options["mobileEmulation"] = json!({ "deviceMetrics": {
+                    "width": width, "height": height, "pixelRatio": 1.5, "touch": true,
+                } });
+            }
+        }
+        let Value::Object(capabilities) = json!({ "goog:chromeOptions": options }) else {
+            unreachable!()
+        };
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&url)
+            .await
+            .unwrap();
+        // Puts the window in front, so that the focus shows. The command is one of Chromium's own.
+        let session = client.session_id().await.unwrap().unwrap();
+        let command = json!({
+            "cmd": "Emulation.setFocusEmulationEnabled", "params": { "enabled": true },
+        });
+        let request = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = request.post(format!("{url}/session/{session}/goog/cdp/execute"));
+        let response = request.json(&command).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        Some(Browser {
+            client,
+            _driver: driver,
+            _profile: profile,
+        })
+    }
+
+    pub(crate) async fn element(&self, css: &str) -> Element {
+        self.wait().for_element(Locator::Css(css)).await.unwrap()
+    }
+
+    pub(crate) async fn text(&self, css: &str) -> String {
+        self.element(css).await.text().await.unwrap()
+    }
+
+    pub(crate) async fn follow(&self, link: &str) {
+        let link = self.wait().for_element(Locator::LinkText(link)).await;
+        link.unwrap().click().await.unwrap();
+    }
+
+    /// Runs a function body of JavaScript; returns its result.
+    pub(crate) async fn script(&self, body: &str) -> Value {
+        self.execute(body, Vec::new()).await.unwrap()
+    }
+
+    /// Types into whichever element has the focus.
+    pub(crate) async fn keys(&self, keys: &str) {
+        let focused = self.active_element().await.unwrap();
+        focused.send_keys(keys).await.unwrap();
+    }
+
+    pub(crate) async fn shut(self) {
+        self.client.close().await.unwrap();
+    }
+}
+
+impl Deref for Browser {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}

@@ -1,0 +1,120 @@
+//! A client that sends many requests is refused for a while, and delays no other.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::common::{ADA, NEW, OLD, Site};
+
+const HEADER: (&str, &str) = ("CLIENT_HEADER", "x-real-ip");
+
+/// Sends a request as the proxy would pass it on for this client.
+async fn post(site: &Site, client: &str, what: &str, fields: &Value) -> reqwest::Response {
+    let request = site.client.post(site.url(&format!("/user/account/{what}")));
+    let request = request.header("x-real-ip", client).json(fields);
+    request.send().await.unwrap()
+}
+
+#[tokio::test]
+async fn each_client_has_limits_for_each_kind_of_request() {
+    let site = Site::start(&[HEADER, ("LIMITS", "on")]).await;
+    let fields = json!({
+        "email": "nobody@example.org", "password": OLD, "one_time_password": "x",
+        "new_password": NEW,
+    });
+    for (what, burst, status) in [
+        ("register", 10, 200),
+        ("login", 20, 200),
+        ("forgot-password", 10, 202),
+        ("reset-password", 30, 403),
+    ] {
+        let mut refused = Vec::new();
+        for _ in 0..burst {
+            let response = post(&site, "192.0.2.1", what, &fields).await;
+            assert_eq!(response.status(), status, "{what}");
+        }
+        // Each period here is 2 s or more.
+        for _ in 0..20 {
+            refused.push(post(&site, "192.0.2.1", what, &fields).await);
+        }
+        let refused = refused.into_iter().filter(|it| it.status() == 429);
+        let refused: Vec<_> = refused.collect();
+        assert!(refused.len() >= 10, "{what}: {} refused", refused.len());
+        let seconds = refused[0].headers()["retry-after"].to_str().unwrap();
+        assert!(
+            (1..=61).contains(&seconds.parse::<u64>().unwrap()),
+            "{seconds}"
+        );
+
+        let other = post(&site, "192.0.2.2", what, &fields).await;
+        assert_eq!(other.status(), status, "{what}");
+    }
+}
+
+/// The proxy adds the address to those that the client has sent.
+#[tokio::test]
+async fn a_client_cannot_choose_its_address() {
+    let header = [("CLIENT_HEADER", "x-forwarded-for"), ("LIMITS", "on")];
+    let site = Site::start(&header).await;
+    let mut refused = 0;
+    for n in 0..20 {
+        let request = site.client.post(site.url("/user/account/forgot-password"));
+        let request = request.header("x-forwarded-for", format!("198.51.100.{n}, 192.0.2.1"));
+        let response = request.json(&json!({ "email": ADA })).send().await.unwrap();
+        refused += u32::from(response.status() == 429);
+    }
+    assert_eq!(refused, 10);
+}
+
+#[tokio::test]
+async fn all_clients_together_have_a_limit() {
+    let site = Site::start(&[HEADER, ("LIMITS", "on")]).await;
+    let fields = json!({ "email": "nobody@example.org" });
+    let mut refused = 0;
+    for network in 0..20 {
+        let clients: Vec<_> = (0..50).map(|n| format!("10.0.{network}.{n}")).collect();
+        let asked = clients
+            .iter()
+            .map(|it| post(&site, it, "forgot-password", &fields));
+        let statuses = join_all(asked).await;
+        refused += statuses.iter().filter(|it| it.status() == 429).count();
+    }
+    assert!(refused > 0, "1,000 clients at once were all served");
+}
+
+#[tokio::test]
+async fn a_flood_of_log_ins_of_one_client_does_not_delay_another() {
+    let site = Site::start(&[HEADER, ("LIMITS", "on")]).await;
+    site.register(ADA).await;
+    let wrong = json!({ "email": ADA, "password": "a wrong one" });
+    let right = json!({ "email": ADA, "password": OLD });
+    let flood = (0..300).map(|_| post(&site, "192.0.2.1", "login", &wrong));
+    let hers = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let began = Instant::now();
+        let response = post(&site, "192.0.2.2", "login", &right).await;
+        (response.status(), began.elapsed())
+    };
+    let (flood, (status, took)) = tokio::join!(join_all(flood), hers);
+    println!("her log-in took {took:.1?}");
+    assert_eq!(status, 200);
+    let hashed = flood.iter().filter(|it| it.status() == 403).count();
+    let refused = flood.iter().filter(|it| it.status() == 429).count();
+    assert_eq!(hashed + refused, 300);
+    assert!((20..40).contains(&hashed), "{hashed} were hashed");
+}
+
+/// Of clients without number, as many are refused as would keep the others waiting.
+#[tokio::test]
+async fn log_ins_that_would_wait_long_for_a_hash_are_refused() {
+    let site = Site::with_ada().await;
+    let logins = (0..300).map(|_| site.login(OLD));
+    let statuses = join_all(logins).await;
+    let of = |status: u16| statuses.iter().filter(|it| **it == status).count();
+    assert_eq!(of(200) + of(503), 300);
+    assert!(of(200) >= 64, "{} were served", of(200));
+    assert!(of(503) > 0, "all waited");
+    assert_eq!(site.login(OLD).await, StatusCode::OK);
+}
