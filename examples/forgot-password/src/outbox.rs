@@ -20,7 +20,7 @@ use crate::{App, Fatal, mailer, setting};
 
 /// The mails that are under way at a time in each lane, by default.
 const WORKERS: NonZeroU8 = NonZeroU8::new(16).expect("it is not 0");
-/// The events that wait for each worker. A row that finds no room is found by the sweep.
+/// The events that can wait, for each worker. Mails need no order, so any worker takes the next. A row that finds no room is found by the sweep.
 const LINE: usize = 32;
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -88,7 +88,8 @@ impl Lane {
         let queue = Queue::builder()
             .name(name)
             .workers(workers)
-            .capacity(LINE)
+            .unordered()
+            .capacity(LINE * workers)
             .overflow(Overflow::DropNewest);
         let queue = queue.on_tokio().build()?;
         let app = app.clone();
@@ -107,17 +108,11 @@ impl Lane {
         Ok(Lane { signal, queue })
     }
 
-    /// Returns the number of events that the queue has room for, in the lines of all workers.
+    /// Returns the number of events that the queue has room for.
     fn room(&self) -> u64 {
         let all = LINE * self.queue.workers();
         all.saturating_sub(self.queue.depth()) as u64
     }
-}
-
-/// The sender picks the worker, and mails need no order. So it is another one each time: a row that
-/// found no room behind a mail server that hangs finds another worker at the next sweep.
-fn any_worker() -> Sender<'static> {
-    Sender::from(rand::random::<u64>())
 }
 
 #[derive(Clone)]
@@ -168,7 +163,7 @@ pub(crate) fn connect(app: &App) -> Result<Outbox, Fatal> {
                     tries,
                     _in_hand: in_hand,
                 };
-                after_commit.send(signal, any_worker(), owed);
+                after_commit.send(signal, Sender::NONE, owed);
             }
             Ok(())
         });
@@ -232,7 +227,7 @@ impl Outbox {
                     tries,
                     _in_hand: in_hand,
                 };
-                lane.signal.asend(any_worker(), &owed).await;
+                lane.signal.asend(Sender::NONE, &owed).await;
             }
         }
         Ok(())
