@@ -175,9 +175,9 @@ impl Connection {
         if let Err(at) = slot.clone().detach() {
             return Err(WaitError::Frozen { at });
         }
+        let is_left_to_parent = slot.is_left_to_parent();
         let quiet = slot.watch();
         let is_inside = slot.is_inside();
-        let is_left_to_parent = slot.is_left_to_parent();
         let retires = slot.retires();
         drop(slot);
         let free = || {

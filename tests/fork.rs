@@ -118,6 +118,9 @@ mod queues {
             for is_async in [false, true] {
                 let signal = Asked::new();
                 let builder = Queue::builder().name("before").capacity(1).overflow(policy);
+                // Its second threads are of the parent as well.
+                #[cfg(feature = "async")]
+                let builder = builder.concurrency(if is_async { 3 } else { 1 });
                 let queue = builder.workers(2).build().unwrap();
                 let options = signal.options().queued(&queue);
                 #[cfg(feature = "async")]

@@ -127,7 +127,8 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         &[
             "while let Some((started, job)) = line.next() {",
             "job.receiver.deliver(&*job.sent)",
-            "discard(job); line.finish(started);",
+            "discard(job);",
+            "line.finish(started);",
         ],
     ),
 ];
