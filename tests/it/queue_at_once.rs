@@ -26,6 +26,15 @@ const POLICIES: [Overflow; 4] = [
     Overflow::Reject,
 ];
 
+/// Where events hang. It is opened for good, also by its drop.
+struct Gate(Arc<Semaphore>);
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Unordered,
@@ -41,9 +50,10 @@ const AT_ONCE: &[Way] = &[Way::Unordered, Way::Concurrent];
 const AT_ONCE: &[Way] = &[Way::Unordered];
 
 struct World {
+    /// First, so that the drop of the queue of a test that fails does not wait.
+    gate: Gate,
     queue: Queue,
     signal: Asked,
-    gate: Arc<Semaphore>,
     started: Mutex<Receiver<u32>>,
     /// Those that ended.
     seen: Arc<Mutex<Vec<u32>>>,
@@ -95,9 +105,9 @@ impl Way {
             _ => options.connect(move |_, event| smol::block_on(run(*event))),
         };
         World {
+            gate: Gate(gate),
             queue,
             signal,
-            gate,
             started: Mutex::new(started),
             seen,
             most,
@@ -141,7 +151,7 @@ impl World {
     }
 
     fn open(&self) {
-        self.gate.close();
+        self.gate.0.close();
     }
 
     fn seen(&self) -> Vec<u32> {
@@ -324,7 +334,7 @@ fn dropping_the_last_handle_delivers_everything() {
             signal.try_send("shop", &event).unwrap();
         }
         drop(signal);
-        gate.close();
+        drop(gate);
         drop(queue);
         assert_eq!(seen.lock().unwrap().len(), 4, "{way:?}");
         // The receiver, which has the other end, has gone.
