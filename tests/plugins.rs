@@ -1,7 +1,9 @@
-//! A program loads a dynamic library that declares receivers, and connects them. In a program of its
-//! own, because it builds another one, in `tests/plugin/`.
+//! Programs with more than one copy of fanfare or of its receivers: one loads a dynamic library that
+//! declares receivers, and connects them; one depends on two versions. In a program of its own,
+//! because it runs cargo.
 #![cfg(all(feature = "macros", target_os = "linux"))]
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -41,4 +43,52 @@ ASKED <- plugin::a_plugin
 ASKED <- plugin::z_plugin
 ";
     assert_eq!(printed, expected);
+}
+
+/// With the manifest's name and `links`, and without anything that a registry would have to have.
+#[test]
+fn two_versions_of_fanfare_in_one_program_are_refused() {
+    let manifest = include_str!("../Cargo.toml");
+    let links = manifest.lines().find(|line| line.starts_with("links = "));
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two-versions");
+    let package = |folder: &str, manifest: String| {
+        let folder = scratch.join(folder);
+        fs::create_dir_all(folder.join("src")).unwrap();
+        fs::write(folder.join("src/lib.rs"), "").unwrap();
+        fs::write(folder.join("build.rs"), "fn main() {}").unwrap();
+        fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    };
+    let resolve = |links: Option<&str>| {
+        for version in ["0.1.0", "0.2.0"] {
+            let links = links.unwrap_or_default();
+            let package_of = "[workspace]\n[package]\nname = \"fanfare\"";
+            package(
+                version,
+                format!("{package_of}\nversion = \"{version}\"\n{links}\n"),
+            );
+        }
+        let depends = |name, version| {
+            format!("{name} = {{ package = \"fanfare\", path = \"../{version}\" }}\n")
+        };
+        let both = depends("one", "0.1.0") + &depends("two", "0.2.0");
+        let program = "[workspace]\n[package]\nname = \"program\"\n[dependencies]\n";
+        package("program", format!("{program}{both}"));
+        Command::new(env!("CARGO"))
+            .args(["metadata", "--offline", "--format-version", "1"])
+            .current_dir(scratch.join("program"))
+            .output()
+            .expect("cargo runs")
+    };
+    assert!(
+        resolve(None).status.success(),
+        "without `links` they are built"
+    );
+    let _ = fs::remove_file(scratch.join("program/Cargo.lock"));
+    let refused = resolve(links);
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success());
+    assert!(
+        told.contains("links to the native library `fanfare`"),
+        "{told}"
+    );
 }

@@ -129,6 +129,38 @@ fn dead_and_spent_receivers_allocate_a_list_and_a_change() {
 }
 
 #[test]
+fn a_connect_and_a_disconnect_allocate_a_dozen_or_so() {
+    let signal = Signal::<u64>::new();
+    let target = Arc::new(1_u64);
+    let mut made = Vec::new();
+    let mut most = |work: &mut dyn FnMut()| made.push(allocations(work));
+    for n in 0..2_000_u64 {
+        let mut connections = Vec::with_capacity(4);
+        most(&mut || connections.push(signal.connect(move |_, m| touch(n + m))));
+        most(&mut || {
+            let options = signal.options().sender(n);
+            connections.push(options.connect(move |_, m| touch(n + m)));
+        });
+        most(&mut || {
+            let options = signal.options().sender("n").priority((n % 9) as i32);
+            connections.push(options.connect_weak(&target, move |it, _, m| touch(n + *it + m)));
+        });
+        if n % 3 == 0 {
+            connections
+                .iter()
+                .for_each(|it| most(&mut || assert!(it.disconnect())));
+        }
+    }
+    let all = made.iter().sum::<usize>() as f64 / made.len() as f64;
+    assert!((4.0..=16.0).contains(&all), "{all} on average");
+    assert!(
+        made.iter().all(|made| *made <= 32),
+        "{:?}",
+        made.iter().max()
+    );
+}
+
+#[test]
 fn looking_allocates_where_the_table_states_it() {
     let signal = fallible(20);
     let connection = signal.options().sender("till").connect(|_, n| Ok(*n));
