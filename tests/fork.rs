@@ -80,6 +80,12 @@ mod queues {
         Overflow::Reject,
     ];
     const NEVER: Duration = Duration::MAX;
+    /// Whether a receiver is async.
+    const IS_ASYNC: &[bool] = if cfg!(feature = "async") {
+        &[false, true]
+    } else {
+        &[false]
+    };
 
     fn is_refused(signal: &Asked, queue: &Queue) -> bool {
         let before = queue.rejected();
@@ -115,7 +121,7 @@ mod queues {
     fn a_queue_from_before_a_fork_refuses_everything_in_the_child() {
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         for policy in POLICIES {
-            for is_async in [false, true] {
+            for is_async in IS_ASYNC.iter().copied() {
                 let signal = Asked::new();
                 let builder = Queue::builder().name("before").capacity(1).overflow(policy);
                 // Its second threads are of the parent as well.
@@ -130,7 +136,7 @@ mod queues {
                     options.connect(|_, _| ())
                 };
                 #[cfg(not(feature = "async"))]
-                let receiver = options.connect(|_, _| assert!(!is_async));
+                let receiver = options.connect(move |_, _| assert!(!is_async));
                 signal.try_send(Sender::NONE, &1).unwrap();
                 queue.flush().unwrap();
                 let mut held = Some((receiver, signal, queue));

@@ -181,9 +181,11 @@ fn an_event_that_hangs_stops_no_other_of_its_receiver_and_sender() {
 
 #[test]
 fn without_the_options_an_event_that_hangs_holds_up_those_of_its_receiver_and_sender() {
-    let mut builders = vec![Way::Ordered.builder()];
-    #[cfg(feature = "async")]
-    builders.push(Queue::builder().workers(2).concurrency(1));
+    let builders = [
+        Way::Ordered.builder(),
+        #[cfg(feature = "async")]
+        Queue::builder().workers(2).concurrency(1),
+    ];
     for builder in builders {
         let world = Way::Ordered.world(builder);
         world.send([1]);
@@ -441,15 +443,17 @@ fn a_receiver_that_waits_for_its_queue_is_refused() {
 
 #[test]
 fn each_event_of_many_senders_is_delivered_once() {
-    let mut builders = vec![(Way::Unordered, Queue::builder().workers(4).unordered())];
-    #[cfg(feature = "async")]
-    builders.extend([
+    let four = Queue::builder().workers(4).unordered();
+    let builders = [
+        (Way::Unordered, four),
+        #[cfg(feature = "async")]
         (Way::Concurrent, Queue::builder().workers(2).concurrency(5)),
+        #[cfg(feature = "async")]
         (
             Way::Concurrent,
             Queue::builder().workers(3).unordered().concurrency(4),
         ),
-    ]);
+    ];
     for (way, builder) in builders {
         let world = way.world(builder.capacity(16));
         thread::scope(|scope| {
