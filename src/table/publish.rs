@@ -635,6 +635,10 @@ impl<T: Table> Change<'_, T> {
             self.writer.keys = HashMap::default();
             self.writer.weak = HashMap::default();
             self.writer.once = HashMap::default();
+        } else if !self.removed.is_empty() {
+            shrink(&mut self.writer.keys);
+            shrink(&mut self.writer.weak);
+            shrink(&mut self.writer.once);
         }
         for entry in self.removed.iter().chain(&self.garbage) {
             if entry.link().is_removed() {
@@ -675,4 +679,15 @@ impl<T: Table> Change<'_, T> {
 /// Whether a send would call it.
 pub(crate) fn is_live<E: Entry>(entry: &E) -> bool {
     entry.is_alive() && !entry.link().is_spent()
+}
+
+/// Gives back most of the room of a map that has become far too large. A map that grows again moves
+/// its entries once they have doubled, so that a change pays a constant for it on average.
+fn shrink<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
+    /// Entries for which a map keeps room.
+    const FEW: usize = 4;
+
+    if map.capacity() > 8 * map.len().max(FEW) {
+        map.shrink_to(2 * map.len());
+    }
 }

@@ -5,6 +5,7 @@
 mod batch;
 mod connect_many;
 mod deferred;
+mod gives_back;
 mod queue;
 mod send;
 mod ways;
