@@ -227,20 +227,22 @@ pub enum WaitError {
     Forked,
 }
 
+// No variant is called as a trait of the prelude is: the compiler would write that trait with its
+// whole path in every message about a program that uses this crate.
 /// What still holds a receiver that has been disconnected. Part of [`WaitError::Timeout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeldBy {
     /// A send that is running on some thread.
-    Send,
+    RunningSend,
     /// An [`Emitter`](crate::Emitter) that is idle, on a system where its snapshot cannot be taken
     /// away: see there.
-    Emitter,
+    IdleEmitter,
     /// The [queue](crate::Queue) on which the receiver runs, and which has events.
-    Queue,
+    QueuedEvents,
     /// The future of an async send that has not finished, such as
     /// [`asend`](crate::Signal::asend).
-    Future,
+    SuspendedFuture,
     /// The destructor of the receiver, which is running.
     Destructor,
 }
@@ -248,10 +250,12 @@ pub enum HeldBy {
 impl fmt::Display for HeldBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            HeldBy::Send => "a running send: wait longer",
-            HeldBy::Emitter => "an idle emitter: release it, send with it, or drop it",
-            HeldBy::Queue => "its queue, which has events: wait longer, or shut the queue down",
-            HeldBy::Future => {
+            HeldBy::RunningSend => "a running send: wait longer",
+            HeldBy::IdleEmitter => "an idle emitter: release it, send with it, or drop it",
+            HeldBy::QueuedEvents => {
+                "its queue, which has events: wait longer, or shut the queue down"
+            }
+            HeldBy::SuspendedFuture => {
                 "the future of an async send that has not finished: poll it to its end, or drop it"
             }
             HeldBy::Destructor => "its own destructor, which is running: wait longer",

@@ -475,10 +475,10 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Attached for Slot<E, R, C> {
 
     fn held_by(&self) -> HeldBy {
         match self.about.hub.upgrade() {
-            _ if self.callee.has_queued_events() => HeldBy::Queue,
-            Some(hub) if hub.has_stale_emitter() => HeldBy::Emitter,
-            Some(hub) if hub.has_suspended() => HeldBy::Future,
-            _ => HeldBy::Send,
+            _ if self.callee.has_queued_events() => HeldBy::QueuedEvents,
+            Some(hub) if hub.has_stale_emitter() => HeldBy::IdleEmitter,
+            Some(hub) if hub.has_suspended() => HeldBy::SuspendedFuture,
+            _ => HeldBy::RunningSend,
         }
     }
 

@@ -287,7 +287,7 @@ fn a_send_of_an_emitter_is_waited_for() {
     assert!(matches!(
         timeout,
         WaitError::Timeout {
-            held_by: HeldBy::Send,
+            held_by: HeldBy::RunningSend,
             ..
         }
     ));
@@ -315,7 +315,7 @@ fn a_timeout_names_a_suspended_future() {
         };
         assert!(is_pending);
         let timeout = connection.disconnect_and_wait(Duration::ZERO);
-        let future = HeldBy::Future;
+        let future = HeldBy::SuspendedFuture;
         assert!(
             matches!(timeout, Err(WaitError::Timeout { held_by, .. }) if held_by == future),
             "{timeout:?}"
@@ -340,7 +340,7 @@ fn a_timeout_names_the_queue() {
         matches!(
             timeout,
             Err(WaitError::Timeout {
-                held_by: HeldBy::Queue,
+                held_by: HeldBy::QueuedEvents,
                 ..
             })
         ),
