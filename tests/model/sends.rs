@@ -229,8 +229,9 @@ impl<A: Answer> Real<A> {
         }
         assert!(!self.broken.get(), "a destructor found the signal broken");
         let (dropped, targets) = take_dropped();
+        // `has_listeners` may have taken out some of the dead.
         self.see(Seen::State(State {
-            len,
+            len: self.signal.len(),
             purged: self.signal.purged(),
             dropped,
             targets,
