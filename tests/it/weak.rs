@@ -103,6 +103,7 @@ type Way = fn(&Asked) -> bool;
 /// The dead before a living receiver, at which some ways stop, and the dead behind it.
 #[test]
 fn every_way_of_sending_takes_out_all_the_dead_that_it_meets() {
+    #[allow(unused_mut, reason = "features add more")]
     let mut ways: Vec<(&str, Way)> = vec![
         ("send", |signal| signal.send("n", &()).len() == 1),
         ("send_robust", |signal| {
