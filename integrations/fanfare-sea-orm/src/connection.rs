@@ -11,6 +11,7 @@ use sea_orm::{
     TransactionOptions, TransactionSession, TransactionTrait,
 };
 
+use crate::begin;
 use crate::executor::Executor;
 use crate::handover::across;
 use crate::scope::{self, Scope};
@@ -369,7 +370,7 @@ transactions!([C: Scopes] Scoped<'_, C>, Scoped::begun);
 
 impl SignalConnection {
     async fn outermost(&self, options: TransactionOptions) -> Result<SignalTransaction, DbErr> {
-        let inner = self.inner.begin_with_options(options).await?;
+        let inner = begin::outermost(&self.inner, options).await?;
         Ok(SignalTransaction::outermost(inner, self.scope.clone()))
     }
 }

@@ -7,9 +7,10 @@ use futures_util::lock::OwnedMutexGuard;
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
-    TransactionOptions, TransactionTrait,
+    TransactionOptions,
 };
 
+use crate::begin;
 use crate::handover::across;
 use crate::scope::{self, Scope};
 use crate::transaction::{Open, SignalTransaction, ended};
@@ -128,7 +129,7 @@ impl Executor {
     ) -> Result<SignalTransaction, DbErr> {
         match &self.scope.target {
             Target::Connection(connection) => {
-                let inner = connection.begin_with_options(options).await?;
+                let inner = begin::outermost(connection, options).await?;
                 Ok(SignalTransaction::outermost(inner, self.scope.clone()))
             }
             Target::Transaction(open, _) => {

@@ -1,21 +1,23 @@
 //! What a transaction does when one inside it was not begun or committed to its end, or is still open; and
 //! that saves which wait for each other in one keep their columns apart.
 
+use std::future::poll_fn;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::common::entities::{person, tag};
 use crate::common::rows::{person, tag};
-use crate::common::{Log, hear, hear_async, on_each_database};
+use crate::common::{Log, databases, hear, hear_async, on_each_database};
 use fanfare::signals::model::POST_SAVE;
 use fanfare::signals::transaction::{COMMITTED, ROLLED_BACK};
 use fanfare::{ScopedConnection, Sender, Signal};
 use fanfare_sea_orm::{Executor, SignalConnection, SignalTransaction};
 use futures_util::FutureExt;
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbBackend, EntityTrait, NotSet, PaginatorTrait, Set,
-    TransactionSession, TransactionTrait,
+    ActiveModelTrait, ConnectionTrait, Database, DbBackend, EntityTrait, NotSet, PaginatorTrait,
+    Set, Statement, TransactionSession, TransactionTrait,
 };
 
 /// Polls a begin once and drops it; false if it was always whole by then, as PostgreSQL's driver has it.
@@ -279,6 +281,47 @@ async fn a_commit_that_the_database_refuses_is_in_no_doubt() {
         orphan.await.unwrap();
         transaction.commit().await.unwrap_err();
         assert_eq!(log.take(), ["rolled back"]);
+    })
+    .await;
+}
+
+/// A web framework drops a request whose client leaves. PostgreSQL's driver would give the connection
+/// back with the transaction open, and the statements of others would be in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_begin_that_is_dropped_leaves_no_transaction_open() {
+    let dropped = AtomicUsize::new(0);
+    databases::on_postgres_schema(async |mut options| {
+        options.max_connections(1);
+        let others = Database::connect(options.clone()).await.unwrap();
+        let create = "CREATE TABLE note (text varchar)";
+        others.execute_unprepared(create).await.unwrap();
+        let db = SignalConnection::new(Database::connect(options).await.unwrap());
+        for polls in (1..=6).cycle().take(30) {
+            db.execute_unprepared("SELECT 1").await.unwrap();
+            let mut begin = Box::pin(db.begin());
+            let mut polled = 0;
+            let begun = poll_fn(|cx| match begin.as_mut().poll(cx) {
+                Poll::Ready(begun) => Poll::Ready(Some(begun)),
+                Poll::Pending => {
+                    polled += 1;
+                    match polled == polls {
+                        true => Poll::Ready(None),
+                        false => Poll::Pending,
+                    }
+                }
+            });
+            match begun.await {
+                Some(begun) => begun.unwrap().rollback().await.unwrap(),
+                None => drop(dropped.fetch_add(1, Ordering::Relaxed)),
+            }
+            drop(begin);
+            let insert = "INSERT INTO note VALUES ('by another')";
+            db.execute_unprepared(insert).await.unwrap();
+        }
+        let seen = "SELECT text FROM note";
+        let seen = Statement::from_string(DbBackend::Postgres, seen);
+        assert_eq!(others.query_all_raw(seen).await.unwrap().len(), 30);
+        assert_ne!(dropped.load(Ordering::Relaxed), 0, "each was whole");
     })
     .await;
 }
