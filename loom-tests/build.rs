@@ -17,21 +17,21 @@ const WEAKENED: &[Weakened] = &[
     (
         "address_after_swap",
         &[(
-            "        self.hub.current.store(current, Ordering::Relaxed);
+            "        self.hub.current.store(current, Ordering::Release);
         let old = self.hub.cell.swap(next);
 ",
             "        let old = self.hub.cell.swap(next);
-        self.hub.current.store(current, Ordering::Relaxed);
+        self.hub.current.store(current, Ordering::Release);
 ",
         )],
     ),
     (
         "going_not_told",
         &[(
-            "        self.hub.current.store(current, Ordering::Relaxed);
+            "        self.hub.current.store(current, Ordering::Release);
 ",
             "        if !is_last {
-            self.hub.current.store(current, Ordering::Relaxed);
+            self.hub.current.store(current, Ordering::Release);
         }
 ",
         )],

@@ -6,6 +6,7 @@
 // The files of `src/` must compile on an older Rust than this crate.
 #![allow(clippy::collapsible_if, clippy::manual_is_multiple_of)]
 
+mod address;
 mod asymmetric;
 mod cancel;
 mod harness;

@@ -50,6 +50,8 @@ pub(crate) fn heavy() -> bool {
     true
 }
 
+pub(crate) fn prepare_heavy() {}
+
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

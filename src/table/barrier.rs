@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{Ordering, compiler_fence};
 
-#[cfg(target_os = "linux")]
-pub(crate) use by_membarrier::heavy;
 #[cfg(all(target_os = "linux", feature = "asymmetric"))]
 pub(crate) use by_membarrier::is_asymmetric;
+#[cfg(all(target_os = "linux", not(miri)))]
+pub(crate) use by_membarrier::{heavy, prepare_heavy};
 
 /// The reader's barrier: for the compiler alone. A writer's `heavy` makes it one for the processor.
 #[inline(always)]
@@ -13,28 +13,57 @@ pub(crate) fn light() {
     compiler_fence(Ordering::SeqCst);
 }
 
-/// The writer's barrier, also for every other thread; false if it cannot be had.
-#[cfg(not(target_os = "linux"))]
+/// The writer's barrier, also for every other thread. Returns `false` if it cannot be had.
+#[cfg(not(all(target_os = "linux", not(miri))))]
 pub(crate) fn heavy() -> bool {
     false
 }
 
+/// Does what the first `heavy` would do once.
+#[cfg(not(all(target_os = "linux", not(miri))))]
+pub(crate) fn prepare_heavy() {}
+
 #[cfg(target_os = "linux")]
+#[cfg_attr(miri, allow(dead_code, reason = "Miri has no such call"))]
 mod by_membarrier {
-    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU8, Ordering};
 
     const PRIVATE_EXPEDITED: libc::c_int = 1 << 3;
     const REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
 
-    /// Whether the system has the barrier. Found out once: the answer is that of the first call.
+    const UNKNOWN: u8 = 0;
+    const REGISTERED: u8 = 1;
+    const REFUSED: u8 = 2;
+
+    /// Whether the process is registered. Not a `OnceLock`: a fork in the middle of one would leave it
+    /// taken in the child forever. Threads that come at the same time each register, which does no
+    /// harm; a child of `fork` inherits the registration.
+    static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+    /// Returns `true` if the system has the barrier. The first call registers the process, which
+    /// takes milliseconds.
     pub(crate) fn is_asymmetric() -> bool {
-        static REGISTERED: OnceLock<bool> = OnceLock::new();
-        *REGISTERED.get_or_init(|| membarrier(REGISTER_PRIVATE_EXPEDITED))
+        // Relaxed, both: the kernel knows of the registration. Row E3.
+        match STATE.load(Ordering::Relaxed) {
+            UNKNOWN => {
+                let is_registered = membarrier(REGISTER_PRIVATE_EXPEDITED);
+                let state = if is_registered { REGISTERED } else { REFUSED };
+                STATE.store(state, Ordering::Relaxed);
+                is_registered
+            }
+            state => state == REGISTERED,
+        }
     }
 
-    /// The writer's barrier, also for every other thread; false if it cannot be had.
+    /// The writer's barrier, also for every other thread. Returns `false` if it cannot be had.
     pub(crate) fn heavy() -> bool {
         is_asymmetric() && membarrier(PRIVATE_EXPEDITED)
+    }
+
+    /// Does what the first `heavy` would do once: registers the process.
+    #[cfg(not(miri))]
+    pub(crate) fn prepare_heavy() {
+        is_asymmetric();
     }
 
     fn membarrier(command: libc::c_int) -> bool {

@@ -12,6 +12,7 @@
 //! This file is compiled once more, over loom, by `loom-tests/`: it may name only `std`'s plain
 //! types and its siblings `publish` and `sync`.
 
+use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr;
@@ -19,12 +20,15 @@ use std::ptr;
 use super::publish::{Hub, Opening, Table};
 use super::sync::{Arc, AtomicBool, AtomicPtr, Ordering, Weak, heavy, light};
 
-/// Where an emitter keeps its table. Shared with the writers.
+/// Where an emitter keeps its table. Shared with the writers. On cache lines of its own: each send
+/// of the emitter stores to it, and other emitters may be next to it.
+#[repr(align(128))]
 pub(crate) struct Held<T> {
     /// Whether a send uses the table. The emitter alone stores it.
     is_sending: AtomicBool,
     /// A pointer of `Arc::into_raw`, with its count, or null.
     table: AtomicPtr<T>,
+    owns: PhantomData<Option<Arc<T>>>,
 }
 
 /// The table that a send of an emitter uses, until this is dropped.
@@ -39,6 +43,7 @@ impl<T> Held<T> {
         Held {
             is_sending: AtomicBool::new(false),
             table: AtomicPtr::new(ptr::null_mut()),
+            owns: PhantomData,
         }
     }
 
@@ -54,7 +59,9 @@ impl<T> Held<T> {
         self.is_sending.store(true, Ordering::Relaxed);
         light();
         let current = hub.current();
-        // Relaxed: this thread has stored it, or a writer has taken it, which leaves null. Row E2.
+        // Relaxed: this thread has stored it, or a writer has taken it, which leaves null. If the
+        // address in `current` is that of a later table, the load of it has acquired the null, for
+        // the later table was published after the taking. Row E2.
         let mut table = self.table.load(Ordering::Relaxed).cast_const();
         if table.addr() != current {
             table = self.replace(hub);
@@ -76,7 +83,9 @@ impl<T> Held<T> {
         T: Table,
     {
         if let Opening::Frozen(_, last) = hub.opening() {
-            self.release();
+            if self.is_some() {
+                self.release();
+            }
             // The hub has the count.
             return last.as_ref().map_or(ptr::null(), Arc::as_ptr);
         }
@@ -91,7 +100,7 @@ impl<T> Held<T> {
         drop(self.swap(ptr::null()));
     }
 
-    /// Whether there is a table.
+    /// Returns `true` if there is a table.
     pub(crate) fn is_some(&self) -> bool {
         // Relaxed: for people. Row E2.
         !self.table.load(Ordering::Relaxed).is_null()
@@ -115,7 +124,7 @@ impl<T> Held<T> {
         (!table.is_null() && table.addr() != current).then_some(table)
     }
 
-    /// Whether a send uses the table.
+    /// Returns `true` if a send uses the table.
     fn is_sending(&self) -> bool {
         // Acquire: what the last send did with the table, which may be freed now. Partner: the
         // store as `InUse` is dropped. Row E1.
@@ -197,15 +206,26 @@ impl<T> Emitters<T> {
         }
     }
 
+    /// Returns `true` if there is no emitter, apart from dropped ones that may be noted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// Makes the place for the table of a new emitter.
     pub(crate) fn add(&mut self) -> Arc<Held<T>> {
         if self.held.len() >= self.prune_at {
-            self.held.retain(|held| held.upgrade().is_some());
-            self.prune_at = PRUNE_AT_LEAST.max(2 * self.held.len());
+            self.prune();
         }
         let held = Arc::new(Held::new());
         self.held.push(Arc::downgrade(&held));
         held
+    }
+
+    /// Forgets dropped emitters, and gives back the room of most of them.
+    fn prune(&mut self) {
+        self.held.retain(|held| held.upgrade().is_some());
+        self.prune_at = PRUNE_AT_LEAST.max(2 * self.held.len());
+        self.held.shrink_to(self.prune_at);
     }
 
     /// Takes each table that is not the one at `current` away from its emitter, unless the emitter
@@ -213,7 +233,8 @@ impl<T> Emitters<T> {
     ///
     /// Gives up no last count, and so frees no table: the writers have one of each table that they
     /// have replaced. Does nothing if the system has no barrier for all threads.
-    pub(crate) fn take_idle(&self, current: usize) {
+    pub(crate) fn take_idle(&mut self, current: usize) {
+        self.prune();
         let emitters = self.held.iter().filter_map(Weak::upgrade);
         let idle: Vec<_> = emitters
             .filter_map(|held| {

@@ -22,7 +22,7 @@
 //! arc-swap, `asymmetric/cell.rs` that for the other.
 //!
 //! This file is compiled twice more, over loom and over shuttle, by `loom-tests/`: it
-//! may name only `std`'s plain types and its siblings `link` and `sync`.
+//! may name only `std`'s plain types and its siblings `held`, `link` and `sync`.
 
 use std::collections::VecDeque;
 use std::hash::Hash;
@@ -32,7 +32,7 @@ use super::held::{Emitters, Held};
 use super::link::Link;
 use super::sync::{
     Arc, AtomicBool, AtomicU64, AtomicUsize, Cell, Guard, HashMap, Mutex, MutexGuard, OnceLock,
-    Ordering, fence, lock, try_lock,
+    Ordering, fence, lock, prepare_heavy, try_lock,
 };
 
 /// An immutable collection of entries, changed by making another one.
@@ -265,9 +265,10 @@ impl<T: Table> Hub<T> {
     #[inline]
     pub(crate) fn current(&self) -> usize {
         // Acquire: with the release of `NOBODY` in `publish`, so that a thread that found
-        // nobody does not find a receiver on its next send that was gone before. For a
-        // table relaxed would do: its address is stored before it is published, so whoever
-        // has seen it, or heard of it, finds that address or a later one. Row H1.
+        // nobody does not find a receiver on its next send that was gone before; and with that
+        // of an address, for an emitter whose table was taken. For a send relaxed would do: the
+        // address of a table is stored before it is published, so whoever has seen the table, or
+        // heard of it, finds that address or a later one. Row H1.
         self.current.load(Ordering::Acquire)
     }
 
@@ -285,7 +286,10 @@ impl<T: Table> Hub<T> {
     /// Makes the place for the table of a new emitter.
     pub(crate) fn emitter(&self) -> Arc<Held<T>> {
         let _after = After(self);
-        lock(&self.books.writer).emitters.add()
+        let mut writer = lock(&self.books.writer);
+        let held = writer.emitters.add();
+        drop(writer);
+        held
     }
 
     /// How many dead weak entries have been taken out so far.
@@ -475,16 +479,27 @@ impl<T: Table> Hub<T> {
     pub(crate) fn free_retired(&self) {
         let _after = After(self);
         let mut writer = lock(&self.books.writer);
+        if !writer.emitters.is_empty() {
+            // The first time it takes milliseconds, for which no other writer should wait.
+            drop(writer);
+            prepare_heavy();
+            writer = lock(&self.books.writer);
+        }
         writer.emitters.take_idle(self.current());
         let freed = writer.free_retired(usize::MAX);
         drop(writer);
         drop(freed);
     }
 
-    /// Returns `true` if an idle emitter keeps a table that is no longer current.
+    /// Returns `true` if an idle emitter keeps a table that is no longer current, and that cannot be
+    /// taken away.
     pub(crate) fn has_stale_emitter(&self) -> bool {
         let _after = After(self);
-        lock(&self.books.writer).emitters.keep_stale(self.current())
+        let mut writer = lock(&self.books.writer);
+        writer.emitters.take_idle(self.current());
+        let has_stale = writer.emitters.keep_stale(self.current());
+        drop(writer);
+        has_stale
     }
 
     /// Returns the number of replaced tables that something held.
@@ -620,9 +635,11 @@ impl<T: Table> Change<'_, T> {
         let current = next
             .as_ref()
             .map_or(GOING, |table| Arc::as_ptr(table).addr());
-        // Relaxed: before the swap below, whose release carries it to whoever sees the new
-        // table, or none. Partner: `current`. Row H1.
-        self.hub.current.store(current, Ordering::Relaxed);
+        // Before the swap below, whose release carries it to whoever sees the new table, or none.
+        // Release: the table may be at the address of one that a writer has taken from an emitter.
+        // The emitter that finds the address then finds null in the place of its table. Partner:
+        // `current`. Row H1.
+        self.hub.current.store(current, Ordering::Release);
         // The swap releases the finished table to the acquiring load of `snapshot`;
         // otherwise a send could call a half-built entry. Row H3.
         let old = self.hub.cell.swap(next);

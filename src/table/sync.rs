@@ -1,9 +1,9 @@
 //! The primitives that `publish` stands on.
 //!
-//! `publish.rs` names no atomic, lock or cell but through its sibling `sync`, so that the
-//! model checkers can compile that same file over theirs.
+//! `publish.rs`, `held.rs` and `link.rs` name no atomic, lock or cell but through their sibling
+//! `sync`, so that the model checkers can compile the same files over theirs.
 
-pub(crate) use super::barrier::{heavy, light};
+pub(crate) use super::barrier::{heavy, light, prepare_heavy};
 pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
 };

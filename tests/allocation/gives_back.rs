@@ -111,3 +111,21 @@ fn a_living_signal_gives_memory_back_when_all_is_disconnected() {
 fn held(work: impl FnOnce()) -> i64 {
     allocation_counter::measure(work).bytes_current
 }
+
+#[test]
+fn a_living_signal_gives_memory_back_when_its_emitters_are_dropped() {
+    let signal = Asked::new();
+    let connection = signal.connect(|_, m| *m);
+    signal.send(Sender::NONE, &1);
+    drop(signal.emitter());
+    let held = held(|| {
+        let mut emitters = Vec::from_iter((0..MANY).map(|_| signal.emitter()));
+        for emitter in &mut emitters {
+            assert_eq!(*emitter.send(Sender::NONE, &7), [7]);
+        }
+        drop(emitters);
+        signal.purge();
+    });
+    assert!(held <= LITTLE, "{held} bytes");
+    assert!(connection.is_connected());
+}

@@ -162,6 +162,8 @@ pub(crate) fn heavy() -> bool {
     true
 }
 
+pub(crate) fn prepare_heavy() {}
+
 /// A value that is set at most once, under a lock of the model's own. `set` releases it to `get`.
 pub(crate) struct OnceLock<T> {
     is_set: AtomicUsize,
