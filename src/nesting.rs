@@ -24,7 +24,7 @@ const TO_A_SEND: usize = 32 << 10;
 /// Bytes of stack that more than `FEW` nested sends may use if the bounds of the stack are not
 /// known: three quarters of the stack that `std` gives a thread.
 const MAX_STACK: usize = 3 << 19;
-const FEW: u32 = 32;
+const FEW: u32 = 12;
 /// Outer sends whose signals are known; inside more of them, any signal might be one.
 const KNOWN: usize = 32;
 
@@ -84,18 +84,22 @@ impl Nested {
         }
     }
 
-    /// Returns `true` if the stack with these `bounds` has room for the innermost send.
-    fn has_room(&self, bounds: &Range<usize>) -> bool {
-        self.has_room_below(0, bounds)
+    /// Returns `true` if the stack with these `bounds` has room for the innermost send. One that is
+    /// inside another of its own signal, in a circle, must leave room for the next turn as well.
+    fn has_room(&self, in_circle: bool, bounds: &Range<usize>) -> bool {
+        self.has_room_below(0, in_circle, bounds)
     }
 
     /// As `has_room`, if so many bytes were used below the innermost send.
-    fn has_room_below(&self, used: usize, bounds: &Range<usize>) -> bool {
+    fn has_room_below(&self, used: usize, in_circle: bool, bounds: &Range<usize>) -> bool {
         if !bounds.contains(&self.here) {
             return self.depth <= FEW || self.stack <= MAX_STACK;
         }
         let size = bounds.len();
-        let next = self.longest + DEEPER.min(2 * self.longest);
+        let next = match in_circle {
+            true => self.longest + DEEPER.min(2 * self.longest),
+            false => 0,
+        };
         self.here - bounds.start >= used + RESERVE.min(size / 8) + next.min(size / 2)
     }
 }
@@ -131,7 +135,7 @@ impl Running {
         let nested = if outer == NONE {
             NOT_NESTED
         } else {
-            nest_checked(outer)
+            nest_checked(outer, is_inside(hub))
         };
         INNERMOST.set(hub.addr());
         Running { outer, nested }
@@ -188,11 +192,11 @@ impl Drop for Running {
 ///
 /// If there are too many, or the stack has no room for it: an overflow would end the process.
 #[inline(never)]
-fn nest_checked(outer: usize) -> Nested {
+fn nest_checked(outer: usize, in_circle: bool) -> Nested {
     let nested = NESTED.get();
     let bounds = stack::bounds();
     let deeper = nested.deeper(ptr::from_ref(&nested).addr(), &bounds);
-    if deeper.depth >= MAX_NESTING || !deeper.has_room(&bounds) {
+    if deeper.depth >= MAX_NESTING || !deeper.has_room(in_circle, &bounds) {
         refuse(deeper, &bounds);
     }
     note(outer, deeper);
@@ -213,7 +217,7 @@ pub(crate) fn check_for_sends() {
     let bounds = stack::bounds();
     let deeper = nested.deeper(ptr::from_ref(&nested).addr(), &bounds);
     let to_the_send = TO_A_SEND.min(bounds.len() / 32);
-    if deeper.depth >= MAX_NESTING || !deeper.has_room_below(to_the_send, &bounds) {
+    if deeper.depth >= MAX_NESTING || !deeper.has_room_below(to_the_send, true, &bounds) {
         refuse(deeper, &bounds);
     }
 }
@@ -314,10 +318,10 @@ mod tests {
             let top = 1 << 40;
             sends((0..count).map(|send| top - send * step), &UNKNOWN)
         };
-        assert!(sends_of(1 << 20, 32).has_room(&UNKNOWN));
-        assert!(!sends_of(1 << 20, 33).has_room(&UNKNOWN));
-        assert!(sends_of(1 << 10, 999).has_room(&UNKNOWN));
-        assert!(!sends_of(2 << 10, 999).has_room(&UNKNOWN));
+        assert!(sends_of(1 << 20, 12).has_room(true, &UNKNOWN));
+        assert!(!sends_of(1 << 20, 13).has_room(true, &UNKNOWN));
+        assert!(sends_of(1 << 10, 999).has_room(true, &UNKNOWN));
+        assert!(!sends_of(2 << 10, 999).has_room(true, &UNKNOWN));
     }
 
     #[test]
@@ -336,7 +340,7 @@ mod tests {
     fn a_send_has_room_if_one_more_step_and_a_panic_have() {
         let last = |left: usize, step: usize| {
             let here = STACK.start + left;
-            sends([here + step, here], &STACK).has_room(&STACK)
+            sends([here + step, here], &STACK).has_room(true, &STACK)
         };
         assert!(last(70 << 10, 1 << 10));
         assert!(!last(63 << 10, 1 << 10));
@@ -345,5 +349,8 @@ mod tests {
             "the step, and two that go deeper"
         );
         assert!(!last(210 << 10, 50 << 10));
+        let here = STACK.start + (70 << 10);
+        let chain = sends([here + (800 << 10), here], &STACK);
+        assert!(chain.has_room(false, &STACK), "another signal each time");
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn bounds() -> Range<usize> {
 }
 
 /// Asks the system. For the main thread it reads the memory map of the process.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
 fn ask() -> (usize, usize) {
     use std::mem::MaybeUninit;
     use std::ptr;
@@ -49,13 +49,13 @@ fn ask() -> (usize, usize) {
 }
 
 /// The other systems have no such call, or one that does not report how far the stack of the main
-/// thread can grow.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+/// thread can grow. Neither has Miri.
+#[cfg(not(all(target_os = "linux", target_env = "gnu", not(miri))))]
 fn ask() -> (usize, usize) {
     (0, 0)
 }
 
-#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+#[cfg(all(test, target_os = "linux", target_env = "gnu", not(miri)))]
 mod tests {
     use super::*;
     use std::{ptr, thread};
