@@ -252,9 +252,9 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     ///
     /// # Panics
     ///
-    /// With the panic of the first receiver that does, as it comes, but not before the future of
-    /// each async receiver has been polled once. The futures that have not finished are dropped
-    /// before the panic leaves. Also if sends are nested too deep: see [`Signal`].
+    /// Panics with the first panic of a receiver. Each async receiver has been polled once by then,
+    /// unless a sync receiver panicked. The futures that have not finished are dropped before the
+    /// panic leaves. Also panics if sends are nested too deep: see [`Signal`].
     ///
     /// ```
     /// use fanfare::{Sender, Signal};
@@ -340,8 +340,8 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
 impl<E: Event, T: Send + 'static, X: Send + 'static> Signal<E, Result<T, X>> {
     /// As [`asend`](Signal::asend), but stops at the first `Err`: of a sync receiver, and
     /// then no later one runs and no async one starts; of an async receiver, whichever
-    /// fails first, and then the others are dropped where they are. As with a panic, the future
-    /// of each async receiver has been polled once by then.
+    /// fails first, and then the others are dropped where they are. Before the `Err` of an async
+    /// receiver is returned, the future of each async receiver has been polled once.
     ///
     /// # Errors
     ///

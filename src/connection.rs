@@ -204,6 +204,7 @@ impl Connection {
         } else {
             let held_by = match self.slot.upgrade() {
                 Some(slot) => slot.held_by(),
+                None if quiet.is_gone() => return Ok(()),
                 None => HeldBy::Destructor,
             };
             Err(WaitError::Timeout {

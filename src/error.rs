@@ -92,7 +92,7 @@ impl Error for Failure {}
 /// A receiver answered `Err` in [`Signal::try_send`](crate::Signal::try_send), and later
 /// ones did not run.
 pub struct TrySendError<T, X> {
-    /// The answers of the receivers before it; of the sync receivers alone, if it is async.
+    /// The responses of the receivers before it. If it is async, only those of the sync receivers.
     pub before: Responses<T>,
     /// The receiver that failed.
     pub receiver: ReceiverId,
@@ -209,7 +209,8 @@ pub enum WaitError {
     Timeout {
         /// The timeout.
         waited: Duration,
-        /// What held it at that moment. If several did, one of them.
+        /// The most likely holder at that moment: a guess by the state of the signal and of the queue,
+        /// for messages and logs.
         held_by: HeldBy,
     },
     /// The caller is inside a send of the same signal, or inside the destructor of one of its
@@ -229,7 +230,7 @@ pub enum WaitError {
 
 // No variant is called as a trait of the prelude is: the compiler would write that trait with its
 // whole path in every message about a program that uses this crate.
-/// What still holds a receiver that has been disconnected. Part of [`WaitError::Timeout`].
+/// A probable holder of a receiver that has been disconnected. Part of [`WaitError::Timeout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeldBy {

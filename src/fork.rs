@@ -10,7 +10,7 @@ pub(crate) struct Birth {
 }
 
 impl Birth {
-    /// Of this process.
+    /// Returns the mark of this process.
     pub(crate) fn now() -> Self {
         count_forks();
         // Relaxed: a child starts with one thread, which has called `fork`, and all other threads
@@ -27,11 +27,11 @@ impl Birth {
     }
 }
 
-/// How many forks lie between this process and the one in which the first count began.
+/// The number of forks between the process in which the count began and this one.
 static FORKS: AtomicU64 = AtomicU64::new(0);
 
-/// Has each later `fork` counted in the child. A program that makes a child by the bare system call
-/// is not noticed.
+/// Registers a handler that counts each later `fork` in the child. A child that is made by the bare
+/// system call is not counted.
 #[cfg(unix)]
 fn count_forks() {
     use std::sync::atomic::AtomicBool;

@@ -38,9 +38,9 @@ use crate::table::publish::{Connected, Hub, Opening, Place};
 /// # Re-entry
 ///
 /// Receivers, and destructors of receivers, may do anything with the signal: connect,
-/// disconnect, send. No lock is held while they run. A send panics if it is the 1,001st
-/// inside others on its thread, or if those use more than 1.5 MiB of stack: that is a circle,
-/// and the next thing would be an overflown stack, which ends the process.
+/// disconnect, send. No lock is held while they run. A send panics when sends are nested 1,000 deep
+/// on its thread, or when the stack of the thread has too little room for one more, so that
+/// unbounded recursion does not overflow the stack. See "Bounds" in `docs/guarantees.md`.
 ///
 /// # Progress
 ///

@@ -142,7 +142,7 @@ impl QueueBuilder {
         self
     }
 
-    /// How many async receivers each worker drives at a time; 1 if this is not called.
+    /// Sets the number of async receivers that each worker drives at a time. The default is 1.
     ///
     /// Async receivers are those of
     /// [`QueuedOptions::connect_async`](crate::QueuedOptions::connect_async). With more than one,

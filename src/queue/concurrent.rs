@@ -23,7 +23,7 @@ use crate::blocking;
 use crate::receiver::BoxFuture;
 use crate::table::sync::lock;
 
-/// What the first thread gives to the second.
+/// Futures on their way from the first thread to the second.
 pub(super) struct Inbox {
     state: Mutex<State>,
     /// A place is free.
@@ -83,14 +83,14 @@ impl Inbox {
         self.waker.wake();
     }
 
-    /// What has arrived, and whether that is the last.
+    /// Takes the futures that have arrived. Returns `true` with them if no more will come.
     fn take(&self) -> (Vec<BoxFuture<'static, ()>>, bool) {
         let mut state = lock(&self.state);
         (mem::take(&mut state.arrived), state.is_closed)
     }
 }
 
-/// What the first thread runs: everything in its line, until the line is closed.
+/// Runs the first thread: everything in its line, until the line is closed.
 pub(super) fn run(pool: &Arc<Pool>, line: usize, inbox: &Arc<Inbox>, _opening: Opening) {
     worker::work_for(pool);
     loop {
@@ -120,7 +120,7 @@ async fn deliver(pool: Arc<Pool>, line: usize, inbox: Arc<Inbox>, started: Start
     inbox.leave_place();
 }
 
-/// What the second thread runs: all that arrives, until the inbox is closed.
+/// Runs the second thread: all that arrives, until the inbox is closed.
 pub(super) fn drive(pool: &Arc<Pool>, inbox: &Inbox) {
     worker::work_for(pool);
     let mut running = FuturesUnordered::new();

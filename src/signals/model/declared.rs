@@ -1,4 +1,5 @@
-//! What `#[receiver]` needs for model signals: its expansion calls it. Not part of the interface.
+//! Types and functions that the expansion of `#[receiver]` uses for model signals. Not part of the
+//! interface.
 
 use std::any::{Any, type_name};
 use std::error::Error;
@@ -7,7 +8,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use super::{
-    Answer, Bulk, ClassPrepared, Delete, M2mChanged, ModelEvent, ModelSender, PostInit, PostSave,
+    Answer, ClassPrepared, Delete, M2mChanged, ModelEvent, ModelSender, PostInit, PostSave,
     PreInit, PreSave,
 };
 use crate::connect::{ConnectOptions, Prepared};
@@ -19,13 +20,9 @@ use crate::signal::Signal;
 /// An event whose signal is sent from models only.
 pub trait FromModels: Event {}
 
-macro_rules! from_models {
-    ($($event:ident)*) => {
-        $(impl FromModels for $event<'static> {})*
-    };
-}
+impl<E: ModelEvent> FromModels for E {}
 
-from_models! { ClassPrepared PreInit PostInit PreSave PostSave Delete M2mChanged Bulk }
+impl FromModels for ClassPrepared<'static> {}
 
 /// The signal that a receiver is declared for. Its methods `senders` differ by the event: the
 /// expansion calls `(&Declares::of(signal)).senders()`, and the trait that needs no further
@@ -120,7 +117,7 @@ pub trait NamesModel {}
 
 impl NamesModel for Name<true> {}
 
-/// How a receiver will be connected.
+/// The options and the model of a declared receiver.
 pub struct Declaring<E: Event, R: 'static> {
     pub(crate) options: ConnectOptions<'static, E, R>,
     pub(crate) model: Option<Model<E, R>>,
@@ -169,7 +166,7 @@ fn by_name<E: ModelEvent, R: Send + 'static>(
     }
 }
 
-/// What became of a declared receiver, for the report.
+/// The result of connecting a declared receiver, for the report.
 pub struct Declared {
     sender: Option<String>,
     is_new: bool,
@@ -263,7 +260,7 @@ macro_rules! lends_instance {
 
 lends_instance! { PreInit PreSave }
 
-/// What a model signal gets from a receiver that was not called.
+/// A response that a model signal can get in place of a call.
 pub trait ModelResponse: Send + 'static {
     /// For an event whose instance is not an `expected`.
     fn of_another_type(expected: &'static str) -> Self;
@@ -300,7 +297,7 @@ impl fmt::Display for WrongInstance {
 
 impl Error for WrongInstance {}
 
-/// What a receiver with `model` returns: the response, or what becomes the response.
+/// A return type of a receiver with `model`: the response, or a value that becomes the response.
 #[diagnostic::on_unimplemented(
     message = "a receiver with `model` cannot return `{Self}` to this signal",
     note = "it returns `()`, or `Result<(), E>` with an `E` that `?` turns into a `Box<dyn Error + Send + Sync>`; for a signal without errors it returns `()`"

@@ -260,12 +260,13 @@ pub fn unresolved_models() -> Vec<String> {
     waited_for.map(|model| model.name.clone()).collect()
 }
 
-/// What receivers of the model signals are connected for and what is no model that has been
-/// [prepared](prepare), in words: the struct of a row in the place of its entity, or a name that was given
-/// to `options().sender` in the place of [`connect_model`](Signal::connect_model). Such receivers hear
-/// nothing. Sorted.
+/// Returns the senders of connected receivers of the model signals that are no [prepared](prepare)
+/// model, sorted: the struct of a row in the place of its entity, or a name that was given to
+/// `options().sender` in the place of [`connect_model`](Signal::connect_model). No event reaches
+/// such receivers.
 ///
-/// Ask when every model has been prepared, with `fanfare-sea-orm` after `prepare_models()`.
+/// Call it when every model has been prepared. `prepare_models()` of `fanfare-sea-orm` does so, and
+/// returns the senders in its error.
 ///
 /// ```
 /// use fanfare::Sender;
