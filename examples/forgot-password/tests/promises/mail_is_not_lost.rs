@@ -31,11 +31,11 @@ async fn a_mail_server_that_is_down_and_then_up() {
 /// connection again would take each later reply for that of the command before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_mail_is_not_noted_as_mailed_after_a_late_reply() {
-    let (server, site) = Site::with_patience(true, 1).await;
+    let (server, site) = Site::with_patience(true, 5).await;
     site.register(ADA).await;
-    server.set_mood(ADA, Some(Mood::Late(Duration::from_millis(1_500))));
+    server.set_mood(ADA, Some(Mood::Late(Duration::from_secs(8))));
     site.forgot(ADA).await;
-    until(async || (server.mails().len() == 1).then_some(())).await;
+    until(async || (!server.mails().is_empty()).then_some(())).await;
     server.set_mood(ADA, Some(Mood::Refuse("451 later")));
     until(async || {
         let mailed = site.count("reset_request WHERE state = 'mailed'").await;
@@ -47,8 +47,10 @@ async fn a_refused_mail_is_not_noted_as_mailed_after_a_late_reply() {
     server.set_mood(ADA, None);
     site.settled().await;
     let mails = server.mails();
-    assert_eq!(mails.len(), 2);
-    assert_eq!(site.reset(&one_time_passwords(&mails[1])[0]).await, 200);
+    // On a busy machine a reply comes late once more, and there is another mail.
+    assert!(mails.len() >= 2, "{mails:#?}");
+    let last = mails.last().unwrap();
+    assert_eq!(site.reset(&one_time_passwords(last)[0]).await, 200);
 }
 
 /// Somebody has seen the first, perhaps, but the server did not say that it kept it.
@@ -100,9 +102,8 @@ async fn a_client_that_hangs_up_leaves_no_transaction_open() {
         stream.write_all(request.as_bytes()).unwrap();
         std::thread::sleep(Duration::from_micros(n * 10));
         drop(stream);
-        if is_postgres && site.count(open).await > 0 {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            assert_eq!(site.count(open).await, 0, "after {n} clients");
+        if is_postgres {
+            until(async || (site.count(open).await == 0).then_some(())).await;
         }
     }
     assert_eq!(site.login(OLD).await, 200);
