@@ -321,6 +321,17 @@ impl Site {
         .await;
     }
 
+    /// Stores a hash for this account that takes `passes` passes over the memory instead of two. No
+    /// password matches it, so each log-in takes that long and is refused.
+    pub(crate) async fn slow_down_log_ins(&self, email: &str, passes: u32) {
+        let (salt, output) = ("c29tZXRoaW5nc2FsdHk", "A".repeat(43));
+        let hash = format!("$argon2id$v=19$m=19456,t={passes},p=1${salt}${output}");
+        self.sql(&format!(
+            "UPDATE \"user\" SET password_hash = '{hash}' WHERE email = '{email}'"
+        ))
+        .await;
+    }
+
     /// Adds requests that are owed and due: to the first accounts, or to addresses without one.
     pub(crate) async fn add_owed(&self, count: usize, has_accounts: bool, tries: i32) {
         let (numbers, now) = (numbers(count), ChronoUtc::now().to_rfc3339());

@@ -1,10 +1,10 @@
 //! A client that sends many requests is refused for a while, and delays no other.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::future::join_all;
-use reqwest::StatusCode;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::common::{ADA, NEW, OLD, Site};
 
@@ -30,19 +30,19 @@ async fn each_client_has_limits_for_each_kind_of_request() {
         ("forgot-password", 10, 202),
         ("reset-password", 30, 403),
     ] {
-        let mut refused = Vec::new();
-        for _ in 0..burst {
+        let mut served = 0;
+        let refused = loop {
             let response = post(&site, "192.0.2.1", what, &fields).await;
+            if response.status() == 429 {
+                break response;
+            }
             assert_eq!(response.status(), status, "{what}");
-        }
-        // Each period here is 2 s or more.
-        for _ in 0..20 {
-            refused.push(post(&site, "192.0.2.1", what, &fields).await);
-        }
-        let refused = refused.into_iter().filter(|it| it.status() == 429);
-        let refused: Vec<_> = refused.collect();
-        assert!(refused.len() >= 10, "{what}: {} refused", refused.len());
-        let seconds = refused[0].headers()["retry-after"].to_str().unwrap();
+            served += 1;
+            // Each period is 2 s or more. On a slow machine some of them pass meanwhile.
+            assert!(served < 20 * burst, "{what}: {served} were served");
+        };
+        assert!(served >= burst, "{what}: {served} were served");
+        let seconds = refused.headers()["retry-after"].to_str().unwrap();
         assert!(
             (1..=61).contains(&seconds.parse::<u64>().unwrap()),
             "{seconds}"
@@ -65,23 +65,32 @@ async fn a_client_cannot_choose_its_address() {
         let response = request.json(&json!({ "email": ADA })).send().await.unwrap();
         refused += u32::from(response.status() == 429);
     }
-    assert_eq!(refused, 10);
+    // One more is served after a minute, on a slow machine.
+    assert!(refused >= 9, "{refused} were refused");
 }
 
 #[tokio::test]
 async fn all_clients_together_have_a_limit() {
     let site = Site::start(&[HEADER, ("LIMITS", "on")]).await;
-    let fields = json!({ "email": "nobody@example.org" });
-    let mut refused = 0;
-    for network in 0..20 {
+    // Below the limit, the response to an address of no form comes without a look-up and a hash.
+    let fields = json!({ "email": "nobody", "password": OLD });
+    let (mut served, mut refused) = (0, 0);
+    for network in 0..200 {
         let clients: Vec<_> = (0..50).map(|n| format!("10.0.{network}.{n}")).collect();
-        let asked = clients
-            .iter()
-            .map(|it| post(&site, it, "forgot-password", &fields));
-        let statuses = join_all(asked).await;
-        refused += statuses.iter().filter(|it| it.status() == 429).count();
+        let asked = clients.iter().map(|it| post(&site, it, "login", &fields));
+        for response in join_all(asked).await {
+            match response.status().as_u16() {
+                422 => served += 1,
+                429 => refused += 1,
+                status => panic!("a response of {status}"),
+            }
+        }
+        if refused > 0 {
+            break;
+        }
     }
-    assert!(refused > 0, "1,000 clients at once were all served");
+    assert!(served >= 400, "{served} were served");
+    assert!(refused > 0, "{served} clients at once were all served");
 }
 
 #[tokio::test]
@@ -90,31 +99,45 @@ async fn a_flood_of_log_ins_of_one_client_does_not_delay_another() {
     site.register(ADA).await;
     let wrong = json!({ "email": ADA, "password": "a wrong one" });
     let right = json!({ "email": ADA, "password": OLD });
-    let flood = (0..300).map(|_| post(&site, "192.0.2.1", "login", &wrong));
+    let is_flooded = Notify::new();
+    let flood = (0..300).map(async |_| {
+        let response = post(&site, "192.0.2.1", "login", &wrong).await;
+        if response.status() == 429 {
+            is_flooded.notify_one();
+        }
+        response
+    });
+    let flood = async {
+        let flood = join_all(flood).await;
+        is_flooded.notify_one();
+        flood
+    };
     let hers = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        is_flooded.notified().await;
         let began = Instant::now();
         let response = post(&site, "192.0.2.2", "login", &right).await;
         (response.status(), began.elapsed())
     };
-    let (flood, (status, took)) = tokio::join!(join_all(flood), hers);
+    let (flood, (status, took)) = tokio::join!(flood, hers);
     println!("her log-in took {took:.1?}");
     assert_eq!(status, 200);
     let hashed = flood.iter().filter(|it| it.status() == 403).count();
     let refused = flood.iter().filter(|it| it.status() == 429).count();
     assert_eq!(hashed + refused, 300);
-    assert!((20..40).contains(&hashed), "{hashed} were hashed");
+    // 20, and one more in 3 s.
+    assert!((20..150).contains(&hashed), "{hashed} were hashed");
 }
 
 /// Of clients without number, as many are refused as would keep the others waiting.
 #[tokio::test]
 async fn log_ins_that_would_wait_long_for_a_hash_are_refused() {
     let site = Site::with_ada().await;
+    site.slow_down_log_ins(ADA, 10).await;
     let logins = (0..300).map(|_| site.login(OLD));
     let statuses = join_all(logins).await;
     let of = |status: u16| statuses.iter().filter(|it| **it == status).count();
-    assert_eq!(of(200) + of(503), 300);
-    assert!(of(200) >= 64, "{} were served", of(200));
+    assert_eq!(of(403) + of(503), 300);
+    assert!(of(403) >= 64, "{} were served", of(403));
     assert!(of(503) > 0, "all waited");
-    assert_eq!(site.login(OLD).await, StatusCode::OK);
+    assert_eq!(site.login(OLD).await, 403);
 }
