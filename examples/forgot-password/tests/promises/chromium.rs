@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::process::{Child, Command, Stdio};
 
 use fantoccini::elements::Element;
+use fantoccini::error::NewSessionError;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -60,13 +61,24 @@ impl Driver {
     }
 }
 
+fn skipped(missing: &str) {
+    let line = format!("skipped: no {missing}: apt-get install chromium chromium-driver\n");
+    // Past the capture of the test harness.
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
+/// Returns `true` if chromedriver found no browser: "cannot find Chrome binary" or "no chrome binary at
+/// /usr/bin/chromium".
+fn has_no_chromium(message: &str) -> bool {
+    message.to_lowercase().contains("chrome binary")
+}
+
 impl Browser {
-    /// Opens a window. Without chromedriver, reports that the test is skipped and returns `None`.
+    /// Opens a window. Without chromedriver or Chromium, reports that the test is skipped and returns
+    /// `None`.
     pub(crate) async fn open(scheme: Scheme, size: Size) -> Option<Browser> {
         let Some((driver, url)) = Driver::start() else {
-            // Past the capture of the test harness.
-            let skipped = b"skipped: no chromedriver: apt-get install chromium chromium-driver\n";
-            std::io::stderr().write_all(skipped).unwrap();
+            skipped("chromedriver");
             return None;
         };
         let profile = tempfile::tempdir().unwrap();
@@ -75,7 +87,7 @@ impl Browser {
             Scheme::Light => 1,
         };
         let mut options = json!({ "args": [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--headless", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
             "--hide-scrollbars",
             format!("--blink-settings=preferredColorScheme={color}"),
@@ -98,8 +110,14 @@ impl Browser {
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
             .connect(&url)
-            .await
-            .unwrap();
+            .await;
+        let client = match client {
+            Err(NewSessionError::SessionNotCreated(error)) if has_no_chromium(&error.message) => {
+                skipped("Chromium");
+                return None;
+            }
+            client => client.unwrap(),
+        };
         // Puts the window in front, so that the focus shows. The command is one of Chromium's own.
         let session = client.session_id().await.unwrap().unwrap();
         let command = json!({

@@ -34,6 +34,7 @@ impl Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_forgot-password"));
         command.arg(folder).env("PORT", "0");
         for name in [
+            "ALLOWED_HOSTS",
             "DATABASE_URL",
             "CLIENT_HEADER",
             "LIMITS",
