@@ -32,7 +32,7 @@ async fn one_end_for_each_start() {
 }
 
 #[tokio::test]
-async fn no_secret_is_in_it() {
+async fn the_log_has_no_secret() {
     let site = Site::with_ada().await;
     site.login(OLD).await;
     site.login("wrong horse").await;

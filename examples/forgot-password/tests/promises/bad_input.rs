@@ -234,7 +234,7 @@ async fn each_login_has_another_session() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_inside_stays_inside() {
+async fn internal_errors_are_logged_and_not_shown() {
     let site = Site::start(&[]).await;
     site.sql("DROP TABLE reset_request").await;
     let response = site.post("forgot-password", json!({ "email": ADA })).await;

@@ -75,7 +75,7 @@ async fn forms_and_pages_do_the_same() {
 }
 
 #[tokio::test]
-async fn it_is_good_once() {
+async fn a_one_time_password_is_good_once() {
     let (site, one_time) = Site::with_ada_who_forgot().await;
     let (first, second) = tokio::join!(site.reset(&one_time), site.reset(&one_time));
     let mut both = [first.as_u16(), second.as_u16()];
@@ -85,7 +85,7 @@ async fn it_is_good_once() {
 }
 
 #[tokio::test]
-async fn it_expires() {
+async fn a_one_time_password_expires() {
     let (site, one_time) = Site::with_ada_who_forgot().await;
     for (minutes, rows) in [(58, 1), (60, 0)] {
         let then = (ChronoUtc::now() + Duration::from_secs(minutes * 60)).to_rfc3339();
@@ -122,7 +122,7 @@ async fn strangers_who_use_her_requests_up_leave_the_owner_a_good_one() {
         assert_eq!(site.reset("AAAAA-AAAAA").await, 403);
     }
     let mailed = site.mailed(3).await;
-    // 59 minutes later, as the limit sees it. That it is good until then, `it_expires` tests.
+    // 59 minutes later, as the limit sees it. That it is good until then, `a_one_time_password_expires` tests.
     let then = ChronoUtc::now() - Duration::from_secs(59 * 60);
     let requested = then.to_rfc3339();
     site.sql(&format!(
@@ -274,7 +274,7 @@ async fn of_twenty_requests_at_the_same_time_three_are_written() {
 }
 
 #[tokio::test]
-async fn who_is_not_logged_in_can_log_out() {
+async fn an_anonymous_client_can_log_out() {
     let site = Site::start(&[]).await;
     assert_eq!(site.status("logout", json!({})).await, 200);
     site.logged(1, "account: logged out None").await;

@@ -152,7 +152,7 @@ async fn a_mail_that_is_owed_for_a_day_is_given_up_and_logged() {
 }
 
 #[tokio::test]
-async fn what_nobody_waits_for_is_forgotten() {
+async fn requests_older_than_a_day_are_deleted() {
     let (mut site, _) = Site::with_ada_who_forgot().await;
     site.sql("UPDATE reset_request SET requested_at = '2026-01-01T00:00:00+00:00'")
         .await;
