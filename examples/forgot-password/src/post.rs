@@ -148,14 +148,15 @@ fn auto_submitted() -> HeaderValue {
 
 impl PostError {
     /// Returns `true` if each further try would end like this one: the mail cannot be written, or the
-    /// server refuses it for good, with a 5xx. Not with 53x, which refuses the credentials of
-    /// `SMTP_URL`: once these are right, the mails that are owed leave.
+    /// server refuses it for good, with a reply from 540 on, such as 550 or 554. The replies from 500
+    /// to 539 are about the program, the session or the credentials of `SMTP_URL`. Once these are
+    /// right, the mails that are owed leave.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
             PostError::Message(_) => true,
             PostError::Smtp(error) => {
                 let code = error.status().map_or(0, u16::from);
-                (500..600).contains(&code) && !(530..540).contains(&code)
+                (540..600).contains(&code)
             }
             PostError::Timeout(_) => false,
         }

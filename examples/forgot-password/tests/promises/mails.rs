@@ -64,3 +64,19 @@ async fn a_mail_that_is_refused_for_now_is_tried_again() {
         assert_eq!(site.count("reset_request WHERE state = 'mailed'").await, 1);
     }
 }
+
+/// These replies are about the session or the program, and say nothing of the mail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_is_not_given_up_for_a_reply_about_the_session() {
+    for reply in ["503 authenticate first", "521 no mail here"] {
+        let (server, site) = Site::with_mail_server(true).await;
+        site.register(ADA).await;
+        server.set_mood(ADA, Some(Mood::Refuse(reply)));
+        site.forgot(ADA).await;
+        until(async || (server.refused() >= 1).then_some(())).await;
+        server.set_mood(ADA, None);
+        site.settled().await;
+        assert_eq!(server.mails().len(), 1, "{reply}");
+        assert_eq!(site.count("reset_request WHERE state = 'mailed'").await, 1);
+    }
+}
