@@ -20,7 +20,8 @@ use crate::{App, Fatal, mailer, setting};
 
 /// The mails that are under way at a time in each lane, by default.
 const WORKERS: NonZeroU8 = NonZeroU8::new(16).expect("it is not 0");
-/// The events that can wait, for each worker. Mails need no order, so any worker takes the next. A row that finds no room is found by the sweep.
+/// The events that can wait, for each mail that is under way. A row that finds no room is found by the
+/// sweep.
 const LINE: usize = 32;
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -74,6 +75,8 @@ impl Drop for InHand {
 struct Lane {
     signal: &'static Signal<MailOwed>,
     queue: Queue,
+    /// The number of events that the queue has room for.
+    capacity: usize,
 }
 
 impl Lane {
@@ -85,11 +88,13 @@ impl Lane {
     ) -> io::Result<Self> {
         // The rows are the outbox, not the queue. An event that finds no room is dropped, and the
         // sweep finds its row.
+        let capacity = LINE * workers;
+        // One thread drives all mails of the lane: they wait for the mail server most of the time.
         let queue = Queue::builder()
             .name(name)
-            .workers(workers)
-            .unordered()
-            .capacity(LINE * workers)
+            .workers(1)
+            .concurrency(workers)
+            .capacity(capacity)
             .overflow(Overflow::DropNewest);
         let queue = queue.on_tokio().build()?;
         let app = app.clone();
@@ -105,13 +110,16 @@ impl Lane {
                     }
                 })
             });
-        Ok(Lane { signal, queue })
+        Ok(Lane {
+            signal,
+            queue,
+            capacity,
+        })
     }
 
-    /// Returns the number of events that the queue has room for.
+    /// Returns the number of events that the queue still has room for.
     fn room(&self) -> u64 {
-        let all = LINE * self.queue.workers();
-        all.saturating_sub(self.queue.depth()) as u64
+        self.capacity.saturating_sub(self.queue.depth()) as u64
     }
 }
 

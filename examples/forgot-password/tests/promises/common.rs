@@ -99,6 +99,13 @@ impl Program {
         peak / 1024
     }
 
+    /// Counts the threads of the process.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn threads(&self) -> usize {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        std::fs::read_dir(tasks).unwrap().count()
+    }
+
     /// Ends it at once, as a crash would; returns all that it had logged.
     pub(crate) fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();

@@ -30,3 +30,12 @@ async fn four_hashes_at_a_time_take_the_memory_of_four() {
     println!("{four} MiB with four hashes, {peak} MiB after all of them");
     assert!(peak < four + 40, "{peak} MiB after {four} MiB");
 }
+
+/// Each lane drives its mails on two threads, whatever the number of mails under way.
+#[tokio::test]
+async fn the_mails_under_way_take_no_thread_each() {
+    let few = Site::start(&[("MAIL_WORKERS", "1")]).await;
+    let many = Site::start(&[("MAIL_WORKERS", "100")]).await;
+    let (few, many) = (few.program().threads(), many.program().threads());
+    assert!(many < few + 10, "{few} threads for 1 mail, {many} for 100");
+}
