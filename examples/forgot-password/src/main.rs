@@ -20,6 +20,7 @@ mod reset;
 mod respond;
 mod secret;
 mod serve;
+mod smtp;
 mod web;
 
 use std::env::VarError;

@@ -6,13 +6,14 @@ use std::num::NonZeroU8;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use lettre::Message;
 use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use crate::mailer::GOOD_FOR;
 use crate::model::reset_request;
 use crate::one_time;
+use crate::smtp::MailServer;
 use crate::{Fatal, setting};
 
 /// The time that a mail server has for one mail by default, from the connection to the last reply.
@@ -26,10 +27,7 @@ pub(crate) struct Post {
 }
 
 enum Way {
-    Smtp {
-        server: AsyncSmtpTransport<Tokio1Executor>,
-        timeout: Duration,
-    },
+    Smtp(Box<MailServer>),
     Mailbox(Mutex<VecDeque<String>>),
 }
 
@@ -37,6 +35,8 @@ enum Way {
 #[derive(Debug)]
 pub(crate) enum PostError {
     Message(lettre::error::Error),
+    /// There is no session for any mail, or not with these credentials.
+    Session(lettre::transport::smtp::Error),
     Smtp(lettre::transport::smtp::Error),
     Timeout(Duration),
 }
@@ -55,10 +55,9 @@ impl Post {
         let way = match setting("SMTP_URL")? {
             Some(url) => {
                 // Without the value, which may have a password in it.
-                let smtp = AsyncSmtpTransport::<Tokio1Executor>::from_url(&url);
-                let smtp = smtp.map_err(|error| format!("SMTP_URL: {error}"))?;
-                let server = smtp.timeout(Some(timeout)).build();
-                Way::Smtp { server, timeout }
+                let server = MailServer::from_url(&url, timeout);
+                let server = server.map_err(|error| format!("SMTP_URL: {error}"))?;
+                Way::Smtp(Box::new(server))
             }
             None => Way::Mailbox(Mutex::default()),
         };
@@ -71,7 +70,7 @@ impl Post {
     /// Returns the time that a mail takes at most.
     pub(crate) fn timeout(&self) -> Duration {
         match &self.way {
-            Way::Smtp { timeout, .. } => *timeout,
+            Way::Smtp(server) => server.timeout,
             Way::Mailbox(_) => Duration::ZERO,
         }
     }
@@ -123,12 +122,7 @@ impl Post {
             .body(text)
             .map_err(PostError::Message)?;
         match &self.way {
-            Way::Smtp { server, timeout } => {
-                // A send that is dropped half way drops its connection, because there is no pool.
-                let sent = tokio::time::timeout(*timeout, server.send(mail)).await;
-                sent.map_err(|_| PostError::Timeout(*timeout))?
-                    .map_err(PostError::Smtp)?;
-            }
+            Way::Smtp(server) => server.send(&mail).await?,
             Way::Mailbox(mails) => {
                 let mail = String::from_utf8_lossy(&mail.formatted()).into_owned();
                 let mut mails = mails.lock().unwrap_or_else(PoisonError::into_inner);
@@ -149,7 +143,7 @@ fn auto_submitted() -> HeaderValue {
 impl PostError {
     /// Returns `true` if each further try would end like this one: the mail cannot be written, or the
     /// server refuses it for good, with a reply from 540 on, such as 550 or 554. The replies from 500
-    /// to 539 are about the program, the session or the credentials of `SMTP_URL`. Once these are
+    /// to 539 and those before the mail are about the program, the session or the credentials of `SMTP_URL`. Once these are
     /// right, the mails that are owed leave.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
@@ -158,7 +152,7 @@ impl PostError {
                 let code = error.status().map_or(0, u16::from);
                 (540..600).contains(&code)
             }
-            PostError::Timeout(_) => false,
+            PostError::Session(_) | PostError::Timeout(_) => false,
         }
     }
 }
@@ -167,7 +161,9 @@ impl fmt::Display for PostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PostError::Message(error) => write!(f, "the mail cannot be written: {error}"),
-            PostError::Smtp(error) => write!(f, "the mail server: {error}"),
+            PostError::Session(error) | PostError::Smtp(error) => {
+                write!(f, "the mail server: {error}")
+            }
             PostError::Timeout(limit) => write!(f, "the mail server took longer than {limit:?}"),
         }
     }

@@ -8,6 +8,7 @@ mod browser;
 mod chromium;
 mod common;
 mod connections;
+mod conversation;
 #[cfg(unix)]
 mod files;
 mod forgotten_password;

@@ -27,6 +27,8 @@ pub(crate) enum Mood {
     Refuse(&'static str),
     /// The mail is not kept, and no reply comes.
     Hang,
+    /// The mail is kept, and no reply to QUIT comes.
+    HangAtQuit,
 }
 
 impl MailServer {
@@ -101,6 +103,8 @@ impl MailServer {
                     }
                 }
                 self.receive(mail, &recipient).await
+            } else if line.starts_with("QUIT") && self.hangs_at_quit(&recipient) {
+                std::future::pending().await
             } else {
                 if let Some(to) = line.strip_prefix("RCPT TO:<") {
                     recipient = to.split('>').next().unwrap_or_default().to_owned();
@@ -113,10 +117,15 @@ impl MailServer {
         Ok(())
     }
 
+    fn hangs_at_quit(&self, recipient: &str) -> bool {
+        let mood = self.moods.lock().unwrap().get(recipient).copied();
+        matches!(mood, Some(Mood::HangAtQuit))
+    }
+
     async fn receive(&self, mail: String, recipient: &str) -> &'static str {
         let mood = self.moods.lock().unwrap().get(recipient).copied();
         match mood {
-            None => self.mails.lock().unwrap().push(mail),
+            None | Some(Mood::HangAtQuit) => self.mails.lock().unwrap().push(mail),
             Some(Mood::Late(pause)) => {
                 self.mails.lock().unwrap().push(mail);
                 tokio::time::sleep(pause).await;
