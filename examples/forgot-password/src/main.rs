@@ -15,6 +15,7 @@ mod outbox;
 mod page;
 mod password;
 mod post;
+mod private;
 mod receivers;
 mod reset;
 mod respond;

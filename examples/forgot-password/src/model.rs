@@ -12,6 +12,7 @@ use sea_orm_migration::schema::{
     timestamp_with_time_zone_null,
 };
 
+use crate::private::{create_private, keep_private};
 use crate::{Fatal, setting};
 
 // SeaORM's derives want what they are on to be public.
@@ -180,18 +181,16 @@ impl MigrationTrait for CreateTables {
     }
 }
 
-/// Makes the file its owner's alone, also one that is there. SQLite gives the files beside it, such as
-/// the write-ahead log, the same mode.
-#[cfg(unix)]
-fn keep_private(file: &Path) -> std::io::Result<()> {
-    use std::fs::{OpenOptions, Permissions};
-    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
-    options
-        .open(file)?
-        .set_permissions(Permissions::from_mode(0o600))
+/// Makes the files of a database its owner's alone. SQLite gives the mode of the database to the files
+/// that it creates beside it, but not to those that a killed program has left.
+fn keep_all_private(database: &Path) -> Result<(), Fatal> {
+    let named = |file: &Path, error| format!("{}: {error}", file.display());
+    create_private(database).map_err(|error| named(database, error))?;
+    for ending in ["db", "db-journal", "db-shm", "db-wal"] {
+        let file = database.with_extension(ending);
+        keep_private(&file).map_err(|error| named(&file, error))?;
+    }
+    Ok(())
 }
 
 /// Connects to `DATABASE_URL`, or else to a file of SQLite in `folder`, and migrates.
@@ -201,8 +200,7 @@ pub(crate) async fn connect(folder: &Path) -> Result<SignalConnection, Fatal> {
         Some(url) => (String::from("DATABASE_URL"), url),
         None => {
             let name = file.display().to_string();
-            #[cfg(unix)]
-            keep_private(&file).map_err(|error| format!("{name}: {error}"))?;
+            keep_all_private(&file)?;
             let url = format!("sqlite://{name}?mode=rwc");
             (name, url)
         }

@@ -1,12 +1,14 @@
 //! One-time passwords: drawing them, and telling the right one by its hash.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use tempfile::NamedTempFile;
 
+use crate::private::keep_private;
 use crate::{Fatal, setting};
 
 /// 32 symbols, so that a random byte picks each as often; without I, O, 0 and 1, which look alike.
@@ -54,8 +56,9 @@ impl Key {
         let file = folder.join("forgot-password.key");
         let named = |error: io::Error| format!("{}: {error}", file.display());
         if !file.try_exists().map_err(named)? {
-            draw_key(&file).map_err(named)?;
+            draw_key(&file, folder).map_err(named)?;
         }
+        keep_private(&file).map_err(named)?;
         let key = fs::read(&file).map_err(named)?;
         Key::new(&key).ok_or_else(|| {
             let file = file.display();
@@ -85,22 +88,15 @@ impl Key {
     }
 }
 
-/// Draws a key into a file that its owner alone can read. Two programs that start at the same time
-/// use the same: the second one's rename would take the first one's key away, a link does not.
-fn draw_key(file: &Path) -> io::Result<()> {
+/// Draws a key into a file that its owner alone can read. Two programs that start at the same time use
+/// the same key: the second one finds the file, and leaves it.
+fn draw_key(file: &Path, folder: &Path) -> io::Result<()> {
     let key: [u8; KEY] = rand::random();
-    let drawn = file.with_extension(format!("key.{}", std::process::id()));
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut open = options.open(&drawn)?;
-    open.write_all(&key)?;
-    open.sync_all()?;
-    let linked = fs::hard_link(&drawn, file);
-    fs::remove_file(&drawn)?;
-    match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+    let mut drawn = NamedTempFile::new_in(folder)?;
+    drawn.write_all(&key)?;
+    drawn.as_file().sync_all()?;
+    match drawn.persist_noclobber(file) {
+        Err(refused) if refused.error.kind() != io::ErrorKind::AlreadyExists => Err(refused.error),
         _ => Ok(()),
     }
 }

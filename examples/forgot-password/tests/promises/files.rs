@@ -33,3 +33,21 @@ fn the_database_and_the_key_can_be_read_by_their_owner_only() {
     let found = modes(folder.path());
     assert!(found.iter().all(|(_, mode)| *mode == 0o600), "{found:?}");
 }
+
+/// A killed program leaves the write-ahead log, and SQLite goes on with it.
+#[test]
+fn files_that_a_killed_program_left_become_their_owners() {
+    let folder = tempfile::tempdir().unwrap();
+    Program::start(folder.path(), &[]).kill();
+    let left = modes(folder.path());
+    for name in ["forgot-password.db-wal", "forgot-password.key"] {
+        assert!(left.iter().any(|(left, _)| left == name), "{left:?}");
+    }
+    for (name, _) in left {
+        let file = folder.path().join(name);
+        fs::set_permissions(file, Permissions::from_mode(0o644)).unwrap();
+    }
+    let _program = Program::start(folder.path(), &[]);
+    let found = modes(folder.path());
+    assert!(found.iter().all(|(_, mode)| *mode == 0o600), "{found:?}");
+}
