@@ -13,7 +13,7 @@ use axum::http::{HeaderName, StatusCode};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, NotUntil, Quota, RateLimiter};
 
-use crate::{App, Fatal, setting};
+use crate::{App, Fatal, setting, switch};
 
 type ByClient = governor::DefaultKeyedRateLimiter<IpAddr>;
 
@@ -71,11 +71,7 @@ pub(crate) struct TooMany {
 impl Limits {
     /// Reads `LIMITS`, which can be `off`, and `CLIENT_HEADER`.
     pub(crate) fn from_environment() -> Result<Self, Fatal> {
-        let is_on = match setting("LIMITS")?.as_deref() {
-            None | Some("on") => true,
-            Some("off") => false,
-            Some(other) => return Err(format!("LIMITS is {other:?}: set it to on or off").into()),
-        };
+        let is_on = switch("LIMITS", true)?;
         let header = setting("CLIENT_HEADER")?.map(|name| {
             let header: Result<HeaderName, _> = name.parse();
             header.map_err(|error| format!("CLIENT_HEADER is {name:?}: {error}"))

@@ -77,6 +77,16 @@ fn setting(name: &str) -> Result<Option<String>, Fatal> {
     }
 }
 
+/// A setting that is `on` or `off`.
+fn switch(name: &str, default: bool) -> Result<bool, Fatal> {
+    match setting(name)?.as_deref() {
+        None => Ok(default),
+        Some("on") => Ok(true),
+        Some("off") => Ok(false),
+        Some(other) => Err(format!("{name} is {other:?}: set it to on or off").into()),
+    }
+}
+
 async fn run() -> Result<(), Fatal> {
     let folder = std::env::args_os()
         .nth(1)
@@ -87,6 +97,7 @@ async fn run() -> Result<(), Fatal> {
         .map_err(|error| format!("PORT is {port:?}: {error}"))?;
     let hosts = KnownHosts::from_environment()?;
     let limits = Limits::from_environment()?;
+    let has_secure_cookies = switch("SECURE_COOKIES", false)?;
     let post = Arc::new(Post::from_environment()?);
     if post.has_mailbox() {
         log!("no SMTP_URL is set: anybody can read the mails at /dev/mailbox");
@@ -117,7 +128,8 @@ async fn run() -> Result<(), Fatal> {
     // Before the line that says where it listens, since from then on an interrupt must be graceful.
     let interrupts = Interrupts::collect()?;
     println!("listening on http://{}", listener.local_addr()?);
-    serve::serve(listener, web::router(app, hosts), interrupts).await?;
+    let router = web::router(app, hosts, has_secure_cookies);
+    serve::serve(listener, router, interrupts).await?;
 
     sweep.abort();
     let left = spawn_blocking(move || outbox.shutdown(DRAIN)).await??;

@@ -36,12 +36,12 @@ const READ_LIMIT: usize = 2 * 1024 * 1024;
 /// The time for a request from the end of its head to the response, and so for its body.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-pub(crate) fn router(app: App, hosts: KnownHosts) -> Router {
+pub(crate) fn router(app: App, hosts: KnownHosts, has_secure_cookies: bool) -> Router {
     let site = Site::from_ref(&app);
     let sessions = SessionManagerLayer::new(MemoryStore::default())
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
-        .with_secure(std::env::var_os("SECURE_COOKIES").is_some())
+        .with_secure(has_secure_cookies)
         .with_expiry(Expiry::OnInactivity(CookieDuration::hours(12)));
     let mut router = Router::new()
         .route("/", get(home))

@@ -57,6 +57,7 @@ fn a_setting_that_is_wrong_is_named() {
             "ALLOWED_HOSTS has \"b.example:80\": ",
         ),
         ("LIMITS", "none", "LIMITS is \"none\": "),
+        ("SECURE_COOKIES", "1", "SECURE_COOKIES is \"1\": "),
         ("CLIENT_HEADER", "x y", "CLIENT_HEADER is \"x y\": "),
         ("MAIL_WORKERS", "0", "MAIL_WORKERS is \"0\": "),
         ("MAIL_FROM", "nobody", "MAIL_FROM is \"nobody\": "),
@@ -206,7 +207,7 @@ async fn a_form_of_another_site() {
 
 #[tokio::test]
 async fn cookies_are_out_of_reach_of_scripts_and_of_other_sites() {
-    let site = Site::start(&[("SECURE_COOKIES", "1")]).await;
+    let site = Site::start(&[("SECURE_COOKIES", "on")]).await;
     site.register(ADA).await;
     let response = site
         .post("login", json!({ "email": ADA, "password": OLD }))
@@ -244,4 +245,14 @@ async fn internal_errors_are_logged_and_not_shown() {
     site.logged(1, "error 1 ").await;
     let log = site.program().log().join("\n");
     assert!(log.contains("reset_request"), "{log}");
+}
+
+#[tokio::test]
+async fn cookies_go_without_https_if_secure_cookies_is_off() {
+    let site = Site::start(&[("SECURE_COOKIES", "off")]).await;
+    site.register(ADA).await;
+    let login = json!({ "email": ADA, "password": OLD });
+    let response = site.post("login", login).await;
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    assert!(!cookie.contains("Secure"), "{cookie}");
 }
