@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use axum::extract::rejection::ExtensionRejection;
@@ -13,6 +13,7 @@ use axum::http::{HeaderName, StatusCode};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, NotUntil, Quota, RateLimiter};
 
+use crate::log::log;
 use crate::{App, Fatal, setting, switch};
 
 type ByClient = governor::DefaultKeyedRateLimiter<IpAddr>;
@@ -58,6 +59,8 @@ pub(crate) struct Limits {
     limiters: Option<[(ByClient, DefaultDirectRateLimiter); 4]>,
     /// The header in which that proxy writes the address.
     header: Option<HeaderName>,
+    /// Done once a request without a usable header is logged.
+    without_header: Once,
 }
 
 /// The refusal of a request, because too many came before it.
@@ -86,6 +89,7 @@ impl Limits {
         Ok(Limits {
             limiters: is_on.then(|| Action::ALL.map(limiters)),
             header: header.transpose()?,
+            without_header: Once::new(),
         })
     }
 
@@ -161,27 +165,45 @@ impl FromRequestParts<App> for Client {
     type Rejection = ExtensionRejection;
 
     /// Takes the last address of the header that `CLIENT_HEADER` names, since the proxy wrote that
-    /// one, and the client perhaps those before it. Otherwise the address of the connection.
+    /// one, and the client perhaps those before it. Otherwise the address of the connection. The first
+    /// request whose header is missing or unusable is logged, since it counts for the proxy.
     async fn from_request_parts(head: &mut Parts, app: &App) -> Result<Self, ExtensionRejection> {
-        let header = app.limits.header.as_ref();
-        let written = header.and_then(|name| {
-            let last = head.headers.get_all(name).iter().next_back()?;
-            let last = last.to_str().ok()?.rsplit(',').next()?;
-            last.trim().parse::<IpAddr>().ok()
-        });
-        if let Some(address) = written {
-            return Ok(address.into());
+        let limits = &app.limits;
+        if let Some(name) = &limits.header {
+            let last = head.headers.get_all(name).iter().next_back();
+            let last = last.and_then(|last| last.to_str().ok()?.rsplit(',').next());
+            if let Some(address) = last.and_then(address) {
+                return Ok(address.into());
+            }
+            limits.without_header.call_once(|| {
+                let last = last.unwrap_or_default();
+                log!(
+                    "CLIENT_HEADER: a request has no address in {name}, but {last:?}: it and others \
+                     like it count for the proxy"
+                );
+            });
         }
         let ConnectInfo(address) = ConnectInfo::<SocketAddr>::from_request_parts(head, app).await?;
         Ok(address.ip().into())
     }
 }
 
+/// Reads an address as proxies write it: with a port or without, and that of IPv6 in brackets or not.
+fn address(written: &str) -> Option<IpAddr> {
+    let written = written.trim();
+    if let Ok(with_port) = written.parse::<SocketAddr>() {
+        return Some(with_port.ip());
+    }
+    let bare = written.strip_prefix('[');
+    let bare = bare.and_then(|written| written.strip_suffix(']'));
+    bare.unwrap_or(written).parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
 
-    use super::Client;
+    use super::{Client, address};
 
     #[test]
     fn a_network_of_ipv6_is_one_client() {
@@ -190,5 +212,18 @@ mod tests {
         assert_ne!(client("2001:db8::1"), client("2001:db8:0:1::1"));
         assert_eq!(client("::ffff:192.0.2.1"), client("192.0.2.1"));
         assert_ne!(client("192.0.2.1"), client("192.0.2.2"));
+    }
+
+    #[test]
+    fn an_address_is_read_with_a_port_and_without() {
+        for written in ["192.0.2.1", " 192.0.2.1:4711 "] {
+            assert_eq!(address(written), "192.0.2.1".parse().ok(), "{written}");
+        }
+        for written in ["2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:80"] {
+            assert_eq!(address(written), "2001:db8::1".parse().ok(), "{written}");
+        }
+        for written in ["", "unknown", "192.0.2.1:", "[192.0.2.1", "example.org:80"] {
+            assert_eq!(address(written), None, "{written}");
+        }
     }
 }

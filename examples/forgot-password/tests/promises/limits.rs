@@ -141,3 +141,32 @@ async fn log_ins_that_would_wait_long_for_a_hash_are_refused() {
     assert!(of(503) > 0, "all waited");
     assert_eq!(site.login(OLD).await, 403);
 }
+
+/// Some proxies write the port as well, which differs from request to request.
+#[tokio::test]
+async fn a_client_is_known_by_its_address_without_its_port() {
+    let site = Site::start(&[HEADER, ("LIMITS", "on")]).await;
+    let fields = json!({ "email": ADA });
+    let mut refused = 0;
+    for port in 4_711..4_731 {
+        let client = format!("192.0.2.1:{port}");
+        let response = post(&site, &client, "forgot-password", &fields).await;
+        refused += u32::from(response.status() == 429);
+    }
+    assert_eq!(refused, 10);
+    let other = post(&site, "[2001:db8::1]:80", "forgot-password", &fields).await;
+    assert_eq!(other.status(), 202);
+}
+
+#[tokio::test]
+async fn a_request_without_the_header_is_logged_once() {
+    let site = Site::start(&[HEADER]).await;
+    let fields = json!({ "email": ADA });
+    for client in ["unknown", "", "nobody"] {
+        let response = post(&site, client, "forgot-password", &fields).await;
+        assert_eq!(response.status(), 202);
+    }
+    let line = "CLIENT_HEADER: a request has no address in x-real-ip, but \"unknown\": ";
+    site.logged(1, line).await;
+    site.logged(1, "CLIENT_HEADER: ").await;
+}
