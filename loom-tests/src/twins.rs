@@ -87,7 +87,6 @@ macro_rules! files_of {
 twin! {
     /// A load that does not acquire lets a send into a table that is being built.
     relaxed_load: over relaxed_load, shipped, Nothing;
-    loom connect_vs_send "Causality violation"
     loom disconnect_vs_send "Causality violation"
     loom word_to_an_emitter "Causality violation"
 }
@@ -95,8 +94,13 @@ twin! {
 twin! {
     /// As does a swap that does not release.
     relaxed_swap: over relaxed_swap, shipped, Nothing;
-    loom connect_vs_send "Causality violation"
     loom disconnect_vs_send "Causality violation"
+}
+
+twin! {
+    /// The address of the table, which a send loads first, would else have acquired it as well.
+    relaxed_loads: over relaxed_load, current_not_acquired, Nothing;
+    loom connect_vs_send "Causality violation"
 }
 
 twin! {
@@ -142,7 +146,7 @@ twin! {
 twin! {
     /// Who is told that there is nobody need not see the last table go.
     nobody_not_released: over leaky_cell, nobody_not_released, Nothing;
-    loom sends_never_go_back "` then A`, which must not be"
+    loom emitter_never_goes_back "which must not be"
 }
 
 twin! {
