@@ -23,7 +23,8 @@ use crate::password;
 use crate::secret;
 use crate::web::{Failure, Input, Reply};
 
-/// A password was reset with a one-time password. Sent after the commit. Sender: the type of the user.
+/// A password was reset with a one-time password. Sent after the commit. Sender: the type of the
+/// user.
 pub(crate) static PASSWORD_RESET: Signal<PasswordReset> = Signal::new();
 
 #[derive(Clone, Event)]

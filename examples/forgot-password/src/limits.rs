@@ -104,8 +104,8 @@ impl Limits {
         all.check().map_err(too_many)
     }
 
-    /// Forgets the clients that have made no request for so long that each limit is theirs again, each
-    /// minute, forever.
+    /// Forgets the clients that have made no request for so long that each limit is theirs again,
+    /// each minute, forever.
     pub(crate) async fn upkeep(self: Arc<Self>) {
         let mut minutes = tokio::time::interval(Duration::from_secs(60));
         loop {
@@ -165,8 +165,8 @@ impl FromRequestParts<App> for Client {
     type Rejection = ExtensionRejection;
 
     /// Takes the last address of the header that `CLIENT_HEADER` names, since the proxy wrote that
-    /// one, and the client perhaps those before it. Otherwise the address of the connection. The first
-    /// request whose header is missing or unusable is logged, since it counts for the proxy.
+    /// one, and the client perhaps those before it. Otherwise the address of the connection. The
+    /// first request whose header is missing or unusable is logged, since it counts for the proxy.
     async fn from_request_parts(head: &mut Parts, app: &App) -> Result<Self, ExtensionRejection> {
         let limits = &app.limits;
         if let Some(name) = &limits.header {
@@ -178,8 +178,8 @@ impl FromRequestParts<App> for Client {
             limits.without_header.call_once(|| {
                 let last = last.unwrap_or_default();
                 log!(
-                    "CLIENT_HEADER: a request has no address in {name}, but {last:?}: it and others \
-                     like it count for the proxy"
+                    "CLIENT_HEADER: a request has no address in {name}, but {last:?}: it and \
+                     others like it count for the proxy"
                 );
             });
         }
@@ -188,7 +188,8 @@ impl FromRequestParts<App> for Client {
     }
 }
 
-/// Reads an address as proxies write it: with a port or without, and that of IPv6 in brackets or not.
+/// Reads an address as proxies write it: with a port or without, and that of IPv6 in brackets or
+/// not.
 fn address(written: &str) -> Option<IpAddr> {
     let written = written.trim();
     if let Ok(with_port) = written.parse::<SocketAddr>() {

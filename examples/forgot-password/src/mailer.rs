@@ -14,14 +14,14 @@ use crate::outbox::MailOwed;
 use crate::reset::WINDOW;
 use crate::web::Failure;
 
-/// The guesses that a one-time password allows: a chance of one in a billion, with 2^50 values. They
-/// are more than strangers can send while it is good, so strangers cannot void it.
+/// The guesses that a one-time password allows: a chance of one in a billion, with 2^50 values.
+/// They are more than strangers can send while it is good, so strangers cannot void it.
 pub(crate) const GUESSES: i32 = 1_000_000;
 /// The time for which a one-time password is good. It is the window of the requests: a stranger who
 /// uses these up has the owner mailed one that is good until the next request is.
 pub(crate) const GOOD_FOR: Duration = WINDOW;
-/// The time for which other programs on the database leave a row to its mailer, beyond that which the
-/// mail server has.
+/// The time for which other programs on the database leave a row to its mailer, beyond that which
+/// the mail server has.
 const LEASE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
 

@@ -181,8 +181,8 @@ impl MigrationTrait for CreateTables {
     }
 }
 
-/// Makes the files of a database its owner's alone. SQLite gives the mode of the database to the files
-/// that it creates beside it, but not to those that a killed program has left.
+/// Makes the files of a database its owner's alone. SQLite gives the mode of the database to the
+/// files that it creates beside it, but not to those that a killed program has left.
 fn keep_all_private(database: &Path) -> Result<(), Fatal> {
     let named = |file: &Path, error| format!("{}: {error}", file.display());
     create_private(database).map_err(|error| named(database, error))?;
@@ -211,7 +211,8 @@ pub(crate) async fn connect(folder: &Path) -> Result<SignalConnection, Fatal> {
     // spins for ever.
     options.idle_timeout(None).max_lifetime(None);
     if url.starts_with("sqlite:") {
-        // It has one writer at a time anyway, and a second connection would be told that it is busy.
+        // It has one writer at a time anyway, and a second connection would be told that it is
+        // busy.
         options.max_connections(1);
     }
     send_connection_created(&mut options, "default");

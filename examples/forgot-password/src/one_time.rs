@@ -39,14 +39,14 @@ pub(crate) fn from_people(typed: &str) -> String {
 
 /// The key of the hashes of one-time passwords, which is not in the database.
 ///
-/// A slow hash such as argon2 is for the passwords that people choose, since these can be guessed. A
-/// drawn one cannot, as long as a stolen table cannot be tried against: 50 bits are too few for a
+/// A slow hash such as argon2 is for the passwords that people choose, since these can be guessed.
+/// A drawn one cannot, as long as a stolen table cannot be tried against: 50 bits are too few for a
 /// fast hash without a key.
 pub(crate) struct Key(Hmac<Sha256>);
 
 impl Key {
-    /// Returns that of `SECRET_KEY`; without one, that of a file in `folder`, which is drawn if it is
-    /// missing.
+    /// Returns that of `SECRET_KEY`; without one, that of a file in `folder`, which is drawn if it
+    /// is missing.
     pub(crate) fn load(folder: &Path) -> Result<Self, Fatal> {
         if let Some(key) = setting("SECRET_KEY")? {
             return Key::new(key.as_bytes()).ok_or_else(|| {
@@ -88,8 +88,8 @@ impl Key {
     }
 }
 
-/// Draws a key into a file that its owner alone can read. Two programs that start at the same time use
-/// the same key: the second one finds the file, and leaves it.
+/// Draws a key into a file that its owner alone can read. Two programs that start at the same time
+/// use the same key: the second one finds the file, and leaves it.
 fn draw_key(file: &Path, folder: &Path) -> io::Result<()> {
     let key: [u8; KEY] = rand::random();
     let mut drawn = NamedTempFile::new_in(folder)?;

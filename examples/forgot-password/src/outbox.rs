@@ -20,17 +20,18 @@ use crate::{App, Fatal, mailer, setting};
 
 /// The mails that are under way at a time in each lane, by default.
 const WORKERS: NonZeroU8 = NonZeroU8::new(16).expect("it is not 0");
-/// The events that can wait, for each mail that is under way. A row that finds no room is found by the
-/// sweep.
+/// The events that can wait, for each mail that is under way. A row that finds no room is found by
+/// the sweep.
 const LINE: usize = 32;
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A first mail is owed to an address with an account. Sent after the commit that wrote the row, and
-/// by the sweep.
+/// A first mail is owed to an address with an account. Sent after the commit that wrote the row,
+/// and by the sweep.
 static FIRST: Signal<MailOwed> = Signal::new();
 
 /// Another mail is owed: a retry, at which the mail server may hang again, or a mail to an address
-/// without an account, of which a stranger can ask for thousands. Neither keeps a [`FIRST`] waiting.
+/// without an account, of which a stranger can ask for thousands. Neither keeps a [`FIRST`]
+/// waiting.
 static LATER: Signal<MailOwed> = Signal::new();
 
 #[derive(Clone, Event)]
@@ -44,8 +45,8 @@ pub(crate) struct MailOwed {
 /// The rows that are in a queue or with a worker, which the sweep leaves alone.
 type Rows = Arc<Mutex<HashSet<i32>>>;
 
-/// One of these rows. Dropping it gives the row back: the worker does so when it is done, a full queue
-/// when it drops the event, and a transaction that is rolled back.
+/// One of these rows. Dropping it gives the row back: the worker does so when it is done, a full
+/// queue when it drops the event, and a transaction that is rolled back.
 struct InHand {
     row: i32,
     rows: Rows,
@@ -131,8 +132,8 @@ pub(crate) struct Outbox {
     later: Lane,
 }
 
-/// Connects the rows to the queues, and the queues to the mailer. `MAIL_WORKERS` mails are under way
-/// at a time in each of two lanes.
+/// Connects the rows to the queues, and the queues to the mailer. `MAIL_WORKERS` mails are under
+/// way at a time in each of two lanes.
 pub(crate) fn connect(app: &App) -> Result<Outbox, Fatal> {
     let workers = setting("MAIL_WORKERS")?.unwrap_or_else(|| WORKERS.to_string());
     let workers: NonZeroU8 = workers
@@ -179,8 +180,8 @@ pub(crate) fn connect(app: &App) -> Result<Outbox, Fatal> {
 }
 
 impl Outbox {
-    /// Makes each owed row due, because the program that had it in hand has ended. To be called at the
-    /// start, before a row is in hand.
+    /// Makes each owed row due, because the program that had it in hand has ended. To be called at
+    /// the start, before a row is in hand.
     pub(crate) async fn make_due(&self) -> Result<(), DbErr> {
         let owed = reset_request::Entity::update_many()
             .col_expr(Column::NextTryAt, Expr::value(ChronoUtc::now()))

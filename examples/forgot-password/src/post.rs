@@ -134,17 +134,18 @@ impl Post {
     }
 }
 
-/// RFC 3834: keeps programs that answer mails, such as out-of-office notes, from answering this one.
+/// RFC 3834: keeps programs that answer mails, such as out-of-office notes, from answering this
+/// one.
 fn auto_submitted() -> HeaderValue {
     let name = HeaderName::new_from_ascii_str("Auto-Submitted");
     HeaderValue::new(name, "auto-generated".to_owned())
 }
 
 impl PostError {
-    /// Returns `true` if each further try would end like this one: the mail cannot be written, or the
-    /// server refuses it for good, with a reply from 540 on, such as 550 or 554. The replies from 500
-    /// to 539 and those before the mail are about the program, the session or the credentials of `SMTP_URL`. Once these are
-    /// right, the mails that are owed leave.
+    /// Returns `true` if each further try would end like this one: the mail cannot be written, or
+    /// the server refuses it for good, with a reply from 540 on, such as 550 or 554. The replies
+    /// from 500 to 539 and those before the mail are about the program, the session or the
+    /// credentials of `SMTP_URL`. Once these are right, the mails that are owed leave.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
             PostError::Message(_) => true,

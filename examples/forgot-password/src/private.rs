@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-/// Makes a file its owner's alone. A file that is missing, or is so already, stays as it is. On other
-/// systems than Unix, files keep the rights that the system gives them.
+/// Makes a file its owner's alone. A file that is missing, or is so already, stays as it is. On
+/// other systems than Unix, files keep the rights that the system gives them.
 pub(crate) fn keep_private(file: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {

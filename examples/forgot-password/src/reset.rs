@@ -53,8 +53,8 @@ pub(crate) async fn forgot(
 /// the commit and the receiver's event is lost, the sweep finds the row.
 async fn owe_mail(db: &SignalConnection, typed: Email) -> Result<(), DbErr> {
     let now = ChronoUtc::now();
-    // It reads before it writes: another program on the same file of SQLite's could write in between,
-    // and SQLite then refuses instead of waiting.
+    // It reads before it writes: another program on the same file of SQLite's could write in
+    // between, and SQLite then refuses instead of waiting.
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..Default::default()
@@ -63,7 +63,8 @@ async fn owe_mail(db: &SignalConnection, typed: Email) -> Result<(), DbErr> {
     let user = find_user(&transaction, &typed).await?;
     let mailbox = typed.mailbox();
     if transaction.get_database_backend() == DbBackend::Postgres {
-        // Requests at the same time would each count before the others have written. Until the commit.
+        // Requests at the same time would each count before the others have written. Until the
+        // commit.
         let lock = Statement::from_sql_and_values(
             DbBackend::Postgres,
             "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
@@ -116,8 +117,8 @@ pub(crate) async fn reset(
         return Err(REFUSED);
     }
     let hash = secret::hash(chosen).await?;
-    // A client that hangs up drops its request, and a dropped commit may lose `PASSWORD_RESET`. In a
-    // task of its own, each change of a password gets its line in the log.
+    // A client that hangs up drops its request, and a dropped commit may lose `PASSWORD_RESET`. In
+    // a task of its own, each change of a password gets its line in the log.
     tokio::spawn(async move { change_password(&app.db, request, hash).await }).await??;
     Ok(Reply::new(
         StatusCode::OK,
@@ -128,8 +129,8 @@ pub(crate) async fn reset(
 /// Takes one guess from the one-time password that the mailbox was mailed last, before it is looked
 /// at: so guesses at the same time are counted as well. `None` if there is none to guess at.
 ///
-/// One is taken from each latest request, also if its mail has not left, so that the time is the same
-/// for an address with an account and one without.
+/// One is taken from each latest request, also if its mail has not left, so that the time is the
+/// same for an address with an account and one without.
 async fn guess(
     db: &SignalConnection,
     email: &Email,

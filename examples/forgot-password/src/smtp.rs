@@ -69,8 +69,8 @@ impl MailServer {
         })
     }
 
-    /// Returns once the server has taken the mail. The connection ends in a task of its own: whatever
-    /// the server replies to QUIT, it has the mail.
+    /// Returns once the server has taken the mail. The connection ends in a task of its own:
+    /// whatever the server replies to QUIT, it has the mail.
     ///
     /// A send that runs out of time drops its connection in the middle of the conversation.
     pub(crate) async fn send(&self, mail: &Message) -> Result<(), PostError> {
