@@ -140,10 +140,11 @@ async fn strangers_who_use_her_requests_up_leave_the_owner_a_good_one() {
 async fn a_guess_is_counted_before_the_mail_has_left() {
     let (_server, site) = Site::with_mail_server(false).await;
     site.register(ADA).await;
+    // In the future, because the sweep deletes rows that are older than a day.
     site.sql(
         "INSERT INTO reset_request (email, mailbox, user_id, requested_at, state, tries, \
          next_try_at, guesses_left) VALUES ('ada@example.org', 'ada@example.org', 1, \
-         '2026-01-01T00:00:00+00:00', 'owed', 3, '2999-01-01T00:00:00+00:00', 10)",
+         '2998-01-01T00:00:00+00:00', 'owed', 3, '2999-01-01T00:00:00+00:00', 10)",
     )
     .await;
     assert_eq!(site.reset("AAAAA-AAAAA").await, 403);
