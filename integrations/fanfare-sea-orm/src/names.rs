@@ -93,7 +93,6 @@ pub enum PrepareError {
     /// The name of an entity is wrong. Later entities are not prepared.
     Name(ModelNameError),
     /// Receivers are connected for models that are not there.
-    #[non_exhaustive]
     Unknown {
         /// The names that receivers wait for and that no entity has.
         models: Vec<String>,
