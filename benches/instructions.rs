@@ -70,9 +70,9 @@ fn frozen(signal: Signal<u64>) -> Signal<u64> {
 }
 
 #[library_benchmark]
-#[bench::to_0(args = (0), setup = signal, config = takes(29.4))]
-#[bench::to_1(args = (1), setup = signal, config = takes(47.5))]
-#[bench::to_64(args = (64), setup = signal, config = takes(740.5))]
+#[bench::to_0(args = (0), setup = signal, config = takes(29.7))]
+#[bench::to_1(args = (1), setup = signal, config = takes(47.9))]
+#[bench::to_64(args = (64), setup = signal, config = takes(758.2))]
 fn emitter(signal: Signal<u64>) -> Signal<u64> {
     let mut emitter = signal.emitter();
     for _ in 0..TIMES {

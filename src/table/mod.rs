@@ -119,16 +119,25 @@ impl<E: Event, R: 'static> Receivers<E, R> {
         }
         let left = match removed {
             [entry] => self.list.without(entry),
-            many if many.len() * COPIED > self.list.len() => self.list.without_all(many),
-            many => {
-                let mut many = many.iter();
-                many.try_fold(self.list.clone(), |list, entry| list.without(entry))
-            }
+            many => self.without_many(many),
         };
         Receivers {
             list: left.expect("a writer removes only what the table holds"),
             counts: self.counts.map2(Counts::of(removed), usize::sub),
         }
+    }
+}
+
+impl<E: Event, R: 'static> Receivers<E, R> {
+    /// On its own, so that the removal of one entry stays in line.
+    #[cold]
+    #[inline(never)]
+    fn without_many(&self, removed: &[Entry<E, R>]) -> Option<List<Entry<E, R>>> {
+        if removed.len() * COPIED > self.list.len() {
+            return self.list.without_all(removed);
+        }
+        let mut removed = removed.iter();
+        removed.try_fold(self.list.clone(), |list, entry| list.without(entry))
     }
 }
 

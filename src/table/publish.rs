@@ -578,13 +578,16 @@ impl<T: Table> Change<'_, T> {
             let held = self.writer.keys.get(&key);
             if held.is_some_and(|held| held.link().number() == number) {
                 self.garbage.extend(self.writer.keys.remove(&key));
+                shrink(&mut self.writer.keys);
             }
         }
         if entry.is_once() {
             self.garbage.extend(self.writer.once.remove(&number));
+            shrink(&mut self.writer.once);
         }
         if entry.is_weak() {
             self.garbage.extend(self.writer.weak.remove(&number));
+            shrink(&mut self.writer.weak);
             let most = SWEEP_AT_LEAST.max(4 * self.writer.weak.len());
             self.writer.sweep_at = self.writer.sweep_at.min(most);
             // A receiver that ran for the only time has not died, though its target may have.
@@ -652,10 +655,6 @@ impl<T: Table> Change<'_, T> {
             self.writer.keys = HashMap::default();
             self.writer.weak = HashMap::default();
             self.writer.once = HashMap::default();
-        } else if !self.removed.is_empty() {
-            shrink(&mut self.writer.keys);
-            shrink(&mut self.writer.weak);
-            shrink(&mut self.writer.once);
         }
         for entry in self.removed.iter().chain(&self.garbage) {
             if entry.link().is_removed() {
