@@ -198,6 +198,15 @@ mod tests {
 
     static LOADED: Signal<u32, &'static str> = Signal::new();
 
+    /// Makes a registration live forever, where a search for leaks finds it.
+    fn kept(registration: Registration) -> &'static Registration {
+        static KEPT: Mutex<Vec<&Registration>> = Mutex::new(Vec::new());
+        let registration = &*Box::leak(Box::new(registration));
+        let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(registration);
+        registration
+    }
+
     /// A registration as the macro makes it, in a crate whose files lie in `root`.
     fn declared(root: &str, receiver: &'static str, line: u32) -> &'static Registration {
         let file = String::leak(format!("{root}/src/{line}.rs"));
@@ -211,9 +220,7 @@ mod tests {
             "app2::d" => || LOADED.connect(|_, _| "app2::d").into(),
             _ => || LOADED.connect(|_, _| "aardvark::p").into(),
         };
-        Box::leak(Box::new(Registration::new(
-            "LOADED", receiver, file, line, connect,
-        )))
+        kept(Registration::new("LOADED", receiver, file, line, connect))
     }
 
     fn names(connected: &Connected) -> Vec<&'static str> {
@@ -261,8 +268,7 @@ mod tests {
             assert!(!fails, "an initialiser failed");
             SLOW.connect(|_, _| 2).into()
         });
-        let all: Vec<&'static Registration> =
-            [first, second].map(|it| &*Box::leak(Box::new(it))).to_vec();
+        let all: Vec<&'static Registration> = [first, second].map(kept).to_vec();
         let mut connected = Connected::default();
         let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             connected.connect_new(all.clone());
