@@ -300,7 +300,8 @@ pub(super) fn drive<E: Event, R: 'static, B, T: Turns<E, R, B>>(
     let receivers = started.receivers.into_iter();
     let futures = started.futures.into_iter();
     let mut visit = |receiver, outcome| {
-        let how = How::Ran(&mut Some(outcome));
+        let mut outcome = Some(outcome);
+        let how = How::Ran(&mut outcome);
         turns.visit(Turn { receiver, how })
     };
     if T::ROBUST {
