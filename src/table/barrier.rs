@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{Ordering, compiler_fence};
 
-#[cfg(all(target_os = "linux", feature = "asymmetric"))]
+#[cfg(all(target_os = "linux", feature = "asymmetric", not(fanfare_fences)))]
 pub(crate) use by_membarrier::is_asymmetric;
 #[cfg(all(target_os = "linux", not(miri)))]
 pub(crate) use by_membarrier::{heavy, prepare_heavy};
