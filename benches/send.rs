@@ -76,7 +76,7 @@ fn send_by_sender(c: &mut Criterion) {
     group.finish();
 }
 
-/// The first send after the deaths of so many weak receivers, which takes them out.
+/// The first send after the deaths of N weak receivers: it takes them out.
 fn weak_dead(c: &mut Criterion) {
     let mut group = c.benchmark_group("weak_dead");
     group.sample_size(10);

@@ -228,7 +228,7 @@ pub enum WaitError {
     Forked,
 }
 
-// No variant is called as a trait of the prelude is: the compiler would write that trait with its
+// No variant has the name of a trait of the prelude: the compiler would print that trait with its
 // whole path in every message about a program that uses this crate.
 /// A probable holder of a receiver that has been disconnected. Part of [`WaitError::Timeout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

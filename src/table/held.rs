@@ -55,7 +55,7 @@ impl<T> Held<T> {
         T: Table,
     {
         // Relaxed: the barrier orders it before the look at `current`. Partner: the load in
-        // `take`, behind the writer's barrier. Row E1.
+        // `is_sending`, behind the writer's barrier. Row E1.
         self.is_sending.store(true, Ordering::Relaxed);
         light();
         let current = hub.current();
@@ -102,13 +102,13 @@ impl<T> Held<T> {
 
     /// Returns `true` if there is a table.
     pub(crate) fn is_some(&self) -> bool {
-        // Relaxed: for people. Row E2.
+        // Relaxed: the emitter's thread has stored it, or a writer has taken it. Row E2.
         !self.table.load(Ordering::Relaxed).is_null()
     }
 
     /// Puts `next`, with its count, in the place of the table, and returns that.
     fn swap(&self, next: *const T) -> Option<Arc<T>> {
-        // Release: the count of `next`, to a writer that takes it. Partner: the load in `take`.
+        // Release: the count of `next`, to a writer that takes it. Partner: the load in `stale`.
         // Row E2.
         let old = self.table.swap(next.cast_mut(), Ordering::Release);
         // SAFETY: what stood there is null or of `Arc::into_raw` with a count of its own, and the

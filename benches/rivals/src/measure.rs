@@ -26,7 +26,7 @@ pub(crate) struct Effort {
     pub(crate) in_memory: u64,
     /// How far ours grows.
     pub(crate) growth: u64,
-    /// How many weak receivers die before a send.
+    /// The numbers of weak receivers that die before a send.
     pub(crate) weak_dead: &'static [u64],
     pub(crate) threads: usize,
 }

@@ -1,4 +1,4 @@
-//! What a send costs after the targets of weak receivers have died.
+//! The cost of a send after the targets of weak receivers have died.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
