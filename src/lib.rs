@@ -7,32 +7,28 @@
 
 mod any_thread;
 #[cfg(feature = "async")]
-mod asend;
+mod awaited;
 mod batch;
-#[cfg(feature = "async")]
-mod blocking;
-mod connect;
 mod connection;
 mod deferred;
-mod disconnect;
 mod error;
 mod event;
 #[cfg(any(feature = "queue", feature = "rayon", feature = "tokio"))]
 mod fork;
-mod freeze;
-mod identity;
-mod look;
+mod id;
+mod lock;
 mod nesting;
 mod once_arc;
+mod panic_report;
 #[cfg(feature = "rayon")]
 mod parallel;
 mod prepare;
 #[cfg(feature = "queue")]
 mod queue;
 mod receiver;
+mod receiver_panic;
 #[cfg(feature = "macros")]
 mod registry;
-mod report;
 mod responses;
 mod send;
 mod sender;
@@ -40,14 +36,14 @@ mod signal;
 pub mod signals;
 mod stack;
 mod table;
+mod turn;
 
-pub use connect::{ConnectOptions, Prepared};
-pub use connection::{Connection, ScopedConnection};
+pub use connection::handle::{Connection, ScopedConnection};
+pub use connection::options::{ConnectOptions, ConnectionInfo, Prepared};
 pub use deferred::{CommitReport, Deferred, Savepoint, SavepointError};
 pub use error::{ConnectError, DisconnectError, Failure, HeldBy, TrySendError, WaitError};
 pub use event::{Event, OwnedEvent};
-pub use identity::Identity;
-pub use look::ConnectionInfo;
+pub use id::ReceiverId;
 pub use prepare::prepare_thread;
 #[cfg(feature = "queue")]
 pub use queue::{
@@ -55,11 +51,12 @@ pub use queue::{
     QueuedOptions, ShutdownReport, Undelivered,
 };
 #[cfg(feature = "async")]
-pub use receiver::BoxFuture;
-pub use receiver::{ReceiverId, ReceiverKind};
+pub use receiver::future::BoxFuture;
+pub use receiver::kind::ReceiverKind;
 pub use responses::{Response, Responses, RobustIntoIter, RobustResponses};
 pub use send::emitter::Emitter;
 pub use sender::Sender;
+pub use sender::identity::Identity;
 pub use signal::Signal;
 
 #[cfg(feature = "macros")]

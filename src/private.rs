@@ -9,13 +9,17 @@ pub use inventory::submit;
 
 use std::marker::PhantomData;
 
-use crate::connect::{ConnectOptions, Prepared};
+#[cfg(feature = "async")]
+use crate::awaited::callee::Awaited;
+use crate::connection::options::{ConnectOptions, Prepared};
 use crate::event::Event;
 use crate::receiver::callee::Callee;
 #[cfg(feature = "async")]
-use crate::receiver::callee::{Awaited, Pinned};
+use crate::receiver::entry::{Entry, Pinned};
 #[cfg(feature = "async")]
-use crate::receiver::{BoxFuture, Entry, Kind};
+use crate::receiver::future::BoxFuture;
+#[cfg(feature = "async")]
+use crate::receiver::kind::ReceiverKind;
 use crate::sender::Sender;
 use crate::signal::Signal;
 use crate::signals::model::declared::{
@@ -121,7 +125,7 @@ where
     S: for<'a> Fn(Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
 {
     type Function = F;
-    const KIND: Kind = Kind::Awaited;
+    const KIND: ReceiverKind = ReceiverKind::Awaited;
 
     fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
         Callee::<E, R>::call(&self.start, sender, event)
@@ -255,7 +259,7 @@ where
     S: for<'a> Fn(&'a T, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
 {
     type Function = F;
-    const KIND: Kind = Kind::Awaited;
+    const KIND: ReceiverKind = ReceiverKind::Awaited;
 
     fn call(&self, _sender: &Sender<'_>, _event: &E::Args<'_>) -> R {
         unreachable!("an async receiver is started")

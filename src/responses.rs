@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::Deref;
 
-use crate::error::Failure;
-use crate::receiver::ReceiverId;
+use crate::id::ReceiverId;
+use crate::receiver_panic::Failure;
 
 /// One receiver's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -315,5 +315,50 @@ fn next_in_order<V, F>(
     match failures.next_if(|(at, _)| *at == here) {
         Some((_, failure)) => Some(Err(failure)),
         None => answers.next().map(Ok),
+    }
+}
+
+/// The responses to a batch so far.
+pub(crate) struct BatchResponses<R> {
+    /// Empty where responses are only counted.
+    responses: Responses<R>,
+    counted: usize,
+}
+
+impl<R> BatchResponses<R> {
+    /// Makes room for as many as `most` returns, unless they are only counted.
+    pub(crate) fn with_capacity(most: impl FnOnce() -> usize) -> Self {
+        let most = if Responses::<R>::ONLY_COUNTED {
+            0
+        } else {
+            most()
+        };
+        BatchResponses {
+            responses: Responses::with_capacity(most),
+            counted: 0,
+        }
+    }
+
+    /// Draws the responses of one receiver and adds them.
+    #[inline]
+    pub(crate) fn extend(
+        &mut self,
+        receiver: ReceiverId,
+        responses: impl ExactSizeIterator<Item = R>,
+    ) {
+        if Responses::<R>::ONLY_COUNTED {
+            self.counted += responses.len();
+            responses.for_each(drop);
+        } else {
+            responses.for_each(|response| self.responses.push(|| receiver, response));
+        }
+    }
+
+    pub(crate) fn into_responses(self) -> Responses<R> {
+        if Responses::<R>::ONLY_COUNTED {
+            Responses::counted(self.counted)
+        } else {
+            self.responses
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! A model of an async send that is dropped while its receivers finish: what its report says
-//! of them (`src/send/future.rs`, `src/send/outcome.rs`).
+//! of them (`src/awaited/walk.rs`, `src/awaited/outcome.rs`).
 //!
 //! A future has one owner at a time, so nothing of the send is shared; but the owner may be
 //! a thread that polls it and then another that drops it. Whatever hands it over is the

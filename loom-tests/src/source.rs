@@ -2,12 +2,17 @@
 //! When one of these steps changes there, change the model, and then the step here.
 
 const SIGNAL: &str = include_str!("../../src/signal.rs");
-const SEND: &str = include_str!("../../src/send/mod.rs");
-const SPECIAL: &str = include_str!("../../src/send/special.rs");
+const VERBS: &str = include_str!("../../src/send/verbs.rs");
+const COUNTED: &str = include_str!("../../src/send/counted.rs");
+const WALK: &str = include_str!("../../src/send/walk.rs");
 const EMITTER: &str = include_str!("../../src/send/emitter.rs");
-const RECEIVER: &str = include_str!("../../src/receiver/mod.rs");
+const OPENING: &str = include_str!("../../src/turn/opening.rs");
+const LIVE: &str = include_str!("../../src/turn/live.rs");
+const DISCARDS: &str = include_str!("../../src/turn/discards.rs");
+const LIMIT: &str = include_str!("../../src/receiver/limit.rs");
 const CALLEE: &str = include_str!("../../src/receiver/callee.rs");
-const CONNECTION: &str = include_str!("../../src/connection.rs");
+const SLOT: &str = include_str!("../../src/receiver/slot.rs");
+const HANDLE: &str = include_str!("../../src/connection/handle.rs");
 const SYNC: &str = include_str!("../../src/table/sync.rs");
 const QUEUE: &str = include_str!("../../src/queue/mod.rs");
 const QUEUE_POOL: &str = include_str!("../../src/queue/pool.rs");
@@ -19,35 +24,60 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
     (
         "signal.rs",
         SIGNAL,
+        &["Some(hub) => hub.opening(), None => Opening::Nobody,"],
+    ),
+    (
+        "send/verbs.rs",
+        VERBS,
         &[
-            "Some(hub) => hub.opening(), None => Opening::Nobody,",
             "match self.opening() { Opening::Live(hub) => {",
-            "send::collect(hub, || hub.snapshot(), &sender, event) } Opening::Nobody => Responses::new(),",
+            "counted::collect(hub, || hub.snapshot(), &sender, event) } Opening::Nobody => Responses::new(),",
         ],
     ),
     (
-        "send/mod.rs",
-        SEND,
+        "send/counted.rs",
+        COUNTED,
         &[
             "match Outermost::send(hub) { Some(running) => count_outermost(",
             "count_in(hub, take(), hash, sender, event)",
             "let mut discards = Discards::of(hub); let snapshot = snapshot;",
+        ],
+    ),
+    (
+        "turn/opening.rs",
+        OPENING,
+        &[
             "let _running = Running::send(hub); let mut discards = Discards::of(hub); let snapshot = take();",
         ],
     ),
     (
-        "send/special.rs",
-        SPECIAL,
+        "send/walk.rs",
+        WALK,
+        &["let pins = Pins::of(selection, discards);"],
+    ),
+    (
+        "turn/live.rs",
+        LIVE,
         &[
-            "let pins = Pins::of(selection, discards);",
             "let pin = if about.weak { pinned.next() } else { None };",
             "if about.weak && pin.is_none_or(Option::is_none) { return ControlFlow::Continue(()); }",
-            "if about.once { if !about.link.claim() { discards.note(entry); return",
-            "discards.note_spent(entry); } each(entry,",
+            "if about.options.limit.is_limited() && !claim(entry, discards) { return",
+            "each(entry,",
+            "Claim::Refused => { discards.note(entry); false }",
+            "Claim::Last => { discards.note_spent(entry); true }",
             "let weak = selection.iter().filter(|entry| entry.about().weak);",
             "let pin = entry.pin(); if pin.is_none() { discards.note(entry); } pin",
-            "if !self.ended.is_empty() { self.hub.discard(&self.ended, self.has_spent); }",
         ],
+    ),
+    (
+        "receiver/limit.rs",
+        LIMIT,
+        &["if link.claim() { Claim::Last } else { Claim::Refused }"],
+    ),
+    (
+        "turn/discards.rs",
+        DISCARDS,
+        &["if !self.ended.is_empty() { self.hub.discard(&self.ended, self.has_spent); }"],
     ),
     (
         "send/emitter.rs",
@@ -66,16 +96,16 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
-        "receiver/mod.rs",
-        RECEIVER,
+        "receiver/slot.rs",
+        SLOT,
         &[
             "ManuallyDrop::drop(callee)",
             "self.about.link.announce_gone(); } }",
         ],
     ),
     (
-        "connection.rs",
-        CONNECTION,
+        "connection/handle.rs",
+        HANDLE,
         &[
             "let Some(slot) = self.slot.upgrade() else {",
             "fence(Ordering::Acquire); return Ok(()); };",

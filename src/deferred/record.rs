@@ -7,14 +7,14 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
+#[cfg(feature = "async")]
+use crate::awaited::walk::refused_for;
 use crate::error::Failure;
 use crate::event::Event;
+use crate::panic_report;
 #[cfg(feature = "async")]
-use crate::receiver::BoxFuture;
-use crate::report;
+use crate::receiver::future::BoxFuture;
 use crate::responses::RobustResponses;
-#[cfg(feature = "async")]
-use crate::send::future::refused_for;
 use crate::sender::{Sender, SenderKey};
 use crate::signal::Signal;
 #[cfg(feature = "async")]
@@ -214,7 +214,7 @@ impl<T> Drop for Contained<T> {
             return;
         }
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(self.0.take()))) {
-            report::deferred_panicked(payload);
+            panic_report::deferred_panicked(payload);
         }
     }
 }

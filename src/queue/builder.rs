@@ -11,7 +11,7 @@ use super::line::{Line, Overflow, RUN_AT_ONCE};
 use super::pool::{Handle, Pool, Users};
 use super::{Queue, worker};
 use crate::fork::Birth;
-use crate::table::sync::lock;
+use crate::lock::lock;
 
 /// What a queue has room for, by default, for each worker.
 const DEFAULT_CAPACITY: usize = 1_024;

@@ -19,9 +19,9 @@ use super::line::Started;
 use super::pool::{Job, Pool};
 use super::sync::wait;
 use super::worker;
-use crate::blocking;
-use crate::receiver::BoxFuture;
-use crate::table::sync::lock;
+use crate::awaited::blocking;
+use crate::lock::lock;
+use crate::receiver::future::BoxFuture;
 
 /// Futures on their way from the first thread to the second.
 pub(super) struct Inbox {

@@ -1,67 +1,20 @@
 //! Connecting receivers that run on a queue.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use super::pool::{Handle, Job, Sent};
-use super::{Queue, QueueError};
-use crate::connect::{ConnectOptions, Prepared};
-use crate::connection::Connection;
+use super::Queue;
+use super::callee::Queued;
+use super::pool::Handle;
+use super::response::QueueAnswer;
+#[cfg(feature = "async")]
+use crate::awaited::callee::Awaited;
+use crate::connection::handle::Connection;
+use crate::connection::options::{ConnectOptions, Prepared};
 use crate::event::{Event, OwnedEvent};
+use crate::receiver::callee::Strong;
 #[cfg(feature = "async")]
-use crate::receiver::BoxFuture;
-use crate::receiver::Entry;
-#[cfg(feature = "async")]
-use crate::receiver::callee::Awaited;
-use crate::receiver::callee::{Queued, Strong};
-use crate::report;
+use crate::receiver::future::BoxFuture;
 use crate::sender::Sender;
-
-/// What a signal's answers need for receivers that have not run when the send returns.
-///
-/// Implemented for `()`, for `Option<T>` (the answer is `None`) and for `Result<T, X>` where `T`
-/// has a default and `X` is made from a [`QueueError`], which is how a send learns of an event
-/// that its queue refused.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the answer of a queued receiver, which runs after the send has returned",
-    label = "this signal's receivers must answer at once",
-    note = "signals that answer `()`, `Option<T>`, or `Result<T, X>` with `T: Default` and `X: From<QueueError>` have queued receivers"
-)]
-pub trait QueueAnswer: Sized {
-    /// The answer of a receiver whose event is in the queue, or was dropped by the queue's
-    /// policy.
-    fn accepted() -> Self;
-
-    /// The answer of a receiver whose event the queue refused.
-    fn refused(error: QueueError) -> Self;
-}
-
-impl QueueAnswer for () {
-    fn accepted() -> Self {}
-
-    fn refused(_error: QueueError) -> Self {}
-}
-
-impl<T> QueueAnswer for Option<T> {
-    fn accepted() -> Self {
-        None
-    }
-
-    fn refused(_error: QueueError) -> Self {
-        None
-    }
-}
-
-impl<T: Default, X: From<QueueError>> QueueAnswer for Result<T, X> {
-    fn accepted() -> Self {
-        Ok(T::default())
-    }
-
-    fn refused(error: QueueError) -> Self {
-        Err(error.into())
-    }
-}
 
 impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     /// The receiver runs on a worker of `queue`, some time after the send has handed it the
@@ -189,77 +142,4 @@ impl<E: Event, R: 'static> QueuedOptions<'_, E, R> {
             receiver: Awaited(receiver),
         })
     }
-}
-
-/// What the queued receivers of one send share, made when the first is reached.
-#[derive(Default)]
-pub(crate) struct Shared(Option<Arc<dyn Any + Send + Sync>>);
-
-impl Drop for Shared {
-    /// Where the workers were faster, the sender lets go of the event last. A panic of its
-    /// destructor is no business of the sender's.
-    fn drop(&mut self) {
-        let Some(sent) = self.0.take() else { return };
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(sent))) {
-            report::event_panicked(payload);
-        }
-    }
-}
-
-impl Shared {
-    fn of<E: OwnedEvent + Clone + Send + Sync>(
-        &mut self,
-        sender: &Sender<'_>,
-        event: &E,
-    ) -> Arc<dyn Any + Send + Sync> {
-        let shared = self.0.get_or_insert_with(|| {
-            Arc::new(Sent {
-                sender: sender.to_key(),
-                event: event.clone(),
-            })
-        });
-        Arc::clone(shared)
-    }
-}
-
-/// What a worker finds in a job.
-pub(crate) fn unpack<E: OwnedEvent>(sent: &(dyn Any + Send + Sync)) -> (Sender<'_>, &E) {
-    let sent: &Sent<E> = sent.downcast_ref().expect("the send made it of this event");
-    let sender = sent.sender.as_ref();
-    (
-        sender.map_or(Sender::NONE, |key| key.as_sender()),
-        &sent.event,
-    )
-}
-
-/// Hands the event of one send to the queue of one receiver.
-pub(crate) fn enqueue<E, R>(
-    queue: &Handle,
-    entry: &Entry<E, R>,
-    sender: &Sender<'_>,
-    event: &E,
-    shared: &mut Shared,
-) -> R
-where
-    E: OwnedEvent + Clone + Send + Sync,
-    R: QueueAnswer + 'static,
-{
-    let job = Job {
-        receiver: entry.to_arc().into_deliver(),
-        sent: shared.of(sender, event),
-    };
-    match queue.push(lane(queue, entry, sender), job) {
-        Ok(()) => R::accepted(),
-        Err(error) => R::refused(error),
-    }
-}
-
-/// Which worker gets it: always the same for a receiver and a sender.
-fn lane<E: Event, R: 'static>(queue: &Handle, entry: &Entry<E, R>, sender: &Sender<'_>) -> u64 {
-    static HASHER: OnceLock<ahash::RandomState> = OnceLock::new();
-    if queue.has_one_line() {
-        return 0;
-    }
-    let hasher = HASHER.get_or_init(ahash::RandomState::new);
-    hasher.hash_one((entry.id(), sender.probe()))
 }

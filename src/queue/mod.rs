@@ -8,12 +8,14 @@
 //! * `shutdown`, `error`: what is left, and what goes wrong.
 
 mod builder;
+mod callee;
 #[cfg(feature = "async")]
 mod concurrent;
 mod connect;
 mod error;
 pub(crate) mod line;
 mod pool;
+mod response;
 mod shutdown;
 pub(crate) mod sync;
 #[cfg(test)]
@@ -27,14 +29,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::table::sync::lock;
+use crate::lock::lock;
 
 pub use builder::QueueBuilder;
-pub use connect::{QueueAnswer, QueuedOptions};
-pub(crate) use connect::{Shared, enqueue, unpack};
+pub use connect::QueuedOptions;
 pub use error::{QueueError, QueueWaitError};
 pub use line::Overflow;
-pub(crate) use pool::{Deliver, Handle};
+pub(crate) use pool::Handle;
+pub use response::QueueAnswer;
 pub use shutdown::{ShutdownReport, Undelivered};
 
 use pool::{Pool, Users};

@@ -1,7 +1,6 @@
 //! What the handles and the workers of a queue share.
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,39 +10,15 @@ use std::time::{Duration, Instant};
 use super::line::{Line, Overflow, Pushed, Refusal};
 use super::{QueueError, QueueWaitError, worker};
 use crate::fork::Birth;
-#[cfg(feature = "async")]
-use crate::receiver::BoxFuture;
-use crate::receiver::ReceiverId;
-use crate::report;
+use crate::lock::lock;
+use crate::panic_report;
+use crate::receiver::delivery::Deliver;
 use crate::sender::SenderKey;
-use crate::table::sync::lock;
 
 /// What a worker runs: one receiver with what one send gave it.
 pub(crate) struct Job {
     pub(crate) receiver: Arc<dyn Deliver>,
     pub(crate) sent: Arc<dyn Any + Send + Sync>,
-}
-
-/// A queued receiver.
-pub(crate) trait Deliver: Send + Sync {
-    /// Runs the receiver. May panic: the worker catches and reports it.
-    fn deliver(&self, sent: &(dyn Any + Send + Sync));
-
-    /// Whether it can be driven instead.
-    #[cfg(feature = "async")]
-    fn is_async(&self) -> bool {
-        false
-    }
-
-    /// As `deliver`, for a receiver that is async.
-    #[cfg(feature = "async")]
-    fn drive<'a>(&'a self, _sent: &'a (dyn Any + Send + Sync)) -> BoxFuture<'a, ()> {
-        unreachable!("only async receivers are driven")
-    }
-
-    fn id(&self) -> ReceiverId;
-
-    fn name(&self) -> Cow<'static, str>;
 }
 
 /// What all queued receivers of one send share.
@@ -136,7 +111,7 @@ impl Pool {
         if self
             .runtime
             .as_ref()
-            .is_some_and(crate::blocking::is_its_only_thread)
+            .is_some_and(crate::awaited::blocking::is_its_only_thread)
         {
             let queue = Arc::clone(&self.name);
             return Err(QueueWaitError::OnItsRuntime { queue });
@@ -243,7 +218,7 @@ impl Drop for Handle {
         for thread in threads {
             // A worker catches all that might panic in it.
             if let Err(payload) = thread.join() {
-                report::discard(payload);
+                panic_report::discard(payload);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::pool::{Job, Sent};
 use super::worker::discard;
-use crate::receiver::ReceiverId;
+use crate::id::ReceiverId;
 use crate::sender::Sender;
 
 /// What [`Queue::shutdown`](crate::Queue::shutdown) could not deliver in time.

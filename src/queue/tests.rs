@@ -9,7 +9,8 @@ use std::thread::{self, scope};
 
 use super::pool::{Job, Sent};
 use super::*;
-use crate::receiver::ReceiverId;
+use crate::id::ReceiverId;
+use crate::receiver::delivery::Deliver;
 use crate::signal::Signal;
 
 const NOW: Duration = Duration::ZERO;

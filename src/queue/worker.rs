@@ -8,7 +8,7 @@ use std::ptr;
 
 use super::line::{Line, Started};
 use super::pool::{Job, Pool};
-use crate::report;
+use crate::panic_report;
 
 thread_local! {
     /// The address of the pool that this thread is a worker of; 0 for none.
@@ -58,7 +58,7 @@ pub(super) fn end(
 ) -> ControlFlow<()> {
     if let Some(payload) = panic {
         line.count_panicked();
-        report::queued_receiver_panicked(job.receiver.id(), &job.receiver.name(), payload);
+        panic_report::queued_receiver_panicked(job.receiver.id(), &job.receiver.name(), payload);
     }
     // Before it is finished: who has flushed finds the event and the receiver let go of.
     discard(job);
@@ -76,9 +76,9 @@ pub(super) fn discard(job: Job) {
     let id = receiver.id();
     // The receiver first: an event's destructor may wait until it has gone.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(receiver))) {
-        report::destructor_panicked(id, payload);
+        panic_report::destructor_panicked(id, payload);
     }
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(sent))) {
-        report::event_panicked(payload);
+        panic_report::event_panicked(payload);
     }
 }

@@ -4,14 +4,14 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::{collect, counted, robust};
 use crate::any_thread::AnyThread;
 use crate::event::Event;
-use crate::receiver::ReceiverId;
+use crate::id::ReceiverId;
+use crate::receiver::{Hub, Table};
 use crate::responses::{Responses, RobustResponses};
 use crate::sender::Sender;
-use crate::table::Table;
 use crate::table::held::{Held, InUse};
-use crate::table::publish::Hub;
 
 /// Sends a signal from one place over and over, at about the cost of the bare calls.
 ///
@@ -47,12 +47,12 @@ use crate::table::publish::Hub;
 /// assert!(emitter.send(Sender::NONE, &3).is_empty());
 /// ```
 pub struct Emitter<'s, E: Event, R: 'static = ()> {
-    hub: AnyThread<&'s Hub<Table<E, R>>>,
+    hub: AnyThread<&'s Hub<E, R>>,
     held: AnyThread<Arc<Held<Table<E, R>>>>,
 }
 
 impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
-    pub(crate) fn new(hub: &'s Hub<Table<E, R>>) -> Self {
+    pub(crate) fn new(hub: &'s Hub<E, R>) -> Self {
         Emitter {
             hub: AnyThread::new(hub),
             held: AnyThread::new(hub.emitter()),
@@ -70,7 +70,7 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     pub fn send<'a>(&mut self, sender: impl Into<Sender<'a>>, event: &E::Args<'_>) -> Responses<R> {
         let hub = *self.hub;
         let sender = sender.into();
-        super::collect(hub, || self.table(), &sender, event)
+        counted::collect(hub, || self.table(), &sender, event)
     }
 
     /// As [`Signal::send_robust`](crate::Signal::send_robust).
@@ -82,7 +82,7 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     ) -> RobustResponses<R> {
         let hub = *self.hub;
         let sender = sender.into();
-        super::robust::collect(hub, || self.table(), &sender, event)
+        robust::collect(hub, || self.table(), &sender, event)
     }
 
     /// As [`Signal::send_each`](crate::Signal::send_each).
@@ -95,7 +95,7 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     ) -> ControlFlow<B> {
         let hub = *self.hub;
         let sender = sender.into();
-        super::each(hub, || self.table(), &sender, event, &mut each)
+        collect::each(hub, || self.table(), &sender, event, &mut each)
     }
 
     /// Releases the snapshot; the next send takes the one that is current then. Frees nothing: the

@@ -1,52 +1,42 @@
 //! The send that lets no receiver's panic through.
 
-use std::any::Any;
 use std::convert::Infallible;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread;
 
-use crate::error::Failure;
+use super::walk::walk;
 use crate::event::Event;
-use crate::nesting::Running;
-use crate::receiver::Entry;
-use crate::report;
+use crate::receiver::{Hub, Selection};
 use crate::responses::RobustResponses;
 use crate::sender::Sender;
-use crate::table::publish::Hub;
-use crate::table::{Selection, Table};
-
-use super::{Discards, Snapshot, Turn, Turns, walk};
+use crate::turn::catch::{catch_if, keep};
+use crate::turn::opening::{Snapshot, open};
+use crate::turn::{Turn, Turns};
 
 /// Sends, catches each panic and keeps every outcome.
 #[inline]
 pub(crate) fn collect<E: Event, R: 'static, S: Snapshot<E, R>>(
-    hub: &Hub<Table<E, R>>,
+    hub: &Hub<E, R>,
     take: impl FnOnce() -> S,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> RobustResponses<R> {
-    let _running = Running::send(hub);
-    let mut discards = Discards::of(hub);
-    let snapshot = take();
-    let Some(table) = &*snapshot else {
-        return RobustResponses::new();
-    };
-    let selection = table.select(sender);
-    let mut outcomes = Outcomes::<_, _, true>::of(&selection, sender, event);
-    let _ = walk(&mut discards, &selection, sender, event, &mut outcomes);
-    outcomes.responses
+    let sent = open(hub, take, sender, |discards, selection| {
+        let mut outcomes = Outcomes::<_, _, true>::of(selection, sender, event);
+        let _ = walk(discards, selection, sender, event, &mut outcomes);
+        outcomes.responses
+    });
+    sent.unwrap_or_else(RobustResponses::new)
 }
 
-/// Every answer so far or, if `ROBUST`, every outcome.
-pub(super) struct Outcomes<'s, 'e, E: Event, R: 'static, const ROBUST: bool> {
-    pub(super) sender: &'s Sender<'s>,
-    pub(super) event: &'s E::Args<'e>,
-    pub(super) responses: RobustResponses<R>,
+/// The responses so far and, if `ROBUST`, the panics.
+pub(crate) struct Outcomes<'s, 'e, E: Event, R: 'static, const ROBUST: bool> {
+    pub(crate) sender: &'s Sender<'s>,
+    pub(crate) event: &'s E::Args<'e>,
+    pub(crate) responses: RobustResponses<R>,
 }
 
 impl<'s, 'e, E: Event, R: 'static, const ROBUST: bool> Outcomes<'s, 'e, E, R, ROBUST> {
-    pub(super) fn of(
+    pub(crate) fn of(
         selection: &Selection<'_, E, R>,
         sender: &'s Sender<'s>,
         event: &'s E::Args<'e>,
@@ -76,36 +66,4 @@ impl<E: Event, R: 'static, const ROBUST: bool> Turns<E, R, Infallible>
         keep(&mut self.responses, receiver, outcome);
         ControlFlow::Continue(())
     }
-}
-
-/// Runs it; if `robust`, a panic ends here.
-#[inline]
-pub(super) fn catch_if<T>(robust: bool, run: impl FnOnce() -> T) -> thread::Result<T> {
-    if robust {
-        catch_unwind(AssertUnwindSafe(run))
-    } else {
-        Ok(run())
-    }
-}
-
-/// Notes one receiver's outcome, and reports it if it is a panic.
-pub(super) fn keep<E: Event, R: 'static>(
-    responses: &mut RobustResponses<R>,
-    receiver: &Entry<E, R>,
-    outcome: thread::Result<R>,
-) {
-    match outcome {
-        Ok(value) => responses.push(|| receiver.id(), value),
-        Err(payload) => responses.push_failure(failure(receiver, payload)),
-    }
-}
-
-/// A receiver's panic, reported.
-pub(super) fn failure<E: Event, R: 'static>(
-    receiver: &Entry<E, R>,
-    payload: Box<dyn Any + Send>,
-) -> Failure {
-    let name = receiver.name();
-    report::receiver_panicked(receiver.id(), &name, &*payload);
-    Failure::new(receiver.id(), name, payload)
 }

@@ -29,8 +29,6 @@ use std::ops::{Add, Sub};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::event::Event;
-use crate::receiver::Entry;
 use crate::sender::{Probe, Sender, SenderKey};
 use hash::SenderHasher;
 use plain::Plain;
@@ -38,12 +36,24 @@ use senders::SenderMap;
 use smallvec::SmallVec;
 use tree::{Item, List, Run};
 
+/// A handle to one connected receiver, as a table needs it.
+pub(crate) trait TableEntry: publish::Entry + Item {
+    /// Returns the sender that the receiver was connected for; `None` for any.
+    fn sender(&self) -> Option<&SenderKey>;
+
+    /// Returns `true` if a send cannot simply call the receiver.
+    fn is_special(&self) -> bool;
+
+    /// Returns `true` if an async send awaits the receiver.
+    fn is_awaited(&self) -> bool;
+}
+
 /// One version of a signal's receivers. Never changes.
-pub(crate) struct Table<E: Event, R: 'static> {
+pub(crate) struct Table<T: TableEntry> {
     /// The receivers once more, if they are one run that is called whoever sends.
-    plain: Option<Plain<E, R>>,
-    any: Receivers<E, R>,
-    senders: SenderMap<Arc<OneSender<E, R>>>,
+    plain: Option<Plain<T>>,
+    any: Receivers<T>,
+    senders: SenderMap<Arc<OneSender<T>>>,
     hasher: SenderHasher,
     len: usize,
 }
@@ -53,8 +63,8 @@ pub(crate) struct Table<E: Event, R: 'static> {
 const COPIED: usize = 64;
 
 /// A list of receivers, and what a send has to know of it beforehand.
-pub(crate) struct Receivers<E: Event, R: 'static> {
-    list: List<Entry<E, R>>,
+pub(crate) struct Receivers<T: TableEntry> {
+    list: List<T>,
     counts: Counts,
 }
 
@@ -69,11 +79,11 @@ struct Counts {
 }
 
 impl Counts {
-    fn of<E: Event, R: 'static>(entries: &[Entry<E, R>]) -> Self {
+    fn of<T: TableEntry>(entries: &[T]) -> Self {
         let mut counts = Counts::default();
         for entry in entries {
             counts.special += usize::from(entry.is_special());
-            counts.mortal += usize::from(entry.is_mortal());
+            counts.mortal += usize::from(publish::is_mortal(entry));
             counts.awaited += usize::from(entry.is_awaited());
         }
         counts
@@ -89,14 +99,14 @@ impl Counts {
 }
 
 /// The receivers of one sender.
-pub(crate) struct OneSender<E: Event, R: 'static> {
+pub(crate) struct OneSender<T: TableEntry> {
     key: SenderKey,
-    receivers: Receivers<E, R>,
+    receivers: Receivers<T>,
     /// For a name: whether anything has sent from it. Shared by all versions.
     sent: Option<Arc<AtomicBool>>,
 }
 
-impl<E: Event, R: 'static> Receivers<E, R> {
+impl<T: TableEntry> Receivers<T> {
     fn empty() -> Self {
         Receivers {
             list: List::empty(),
@@ -105,7 +115,7 @@ impl<E: Event, R: 'static> Receivers<E, R> {
     }
 
     /// `added` is in order.
-    fn with(&self, added: &[Entry<E, R>]) -> Self {
+    fn with(&self, added: &[T]) -> Self {
         Receivers {
             list: self.list.with(added),
             counts: self.counts.map2(Counts::of(added), usize::add),
@@ -113,7 +123,7 @@ impl<E: Event, R: 'static> Receivers<E, R> {
     }
 
     /// `removed` is in order.
-    fn without(&self, removed: &[Entry<E, R>]) -> Self {
+    fn without(&self, removed: &[T]) -> Self {
         if removed.len() == self.list.len() {
             return Receivers::empty();
         }
@@ -128,11 +138,11 @@ impl<E: Event, R: 'static> Receivers<E, R> {
     }
 }
 
-impl<E: Event, R: 'static> Receivers<E, R> {
+impl<T: TableEntry> Receivers<T> {
     /// On its own, so that the removal of one entry stays in line.
     #[cold]
     #[inline(never)]
-    fn without_many(&self, removed: &[Entry<E, R>]) -> Option<List<Entry<E, R>>> {
+    fn without_many(&self, removed: &[T]) -> Option<List<T>> {
         if removed.len() * COPIED > self.list.len() {
             return self.list.without_all(removed);
         }
@@ -141,27 +151,27 @@ impl<E: Event, R: 'static> Receivers<E, R> {
     }
 }
 
-impl<E: Event, R: 'static> Table<E, R> {
-    fn own(&self, probe: Probe<'_>) -> Option<&Arc<OneSender<E, R>>> {
+impl<T: TableEntry> Table<T> {
+    fn own(&self, probe: Probe<'_>) -> Option<&Arc<OneSender<T>>> {
         self.own_by(self.hasher.hash(probe), probe)
     }
 
     #[inline]
-    fn own_by(&self, hash: u64, probe: Probe<'_>) -> Option<&Arc<OneSender<E, R>>> {
+    fn own_by(&self, hash: u64, probe: Probe<'_>) -> Option<&Arc<OneSender<T>>> {
         self.senders.get(hash, |own| own.key.probe() == probe)
     }
 
     /// What every send calls, whoever sends, where that is one run of receivers that
     /// can simply be called.
     #[inline(always)]
-    pub(crate) fn plain(&self) -> Option<&Plain<E, R>> {
+    pub(crate) fn plain(&self) -> Option<&Plain<T>> {
         self.plain.as_ref()
     }
 
     /// What a send from `sender` calls, where that is one run of its own that can simply be
     /// called. `hash` is the [early](SenderHasher::early) one.
     #[inline]
-    pub(crate) fn own_plain(&self, hash: u64, sender: &Sender<'_>) -> Option<&Run<Entry<E, R>>> {
+    pub(crate) fn own_plain(&self, hash: u64, sender: &Sender<'_>) -> Option<&Run<T>> {
         if !self.any.list.is_empty() {
             return None;
         }
@@ -175,13 +185,13 @@ impl<E: Event, R: 'static> Table<E, R> {
 
     /// What a send from `sender` calls. A name is noted as one that something sent from.
     #[inline]
-    pub(crate) fn select(&self, sender: &Sender<'_>) -> Selection<'_, E, R> {
+    pub(crate) fn select(&self, sender: &Sender<'_>) -> Selection<'_, T> {
         self.select_by(None, sender)
     }
 
     /// As `select`, with the [early](SenderHasher::early) hash of `sender`, where there is one.
     #[inline]
-    pub(crate) fn select_by(&self, hash: Option<u64>, sender: &Sender<'_>) -> Selection<'_, E, R> {
+    pub(crate) fn select_by(&self, hash: Option<u64>, sender: &Sender<'_>) -> Selection<'_, T> {
         let own = if self.senders.is_empty() {
             None
         } else {
@@ -194,7 +204,7 @@ impl<E: Event, R: 'static> Table<E, R> {
     }
 
     #[inline]
-    fn select_own(&self, hash: Option<u64>, sender: &Sender<'_>) -> Option<&Receivers<E, R>> {
+    fn select_own(&self, hash: Option<u64>, sender: &Sender<'_>) -> Option<&Receivers<T>> {
         let probe = sender.probe()?;
         let hash = hash.unwrap_or_else(|| self.hasher.hash(probe));
         let own = self.own_by(hash, probe)?;
@@ -209,7 +219,7 @@ impl<E: Event, R: 'static> Table<E, R> {
     }
 
     /// As `select`, without the note.
-    pub(crate) fn peek(&self, sender: &Sender<'_>) -> Selection<'_, E, R> {
+    pub(crate) fn peek(&self, sender: &Sender<'_>) -> Selection<'_, T> {
         let own = sender.probe().and_then(|probe| self.own(probe));
         Selection {
             any: &self.any,
@@ -222,14 +232,14 @@ impl<E: Event, R: 'static> Table<E, R> {
     }
 
     /// The entries connected for `sender` alone, or, without one, for any.
-    pub(crate) fn connected_for(&self, sender: Option<Probe<'_>>) -> Vec<Entry<E, R>> {
+    pub(crate) fn connected_for(&self, sender: Option<Probe<'_>>) -> Vec<T> {
         let receivers = self.receivers_of(sender);
         receivers.map_or(Vec::new(), |receivers| {
             receivers.list.iter().cloned().collect()
         })
     }
 
-    fn receivers_of(&self, sender: Option<Probe<'_>>) -> Option<&Receivers<E, R>> {
+    fn receivers_of(&self, sender: Option<Probe<'_>>) -> Option<&Receivers<T>> {
         match sender {
             None => Some(&self.any),
             Some(sender) => self.own(sender).map(|own| &own.receivers),
@@ -237,7 +247,7 @@ impl<E: Event, R: 'static> Table<E, R> {
     }
 
     /// Every entry: any sender first, then sender by sender, each in order.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry<E, R>> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &T> {
         let own = self
             .senders
             .iter()
@@ -257,8 +267,8 @@ impl<E: Event, R: 'static> Table<E, R> {
     /// The table with `change` applied to the list of each sender that `entries` name.
     fn apply(
         &self,
-        entries: &[Entry<E, R>],
-        change: impl Fn(&Receivers<E, R>, &[Entry<E, R>]) -> Receivers<E, R>,
+        entries: &[T],
+        change: impl Fn(&Receivers<T>, &[T]) -> Receivers<T>,
         len: usize,
     ) -> Self {
         let mut sorted = SmallVec::<[_; 1]>::from(entries);
@@ -309,15 +319,15 @@ impl<E: Event, R: 'static> Table<E, R> {
     }
 }
 
-impl<E: Event, R: 'static> publish::Table for Table<E, R> {
-    type Entry = Entry<E, R>;
+impl<T: TableEntry> publish::Table for Table<T> {
+    type Entry = T;
 
-    fn with(&self, added: &[Entry<E, R>]) -> Self {
+    fn with(&self, added: &[T]) -> Self {
         let len = self.len + added.len();
         self.apply(added, Receivers::with, len)
     }
 
-    fn without(&self, removed: &[Entry<E, R>]) -> Self {
+    fn without(&self, removed: &[T]) -> Self {
         if removed.len() == self.len {
             return Table::empty(&self.hasher);
         }
@@ -353,12 +363,12 @@ impl<E: Event, R: 'static> publish::Table for Table<E, R> {
 }
 
 /// What one send calls: the receivers for any sender and those of its own sender.
-pub(crate) struct Selection<'t, E: Event, R: 'static> {
-    any: &'t Receivers<E, R>,
-    own: Option<&'t Receivers<E, R>>,
+pub(crate) struct Selection<'t, T: TableEntry> {
+    any: &'t Receivers<T>,
+    own: Option<&'t Receivers<T>>,
 }
 
-impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
+impl<'t, T: TableEntry> Selection<'t, T> {
     pub(crate) fn len(&self) -> usize {
         self.any.list.len() + self.own.map_or(0, |own| own.list.len())
     }
@@ -388,7 +398,7 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
 
     /// All of them, where they are one run and all are awaited by an async send.
     #[cfg(feature = "async")]
-    pub(crate) fn only_awaited(&self) -> Option<&'t [Entry<E, R>]> {
+    pub(crate) fn only_awaited(&self) -> Option<&'t [T]> {
         if self.awaited() != self.len() {
             return None;
         }
@@ -397,7 +407,7 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
 
     /// Hands all of them to `each`, in order.
     #[cfg(feature = "async")]
-    pub(crate) fn for_each(&self, mut each: impl FnMut(&'t Entry<E, R>)) {
+    pub(crate) fn for_each(&self, mut each: impl FnMut(&'t T)) {
         match self.only_list().and_then(|list| list.flat()) {
             Some(run) => run.iter().for_each(each),
             None => self.iter().for_each(&mut each),
@@ -407,7 +417,7 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
     /// All of them, where they are one run and each is called or queued, whatever
     /// happens meanwhile.
     #[cfg(feature = "queue")]
-    pub(crate) fn called_or_queued(&self) -> Option<&'t [Entry<E, R>]> {
+    pub(crate) fn called_or_queued(&self) -> Option<&'t [T]> {
         #[cfg(feature = "async")]
         if self.awaited() > 0 {
             return None;
@@ -420,7 +430,7 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
 
     /// All of them, where they are one list and can simply be called.
     #[inline]
-    pub(crate) fn simple(&self) -> Option<&'t List<Entry<E, R>>> {
+    pub(crate) fn simple(&self) -> Option<&'t List<T>> {
         if self.has_special() {
             return None;
         }
@@ -429,7 +439,7 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
 
     /// The one list that a send walks, where one is enough.
     #[inline]
-    fn only_list(&self) -> Option<&'t List<Entry<E, R>>> {
+    fn only_list(&self) -> Option<&'t List<T>> {
         match self.own {
             None => Some(&self.any.list),
             Some(own) if self.any.list.is_empty() => Some(&own.list),
@@ -438,7 +448,7 @@ impl<'t, E: Event, R: 'static> Selection<'t, E, R> {
     }
 
     /// All of them in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &'t Entry<E, R>> + Clone + use<'t, E, R> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'t T> + Clone + use<'t, T> {
         let mut any = self.any.list.iter().peekable();
         let mut own = self
             .own

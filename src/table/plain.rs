@@ -4,24 +4,22 @@ use std::array;
 use std::sync::Arc;
 
 use super::tree::Run;
-use crate::event::Event;
-use crate::receiver::Entry;
 
 /// Entries that stand in the table itself at most.
 const FEW: usize = 4;
 
 /// Receivers that can simply be called. One enum, so that a send looks at one tag.
-pub(crate) enum Plain<E: Event, R: 'static> {
-    One(Entry<E, R>),
+pub(crate) enum Plain<T> {
+    One(T),
     /// The first `len` elements are valid; the rest repeat the first. Without an array around
     /// them a send, under changes, waits for one cache line less.
-    Few(usize, [Entry<E, R>; FEW]),
-    Many(Arc<[Entry<E, R>]>),
+    Few(usize, [T; FEW]),
+    Many(Arc<[T]>),
 }
 
-impl<E: Event, R: 'static> Plain<E, R> {
+impl<T: Clone> Plain<T> {
     /// Returns `None` if there are no receivers.
-    pub(super) fn of(run: &Run<Entry<E, R>>) -> Option<Self> {
+    pub(super) fn of(run: &Run<T>) -> Option<Self> {
         let run = match run {
             Run::One(entry) => return Some(Plain::One(entry.clone())),
             Run::Many(run) => run,

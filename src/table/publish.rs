@@ -692,7 +692,13 @@ impl<T: Table> Change<'_, T> {
     }
 }
 
-/// Whether a send would call it.
+/// Returns `true` if the receiver can be dead or spent while it is still in the table.
+#[allow(dead_code, reason = "the models have tables of their own")]
+pub(crate) fn is_mortal<E: Entry>(entry: &E) -> bool {
+    entry.is_weak() || entry.is_once()
+}
+
+/// Returns `true` if a send would call the receiver.
 pub(crate) fn is_live<E: Entry>(entry: &E) -> bool {
     entry.is_alive() && !entry.link().is_spent()
 }

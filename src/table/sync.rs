@@ -4,33 +4,16 @@
 //! `sync`, so that the model checkers can compile the same files over theirs.
 
 pub(crate) use super::barrier::{heavy, light, prepare_heavy};
+pub(crate) use crate::lock::{lock, try_lock};
 pub(crate) use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
 };
 pub(crate) use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
-use std::sync::{PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, ahash::RandomState>;
-
-/// Takes the lock, also one that a panic left: what it guards is changed only by steps
-/// that cannot be seen half done.
-#[cfg_attr(fanfare_realtime, sanitize(realtime = "blocking"))]
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Takes the lock if nobody holds it.
-#[cfg_attr(fanfare_realtime, sanitize(realtime = "blocking"))]
-pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    match mutex.try_lock() {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
-    }
-}
 
 /// Pauses before the next look at something that another thread is about to do: longer each
 /// turn, up to a millisecond, and not past `deadline`.

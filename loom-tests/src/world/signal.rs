@@ -1,4 +1,4 @@
-//! Sending and waiting as `src/signal.rs`, `src/send/` and `src/connection.rs` do it, without
+//! Sending and waiting as `src/signal.rs`, `src/send/`, `src/turn/` and `src/connection/handle.rs` do it, without
 //! their types. `source.rs` tells where those have moved on.
 
 use std::panic::Location;
@@ -202,7 +202,7 @@ impl Drop for Discards<'_> {
     }
 }
 
-/// As the handle of `src/connection.rs`.
+/// As the handle of `src/connection/handle.rs`.
 pub(crate) struct Connection {
     slot: Weak<Slot>,
     pub(crate) number: u64,

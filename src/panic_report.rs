@@ -5,7 +5,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::receiver::ReceiverId;
+use crate::id::ReceiverId;
 
 /// The text of a panic, where it has one.
 pub(crate) fn message(payload: &(dyn Any + Send)) -> &str {

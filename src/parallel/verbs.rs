@@ -1,8 +1,8 @@
-//! Sends over the threads of a rayon pool.
+//! The sends over the threads of a pool.
 
+use super::walk::collect;
 use crate::event::Event;
 use crate::responses::{Responses, RobustResponses};
-use crate::send;
 use crate::sender::Sender;
 use crate::signal::Signal;
 
@@ -83,7 +83,7 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
             return Responses::new();
         };
         let sender = sender.into();
-        let outcomes = send::parallel::collect::<E, R, false>(hub, &sender, event);
+        let outcomes = collect::<E, R, false>(hub, &sender, event);
         let Ok(answers) = outcomes.into_result() else {
             unreachable!("the panic would have travelled");
         };
@@ -125,6 +125,6 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
             return RobustResponses::new();
         };
         let sender = sender.into();
-        send::parallel::collect::<E, R, true>(hub, &sender, event)
+        collect::<E, R, true>(hub, &sender, event)
     }
 }

@@ -1,15 +1,16 @@
-//! Looking at who listens.
+//! The connections of a signal, for people.
 
-use std::panic::Location;
 use std::sync::Arc;
 
+use super::options::ConnectionInfo;
 use crate::event::Event;
-use crate::receiver::{Entry, ReceiverId, ReceiverKind};
-use crate::send::Discards;
+use crate::receiver::Table;
+use crate::receiver::kind::ReceiverKind;
 use crate::sender::Sender;
 use crate::signal::Signal;
-use crate::table::Table;
-use crate::table::publish::Opening;
+use crate::table::TableEntry;
+use crate::table::publish::{Entry as _, Opening};
+use crate::turn::discards::Discards;
 
 /// # Looking
 ///
@@ -118,50 +119,6 @@ impl<E: Event, R: 'static> Signal<E, R> {
         match self.occupied() {
             Some(hub) => hub.snapshot().as_deref().map_or(none, look),
             None => none,
-        }
-    }
-}
-
-/// What is known of one connection. Made by [`Signal::connections`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ConnectionInfo {
-    /// The receiver's id.
-    pub id: ReceiverId,
-    /// Its name, or the name of its type.
-    pub name: String,
-    /// Where it was connected in the source.
-    pub location: &'static Location<'static>,
-    /// The sender it was connected for, in words, a name in quotes; `None` for any.
-    pub sender: Option<String>,
-    /// Its uid.
-    pub dispatch_uid: Option<String>,
-    /// Its priority.
-    pub priority: i32,
-    /// Whether it runs only once.
-    pub once: bool,
-    /// Whether it is a method of an object that the signal does not keep alive.
-    pub weak: bool,
-    /// What a send does when it gets to it.
-    pub kind: ReceiverKind,
-    /// Whether a send would call it: not if it is dead or spent.
-    pub live: bool,
-}
-
-impl ConnectionInfo {
-    fn of<E: Event, R: 'static>(entry: &Entry<E, R>) -> Self {
-        let about = entry.about();
-        ConnectionInfo {
-            id: entry.id(),
-            name: entry.name().into_owned(),
-            location: about.location,
-            sender: about.sender.as_ref().map(ToString::to_string),
-            dispatch_uid: entry.uid().map(String::from),
-            priority: about.priority,
-            once: about.once,
-            weak: about.weak,
-            kind: about.kind,
-            live: entry.is_connected(),
         }
     }
 }

@@ -1,20 +1,25 @@
-//! How a receiver is to be connected.
+//! The options of a connection: how users give them, and how a look shows them.
 
 use std::borrow::Cow;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
 
-use crate::connection::Connection;
+use super::connect::sender_lives;
+use super::handle::Connection;
 use crate::error::ConnectError;
 use crate::event::Event;
+use crate::id::ReceiverId;
 use crate::receiver::callee::{Callee, Strong, Weakly};
+use crate::receiver::entry::{About, Receive};
 use crate::receiver::key::Identified;
-use crate::receiver::{About, Entry, Kind, Labels, Receive, ReceiverId, Slot};
-use crate::sender::{Sender, SenderKey};
-use crate::signal::{Signal, sender_lives};
-use crate::table::Table;
+use crate::receiver::kind::ReceiverKind;
+use crate::receiver::limit::Limit;
+use crate::receiver::options::Options;
+use crate::receiver::slot::Slot;
+use crate::receiver::{Entry, Hub};
+use crate::sender::Sender;
+use crate::signal::Signal;
 use crate::table::link::Link;
-use crate::table::publish::Hub;
 
 /// Options of one connection, ended by [`connect`](ConnectOptions::connect) or one of its
 /// siblings. Made by [`Signal::options`].
@@ -39,22 +44,14 @@ use crate::table::publish::Hub;
 #[must_use = "options do nothing until `connect`, `connect_weak`, `prepare` or `prepare_weak`"]
 pub struct ConnectOptions<'s, E: Event, R: 'static = ()> {
     signal: &'s Signal<E, R>,
-    sender: Option<SenderKey>,
-    labels: Labels,
-    priority: i32,
-    once: bool,
-    blocking: bool,
+    options: Options,
 }
 
 impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     pub(crate) fn new(signal: &'s Signal<E, R>) -> Self {
         ConnectOptions {
             signal,
-            sender: None,
-            labels: Labels::default(),
-            priority: 0,
-            once: false,
-            blocking: false,
+            options: Options::default(),
         }
     }
 
@@ -65,7 +62,7 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     /// Only sends from this sender reach the receiver. [`Sender::NONE`] means any sender,
     /// which is the default.
     pub fn sender<'a>(mut self, sender: impl Into<Sender<'a>>) -> Self {
-        self.sender = sender.into().to_key();
+        self.options.sender = sender.into().to_key();
         self
     }
 
@@ -81,21 +78,21 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
             !uid.is_empty(),
             "the dispatch_uid \"\" is empty: give it a text, or leave the option out"
         );
-        self.labels.uid = Some(uid);
+        self.options.labels_mut().uid = Some(uid);
         self
     }
 
     /// Receivers of higher priority run earlier; those of the same, in the order of their
     /// connecting. The default is 0.
     pub fn priority(mut self, priority: i32) -> Self {
-        self.priority = priority;
+        self.options.priority = priority;
         self
     }
 
     /// The receiver runs once, in whichever send gets to it first, and is then
     /// disconnected. That run counts also if it panics.
     pub fn once(mut self) -> Self {
-        self.once = true;
+        self.options.limit = Limit::once();
         self
     }
 
@@ -118,14 +115,14 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
                  leave the option out"
             );
         }
-        self.blocking = true;
+        self.options.blocking = true;
         self
     }
 
     /// What the receiver is called in failures and in [`Signal::connections`]; by default
     /// the name of its type.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.labels.name = Some(name.into());
+        self.options.labels_mut().name = Some(name.into());
         self
     }
 
@@ -165,7 +162,7 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
         let signal = self.signal;
         let location = Location::caller();
         let hub = &signal.shared_hub();
-        sender_lives(hub, self.sender.as_ref());
+        sender_lives(hub, self.options.sender.as_ref());
         let mut receiver = Some(receiver);
         let connected = signal.connect_made(hub, || {
             let receiver = receiver.take().map(Strong);
@@ -229,20 +226,16 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
         location: &'static Location<'static>,
         callee: C,
     ) -> Prepared<E, R> {
-        let labelled = self.labels.name.is_some() || self.labels.uid.is_some();
         let about = About {
             link: Link::new(0),
             hub: Weak::new(),
-            sender: self.sender,
             location,
-            labels: labelled.then(|| Box::new(self.labels)),
-            priority: self.priority,
             kind: match C::KIND {
-                Kind::Called if self.blocking => Kind::Blocking,
+                ReceiverKind::Called if self.options.blocking => ReceiverKind::Blocking,
                 kind => kind,
             },
-            once: self.once,
             weak: C::WEAK,
+            options: self.options,
         };
         Prepared(Arc::new(Slot::new(about, callee)))
     }
@@ -264,12 +257,13 @@ impl<E: Event, R: 'static> Prepared<E, R> {
         Arc::get_mut(&mut receiver)
             .expect("nobody else has a prepared receiver")
             .about_mut()
+            .options
             .sender = sender.to_key();
         Prepared(receiver)
     }
 
     /// Makes it a connection of `hub`, with a number of its own.
-    pub(crate) fn into_entry(self, hub: &Arc<Hub<Table<E, R>>>) -> Entry<E, R> {
+    pub(crate) fn into_entry(self, hub: &Arc<Hub<E, R>>) -> Entry<E, R> {
         let Prepared(mut receiver) = self;
         let about = Arc::get_mut(&mut receiver)
             .expect("nobody else has a prepared receiver")
@@ -277,5 +271,49 @@ impl<E: Event, R: 'static> Prepared<E, R> {
         about.link = Link::new(ReceiverId::next());
         about.hub = Arc::downgrade(hub);
         Entry::new(receiver)
+    }
+}
+
+/// One connection of a signal. [`Signal::connections`] returns them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionInfo {
+    /// The receiver's id.
+    pub id: ReceiverId,
+    /// Its name, or the name of its type.
+    pub name: String,
+    /// Where it was connected in the source.
+    pub location: &'static Location<'static>,
+    /// The sender it was connected for, in words, a name in quotes; `None` for any.
+    pub sender: Option<String>,
+    /// Its uid.
+    pub dispatch_uid: Option<String>,
+    /// Its priority.
+    pub priority: i32,
+    /// Whether it runs only once.
+    pub once: bool,
+    /// Whether it is a method of an object that the signal does not keep alive.
+    pub weak: bool,
+    /// What a send does when it gets to it.
+    pub kind: ReceiverKind,
+    /// Whether a send would call it: not if it is dead or spent.
+    pub live: bool,
+}
+
+impl ConnectionInfo {
+    pub(super) fn of<E: Event, R: 'static>(entry: &Entry<E, R>) -> Self {
+        let about = entry.about();
+        ConnectionInfo {
+            id: entry.id(),
+            name: entry.name().into_owned(),
+            location: about.location,
+            sender: about.options.sender.as_ref().map(ToString::to_string),
+            dispatch_uid: about.options.uid().map(ToString::to_string),
+            priority: about.options.priority,
+            once: about.options.limit.is_once(),
+            weak: about.weak,
+            kind: about.kind,
+            live: entry.is_connected(),
+        }
     }
 }

@@ -3,13 +3,12 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
+use super::freeze;
 use crate::event::Event;
-use crate::freeze;
-use crate::receiver::Entry;
 use crate::receiver::key::{Identified, Key};
+use crate::receiver::{Entry, Table};
 use crate::sender::Sender;
 use crate::signal::Signal;
-use crate::table::Table;
 
 /// # Disconnecting
 ///

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::sender::{Sender, SenderKey};
+use super::{Sender, SenderKey};
 
 /// A sender that is one object among many of its type.
 ///

@@ -1,9 +1,7 @@
-//! Sends with async receivers: awaited by an async send, driven to their end by others.
+//! Walks with async receivers: awaited by an async send, driven to their end by others.
 
 use std::any::type_name;
-use std::convert::Infallible;
 use std::future::poll_fn;
-use std::mem;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -11,40 +9,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use futures_concurrency::future::{Join, TryJoin};
-use futures_util::future::{join_all, try_join_all};
-use pin_project_lite::pin_project;
+use futures_util::future::join_all;
 use smallvec::SmallVec;
 
-use super::outcome::{self, Answer, Begun, Cause, Outcome, Round, Stop};
-use super::robust;
-use super::special::{Discards, Group, Pins, for_each_live};
-use super::{How, Shared, Turn, Turns};
-use crate::blocking;
-use crate::error::{Failure, TrySendError};
+use super::blocking;
+use super::join::{MANY, Polled, join, join_unless, join_unless_panic};
+use super::marked::{Mark, Marked};
+use super::outcome::{self, Begun, Cause, Outcome};
+use crate::error::TrySendError;
 use crate::event::Event;
-use crate::nesting::{Polling, Running};
-use crate::receiver::{BoxFuture, Entry, Kind};
-use crate::report::{self, Progress};
+use crate::nesting::Polling;
+use crate::panic_report::{self, Progress};
+use crate::receiver::delivery::Shared;
+use crate::receiver::future::{BoxFuture, ResponseFuture};
+use crate::receiver::{Entry, Hub, Selection, Table};
 use crate::responses::{Responses, RobustResponses};
 use crate::sender::Sender;
-use crate::table::publish::{Hub, is_live};
-use crate::table::{Selection, Table};
-
-/// From so many futures on `futures-concurrency`, which polls only those that were woken,
-/// is faster than `join_all`.
-const MANY: usize = 31;
+use crate::table::publish::is_live;
+use crate::turn::discards::Discards;
+use crate::turn::live::{Group, Pins, for_each_live};
+use crate::turn::{How, Turn, Turns, catch};
 
 /// Whether a send has to note which receivers ran: some may be dead or spent, or somebody
 /// would hear of its being dropped.
 pub(crate) fn needs_books<E: Event, R: 'static>(selection: &Selection<'_, E, R>) -> bool {
-    selection.has_mortal() || report::hears_of_cancelled_sends()
+    selection.has_mortal() || panic_report::hears_of_cancelled_sends()
 }
 
 /// Calls what an async send calls, keeps the answers, and returns what is still to be
 /// awaited. For a selection without receivers that may be dead or spent.
 pub(crate) fn call_first<'t, E: Event, R: 'static>(
-    hub: &Hub<Table<E, R>>,
+    hub: &Hub<E, R>,
     selection: &Selection<'t, E, R>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
@@ -66,7 +61,7 @@ pub(crate) fn call_first<'t, E: Event, R: 'static>(
 
 /// Starts `receivers`, awaits them together and keeps their answers.
 pub(crate) async fn wait<'t, E: Event, R: 'static>(
-    hub: &Hub<Table<E, R>>,
+    hub: &Hub<E, R>,
     receivers: impl ExactSizeIterator<Item = &'t Entry<E, R>> + Clone,
     sender: Sender<'t>,
     event: &'t E::Args<'_>,
@@ -120,7 +115,7 @@ fn begin<'t, E: Event, R: 'static>(
     let mut first_panic = None;
     for entry in receivers {
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            let mut answer = Answer::of(start(entry));
+            let mut answer = ResponseFuture::of(start(entry));
             match Pin::new(&mut answer).poll(cx) {
                 Poll::Ready(answer) => Ok(answer),
                 Poll::Pending => Err(answer),
@@ -142,7 +137,7 @@ fn begin<'t, E: Event, R: 'static>(
 
 /// Sends over `table` and keeps every answer, or, if `robust`, every outcome.
 pub(crate) async fn gather<E: Event, R: 'static>(
-    hub: &Hub<Table<E, R>>,
+    hub: &Hub<E, R>,
     table: Arc<Table<E, R>>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
@@ -154,8 +149,8 @@ pub(crate) async fn gather<E: Event, R: 'static>(
     let pins = Pins::of(&selection, &mut discards);
     let mut responses = RobustResponses::with_capacity(selection.len());
     call_inline(&selection, &pins, &mut discards, |entry, turn| {
-        let outcome = robust::catch_if(robust, || call(turn, sender, event));
-        robust::keep(&mut responses, entry, outcome);
+        let outcome = catch::catch_if(robust, || call(turn, sender, event));
+        catch::keep(&mut responses, entry, outcome);
         ControlFlow::<()>::Continue(())
     });
 
@@ -195,7 +190,7 @@ pub(crate) async fn gather<E: Event, R: 'static>(
 /// Keeps every answer until the first `Err`, which drops the futures that are still
 /// running.
 pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
-    hub: &Hub<Table<E, Result<T, X>>>,
+    hub: &Hub<E, Result<T, X>>,
     table: Arc<Table<E, Result<T, X>>>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
@@ -264,7 +259,7 @@ fn call_inline<'t, E: Event, R: 'static, B>(
     mut each: impl FnMut(&'t Entry<E, R>, Turn<'_, E, R>) -> ControlFlow<B>,
 ) -> Option<B> {
     let mut shared = Shared::default();
-    let walked = for_each_live(selection, pins, discards, Group::Inline, |entry, _| {
+    let walked = for_each_live(selection, pins, discards, Group::Inline, |entry, _, _| {
         each(entry, Turn::or_enqueue(entry, &mut shared))
     });
     walked.break_value()
@@ -272,15 +267,16 @@ fn call_inline<'t, E: Event, R: 'static, B>(
 
 /// Calls one of those, where it may block if it asked for that.
 fn call<E: Event, R: 'static>(turn: Turn<'_, E, R>, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
-    match turn.receiver.about().kind {
-        Kind::Blocking => blocking::in_place(|| turn.take(sender, event)),
-        _ => turn.take(sender, event),
+    if turn.receiver.about().kind.may_block() {
+        blocking::in_place(|| turn.take(sender, event))
+    } else {
+        turn.take(sender, event)
     }
 }
 
 /// As the walk in `special`, for the receivers that a send on this thread awaits: all of
 /// them together, to the end of the last, and then each gets its turn.
-pub(super) fn drive<E: Event, R: 'static, B, T: Turns<E, R, B>>(
+pub(crate) fn drive<E: Event, R: 'static, B, T: Turns<E, R, B>>(
     selection: &Selection<'_, E, R>,
     pins: &Pins,
     discards: &mut Discards<'_, E, R>,
@@ -334,7 +330,8 @@ pub(crate) fn refused_for<'t, E: Event, R: 'static>(
     selection: &Selection<'t, E, R>,
 ) -> Option<&'t Entry<E, R>> {
     // A dead one that had it refused would be met, and taken out, by no send.
-    let is_awaited = |entry: &&Entry<E, R>| entry.about().kind == Kind::Awaited && is_live(*entry);
+    let is_awaited =
+        |entry: &&Entry<E, R>| Group::Awaited.has(entry.about().kind) && is_live(*entry);
     let first = (selection.awaited() > 0).then(|| selection.iter().find(is_awaited))??;
     blocking::is_forbidden().then_some(first)
 }
@@ -342,7 +339,7 @@ pub(crate) fn refused_for<'t, E: Event, R: 'static>(
 /// # Panics
 ///
 /// If the send would be [refused](refused_for).
-pub(super) fn refuse_on_an_executor<E: Event, R: 'static>(selection: &Selection<'_, E, R>) {
+pub(crate) fn refuse_on_an_executor<E: Event, R: 'static>(selection: &Selection<'_, E, R>) {
     if let Some(receiver) = refused_for(selection) {
         panic!(
             "a signal of `{}` was sent with a blocking `send` on a thread that runs an executor, \
@@ -373,7 +370,7 @@ fn start<'t, E: Event, R: 'static>(
         receivers: Vec::new(),
         futures: Vec::new(),
     };
-    let _ = for_each_live(selection, pins, discards, group, |entry, pin| {
+    let _ = for_each_live(selection, pins, discards, group, |entry, pin, _| {
         let start = AssertUnwindSafe(|| entry.start(entry, pin, sender, event));
         let running = catch_unwind(start);
         started.receivers.push(entry);
@@ -395,7 +392,7 @@ fn noting<'a, E: Event, R: 'static>(
 impl<E: Event, R: 'static> Started<'_, E, R> {
     /// A place to note the end of each, if it would be reported.
     fn finished(&self) -> Vec<AtomicBool> {
-        if report::hears_of_cancelled_sends() {
+        if panic_report::hears_of_cancelled_sends() {
             self.futures
                 .iter()
                 .map(|_| AtomicBool::new(false))
@@ -430,174 +427,15 @@ impl<E: Event, R: 'static> Drop for Cancelled<'_, E, R> {
         let receivers = self.receivers.iter().zip(self.finished);
         // Relaxed: see where it is set. Row A1.
         let receivers = receivers.map(|(receiver, finished)| {
-            let progress = match receiver.about().kind {
-                _ if finished.load(Ordering::Relaxed) => Progress::Finished,
-                Kind::Offloaded => Progress::Continuing,
-                _ => Progress::Dropped,
+            let progress = if finished.load(Ordering::Relaxed) {
+                Progress::Finished
+            } else if receiver.about().kind.outlives_its_send() {
+                Progress::Continuing
+            } else {
+                Progress::Dropped
             };
             (receiver.id(), receiver.name(), progress)
         });
-        report::send_cancelled(receivers);
-    }
-}
-
-/// Waits for all, and keeps their order.
-pub(crate) async fn join<F: Future>(
-    mut futures: impl ExactSizeIterator<Item = F>,
-) -> Vec<F::Output> {
-    match futures.len() {
-        0 => Vec::new(),
-        1 => vec![futures.next().expect("there is one").await],
-        2..MANY => join_all(futures).await,
-        _ => futures.collect::<Vec<_>>().join().await,
-    }
-}
-
-/// Waits for all, and keeps their order, or for the first response that `split` calls an error, or
-/// the first panic, and drops the other futures. Each of them has been polled by then.
-async fn join_unless<'a, E: Event, R: 'static, T, X>(
-    futures: impl ExactSizeIterator<Item = Outcome<'a, E, R>>,
-    split: fn(R) -> Result<T, X>,
-) -> Result<Vec<T>, Stop<X>> {
-    let round = Round::of(futures.len());
-    let futures = futures.map(|future| future.split(split, &round));
-    match futures.len() {
-        ..MANY => try_join_all(futures).await,
-        _ => futures.collect::<Vec<_>>().try_join().await,
-    }
-}
-
-/// Waits for all, and keeps their order, or for the first panic, and drops the other futures.
-async fn join_unless_panic<'a, E: Event, R: 'static>(
-    futures: impl ExactSizeIterator<Item = Outcome<'a, E, R>>,
-) -> Result<Vec<R>, Failure> {
-    let joined = join_unless(futures, Ok::<_, Infallible>).await;
-    joined.map_err(|stop| match stop.cause {
-        Cause::Panic(failure) => failure,
-        Cause::Error(never) => match never {},
-    })
-}
-
-pin_project! {
-    /// A future whose parts have all been polled just now, so that its own first poll has
-    /// nothing to do.
-    struct Polled<F> {
-        #[pin]
-        future: F,
-        is_over: bool,
-    }
-}
-
-impl<F> Polled<F> {
-    fn once(future: F) -> Self {
-        Polled {
-            future,
-            is_over: false,
-        }
-    }
-}
-
-impl<F: Future> Future for Polled<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        if mem::replace(this.is_over, true) {
-            this.future.poll(cx)
-        } else {
-            Poll::Pending
-        }
-    }
-}
-
-/// The mark of a thread in which user code of an async send runs, until this is dropped.
-struct Mark {
-    _running: Running,
-    _polling: Polling,
-}
-
-impl Mark {
-    fn of<H>(hub: *const H) -> Self {
-        Mark {
-            _running: Running::send(hub),
-            _polling: Polling::start(),
-        }
-    }
-}
-
-/// What an async send is of: its suspended futures are counted.
-pub(crate) trait Suspends {
-    fn count_suspended(&self);
-    fn count_ended(&self);
-}
-
-impl<E: Event, R: 'static> Suspends for Hub<Table<E, R>> {
-    fn count_suspended(&self) {
-        Hub::count_suspended(self);
-    }
-
-    fn count_ended(&self) {
-        Hub::count_ended(self);
-    }
-}
-
-pin_project! {
-    /// A part of an async send that marks its thread whenever it runs there.
-    pub(crate) struct Marked<'h, H, F>
-    where
-        H: Suspends,
-    {
-        hub: &'h H,
-        // Whether it is counted as suspended.
-        is_counted: bool,
-        #[pin]
-        part: Option<F>,
-    }
-
-    impl<H, F> PinnedDrop for Marked<'_, H, F>
-    where
-        H: Suspends,
-    {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            if *this.is_counted {
-                this.hub.count_ended();
-            }
-            if this.part.is_some() {
-                let _running = Running::unchecked(*this.hub);
-                this.part.set(None);
-            }
-        }
-    }
-}
-
-impl<'h, H: Suspends, F> Marked<'h, H, F> {
-    pub(crate) fn new(hub: &'h H, part: F) -> Self {
-        Marked {
-            hub,
-            is_counted: false,
-            part: Some(part),
-        }
-    }
-}
-
-impl<H: Suspends, F: Future> Future for Marked<'_, H, F> {
-    type Output = F::Output;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        let _mark = Mark::of(*this.hub);
-        let part = this.part.as_mut().as_pin_mut();
-        let Poll::Ready(output) = part.expect("a send was polled after its end").poll(cx) else {
-            if !*this.is_counted {
-                *this.is_counted = true;
-                this.hub.count_suspended();
-            }
-            return Poll::Pending;
-        };
-        // What is left goes while the thread is still marked.
-        this.part.set(None);
-        Poll::Ready(output)
+        panic_report::send_cancelled(receivers);
     }
 }

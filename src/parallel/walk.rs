@@ -13,18 +13,24 @@ use rayon::iter::{
 };
 use smallvec::SmallVec;
 
-use super::robust::{self, Outcomes};
-use super::special::{Group, Pins, for_each_live};
-use super::{Discards, Shared, call_or_enqueue, walk};
+#[cfg(feature = "async")]
+use crate::awaited::walk::{drive, refuse_on_an_executor};
 use crate::event::Event;
 use crate::fork::Birth;
+use crate::lock::lock;
 use crate::nesting::{self, Running};
-use crate::receiver::{Entry, Kind};
-use crate::report;
+use crate::panic_report;
+use crate::receiver::delivery::Shared;
+use crate::receiver::{Entry, Hub, Selection};
 use crate::responses::{Responses, RobustResponses};
+use crate::send::robust::Outcomes;
+use crate::send::walk::walk;
 use crate::sender::Sender;
-use crate::table::publish::Hub;
-use crate::table::{Selection, Table};
+use crate::turn::call_or_enqueue;
+use crate::turn::catch;
+use crate::turn::discards::Discards;
+use crate::turn::live::{Group, Pins, for_each_live};
+use crate::turn::opening::open;
 
 /// From so many receivers to be called on, they go to the pool.
 ///
@@ -37,7 +43,7 @@ const LISTED: usize = 64;
 
 /// Sends, and keeps every answer, or, if `ROBUST`, every outcome.
 pub(crate) fn collect<E, R, const ROBUST: bool>(
-    hub: &Hub<Table<E, R>>,
+    hub: &Hub<E, R>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> RobustResponses<R>
@@ -46,22 +52,21 @@ where
     R: Send + 'static,
     for<'x> E::Args<'x>: Sync,
 {
-    // Before the snapshot and the answers, to outlive both: their destructors are the
-    // user's.
-    let _running = Running::send(hub);
-    let mut discards = Discards::of(hub);
-    let snapshot = hub.snapshot();
-    let Some(table) = &*snapshot else {
-        return RobustResponses::new();
-    };
-    let selection = table.select(sender);
-    let mut outcomes = Outcomes::<_, _, ROBUST>::of(&selection, sender, event);
-    let _ = if is_worth_it(&selection) {
-        fan_out(hub, &mut discards, &selection, &mut outcomes)
-    } else {
-        walk(&mut discards, &selection, sender, event, &mut outcomes)
-    };
-    outcomes.responses
+    let sent = open(
+        hub,
+        || hub.snapshot(),
+        sender,
+        |discards, selection| {
+            let mut outcomes = Outcomes::<_, _, ROBUST>::of(selection, sender, event);
+            let _ = if is_worth_it(selection) {
+                fan_out(hub, discards, selection, &mut outcomes)
+            } else {
+                walk(discards, selection, sender, event, &mut outcomes)
+            };
+            outcomes.responses
+        },
+    );
+    sent.unwrap_or_else(RobustResponses::new)
 }
 
 /// Whether the pool would run receivers of `selection` side by side.
@@ -98,7 +103,7 @@ fn refuse_after_fork<E: Event>() {
 /// frame.
 #[inline(never)]
 fn fan_out<E, R, const ROBUST: bool>(
-    hub: &Hub<Table<E, R>>,
+    hub: &Hub<E, R>,
     discards: &mut Discards<'_, E, R>,
     selection: &Selection<'_, E, R>,
     outcomes: &mut Outcomes<'_, '_, E, R, ROBUST>,
@@ -111,10 +116,10 @@ where
     let (sender, event) = (outcomes.sender, outcomes.event);
     refuse_after_fork::<E>();
     #[cfg(feature = "async")]
-    super::future::refuse_on_an_executor(selection);
+    refuse_on_an_executor(selection);
     let pins = Pins::of(selection, discards);
     let mut receivers = SmallVec::<[&Entry<E, R>; LISTED]>::with_capacity(selection.len());
-    for_each_live(selection, &pins, discards, Group::Called, |entry, _| {
+    for_each_live(selection, &pins, discards, Group::Called, |entry, _, _| {
         receivers.push(entry);
         ControlFlow::Continue(())
     })?;
@@ -122,7 +127,7 @@ where
     let panics = Panics::default();
     // What has been claimed runs: no other send will run it.
     let is_skipped = |at: usize, receiver: &Entry<E, R>| {
-        !ROBUST && panics.is_after_one(at) && !receiver.about().once
+        !ROBUST && panics.is_after_one(at) && !receiver.about().options.limit.is_limited()
     };
     let mut shared = Shared::default();
     let mut hand_over = |at: usize, receiver: &Entry<E, R>| {
@@ -139,7 +144,7 @@ where
         let _running = (!nesting::is_inside(hub)).then(|| Running::unchecked(hub));
         panics.catch(at, || receiver.call(sender, event))
     };
-    let is_queued = |receiver: &Entry<E, R>| receiver.about().kind == Kind::Queued;
+    let is_queued = |receiver: &Entry<E, R>| receiver.about().kind.is_queued();
     // Where answers are only counted there are no places for them.
     let mut answers = Vec::new();
     if !Responses::<R>::ONLY_COUNTED {
@@ -177,7 +182,7 @@ where
         keep_all(&mut outcomes.responses, &receivers, answers, panics);
     }
     #[cfg(feature = "async")]
-    super::future::drive(selection, &pins, discards, sender, event, outcomes)?;
+    drive(selection, &pins, discards, sender, event, outcomes)?;
     ControlFlow::Continue(())
 }
 
@@ -215,7 +220,7 @@ impl Panics {
         };
         // Relaxed: nothing is read because of it; the panics are behind the lock. Row P1.
         self.first.fetch_min(at, Ordering::Relaxed);
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.all);
         all.push((at, panic));
         None
     }
@@ -238,8 +243,8 @@ impl Panics {
         let (_, first) = all.next().expect("it is not empty");
         for (at, panic) in all {
             let receiver = receivers[at];
-            report::receiver_panicked(receiver.id(), &receiver.name(), &*panic);
-            report::discard(panic);
+            panic_report::receiver_panicked(receiver.id(), &receiver.name(), &*panic);
+            panic_report::discard(panic);
         }
         resume_unwind(first)
     }
@@ -259,6 +264,6 @@ fn keep_all<E: Event, R: 'static>(
             Some((_, panic)) => Err(panic),
             None => Ok(answers.next().expect("who did not panic has answered")),
         };
-        robust::keep(responses, receiver, outcome);
+        catch::keep(responses, receiver, outcome);
     }
 }

@@ -1,11 +1,13 @@
 //! Who sends: what a send names and what a connection may be limited to.
 
+pub(crate) mod identity;
+
 use std::any::{TypeId, type_name};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::identity::{Identity, IdentityState};
+use identity::{Identity, IdentityState};
 
 /// Who sends, compared by value.
 ///

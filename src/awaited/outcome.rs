@@ -1,59 +1,28 @@
-//! The future of one async receiver, as a send holds it.
+//! The outcome of one async receiver in a send.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::thread;
 
-use super::robust;
 use crate::error::Failure;
 use crate::event::Event;
-use crate::receiver::{BoxFuture, Entry, ReceiverId};
-use crate::report;
+use crate::id::ReceiverId;
+use crate::lock::lock;
+use crate::panic_report;
+use crate::receiver::Entry;
+use crate::receiver::future::{BoxFuture, ResponseFuture};
+use crate::turn::catch;
 
 type Panic = Box<dyn Any + Send>;
-
-/// Ends with what the receiver answered.
-pub(crate) struct Answer<'a, R>(Option<BoxFuture<'a, R>>);
-
-impl<'a, R> Answer<'a, R> {
-    pub(crate) fn of(future: BoxFuture<'a, R>) -> Self {
-        Answer(Some(future))
-    }
-}
-
-impl<R> Future for Answer<'_, R> {
-    type Output = R;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
-        let future = self.0.as_mut();
-        let future = future.expect("a receiver's future was polled after its end");
-        let answer = ready!(future.as_mut().poll(cx));
-        self.0 = None;
-        Poll::Ready(answer)
-    }
-}
-
-impl<R> Drop for Answer<'_, R> {
-    /// Several are dropped in a row where a send is cancelled; a panic of one future's
-    /// destructor must not meet that of another.
-    #[inline]
-    fn drop(&mut self) {
-        let Some(future) = self.0.take() else { return };
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
-            report::future_panicked(panic);
-        }
-    }
-}
 
 /// A receiver's future after its first poll.
 pub(super) enum Begun<'a, R> {
     Answered(Option<R>),
-    Waits(Answer<'a, R>),
+    Waits(ResponseFuture<'a, R>),
 }
 
 // An answer is never pinned.
@@ -76,7 +45,7 @@ impl<R> Future for Begun<'_, R> {
 /// is robust: the send may be dropped before it reads the outcome.
 pub(super) struct Outcome<'a, E: Event, R: 'static> {
     receiver: &'a Entry<E, R>,
-    running: Result<Answer<'a, R>, Option<Failure>>,
+    running: Result<ResponseFuture<'a, R>, Option<Failure>>,
     robust: bool,
     finished: Option<&'a AtomicBool>,
 }
@@ -91,7 +60,7 @@ impl<'a, E: Event, R: 'static> Outcome<'a, E, R> {
         let failed = |panic| Some(failure(receiver, panic, robust));
         Outcome {
             receiver,
-            running: started.map(Answer::of).map_err(failed),
+            running: started.map(ResponseFuture::of).map_err(failed),
             robust,
             finished: None,
         }
@@ -106,7 +75,7 @@ impl<'a, E: Event, R: 'static> Outcome<'a, E, R> {
 /// The panic of a receiver. A robust send catches it, so it is reported.
 fn failure<E: Event, R: 'static>(receiver: &Entry<E, R>, panic: Panic, robust: bool) -> Failure {
     if robust {
-        robust::failure(receiver, panic)
+        catch::failure(receiver, panic)
     } else {
         Failure::new(receiver.id(), receiver.name(), panic)
     }
@@ -178,7 +147,7 @@ impl<X> Round<X> {
     /// send stops with, if each receiver has been polled now, and a failure that came later in the
     /// round than that one.
     fn note(&self, failed: Option<Stop<X>>) -> [Option<Stop<X>>; 2] {
-        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut first = lock(&self.0);
         first.left -= 1;
         let mut later = None;
         if first.stop.is_none() {
@@ -251,6 +220,6 @@ impl<E: Event, R: 'static, T, X> Future for Fallible<'_, '_, E, R, T, X> {
 
 /// Reports a panic that does not travel, because the panic of another receiver does.
 pub(super) fn ignore<E: Event, R: 'static>(receiver: &Entry<E, R>, panic: Panic) {
-    report::receiver_panicked(receiver.id(), &receiver.name(), &*panic);
-    report::discard(panic);
+    panic_report::receiver_panicked(receiver.id(), &receiver.name(), &*panic);
+    panic_report::discard(panic);
 }

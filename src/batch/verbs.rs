@@ -1,69 +1,11 @@
-//! Batches: several events in one send, and receivers that take them whole.
+//! The send of several events.
 
-use crate::connect::{ConnectOptions, Prepared};
-use crate::connection::Connection;
+use super::walk::collect;
 use crate::event::Event;
-use crate::receiver::callee::Slices;
 use crate::responses::Responses;
-use crate::send;
 use crate::sender::Sender;
 use crate::signal::Signal;
 use crate::table::publish::Opening;
-
-/// # Connecting receivers of batches
-impl<E: Event, R: 'static> Signal<E, R> {
-    /// Connects a `receiver` that takes events by the slice, for any sender, beside the
-    /// others.
-    ///
-    /// [`send_batch`](Signal::send_batch) calls it once, with all events. Any other way of
-    /// sending calls it with a slice of the one event.
-    ///
-    /// Everything else is as for [`connect`](Signal::connect); to disconnect it, keep the
-    /// [`Connection`] or give it a [`dispatch_uid`](ConnectOptions::dispatch_uid).
-    ///
-    /// ```
-    /// use fanfare::{Sender, Signal};
-    ///
-    /// static LINE: Signal<&'static str, usize> = Signal::new();
-    /// LINE.connect_batch(|_sender, lines| lines.iter().map(|line| line.len()).sum());
-    ///
-    /// let text = String::from("one\nthree");
-    /// let lines: Vec<&str> = text.lines().collect();
-    /// assert_eq!(*LINE.send_batch(Sender::NONE, &lines), [8]);
-    /// assert_eq!(*LINE.send(Sender::NONE, &lines[1]), [5]);
-    /// ```
-    #[track_caller]
-    pub fn connect_batch<F>(&self, receiver: F) -> Connection
-    where
-        F: Fn(Sender<'_>, &[E::Args<'_>]) -> R + Send + Sync + 'static,
-    {
-        self.connect_one(self.options().prepare_batch(receiver))
-    }
-}
-
-/// # Receivers of batches
-impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
-    /// Connects a `receiver` that takes events by the slice. See
-    /// [`Signal::connect_batch`].
-    #[track_caller]
-    pub fn connect_batch<F>(self, receiver: F) -> Connection
-    where
-        F: Fn(Sender<'_>, &[E::Args<'_>]) -> R + Send + Sync + 'static,
-    {
-        let signal = self.signal();
-        signal.connect_one(self.prepare_batch(receiver))
-    }
-
-    /// As [`prepare`](ConnectOptions::prepare), for a receiver that takes events by the
-    /// slice.
-    #[track_caller]
-    pub fn prepare_batch<F>(self, receiver: F) -> Prepared<E, R>
-    where
-        F: Fn(Sender<'_>, &[E::Args<'_>]) -> R + Send + Sync + 'static,
-    {
-        self.slot(Slices(receiver))
-    }
-}
 
 /// # Sending batches
 impl<E: Event, R: 'static> Signal<E, R> {
@@ -117,9 +59,9 @@ impl<E: Event, R: 'static> Signal<E, R> {
         }
         let sender = sender.into();
         match self.opening() {
-            Opening::Live(hub) => send::batch::collect(hub, || hub.snapshot(), &sender, events),
+            Opening::Live(hub) => collect(hub, || hub.snapshot(), &sender, events),
             Opening::Nobody => Responses::new(),
-            Opening::Frozen(hub, table) => send::batch::collect(hub, || table, &sender, events),
+            Opening::Frozen(hub, table) => collect(hub, || table, &sender, events),
         }
     }
 }

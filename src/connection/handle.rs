@@ -7,9 +7,10 @@ use std::sync::Weak;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
+use super::freeze;
 use crate::error::{DisconnectError, HeldBy, WaitError};
-use crate::freeze;
-use crate::receiver::{Attached, ReceiverId};
+use crate::id::ReceiverId;
+use crate::receiver::attached::Attached;
 
 /// A handle to one connection: cheap, cloneable, and the same type for every signal.
 ///

@@ -1,0 +1,185 @@
+//! Connecting async receivers, and receivers that an async send runs elsewhere.
+
+use std::sync::Arc;
+
+#[cfg(feature = "tokio")]
+use super::callee::Offloaded;
+use super::callee::{Awaited, AwaitedWeakly};
+use crate::connection::handle::Connection;
+use crate::connection::options::{ConnectOptions, Prepared};
+use crate::event::Event;
+#[cfg(feature = "tokio")]
+use crate::event::OwnedEvent;
+use crate::receiver::future::BoxFuture;
+use crate::sender::Sender;
+use crate::signal::Signal;
+
+/// # Connecting async receivers
+impl<E: Event, R: 'static> Signal<E, R> {
+    /// Connects an async `receiver` for any sender, beside the others.
+    ///
+    /// A receiver is a function or closure that returns its future boxed; the future may
+    /// borrow the sender and the event. An `async fn` becomes one through
+    /// `|sender, event| Box::pin(it(sender, event))`, or through `#[receiver]`. What a closure
+    /// captures its future cannot borrow; it clones an `Arc` of it.
+    ///
+    /// Everything else is as for [`connect`](Signal::connect).
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static GREETED: Signal<&'static str, usize> = Signal::new();
+    ///
+    /// GREETED.connect_async(|_sender, name| Box::pin(async move { name.len() }));
+    /// GREETED.connect(|_sender, name| 100 + name.len());
+    ///
+    /// let borrowed = String::from("Ada");
+    /// let lengths = pollster::block_on(GREETED.asend(Sender::NONE, &&*borrowed));
+    /// assert_eq!(*lengths, [103, 3]);
+    /// ```
+    #[track_caller]
+    pub fn connect_async<F>(&self, receiver: F) -> Connection
+    where
+        F: for<'a> Fn(Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
+    {
+        self.options().connect_async(receiver)
+    }
+
+    /// Connects an async method of `target`, for any sender, without keeping `target` alive.
+    ///
+    /// A send that has started keeps it alive until it is over or dropped. Everything else
+    /// is as for [`connect_weak`](Signal::connect_weak).
+    ///
+    /// ```
+    /// use fanfare::{BoxFuture, Sender, Signal};
+    /// use std::sync::Arc;
+    ///
+    /// static ASKED: Signal<u32, u32> = Signal::new();
+    ///
+    /// struct Shelf(u32);
+    /// impl Shelf {
+    ///     fn take<'a>(&'a self, _sender: Sender<'a>, n: &'a u32) -> BoxFuture<'a, u32> {
+    ///         Box::pin(async move { self.0.min(*n) })
+    ///     }
+    /// }
+    ///
+    /// let shelf = Arc::new(Shelf(5));
+    /// ASKED.connect_weak_async(&shelf, Shelf::take);
+    /// assert_eq!(*pollster::block_on(ASKED.asend(Sender::NONE, &9)), [5]);
+    /// drop(shelf);
+    /// assert!(pollster::block_on(ASKED.asend(Sender::NONE, &9)).is_empty());
+    /// ```
+    #[track_caller]
+    pub fn connect_weak_async<T, M>(&self, target: &Arc<T>, method: M) -> Connection
+    where
+        T: Send + Sync + 'static,
+        M: for<'a> Fn(&'a T, Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.options().connect_weak_async(target, method)
+    }
+}
+
+/// # Async receivers
+impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
+    /// Connects an async `receiver`. See [`Signal::connect_async`].
+    #[track_caller]
+    pub fn connect_async<F>(self, receiver: F) -> Connection
+    where
+        F: for<'a> Fn(Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
+    {
+        let signal = self.signal();
+        signal.connect_one(self.prepare_async(receiver))
+    }
+
+    /// Connects an async method of an object that the signal does not keep alive. See
+    /// [`Signal::connect_weak_async`].
+    #[track_caller]
+    pub fn connect_weak_async<T, M>(self, target: &Arc<T>, method: M) -> Connection
+    where
+        T: Send + Sync + 'static,
+        M: for<'a> Fn(&'a T, Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R>
+            + Send
+            + Sync
+            + 'static,
+    {
+        let signal = self.signal();
+        signal.connect_one(self.prepare_weak_async(target, method))
+    }
+
+    /// As [`prepare`](ConnectOptions::prepare), for an async receiver.
+    #[track_caller]
+    pub fn prepare_async<F>(self, receiver: F) -> Prepared<E, R>
+    where
+        F: for<'a> Fn(Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
+    {
+        self.slot(Awaited(receiver))
+    }
+
+    /// As [`prepare_weak`](ConnectOptions::prepare_weak), for an async method.
+    #[track_caller]
+    pub fn prepare_weak_async<T, M>(self, target: &Arc<T>, method: M) -> Prepared<E, R>
+    where
+        T: Send + Sync + 'static,
+        M: for<'a> Fn(&'a T, Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.slot(AwaitedWeakly {
+            target: Arc::downgrade(target),
+            method,
+        })
+    }
+}
+
+/// # Receivers that block
+#[cfg(feature = "tokio")]
+impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
+    /// Connects a receiver that an async send runs on a thread which tokio keeps for
+    /// blocking (`spawn_blocking`), with a clone of the event.
+    ///
+    /// An async send awaits it together with the async receivers, and its answer stands
+    /// among theirs. Should that send be dropped, the receiver runs on to its end. Without a
+    /// tokio runtime it is called where the send is polled, and in a blocking send as any
+    /// other sync receiver. Costs some 30 µs more than a call. See
+    /// [`blocking`](ConnectOptions::blocking) for one that borrows its event.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    /// use std::thread;
+    ///
+    /// static SAVED: Signal<String, thread::ThreadId> = Signal::new();
+    /// SAVED.options().connect_offloaded(|_sender, _text| thread::current().id());
+    ///
+    /// let runtime = tokio::runtime::Runtime::new()?;
+    /// let text = "kept".to_string();
+    /// let there = runtime.block_on(SAVED.asend(Sender::NONE, &text));
+    /// assert_ne!(there[0], thread::current().id());
+    /// assert_eq!(*SAVED.send(Sender::NONE, &text), [thread::current().id()]);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn connect_offloaded<F>(self, receiver: F) -> Connection
+    where
+        E: OwnedEvent + Clone + Send + Sync,
+        R: Send,
+        F: Fn(Sender<'_>, &E) -> R + Send + Sync + 'static,
+    {
+        let signal = self.signal();
+        signal.connect_one(self.prepare_offloaded(receiver))
+    }
+
+    /// As [`prepare`](ConnectOptions::prepare), for such a receiver.
+    #[track_caller]
+    pub fn prepare_offloaded<F>(self, receiver: F) -> Prepared<E, R>
+    where
+        E: OwnedEvent + Clone + Send + Sync,
+        R: Send,
+        F: Fn(Sender<'_>, &E) -> R + Send + Sync + 'static,
+    {
+        self.slot(Offloaded(receiver))
+    }
+}

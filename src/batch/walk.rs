@@ -1,0 +1,120 @@
+//! The walk of a send of several events over one snapshot.
+
+#[cfg(feature = "async")]
+use std::iter;
+use std::ops::ControlFlow;
+use std::slice;
+
+#[cfg(feature = "async")]
+use crate::awaited::walk::{drive, refuse_on_an_executor};
+use crate::event::Event;
+use crate::receiver::delivery::Shared;
+use crate::receiver::{Entry, Hub, Selection};
+use crate::responses::{BatchResponses, Responses};
+use crate::sender::Sender;
+#[cfg(feature = "async")]
+use crate::turn::Turn;
+use crate::turn::call_or_enqueue;
+use crate::turn::discards::Discards;
+use crate::turn::live::{Group, Pins, claim, for_each_live};
+use crate::turn::opening::{Snapshot, open};
+
+/// Sends each of `events`, of which there is one at least, and keeps every response. `take` takes
+/// the snapshot.
+pub(super) fn collect<E: Event, R: 'static, S: Snapshot<E, R>>(
+    hub: &Hub<E, R>,
+    take: impl FnOnce() -> S,
+    sender: &Sender<'_>,
+    events: &[E::Args<'_>],
+) -> Responses<R> {
+    let sent = open(hub, take, sender, |discards, selection| {
+        let mut responses = BatchResponses::with_capacity(|| most(selection, events.len()));
+        if selection.has_special() {
+            walk_special(discards, selection, sender, events, &mut responses);
+        } else if let Some(list) = selection.simple() {
+            let _ = list.try_for_each_run(&mut |run: &[Entry<E, R>]| {
+                for receiver in run {
+                    receiver.call_slice(sender, events, &mut responses);
+                }
+                ControlFlow::<()>::Continue(())
+            });
+        } else {
+            for receiver in selection.iter() {
+                receiver.call_slice(sender, events, &mut responses);
+            }
+        }
+        responses.into_responses()
+    });
+    sent.unwrap_or_else(Responses::new)
+}
+
+/// Returns an upper bound of the calls.
+fn most<E: Event, R: 'static>(selection: &Selection<'_, E, R>, events: usize) -> usize {
+    let calls = |entry: &Entry<E, R>| if entry.takes_slices() { 1 } else { events };
+    selection.iter().map(calls).sum()
+}
+
+/// First the receivers that are called or handed to their queue, each with all events, then those
+/// that are awaited, all of them for each event.
+#[cold]
+fn walk_special<E: Event, R: 'static>(
+    discards: &mut Discards<'_, E, R>,
+    selection: &Selection<'_, E, R>,
+    sender: &Sender<'_>,
+    events: &[E::Args<'_>],
+    responses: &mut BatchResponses<R>,
+) {
+    #[cfg(feature = "async")]
+    refuse_on_an_executor(selection);
+    let pins = Pins::of(selection, discards);
+    // One for each event that a queued receiver got.
+    let mut shared = Vec::new();
+    let group = Group::Called;
+    let _ = for_each_live(
+        selection,
+        &pins,
+        discards,
+        group,
+        |receiver, _, discards| {
+            let mut run = |from: usize, events: &[E::Args<'_>]| {
+                if receiver.about().kind.is_queued() {
+                    shared.resize_with(shared.len().max(from + events.len()), Shared::default);
+                    let handed_over = events.iter().zip(&mut shared[from..]);
+                    let handed_over = handed_over
+                        .map(|(event, shared)| call_or_enqueue(receiver, shared, sender, event));
+                    responses.extend(receiver.id(), handed_over);
+                } else {
+                    receiver.call_slice(sender, events, responses);
+                }
+            };
+            if receiver.about().options.limit.is_limited() && !receiver.takes_slices() {
+                for (at, event) in events.iter().enumerate() {
+                    // The first run has been claimed.
+                    if at > 0 && !claim(receiver, discards) {
+                        break;
+                    }
+                    run(at, slice::from_ref(event));
+                }
+            } else {
+                run(0, events);
+            }
+            ControlFlow::<()>::Continue(())
+        },
+    );
+    #[cfg(feature = "async")]
+    for event in events {
+        let _ = drive(
+            selection,
+            &pins,
+            discards,
+            sender,
+            event,
+            &mut |turn: Turn<'_, E, R>| {
+                let receiver = turn.receiver.id();
+                let answer = iter::once_with(|| turn.take(sender, event));
+                responses.extend(receiver, answer);
+                ControlFlow::<()>::Continue(())
+            },
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! Connecting to a signal.
+
+use std::sync::Arc;
+
+use super::freeze;
+use super::handle::Connection;
+use super::options::{ConnectOptions, Prepared};
+use crate::event::Event;
+use crate::receiver::{Entry, Hub};
+use crate::sender::identity::DropsSender;
+use crate::sender::{Sender, SenderKey};
+use crate::signal::Signal;
+use crate::table::TableEntry;
+use crate::table::publish::{Connected, Place};
+
+/// # Connecting
+impl<E: Event, R: 'static> Signal<E, R> {
+    /// Connects `receiver` for any sender.
+    ///
+    /// The signal owns it until it is disconnected. A function, or a closure that captures
+    /// nothing, can be connected once: a second connect of the same one changes nothing
+    /// and returns a handle to the first, whose [`is_new`](Connection::is_new) is false.
+    /// Closures that capture, and function pointers, are always new: give them a
+    /// [`dispatch_uid`](ConnectOptions::dispatch_uid) to be told apart.
+    ///
+    /// Every send that starts after this returns calls the receiver. Costs a few microseconds,
+    /// and little more where a million are connected; on average, where receivers have keys,
+    /// for those are in a hash table that grows. Blocks while another thread changes the signal's
+    /// connections, never for a running receiver.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static DONE: Signal<u32, String> = Signal::new();
+    ///
+    /// fn tell(_sender: Sender<'_>, job: &u32) -> String {
+    ///     format!("job {job} is done")
+    /// }
+    ///
+    /// assert!(DONE.connect(tell).is_new());
+    /// assert!(!DONE.connect(tell).is_new());
+    /// assert_eq!(*DONE.send(Sender::NONE, &7), ["job 7 is done"]);
+    /// ```
+    #[track_caller]
+    pub fn connect<F>(&self, receiver: F) -> Connection
+    where
+        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        self.options().connect(receiver)
+    }
+
+    /// Connects a method of `target`, for any sender, without keeping `target` alive.
+    ///
+    /// Once the last `Arc` of the target is gone no send calls the method, except for
+    /// those that had started. The connection itself is then taken out by the next send
+    /// that meets it, by a connect whenever the number of weak receivers has doubled, or by
+    /// [`purge`](Signal::purge). So each death costs one send, or one connect, less than a
+    /// microsecond: call `purge` elsewhere if very many targets die at once.
+    ///
+    /// A function, or a closure that captures nothing, is the same receiver when it is
+    /// connected for the same `Arc` again.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    /// use std::sync::Arc;
+    ///
+    /// static ASKED: Signal<u32, u32> = Signal::new();
+    ///
+    /// struct Shelf(u32);
+    /// impl Shelf {
+    ///     fn take(&self, _sender: Sender<'_>, n: &u32) -> u32 {
+    ///         self.0.min(*n)
+    ///     }
+    /// }
+    ///
+    /// let shelf = Arc::new(Shelf(5));
+    /// ASKED.connect_weak(&shelf, Shelf::take);
+    /// assert_eq!(*ASKED.send(Sender::NONE, &9), [5]);
+    /// drop(shelf);
+    /// assert!(ASKED.send(Sender::NONE, &9).is_empty());
+    /// ```
+    #[track_caller]
+    pub fn connect_weak<T, M>(&self, target: &Arc<T>, method: M) -> Connection
+    where
+        T: Send + Sync + 'static,
+        M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        self.options().connect_weak(target, method)
+    }
+
+    /// Starts a connection with options: a sender, a uid, a priority, once, a name.
+    pub fn options(&self) -> ConnectOptions<'_, E, R> {
+        ConnectOptions::new(self)
+    }
+
+    /// Connects many receivers in one publication, in their order.
+    ///
+    /// A send sees all of them or none. Costs much less than one `connect` for each. What
+    /// is a duplicate is left out, also within `receivers`. Returns a handle for each, in
+    /// the same order.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static SQUARE: Signal<u64, u64> = Signal::new();
+    ///
+    /// let receivers = (0..1_000).map(|n| SQUARE.options().prepare(move |_sender, x| n * x));
+    /// let connections = SQUARE.connect_many(receivers);
+    /// assert_eq!(connections.len(), 1_000);
+    /// assert_eq!(SQUARE.send(Sender::NONE, &2)[999], 1_998);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the signal is [frozen](Signal::freeze). Then no receiver is connected.
+    #[track_caller]
+    pub fn connect_many(
+        &self,
+        receivers: impl IntoIterator<Item = Prepared<E, R>>,
+    ) -> Vec<Connection> {
+        let hub = &self.shared_hub();
+        // Collected first: the iterator is the user's, and the lock is not taken for it.
+        let mut entries = Vec::new();
+        for receiver in receivers {
+            let entry = receiver.into_entry(hub);
+            sender_lives(hub, entry.sender());
+            entries.push(entry);
+        }
+        match self.connect_made(hub, || entries) {
+            Ok(connections) => connections,
+            Err(at) => freeze::refuse_to_connect(at),
+        }
+    }
+
+    /// Connects the receivers that `make` returns. It runs under the lock, and not at all if the
+    /// signal is frozen; it must call no user code. [`sender_lives`] has been called for each.
+    pub(crate) fn connect_made(
+        &self,
+        hub: &Arc<Hub<E, R>>,
+        make: impl FnOnce() -> Vec<Entry<E, R>>,
+    ) -> Result<Vec<Connection>, Place> {
+        let connected = hub.connect(make)?;
+        let handles = connected.into_iter().map(|Connected { entry, is_new }| {
+            if !sender_lives(hub, entry.sender()) {
+                // A signal that was frozen meanwhile keeps it: no send can be from that sender.
+                let _ = hub.disconnect(&entry);
+            }
+            let slot = entry.to_arc().into_attached();
+            Connection::new(Arc::downgrade(&slot), entry.id(), is_new)
+        });
+        Ok(handles.collect())
+    }
+
+    #[track_caller]
+    pub(crate) fn connect_one(&self, receiver: Prepared<E, R>) -> Connection {
+        let connections = self.connect_many([receiver]);
+        connections
+            .into_iter()
+            .next()
+            .expect("a handle for each receiver")
+    }
+}
+
+/// Whether the sender has not died, which an identity can. See
+/// [`IdentityState::remember`](crate::identity::IdentityState::remember).
+pub(crate) fn sender_lives<E: Event, R: 'static>(
+    hub: &Arc<Hub<E, R>>,
+    sender: Option<&SenderKey>,
+) -> bool {
+    match sender {
+        Some(SenderKey::Identity(identity)) => {
+            identity.remember(&(Arc::clone(hub) as Arc<dyn DropsSender>))
+        }
+        _ => true,
+    }
+}
+
+impl<E: Event, R: 'static> DropsSender for Hub<E, R> {
+    fn drop_sender(&self, sender: &SenderKey) {
+        // A frozen signal keeps them: no send can be from that sender any more.
+        let _ = self.disconnect_these(|table| table.connected_for(Some(sender.probe())));
+    }
+}

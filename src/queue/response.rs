@@ -1,0 +1,48 @@
+//! The response of a receiver that runs later.
+
+use super::error::QueueError;
+
+/// What a signal's answers need for receivers that have not run when the send returns.
+///
+/// Implemented for `()`, for `Option<T>` (the answer is `None`) and for `Result<T, X>` where `T`
+/// has a default and `X` is made from a [`QueueError`], which is how a send learns of an event
+/// that its queue refused.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the answer of a queued receiver, which runs after the send has returned",
+    label = "this signal's receivers must answer at once",
+    note = "signals that answer `()`, `Option<T>`, or `Result<T, X>` with `T: Default` and `X: From<QueueError>` have queued receivers"
+)]
+pub trait QueueAnswer: Sized {
+    /// The answer of a receiver whose event is in the queue, or was dropped by the queue's
+    /// policy.
+    fn accepted() -> Self;
+
+    /// The answer of a receiver whose event the queue refused.
+    fn refused(error: QueueError) -> Self;
+}
+
+impl QueueAnswer for () {
+    fn accepted() -> Self {}
+
+    fn refused(_error: QueueError) -> Self {}
+}
+
+impl<T> QueueAnswer for Option<T> {
+    fn accepted() -> Self {
+        None
+    }
+
+    fn refused(_error: QueueError) -> Self {
+        None
+    }
+}
+
+impl<T: Default, X: From<QueueError>> QueueAnswer for Result<T, X> {
+    fn accepted() -> Self {
+        Ok(T::default())
+    }
+
+    fn refused(error: QueueError) -> Self {
+        Err(error.into())
+    }
+}

@@ -1,0 +1,90 @@
+//! The walk of a send that waits for its receivers on its thread.
+
+use std::ops::ControlFlow;
+
+#[cfg(feature = "async")]
+use crate::awaited::walk::{drive, refuse_on_an_executor};
+use crate::event::Event;
+use crate::receiver::delivery::Shared;
+use crate::receiver::{Entry, Selection};
+use crate::sender::Sender;
+use crate::turn::discards::Discards;
+use crate::turn::live::{Group, Pins, for_each_live};
+use crate::turn::{Turn, Turns};
+
+/// Gives each receiver of `selection` its turn, in order, until one breaks. The caller has
+/// started a `Running`.
+#[inline(never)]
+pub(crate) fn walk<E: Event, R: 'static, B>(
+    discards: &mut Discards<'_, E, R>,
+    selection: &Selection<'_, E, R>,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+    turns: &mut impl Turns<E, R, B>,
+) -> ControlFlow<B> {
+    if selection.has_special() {
+        return walk_special(discards, selection, sender, event, turns);
+    }
+    match selection.simple() {
+        Some(list) => list.try_for_each_run(&mut |run: &[Entry<E, R>]| {
+            run.iter()
+                .try_for_each(|entry| turns.visit(Turn::of(entry)))
+        }),
+        None => walk_both(selection, turns),
+    }
+}
+
+/// On its own for its large frame.
+#[inline(never)]
+fn walk_both<E: Event, R: 'static, B>(
+    selection: &Selection<'_, E, R>,
+    turns: &mut impl Turns<E, R, B>,
+) -> ControlFlow<B> {
+    selection
+        .iter()
+        .try_for_each(|entry| turns.visit(Turn::of(entry)))
+}
+
+/// As [`walk`], in two groups: first the receivers that are called or handed to their queue, then
+/// those that are awaited.
+#[inline(never)]
+fn walk_special<E: Event, R: 'static, B>(
+    discards: &mut Discards<'_, E, R>,
+    selection: &Selection<'_, E, R>,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+    turns: &mut impl Turns<E, R, B>,
+) -> ControlFlow<B> {
+    #[cfg(feature = "queue")]
+    if let Some(run) = selection.called_or_queued() {
+        let mut shared = Shared::default();
+        return run
+            .iter()
+            .try_for_each(|entry| turns.visit(Turn::or_enqueue(entry, &mut shared)));
+    }
+    walk_any(discards, selection, sender, event, turns)
+}
+
+/// On its own for its large frame.
+#[cold]
+#[inline(never)]
+fn walk_any<E: Event, R: 'static, B>(
+    discards: &mut Discards<'_, E, R>,
+    selection: &Selection<'_, E, R>,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+    turns: &mut impl Turns<E, R, B>,
+) -> ControlFlow<B> {
+    #[cfg(feature = "async")]
+    refuse_on_an_executor(selection);
+    let pins = Pins::of(selection, discards);
+    let mut shared = Shared::default();
+    for_each_live(selection, &pins, discards, Group::Called, |entry, _, _| {
+        turns.visit(Turn::or_enqueue(entry, &mut shared))
+    })?;
+    #[cfg(feature = "async")]
+    drive(selection, &pins, discards, sender, event, turns)?;
+    #[cfg(not(feature = "async"))]
+    let _ = (sender, event);
+    ControlFlow::Continue(())
+}

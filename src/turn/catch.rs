@@ -1,0 +1,43 @@
+//! Panics of receivers that end at a send.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use crate::error::Failure;
+use crate::event::Event;
+use crate::panic_report;
+use crate::receiver::Entry;
+use crate::responses::RobustResponses;
+
+/// Runs it; if `robust`, a panic ends here.
+#[inline]
+pub(crate) fn catch_if<T>(robust: bool, run: impl FnOnce() -> T) -> thread::Result<T> {
+    if robust {
+        catch_unwind(AssertUnwindSafe(run))
+    } else {
+        Ok(run())
+    }
+}
+
+/// Notes one receiver's outcome, and reports it if it is a panic.
+pub(crate) fn keep<E: Event, R: 'static>(
+    responses: &mut RobustResponses<R>,
+    receiver: &Entry<E, R>,
+    outcome: thread::Result<R>,
+) {
+    match outcome {
+        Ok(value) => responses.push(|| receiver.id(), value),
+        Err(payload) => responses.push_failure(failure(receiver, payload)),
+    }
+}
+
+/// A receiver's panic, reported.
+pub(crate) fn failure<E: Event, R: 'static>(
+    receiver: &Entry<E, R>,
+    payload: Box<dyn Any + Send>,
+) -> Failure {
+    let name = receiver.name();
+    panic_report::receiver_panicked(receiver.id(), &name, &*payload);
+    Failure::new(receiver.id(), name, payload)
+}

@@ -1,0 +1,124 @@
+//! The receivers of a send that are still to run.
+
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use smallvec::SmallVec;
+
+use super::discards::Discards;
+use crate::event::Event;
+use crate::panic_report;
+use crate::receiver::entry::Pinned;
+use crate::receiver::kind::{Mode, ReceiverKind};
+use crate::receiver::limit::Claim;
+use crate::receiver::{Entry, Selection};
+
+/// Weak receivers that a send pins without allocating.
+const PINS: usize = 16;
+
+/// A part of the receivers of a selection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "async"),
+    allow(dead_code, reason = "no async receivers")
+)]
+pub(crate) enum Group {
+    /// The receivers that a send on this thread calls, or hands to their queue.
+    Called,
+    /// The receivers that such a send awaits.
+    Awaited,
+    /// The receivers that an async send calls, or hands to their queue.
+    Inline,
+    /// The receivers that an async send awaits.
+    Concurrent,
+}
+
+impl Group {
+    pub(crate) fn has(self, kind: ReceiverKind) -> bool {
+        match self {
+            Group::Called => !kind.is_awaited(Mode::Blocking),
+            Group::Awaited => kind.is_awaited(Mode::Blocking),
+            Group::Inline => !kind.is_awaited(Mode::Async),
+            Group::Concurrent => kind.is_awaited(Mode::Async),
+        }
+    }
+}
+
+/// Hands each receiver of `group` that is still to run to `each`, with the pin of its target if it
+/// is weak. Claims a run of a limited receiver before that.
+pub(crate) fn for_each_live<'t, E: Event, R: 'static, B>(
+    selection: &Selection<'t, E, R>,
+    pins: &'t Pins,
+    discards: &mut Discards<'_, E, R>,
+    group: Group,
+    mut each: impl FnMut(&'t Entry<E, R>, Option<&'t Pinned>, &mut Discards<'_, E, R>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    let mut pinned = pins.0.iter();
+    selection.iter().try_for_each(|entry| {
+        let about = entry.about();
+        let pin = if about.weak { pinned.next() } else { None };
+        if !group.has(about.kind) {
+            return ControlFlow::Continue(());
+        }
+        if about.weak && pin.is_none_or(Option::is_none) {
+            return ControlFlow::Continue(());
+        }
+        if about.options.limit.is_limited() && !claim(entry, discards) {
+            return ControlFlow::Continue(());
+        }
+        each(entry, pin.and_then(Option::as_ref), discards)
+    })
+}
+
+/// Claims a run of a limited receiver; returns `false` if it has run as often as it may.
+pub(crate) fn claim<E: Event, R: 'static>(
+    entry: &Entry<E, R>,
+    discards: &mut Discards<'_, E, R>,
+) -> bool {
+    let about = entry.about();
+    match about.options.limit.claim(&about.link) {
+        Claim::Refused => {
+            discards.note(entry);
+            false
+        }
+        Claim::Last => {
+            discards.note_spent(entry);
+            true
+        }
+    }
+}
+
+/// The targets of all weak receivers of a selection, in order: kept alive from before the
+/// first call, so that one that dies during the send still runs in it.
+pub(crate) struct Pins(SmallVec<[Option<Pinned>; PINS]>);
+
+impl Pins {
+    /// Notes the receivers whose targets have died, also those behind the receiver at which a send
+    /// stops.
+    pub(crate) fn of<E: Event, R: 'static>(
+        selection: &Selection<'_, E, R>,
+        discards: &mut Discards<'_, E, R>,
+    ) -> Self {
+        let weak = selection.iter().filter(|entry| entry.about().weak);
+        let pins = weak.map(|entry| {
+            let pin = entry.pin();
+            if pin.is_none() {
+                discards.note(entry);
+            }
+            pin
+        });
+        Pins(pins.collect())
+    }
+}
+
+/// Where this turns out to be a target's last owner, a panic of its destructor is no
+/// business of the sender's.
+impl Drop for Pins {
+    fn drop(&mut self) {
+        for pin in self.0.drain(..).flatten() {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(pin))) {
+                panic_report::target_panicked(payload);
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The parts that the walks of all sends share.
+//!
+//! * here: one receiver's turn, and how a way of sending takes it.
+//! * `opening`: the steps before the first turn.
+//! * `live`: the receivers that are still to run.
+//! * `discards`: the receivers that have ended.
+//! * `catch`: panics that end at a send.
+
+pub(crate) mod catch;
+pub(crate) mod discards;
+pub(crate) mod live;
+pub(crate) mod opening;
+
+use std::ops::ControlFlow;
+
+use crate::error::Failure;
+use crate::event::Event;
+use crate::receiver::Entry;
+use crate::receiver::delivery::Shared;
+use crate::sender::Sender;
+
+/// One receiver whose turn it is in a walk.
+pub(crate) struct Turn<'t, E: Event, R: 'static> {
+    pub(crate) receiver: &'t Entry<E, R>,
+    pub(crate) how: How<'t, R>,
+}
+
+#[cfg_attr(
+    not(all(feature = "async", feature = "queue")),
+    allow(dead_code, reason = "some are made with a feature only")
+)]
+pub(crate) enum How<'t, R> {
+    Call,
+    /// Call it, or hand the event to its queue.
+    CallOrEnqueue(&'t mut Shared),
+    /// It has run, with this outcome. By reference, for the frames of nested sends.
+    Ran(&'t mut Option<Result<R, Failure>>),
+}
+
+impl<'t, E: Event, R: 'static> Turn<'t, E, R> {
+    #[inline(always)]
+    pub(crate) fn of(receiver: &'t Entry<E, R>) -> Self {
+        Turn {
+            receiver,
+            how: How::Call,
+        }
+    }
+
+    pub(crate) fn or_enqueue(receiver: &'t Entry<E, R>, shared: &'t mut Shared) -> Self {
+        Turn {
+            receiver,
+            how: How::CallOrEnqueue(shared),
+        }
+    }
+
+    /// Takes the panic of a receiver that has run.
+    pub(crate) fn failure(&mut self) -> Option<Failure> {
+        match &mut self.how {
+            How::Ran(outcome) => outcome.take_if(|outcome| outcome.is_err())?.err(),
+            _ => None,
+        }
+    }
+
+    /// Calls the receiver, if it has not run, and returns its response.
+    #[inline(always)]
+    pub(crate) fn take(self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
+        match self.how {
+            How::Call => self.receiver.call(sender, event),
+            How::CallOrEnqueue(shared) => call_or_enqueue(self.receiver, shared, sender, event),
+            How::Ran(outcome) => outcome_of(outcome),
+        }
+    }
+}
+
+/// Returns the response of a receiver that has run, or resumes its panic.
+#[inline(never)]
+fn outcome_of<R>(outcome: &mut Option<Result<R, Failure>>) -> R {
+    match outcome.take().expect("a turn is taken once") {
+        Ok(response) => response,
+        Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+    }
+}
+
+/// Calls the receiver, or hands the event to its queue.
+pub(crate) fn call_or_enqueue<E: Event, R: 'static>(
+    receiver: &Entry<E, R>,
+    shared: &mut Shared,
+    sender: &Sender<'_>,
+    event: &E::Args<'_>,
+) -> R {
+    #[cfg(feature = "queue")]
+    if receiver.about().kind.is_queued() {
+        return receiver.enqueue(receiver, sender, event, shared);
+    }
+    let _ = shared;
+    receiver.call(sender, event)
+}
+
+/// A way of sending: its treatment of each receiver.
+pub(crate) trait Turns<E: Event, R: 'static, B> {
+    /// Whether a panic of one receiver leaves the others running.
+    #[cfg_attr(not(feature = "async"), allow(dead_code, reason = "asked for futures"))]
+    const ROBUST: bool;
+
+    /// Returns `Err` if the walk stops at this response of an async receiver, whose siblings are
+    /// then dropped.
+    #[cfg_attr(not(feature = "async"), allow(dead_code, reason = "asked for futures"))]
+    fn split(response: R) -> Result<R, R> {
+        Ok(response)
+    }
+
+    /// Takes one receiver's turn; a break ends the walk.
+    fn visit(&mut self, turn: Turn<'_, E, R>) -> ControlFlow<B>;
+}
+
+impl<E: Event, R: 'static, B, F: FnMut(Turn<'_, E, R>) -> ControlFlow<B>> Turns<E, R, B> for F {
+    const ROBUST: bool = false;
+
+    #[inline]
+    fn visit(&mut self, turn: Turn<'_, E, R>) -> ControlFlow<B> {
+        self(turn)
+    }
+}
