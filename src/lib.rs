@@ -38,8 +38,8 @@ mod stack;
 mod table;
 mod turn;
 
+pub use connection::connect_options::{ConnectOptions, ConnectionInfo, Prepared};
 pub use connection::handle::{Connection, ScopedConnection};
-pub use connection::options::{ConnectOptions, ConnectionInfo, Prepared};
 pub use deferred::{CommitReport, Deferred, Savepoint, SavepointError};
 pub use error::{ConnectError, DisconnectError, Failure, HeldBy, TrySendError, WaitError};
 pub use event::{Event, OwnedEvent};

@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 
 #[cfg(feature = "async")]
 use crate::awaited::callee::Awaited;
-use crate::connection::options::{ConnectOptions, Prepared};
+use crate::connection::connect_options::{ConnectOptions, Prepared};
 use crate::event::Event;
 use crate::receiver::callee::Callee;
 #[cfg(feature = "async")]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 #[cfg(feature = "tokio")]
 use super::callee::Offloaded;
 use super::callee::{Awaited, AwaitedWeakly};
+use crate::connection::connect_options::{ConnectOptions, Prepared};
 use crate::connection::handle::Connection;
-use crate::connection::options::{ConnectOptions, Prepared};
 use crate::event::Event;
 #[cfg(feature = "tokio")]
 use crate::event::OwnedEvent;

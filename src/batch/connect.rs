@@ -1,8 +1,8 @@
 //! Connecting receivers that take slices of events.
 
 use super::callee::Slices;
+use crate::connection::connect_options::{ConnectOptions, Prepared};
 use crate::connection::handle::Connection;
-use crate::connection::options::{ConnectOptions, Prepared};
 use crate::event::Event;
 use crate::sender::Sender;
 use crate::signal::Signal;

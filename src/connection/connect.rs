@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use super::connect_options::{ConnectOptions, Prepared};
 use super::freeze;
 use super::handle::Connection;
-use super::options::{ConnectOptions, Prepared};
+use super::sender_lives::sender_lives;
 use crate::event::Event;
 use crate::receiver::{Entry, Hub};
-use crate::sender::identity::DropsSender;
-use crate::sender::{Sender, SenderKey};
+use crate::sender::Sender;
 use crate::signal::Signal;
 use crate::table::TableEntry;
 use crate::table::publish::{Connected, Place};
@@ -158,26 +158,5 @@ impl<E: Event, R: 'static> Signal<E, R> {
             .into_iter()
             .next()
             .expect("a handle for each receiver")
-    }
-}
-
-/// Whether the sender has not died, which an identity can. See
-/// [`IdentityState::remember`](crate::identity::IdentityState::remember).
-pub(crate) fn sender_lives<E: Event, R: 'static>(
-    hub: &Arc<Hub<E, R>>,
-    sender: Option<&SenderKey>,
-) -> bool {
-    match sender {
-        Some(SenderKey::Identity(identity)) => {
-            identity.remember(&(Arc::clone(hub) as Arc<dyn DropsSender>))
-        }
-        _ => true,
-    }
-}
-
-impl<E: Event, R: 'static> DropsSender for Hub<E, R> {
-    fn drop_sender(&self, sender: &SenderKey) {
-        // A frozen signal keeps them: no send can be from that sender any more.
-        let _ = self.disconnect_these(|table| table.connected_for(Some(sender.probe())));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::options::ConnectionInfo;
+use super::connect_options::ConnectionInfo;
 use crate::event::Event;
 use crate::receiver::Table;
 use crate::receiver::kind::ReceiverKind;

@@ -1,7 +1,7 @@
 //! The end of a buffer: its events are sent, or dropped.
 
-use super::outcome::CommitReport;
 use super::record::Record;
+use super::report::CommitReport;
 use super::{Deferred, Savepoint};
 use crate::nesting;
 #[cfg(doc)]

@@ -1,13 +1,13 @@
 //! Events that wait for a transaction: its commit delivers them, its rollback drops them.
 //!
 //! * here: recording, and savepoints.
-//! * `commit`: the end of a buffer; `outcome`: what a robust one returns.
+//! * `commit`: the end of a buffer; `report`: the report of a robust one.
 //! * `record`: one event with its types erased.
 //! * `savepoint`: the token and its errors.
 
 mod commit;
-mod outcome;
 mod record;
+mod report;
 mod savepoint;
 
 use std::collections::BTreeMap;
@@ -21,8 +21,8 @@ use crate::event::Event;
 use crate::sender::Sender;
 use crate::signal::Signal;
 use crate::table::sync::HashMap;
-pub use outcome::CommitReport;
 use record::{Record, Recorded};
+pub use report::CommitReport;
 pub use savepoint::{Savepoint, SavepointError};
 
 /// Events that are sent after a commit, or not at all.

@@ -46,6 +46,28 @@ pub struct QueueBuilder {
     runtime: Option<tokio::runtime::Handle>,
 }
 
+impl Queue {
+    /// A queue with one worker and room for so many events, whose senders wait when it is
+    /// full: `Queue::builder().capacity(capacity).build()`.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is 0.
+    ///
+    /// # Errors
+    ///
+    /// If the thread cannot be started.
+    #[track_caller]
+    pub fn bounded(capacity: usize) -> io::Result<Self> {
+        Queue::builder().capacity(capacity).build()
+    }
+
+    /// Starts the description of a queue.
+    pub fn builder() -> QueueBuilder {
+        QueueBuilder::new()
+    }
+}
+
 impl QueueBuilder {
     pub(super) fn new() -> Self {
         QueueBuilder {

@@ -3,7 +3,8 @@
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
-use super::pool::{Handle, Job, Sent};
+use super::job::{Job, Sent};
+use super::pool::Handle;
 use super::response::QueueAnswer;
 #[cfg(feature = "async")]
 use crate::awaited::blocking;

@@ -15,8 +15,9 @@ use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::task::AtomicWaker;
 
+use super::job::Job;
 use super::line::Started;
-use super::pool::{Job, Pool};
+use super::pool::Pool;
 use super::sync::wait;
 use super::worker;
 use crate::awaited::blocking;
@@ -92,7 +93,7 @@ impl Inbox {
 
 /// Runs the first thread: everything in its line, until the line is closed.
 pub(super) fn run(pool: &Arc<Pool>, line: usize, inbox: &Arc<Inbox>, _opening: Opening) {
-    worker::work_for(pool);
+    pool.mark_worker();
     loop {
         // First, so that what has no place stays in the line.
         inbox.take_place();
@@ -122,7 +123,7 @@ async fn deliver(pool: Arc<Pool>, line: usize, inbox: Arc<Inbox>, started: Start
 
 /// Runs the second thread: all that arrives, until the inbox is closed.
 pub(super) fn drive(pool: &Arc<Pool>, inbox: &Inbox) {
-    worker::work_for(pool);
+    pool.mark_worker();
     let mut running = FuturesUnordered::new();
     blocking::drive(poll_fn(|cx| poll(pool, inbox, &mut running, cx)));
     if pool.birth.is_before_fork() {

@@ -8,8 +8,8 @@ use super::pool::Handle;
 use super::response::QueueAnswer;
 #[cfg(feature = "async")]
 use crate::awaited::callee::Awaited;
+use crate::connection::connect_options::{ConnectOptions, Prepared};
 use crate::connection::handle::Connection;
-use crate::connection::options::{ConnectOptions, Prepared};
 use crate::event::{Event, OwnedEvent};
 use crate::receiver::callee::Strong;
 #[cfg(feature = "async")]

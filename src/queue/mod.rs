@@ -2,6 +2,7 @@
 //!
 //! * here: `Queue`, which users hold; `builder`: how they describe one.
 //! * `connect`: connecting receivers that run here, and giving their events to the queue.
+//! * `job`: one run of a receiver.
 //! * `pool`: what the handles and the workers of a queue share.
 //! * `line`: what decides about concurrency.
 //! * `worker`: the threads; `concurrent`: those of a worker that drives several futures.
@@ -13,6 +14,7 @@ mod callee;
 mod concurrent;
 mod connect;
 mod error;
+mod job;
 pub(crate) mod line;
 mod pool;
 mod response;
@@ -23,7 +25,6 @@ mod tests;
 mod worker;
 
 use std::fmt;
-use std::io;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -90,26 +91,6 @@ use pool::{Pool, Users};
 pub struct Queue(Arc<Users>);
 
 impl Queue {
-    /// A queue with one worker and room for so many events, whose senders wait when it is
-    /// full: `Queue::builder().capacity(capacity).build()`.
-    ///
-    /// # Panics
-    ///
-    /// If `capacity` is 0.
-    ///
-    /// # Errors
-    ///
-    /// If the thread cannot be started.
-    #[track_caller]
-    pub fn bounded(capacity: usize) -> io::Result<Self> {
-        Queue::builder().capacity(capacity).build()
-    }
-
-    /// Starts the description of a queue.
-    pub fn builder() -> QueueBuilder {
-        QueueBuilder::new()
-    }
-
     /// What its receivers hold.
     pub(crate) fn handle(&self) -> &Arc<Handle> {
         &self.0.0

@@ -1,31 +1,19 @@
 //! What the handles and the workers of a queue share.
 
-use std::any::Any;
+use std::cell::Cell;
 use std::mem;
+use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::error::{QueueError, QueueWaitError};
+use super::job::{Job, discard};
 use super::line::{Line, Overflow, Pushed, Refusal};
-use super::{QueueError, QueueWaitError, worker};
 use crate::fork::Birth;
 use crate::lock::lock;
 use crate::panic_report;
-use crate::receiver::delivery::Deliver;
-use crate::sender::SenderKey;
-
-/// What a worker runs: one receiver with what one send gave it.
-pub(crate) struct Job {
-    pub(crate) receiver: Arc<dyn Deliver>,
-    pub(crate) sent: Arc<dyn Any + Send + Sync>,
-}
-
-/// What all queued receivers of one send share.
-pub(crate) struct Sent<E> {
-    pub(crate) sender: Option<SenderKey>,
-    pub(crate) event: E,
-}
 
 /// What the users' handles of one queue share.
 pub(super) struct Users(pub(super) Arc<Handle>);
@@ -53,6 +41,11 @@ pub(super) struct Pool {
     pub(super) runtime: Option<tokio::runtime::Handle>,
 }
 
+thread_local! {
+    /// The address of the pool that this thread is a worker of; 0 for none.
+    static WORKS_FOR: Cell<usize> = const { Cell::new(0) };
+}
+
 impl Pool {
     /// What is left to do where a push was not simply accepted.
     #[cold]
@@ -60,16 +53,16 @@ impl Pool {
         match pushed {
             Pushed::Accepted => Ok(()),
             Pushed::Displaced { oldest, more } => {
-                worker::discard(oldest);
-                more.into_iter().for_each(worker::discard);
+                discard(oldest);
+                more.into_iter().for_each(discard);
                 Ok(())
             }
             Pushed::Dropped(job) => {
-                worker::discard(job);
+                discard(job);
                 Ok(())
             }
             Pushed::Refused(why, job) => {
-                worker::discard(job);
+                discard(job);
                 Err(self.error(why))
             }
         }
@@ -92,18 +85,28 @@ impl Pool {
     fn refuse_after_fork(&self, job: Job) -> QueueError {
         // Relaxed: a statistic. Row F3.
         self.refused_after_fork.fetch_add(1, Ordering::Relaxed);
-        worker::discard(job);
+        discard(job);
         let queue = Arc::clone(&self.name);
         QueueError::Forked { queue }
     }
 
-    /// Whether a wait for the workers can end.
+    /// Returns `true` if this thread is a worker of the pool.
+    fn is_worker(&self) -> bool {
+        WORKS_FOR.get() == ptr::from_ref(self).addr()
+    }
+
+    /// Makes this thread a worker of the pool.
+    pub(super) fn mark_worker(&self) {
+        WORKS_FOR.set(ptr::from_ref(self).addr());
+    }
+
+    /// Returns an error if a wait for the workers could not end.
     pub(super) fn check_may_wait(&self) -> Result<(), QueueWaitError> {
         if self.birth.is_before_fork() {
             let queue = Arc::clone(&self.name);
             return Err(QueueWaitError::Forked { queue });
         }
-        if worker::is_worker_of(self) {
+        if self.is_worker() {
             let queue = Arc::clone(&self.name);
             return Err(QueueWaitError::InsideWorker { queue });
         }
@@ -154,7 +157,7 @@ impl Handle {
             // The remainder fits: it is less than a length.
             lines => &lines[(lane % lines.len() as u64) as usize],
         };
-        let may_wait = || !worker::is_worker_of(pool);
+        let may_wait = || !pool.is_worker();
         match line.push(job, pool.overflow, may_wait) {
             Pushed::Accepted => Ok(()),
             other => pool.not_simply(other),
@@ -181,7 +184,7 @@ impl Handle {
 
     /// Whether this thread is one of its workers.
     pub(crate) fn is_inside_worker(&self) -> bool {
-        worker::is_worker_of(&self.pool)
+        self.pool.is_worker()
     }
 }
 
@@ -211,7 +214,7 @@ impl Drop for Handle {
             return;
         }
         self.pool.close();
-        if worker::is_worker_of(&self.pool) {
+        if self.pool.is_worker() {
             return;
         }
         let threads = mem::take(&mut *lock(&self.threads));

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::pool::{Job, Sent};
-use super::worker::discard;
+use super::job::{Job, Sent, discard};
 use crate::id::ReceiverId;
 use crate::sender::Sender;
 

@@ -2,12 +2,13 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::io;
 use std::panic::resume_unwind;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, scope};
 
-use super::pool::{Job, Sent};
+use super::job::{Job, Sent};
 use super::*;
 use crate::id::ReceiverId;
 use crate::receiver::delivery::Deliver;

@@ -19,13 +19,28 @@ use reading::{checkout, houses, sources};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Pairs of files that may import each other. `ARCHITECTURE.md` gives the reason for each.
-const PAIRS: &[(&str, &str)] = &[];
+const PAIRS: &[(&str, &str)] = &[
+    ("src/sender/identity.rs", "src/sender/mod.rs"),
+    ("src/table/held.rs", "src/table/publish.rs"),
+];
 
 /// The modules outside `src/table/` that it may import.
-const BELOW_TABLE: &[&str] = &["event", "sender", "sync"];
+const BELOW_TABLE: &[&str] = &["lock", "sender"];
 
-/// File names that every folder may have.
-const COMMON_NAMES: &[&str] = &["mod.rs", "tests.rs"];
+/// File names that every folder may have: each means the same in all of them.
+const COMMON_NAMES: &[&str] = &[
+    "mod.rs",
+    "tests.rs",
+    // A way of delivery: its callables, its connects, its sends, its walk.
+    "callee.rs",
+    "connect.rs",
+    "verbs.rs",
+    "walk.rs",
+    // The errors of what the folder has.
+    "error.rs",
+    // The primitives under the files that model checkers compile.
+    "sync.rs",
+];
 
 #[test]
 fn files_import_one_another_in_no_circle() {

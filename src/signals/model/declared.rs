@@ -11,8 +11,8 @@ use super::{
     Answer, ClassPrepared, Delete, M2mChanged, ModelEvent, ModelSender, PostInit, PostSave,
     PreInit, PreSave,
 };
+use crate::connection::connect_options::{ConnectOptions, Prepared};
 use crate::connection::handle::Connection;
-use crate::connection::options::{ConnectOptions, Prepared};
 use crate::event::Event;
 use crate::sender::Sender;
 use crate::signal::Signal;

@@ -13,8 +13,8 @@ use super::{
     BULK_CREATED, BULK_DELETED, BULK_UPDATED, CLASS_PREPARED, ClassPrepared, M2M_CHANGED,
     ModelEvent, POST_DELETE, POST_INIT, POST_SAVE, PRE_DELETE, PRE_INIT, PRE_SAVE,
 };
+use crate::connection::connect_options::Prepared;
 use crate::connection::handle::Connection;
-use crate::connection::options::Prepared;
 use crate::receiver::key::Identified;
 use crate::sender::Sender;
 use crate::signal::Signal;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
 
-use super::connect::sender_lives;
 use super::handle::Connection;
+use super::sender_lives::sender_lives;
 use crate::error::ConnectError;
 use crate::event::Event;
 use crate::id::ReceiverId;
