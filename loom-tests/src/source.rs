@@ -63,8 +63,8 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
             "if about.weak && pin.is_none_or(Option::is_none) { return ControlFlow::Continue(()); }",
             "if about.options.limit.is_limited() && !claim(entry, discards) { return",
             "each(entry,",
-            "Claim::Refused => { discards.note(entry); false }",
-            "Claim::Last => { discards.note_spent(entry); true }",
+            "if claim.is_last { discards.note_spent(entry); } true",
+            "None => { discards.note(entry); false }",
             "let weak = selection.iter().filter(|entry| entry.about().weak);",
             "let pin = entry.pin(); if pin.is_none() { discards.note(entry); } pin",
         ],
@@ -72,7 +72,7 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
     (
         "receiver/limit.rs",
         LIMIT,
-        &["if link.claim() { Claim::Last } else { Claim::Refused }"],
+        &["link.claim().then_some(Claim { is_last: true })"],
     ),
     (
         "turn/discards.rs",

@@ -310,7 +310,7 @@ impl ConnectionInfo {
             sender: about.options.sender.as_ref().map(ToString::to_string),
             dispatch_uid: about.options.uid().map(ToString::to_string),
             priority: about.options.priority,
-            once: about.options.limit.is_once(),
+            once: about.options.limit.is_limited(),
             weak: about.weak,
             kind: about.kind,
             live: entry.is_connected(),

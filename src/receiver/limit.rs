@@ -8,13 +8,9 @@ pub(crate) struct Limit {
     once: bool,
 }
 
-/// The reply to a send that is about to run a limited receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Claim {
-    /// The receiver has run as often as it may.
-    Refused,
-    /// This send runs it for the last time.
-    Last,
+/// One run of a limited receiver, taken by one send.
+pub(crate) struct Claim {
+    pub(crate) is_last: bool,
 }
 
 impl Limit {
@@ -27,17 +23,9 @@ impl Limit {
         self.once
     }
 
-    /// Returns `true` if the receiver runs once.
-    pub(crate) fn is_once(&self) -> bool {
-        self.once
-    }
-
-    /// Takes one run of a limited receiver, whose `link` has the mark of the last.
-    pub(crate) fn claim(&self, link: &Link) -> Claim {
-        if link.claim() {
-            Claim::Last
-        } else {
-            Claim::Refused
-        }
+    /// Takes one run of a limited receiver, whose `link` has the mark of the last. Returns `None` if
+    /// the receiver has run as often as it may.
+    pub(crate) fn claim(&self, link: &Link) -> Option<Claim> {
+        link.claim().then_some(Claim { is_last: true })
     }
 }

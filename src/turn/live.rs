@@ -10,7 +10,6 @@ use crate::event::Event;
 use crate::panic_report;
 use crate::receiver::entry::Pinned;
 use crate::receiver::kind::{Mode, ReceiverKind};
-use crate::receiver::limit::Claim;
 use crate::receiver::{Entry, Selection};
 
 /// Weak receivers that a send pins without allocating.
@@ -77,13 +76,15 @@ pub(crate) fn claim<E: Event, R: 'static>(
 ) -> bool {
     let about = entry.about();
     match about.options.limit.claim(&about.link) {
-        Claim::Refused => {
+        Some(claim) => {
+            if claim.is_last {
+                discards.note_spent(entry);
+            }
+            true
+        }
+        None => {
             discards.note(entry);
             false
-        }
-        Claim::Last => {
-            discards.note_spent(entry);
-            true
         }
     }
 }
