@@ -271,7 +271,10 @@ fn first_pizza(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> usize {
 #[test]
 fn once_and_name() {
     let connection = connected_once(&ONCE);
-    assert_eq!((&*connection.name, connection.once), ("the bell", true));
+    assert_eq!(
+        (&*connection.name, connection.max_calls),
+        ("the bell", Some(1))
+    );
     assert_eq!(*ONCE.send(Sender::NONE, &PIZZA), [0]);
     assert!(ONCE.send(Sender::NONE, &PIZZA).is_empty());
 }

@@ -72,7 +72,10 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
     (
         "receiver/limit.rs",
         LIMIT,
-        &["link.claim().then_some(Claim { is_last: true })"],
+        &[
+            "if self.max_calls == 1 { return link.claim().then_some(Claim { is_last: true }); }",
+            "let is_last = taken.ok()? == 1; if is_last { link.claim(); }",
+        ],
     ),
     (
         "turn/discards.rs",

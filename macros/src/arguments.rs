@@ -13,7 +13,7 @@ use syn::{
 
 /// The options there are, in the order in which the documentation tells of them.
 const OPTIONS: &str =
-    "`sender`, `model`, `dispatch_uid`, `priority`, `once`, `name` and `blocking`";
+    "`sender`, `model`, `dispatch_uid`, `priority`, `once`, `max_calls`, `name` and `blocking`";
 
 pub(crate) struct Arguments {
     /// Never empty.
@@ -23,6 +23,7 @@ pub(crate) struct Arguments {
     dispatch_uid: Option<LitStr>,
     priority: Option<Priority>,
     once: Option<()>,
+    max_calls: Option<LitInt>,
     name: Option<LitStr>,
     blocking: Option<Span>,
 }
@@ -65,6 +66,7 @@ impl Arguments {
             dispatch_uid: None,
             priority: None,
             once: None,
+            max_calls: None,
             name: None,
             blocking: None,
         };
@@ -78,6 +80,10 @@ impl Arguments {
             if !input.is_empty() {
                 arguments.parse_option(input)?;
             }
+        }
+        if let (Some(()), Some(calls)) = (arguments.once, &arguments.max_calls) {
+            let message = "`once` and `max_calls` are both given: `once` means `max_calls = 1`, so keep one of them";
+            return Err(Error::new(calls.span(), message));
         }
         if let (Some(model), Some(_)) = (&arguments.model, &arguments.sender) {
             let message = "`model` and `sender` are both given: `model = customer` means \
@@ -103,6 +109,9 @@ impl Arguments {
                 parse_priority(&option, input)
             }),
             "once" => fill(&mut self.once, &option, || parse_flag(&option, input)),
+            "max_calls" => fill(&mut self.max_calls, &option, || {
+                parse_max_calls(&option, input)
+            }),
             "name" => fill(&mut self.name, &option, || {
                 let mend = "leave it out to name the receiver after its function";
                 parse_text(&option, "\"kitchen bell\"", mend, input)
@@ -182,9 +191,10 @@ impl Arguments {
             .as_ref()
             .map(|Priority { minus, value }| quote!(.priority(#minus #value)));
         let once = self.once.map(|()| quote!(.once()));
+        let max_calls = self.max_calls.as_ref().map(|it| quote!(.max_calls(#it)));
         let name = self.name.as_ref().map(|name| quote!(.name(#name)));
         let blocking = self.blocking.map(|_| quote!(.blocking()));
-        quote!(#dispatch_uid #priority #once #name #blocking)
+        quote!(#dispatch_uid #priority #once #max_calls #name #blocking)
     }
 }
 
@@ -321,6 +331,19 @@ fn parse_priority(option: &Ident, input: ParseStream<'_>) -> Result<Priority> {
         return Err(value.error(message));
     }
     Ok(priority)
+}
+
+fn parse_max_calls(option: &Ident, input: ParseStream<'_>) -> Result<LitInt> {
+    parse_equals(option, "3", input)?;
+    let value = Value::take(input)?;
+    let calls = value.parse::<LitInt>();
+    calls
+        .filter(|calls| matches!(calls.base10_parse::<u32>(), Ok(1..)))
+        .ok_or_else(|| {
+            value.error(format!(
+                "`max_calls` is a u32 literal of 1 or more, not `{value}`: write `max_calls = 3`"
+            ))
+        })
 }
 
 fn parse_sender(option: &Ident, input: ParseStream<'_>) -> Result<SenderOption> {

@@ -107,6 +107,7 @@ use receiver::Features;
 /// | `dispatch_uid = "bell"` | identifies the connection by this text: of several for one signal and sender the first wins | it is identified by the function |
 /// | `priority = 10` | an `i32` literal, higher ones run earlier | `0` |
 /// | `once` | runs for one send, then is disconnected | every send |
+/// | `max_calls = 3` | runs at most three times, then is disconnected | every send |
 /// | `name = "kitchen bell"` | what it is called in `Signal::connections` and in failures | the path of the function |
 /// | `blocking` | may block its thread in an async send, as by `ConnectOptions::blocking`; fanfare needs its feature `tokio`, and the function is not `async` | an async send calls it as it is |
 ///

@@ -92,7 +92,38 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     /// The receiver runs once, in whichever send gets to it first, and is then
     /// disconnected. That run counts also if it panics.
     pub fn once(mut self) -> Self {
-        self.options.limit = Limit::once();
+        self.options.limit = Limit::calls(1);
+        self
+    }
+
+    /// The receiver runs at most `calls` times, in the sends that get to it first, and is then
+    /// disconnected. A run that panics counts. Replaces [`once`](ConnectOptions::once), which
+    /// allows one run.
+    ///
+    /// Each event of a batch is one run, or the whole batch for a receiver that takes slices. For a
+    /// queued receiver an event that is handed to its queue is one run, whatever becomes of it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `calls` is 0.
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static ALARM: Signal<u32, u32> = Signal::new();
+    /// let connection = ALARM.options().max_calls(2).connect(|_sender, code| *code);
+    ///
+    /// let calls: Vec<usize> = (0..3).map(|code| ALARM.send(Sender::NONE, &code).len()).collect();
+    /// assert_eq!(calls, [1, 1, 0]);
+    /// assert!(!connection.is_connected());
+    /// ```
+    #[track_caller]
+    pub fn max_calls(mut self, calls: u32) -> Self {
+        assert!(
+            calls > 0,
+            "`max_calls(0)` allows no run: give 1 or more, or leave the receiver out"
+        );
+        self.options.limit = Limit::calls(calls);
         self
     }
 
@@ -290,8 +321,8 @@ pub struct ConnectionInfo {
     pub dispatch_uid: Option<String>,
     /// Its priority.
     pub priority: i32,
-    /// Whether it runs only once.
-    pub once: bool,
+    /// The number of times that it runs at most; `None` for any number.
+    pub max_calls: Option<u32>,
     /// Whether it is a method of an object that the signal does not keep alive.
     pub weak: bool,
     /// What a send does when it gets to it.
@@ -310,7 +341,7 @@ impl ConnectionInfo {
             sender: about.options.sender.as_ref().map(ToString::to_string),
             dispatch_uid: about.options.uid().map(ToString::to_string),
             priority: about.options.priority,
-            once: about.options.limit.is_limited(),
+            max_calls: about.options.limit.max_calls(),
             weak: about.weak,
             kind: about.kind,
             live: entry.is_connected(),

@@ -410,18 +410,24 @@ fn connections_tell_what_was_asked_for() {
     let [first, second, third] = &infos[..] else {
         panic!("three are connected")
     };
-    assert_eq!((first.priority, first.once, first.weak), (2, false, true));
+    assert_eq!(
+        (first.priority, first.max_calls, first.weak),
+        (2, None, true)
+    );
     assert_eq!(
         (first.dispatch_uid.as_deref(), first.sender.as_deref()),
         (Some("u"), None)
     );
     assert_eq!(
-        (second.priority, second.once, second.weak),
-        (0, false, false)
+        (second.priority, second.max_calls, second.weak),
+        (0, None, false)
     );
     assert!(second.name.contains("one"), "named {:?}", second.name);
     assert_eq!(second.dispatch_uid, None);
-    assert_eq!((third.priority, third.once, third.weak), (9, true, false));
+    assert_eq!(
+        (third.priority, third.max_calls, third.weak),
+        (9, Some(1), false)
+    );
     assert_eq!(third.name, "bell");
     assert!(
         third

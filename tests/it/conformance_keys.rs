@@ -36,8 +36,8 @@ fn e1_a_duplicate_changes_nothing_of_the_first() {
     }
     let info = &signal.connections()[0];
     assert_eq!(
-        (info.id, info.priority, info.once, info.weak),
-        (first.id(), 1, false, false)
+        (info.id, info.priority, info.max_calls, info.weak),
+        (first.id(), 1, None, false)
     );
     assert_eq!(info.name, "first");
 }

@@ -34,6 +34,7 @@ mod responses;
 mod disconnect_wait;
 mod disconnect_wait_inside;
 mod exit_inside;
+mod max_calls;
 mod once;
 mod weak;
 

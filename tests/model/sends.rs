@@ -247,7 +247,7 @@ impl<A: Answer> Real<A> {
             name: given(&info.name),
             uid: info.dispatch_uid.map(|uid| uid.to_string()),
             priority: info.priority,
-            once: info.once,
+            once: info.max_calls.is_some(),
             weak: info.weak,
             live: info.live,
         });
