@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Pairs of files that may import each other. `ARCHITECTURE.md` gives the reason for each.
 const PAIRS: &[(&str, &str)] = &[
-    ("src/sender/identity.rs", "src/sender/mod.rs"),
-    ("src/table/held.rs", "src/table/publish.rs"),
+    ("sender/identity.rs", "sender/mod.rs"),
+    ("table/held.rs", "table/publish.rs"),
 ];
 
 /// The modules outside `src/table/` that it may import.
@@ -131,6 +131,46 @@ fn table_imports_only_the_modules_below_it() {
     assert!(
         offenders.is_empty(),
         "`src/table/` imports modules that are not in {BELOW_TABLE:?}; pass a type parameter instead:\n{}",
+        offenders.join("\n")
+    );
+}
+
+/// Returns the folders and files of `src/` in the order of the rows of the code map, with the number
+/// of the first row that has each.
+fn rows_of_the_code_map() -> BTreeMap<String, usize> {
+    let text = std::fs::read_to_string(checkout().join("ARCHITECTURE.md")).unwrap();
+    let map = text.split("## Code map").nth(1).unwrap();
+    let mut rows = BTreeMap::new();
+    for (number, row) in map.lines().filter(|line| line.starts_with('|')).enumerate() {
+        let places = row.split('|').nth(2).unwrap_or_default();
+        for place in places.split('`').skip(1).step_by(2) {
+            let top = top(place.trim_end_matches('/')).to_owned();
+            rows.entry(top).or_insert(number);
+        }
+    }
+    rows
+}
+
+#[test]
+fn a_row_of_the_code_map_imports_only_its_own_row_and_those_above() {
+    let rows = rows_of_the_code_map();
+    let (_, house) = houses().remove(0);
+    let row_of = |path: &str| {
+        let top = top(path);
+        *rows
+            .get(top)
+            .unwrap_or_else(|| panic!("the code map in ARCHITECTURE.md has no row for `{top}`"))
+    };
+    let offenders: Vec<String> = house
+        .arrows()
+        .into_iter()
+        .filter(|((from, to), _)| row_of(from) < row_of(to))
+        .flat_map(|(_, imports)| imports)
+        .map(|import| format!("  src/{import}"))
+        .collect();
+    assert!(
+        offenders.is_empty(),
+        "a row of the code map in ARCHITECTURE.md imports a row below it:\n{}",
         offenders.join("\n")
     );
 }
