@@ -10,6 +10,7 @@ mod any_thread;
 mod awaited;
 mod batch;
 mod connection;
+mod declared;
 mod deferred;
 mod error;
 mod event;
@@ -27,13 +28,10 @@ mod prepare;
 mod queue;
 mod receiver;
 mod receiver_panic;
-#[cfg(feature = "macros")]
-mod registry;
 mod responses;
 mod send;
 mod sender;
 mod signal;
-pub mod signals;
 mod stack;
 mod table;
 mod turn;
@@ -60,11 +58,10 @@ pub use sender::identity::Identity;
 pub use signal::Signal;
 
 #[cfg(feature = "macros")]
+pub use declared::registry::{ConnectReport, ReportEntry, connect_receivers};
+#[cfg(feature = "macros")]
 pub use fanfare_macros::{Event, receiver};
-#[cfg(feature = "macros")]
-pub use registry::{ConnectReport, ReportEntry, connect_receivers};
 
-#[cfg(feature = "macros")]
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;

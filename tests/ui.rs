@@ -57,9 +57,7 @@ twins! {
         associated_function connect_not_callable connect_other_arguments deferred_borrowed
         deferred_not_sync deferred_signal_gone dispatch_uid duplicate_signal duplicate_uid_in_list
         duplicate_uid_stacked event_union function_extern function_faults_once function_generic
-        function_unsafe model_and_sender model_changed_too_late model_of_another_signal model_parameter
-        model_sender_name model_sender_row model_without_entity model_wrong_event model_wrong_return
-        name not_a_function once_with_value option_separator option_twice
+        function_unsafe name not_a_function once_with_value option_separator option_twice
         option_unknown option_without_value parameter_count parameter_self priority
         sender_name_empty sender_not_a_type sender_unknown_type signal_const signal_list_empty
         signal_missing signal_not_a_path signal_of_another_type signal_unknown wrong_event
@@ -75,8 +73,7 @@ twins! {
 #[cfg(feature = "tokio")]
 twins! {
     asynchronous in "async/pass":
-        blocking connect_async_function connect_async_unboxed event_not_sync model_changed_async
-        model_not_send not_send wrong_event
+        blocking connect_async_function connect_async_unboxed event_not_sync not_send wrong_event
         wrong_event_static wrong_return
 }
 

@@ -165,9 +165,8 @@ impl Arguments {
             (Some(SenderOption::Name(name)), _) => {
                 // At the name, because the compiler refuses this if it refuses the name.
                 let at_name = name.span().resolved_at(Span::call_site());
-                let form = quote_spanned! {at_name=>
-                    ::fanfare::__private::Name::<{ ::fanfare::__private::is_model_name(#name) }>
-                };
+                let parts = parts_of(&name.value());
+                let form = quote_spanned!(at_name=> ::fanfare::__private::Name::<#parts>);
                 quote!(named(#form, #options, #name))
             }
             (None, None) => return quote!(::fanfare::__private::Declaring::from(#options)),
@@ -175,7 +174,7 @@ impl Arguments {
         // Which senders there are depends on the signal: the traits differ in the references that
         // their methods need.
         quote!({
-            use ::fanfare::__private::{SendersOfAny as _, SendersOfModels as _};
+            use ::fanfare::__private::{SendersOfAny as _, SendersOfCrate as _};
             (&::fanfare::__private::Declares::of(&#signal)).senders().#call
         })
     }
@@ -195,6 +194,16 @@ impl Arguments {
         let name = self.name.as_ref().map(|name| quote!(.name(#name)));
         let blocking = self.blocking.map(|_| quote!(.blocking()));
         quote!(#dispatch_uid #priority #once #max_calls #name #blocking)
+    }
+}
+
+/// Returns the number of parts of a name, which dots separate; 0 if one of them is empty.
+fn parts_of(name: &str) -> usize {
+    let parts = name.split('.');
+    if parts.clone().any(str::is_empty) {
+        0
+    } else {
+        parts.count()
     }
 }
 

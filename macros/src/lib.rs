@@ -102,7 +102,7 @@ use receiver::Features;
 /// |---|---|---|
 /// | `sender = PizzaStore` | only what is sent from `Sender::of::<PizzaStore>()` arrives | every sender |
 /// | `sender = "pizza-store"` | only what is sent from the name `"pizza-store"` arrives | every sender |
-/// | `sender = "shop.Customer"` on a signal of models | only what is sent from the model of this name arrives, now or as soon as it is known, as by `Signal::connect_model` | every sender |
+/// | `sender = "shop.Customer"` on a signal of models | only what is sent from the model of this name arrives, now or as soon as it is known, as by `ModelSignal::connect_model` of `fanfare-django` | every sender |
 /// | `model = customer` on a signal of models | `sender = customer::Entity`, and the function takes the instance: [see below](#receivers-of-a-model) | every sender |
 /// | `dispatch_uid = "bell"` | identifies the connection by this text: of several for one signal and sender the first wins | it is identified by the function |
 /// | `priority = 10` | an `i32` literal, higher ones run earlier | `0` |
@@ -135,7 +135,7 @@ use receiver::Features;
 ///
 /// Other senders (numbers, an `Identity`), weak receivers and closures are connected by hand, with `Signal::options`.
 ///
-/// A signal of models (`fanfare::signals::model`) is sent from entities only. So another type as its `sender`, such as the
+/// A signal of models (`fanfare_django::model`) is sent from entities only. So another type as its `sender`, such as the
 /// struct of a row, does not compile: a sender implements `ModelSender`.
 ///
 /// # Receivers of a model
@@ -162,7 +162,7 @@ use receiver::Features;
 /// ```
 /// use fanfare::Sender;
 /// use fanfare::receiver;
-/// use fanfare::signals::model::{Context, POST_SAVE, PRE_SAVE, PostSave, PreSave};
+/// use fanfare_django::model::{Context, POST_SAVE, PRE_SAVE, PostSave, PreSave};
 ///
 /// mod customer {
 ///     // An ORM makes these; `fanfare_sea_orm::model_signals!` implements the trait.
@@ -171,7 +171,7 @@ use receiver::Features;
 ///     pub struct Model {
 ///         pub email: String,
 ///     }
-///     impl fanfare::signals::model::ModelSender for Entity {}
+///     impl fanfare_django::model::ModelSender for Entity {}
 /// }
 ///
 /// #[derive(Debug)]

@@ -56,7 +56,6 @@ impl Connection {
     }
 
     /// The sender that the receiver was connected for, in words; `None` for any, or if it is gone.
-    #[cfg(feature = "macros")]
     pub(crate) fn sender_in_words(&self) -> Option<String> {
         self.slot.upgrade()?.sender_in_words()
     }

@@ -71,16 +71,7 @@ mod deferred_model;
 mod deferred_panics;
 mod deferred_savepoints;
 
-// The built-in signals. Each test sends with senders of its own.
-mod signals_auth;
-mod signals_db;
-mod signals_in_tasks;
-mod signals_management;
-mod signals_model;
-mod signals_model_names;
-mod signals_test;
-mod signals_transaction;
-
 // Types.
 mod macros_event;
+mod signals_in_tasks;
 mod static_assertions;

@@ -3,11 +3,11 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use fanfare::signals::auth::{
+use fanfare::{Event, Sender, Signal};
+use fanfare_django::auth::{
     USER_LOGGED_IN, USER_LOGGED_OUT, USER_LOGIN_FAILED, UserLoggedIn, UserLoggedOut,
     UserLoginFailed,
 };
-use fanfare::{Event, Sender, Signal};
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Set, SqlErr,

@@ -6,8 +6,8 @@ use std::num::NonZeroU8;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use fanfare::signals::model::POST_SAVE;
 use fanfare::{Event, Overflow, Queue, QueueWaitError, Sender, Signal};
+use fanfare_django::model::POST_SAVE;
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::prelude::{ChronoUtc, Expr};
 use sea_orm::{

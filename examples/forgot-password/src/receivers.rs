@@ -4,18 +4,18 @@
 //! `fanfare::connect_receivers()` connects the functions that `#[receiver]` marks. [`connect`]
 //! connects the receiver that needs the database.
 
-use fanfare::signals::Answer;
-use fanfare::signals::auth::{
+use fanfare::{Sender, receiver};
+use fanfare_django::Answer;
+use fanfare_django::auth::{
     USER_LOGGED_IN, USER_LOGGED_OUT, USER_LOGIN_FAILED, UserLoggedIn, UserLoggedOut,
     UserLoginFailed,
 };
-use fanfare::signals::db::{CONNECTION_CREATED, ConnectionCreated};
-use fanfare::signals::management::{Migrate, POST_MIGRATE, PRE_MIGRATE};
-use fanfare::signals::request::{
+use fanfare_django::db::{CONNECTION_CREATED, ConnectionCreated};
+use fanfare_django::management::{Migrate, POST_MIGRATE, PRE_MIGRATE};
+use fanfare_django::request::{
     GOT_REQUEST_EXCEPTION, REQUEST_FINISHED, REQUEST_STARTED, RequestException, RequestFinished,
     RequestStarted,
 };
-use fanfare::{Sender, receiver};
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::prelude::ChronoUtc;
 use sea_orm::sqlx::{Executor, SqliteConnection};

@@ -7,8 +7,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use fanfare::signals::model::POST_SAVE;
 use fanfare::{Sender, Signal};
+use fanfare_django::model::POST_SAVE;
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::{
     ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Set,

@@ -2,8 +2,8 @@
 
 use std::any::Any;
 
-use fanfare::signals::model::{Answer, BULK_CREATED, BULK_DELETED, BULK_UPDATED, Bulk};
 use fanfare::{Sender, Signal};
+use fanfare_django::model::{Answer, BULK_CREATED, BULK_DELETED, BULK_UPDATED, Bulk};
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DbErr, DeleteMany, DeleteResult, EntityTrait, InsertMany,
@@ -31,7 +31,7 @@ use crate::scope::{self, Operation};
 /// #     pub struct Model { #[sea_orm(primary_key)] pub id: i32, pub title: String }
 /// #     fanfare_sea_orm::model_signals!("blog.Post");
 /// # }
-/// # use fanfare::signals::model::BULK_CREATED;
+/// # use fanfare_django::model::BULK_CREATED;
 /// use fanfare_sea_orm::ExecSignalled;
 /// # use sea_orm::{ConnectionTrait, Database, DbErr, EntityTrait, Set};
 ///

@@ -20,8 +20,8 @@ use crate::transaction::SignalTransaction;
 /// A [`DatabaseConnection`] with a name, whose operations send complete signals.
 ///
 /// Use it wherever SeaORM takes a connection. It gives receivers
-/// [`using`](fanfare::signals::model::PostSave::using), the columns of an update in `post_save`, and
-/// [`after_commit`](fanfare::signals::model::PostSave::after_commit), for its transactions are
+/// [`using`](fanfare_django::model::PostSave::using), the columns of an update in `post_save`, and
+/// [`after_commit`](fanfare_django::model::PostSave::after_commit), for its transactions are
 /// [`SignalTransaction`]s. Cheap to clone, as the connection itself.
 ///
 /// It has no streams (`StreamTrait`): use [`inner`](SignalConnection::inner) there. A migrator takes
@@ -78,7 +78,7 @@ impl SignalConnection {
     /// #     pub struct Model { #[sea_orm(primary_key)] pub id: i32 }
     /// #     fanfare_sea_orm::model_signals!("blog.Post");
     /// # }
-    /// # use fanfare::signals::model::POST_SAVE;
+    /// # use fanfare_django::model::POST_SAVE;
     /// # use fanfare_sea_orm::SignalConnection;
     /// # use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, DatabaseConnection, DbErr, Set};
     /// # use std::sync::Mutex;
@@ -122,7 +122,7 @@ pub trait Scopes:
     ConnectionTrait + TransactionTrait<Transaction = SignalTransaction> + HasScope + Sized
 {
     /// The same connection, whose operations tell receivers that they load data as it is, as from a
-    /// fixture: [`PreSave::raw`](fanfare::signals::model::PreSave::raw) is true. Rows are written as
+    /// fixture: [`PreSave::raw`](fanfare_django::model::PreSave::raw) is true. Rows are written as
     /// ever.
     fn raw(&self) -> Scoped<'_, Self> {
         let mut scope = self.scope().clone();
@@ -131,7 +131,7 @@ pub trait Scopes:
     }
 
     /// The same connection, whose deletes tell receivers what they started from:
-    /// [`Delete::origin`](fanfare::signals::model::Delete::origin). SeaORM's hooks cannot tell a
+    /// [`Delete::origin`](fanfare_django::model::Delete::origin). SeaORM's hooks cannot tell a
     /// cascade from a delete; who starts it can.
     ///
     /// ```
@@ -143,7 +143,7 @@ pub trait Scopes:
     /// #     pub struct Model { #[sea_orm(primary_key)] pub id: i32 }
     /// #     fanfare_sea_orm::model_signals!("library.Author");
     /// # }
-    /// # use fanfare::signals::model::PRE_DELETE;
+    /// # use fanfare_django::model::PRE_DELETE;
     /// # use fanfare_sea_orm::{Scopes, SignalConnection};
     /// # use sea_orm::{ConnectionTrait, Database, DbErr};
     /// # #[tokio::main(flavor = "current_thread")]

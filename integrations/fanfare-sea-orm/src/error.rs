@@ -85,7 +85,8 @@ impl Error for ReceiverError {
 /// #     pub struct Model { #[sea_orm(primary_key)] pub id: i32, pub email: String }
 /// #     fanfare_sea_orm::model_signals!("shop.Customer");
 /// # }
-/// # use fanfare::{Sender, signals::model::PRE_SAVE};
+/// # use fanfare::Sender;
+/// # use fanfare_django::model::PRE_SAVE;
 /// # use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, DbErr, Set};
 /// use fanfare_sea_orm::{ReceiverError, SignalConnection, receiver_error};
 ///

@@ -21,7 +21,7 @@ use crate::transaction::{Open, SignalTransaction, ended};
 /// In a transaction what is written through it is undone with what the operation wrote, and no
 /// second connection is waited for: a pool of one is enough, and `sqlite::memory:` is one. Saves through
 /// it send signals with the operation's `using` and
-/// [`after_commit`](fanfare::signals::model::PostSave::after_commit). Outside of a transaction it is
+/// [`after_commit`](fanfare_django::model::PostSave::after_commit). Outside of a transaction it is
 /// the connection, and each statement commits itself.
 ///
 /// The events of saves, deletes, links and bulk statements have one, if they ran over a connection
@@ -59,7 +59,8 @@ use crate::transaction::{Open, SignalTransaction, ended};
 /// # }
 /// # entity!(post, "post", "blog.Post");
 /// # entity!(audit, "audit", "blog.Audit");
-/// # use fanfare::{Sender, signals::model::POST_SAVE};
+/// # use fanfare::Sender;
+/// # use fanfare_django::model::POST_SAVE;
 /// use fanfare_sea_orm::Executor;
 /// # use fanfare_sea_orm::SignalConnection;
 /// # use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, DbErr, EntityTrait, PaginatorTrait, Set};

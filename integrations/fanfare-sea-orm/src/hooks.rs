@@ -29,7 +29,8 @@
 //!         }
 //!     }
 //! }
-//! # use fanfare::{Sender, signals::model::PRE_SAVE};
+//! # use fanfare::Sender;
+//! # use fanfare_django::model::PRE_SAVE;
 //! # use fanfare_sea_orm::SignalConnection;
 //! # use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, Set};
 //! # #[tokio::main(flavor = "current_thread")]
@@ -49,7 +50,7 @@
 use std::any::Any;
 
 use fanfare::Sender;
-use fanfare::signals::model::{
+use fanfare_django::model::{
     Context, Delete, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE, PostSave, PreSave,
 };
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, ModelTrait, TryIntoModel};

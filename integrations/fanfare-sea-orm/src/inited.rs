@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use fanfare::Sender;
-use fanfare::signals::model::{POST_INIT, PRE_INIT, PostInit, PreInit, PrimaryKey};
+use fanfare_django::model::{POST_INIT, PRE_INIT, PostInit, PreInit, PrimaryKey};
 use sea_orm::{DbErr, FromQueryResult, ModelTrait, QueryResult};
 
 use crate::ModelSignals;
@@ -26,7 +26,8 @@ use crate::keys::RowKey;
 /// #     pub struct Model { #[sea_orm(primary_key)] pub id: i32, pub title: String }
 /// #     fanfare_sea_orm::model_signals!("blog.Post");
 /// # }
-/// use fanfare::{Sender, signals::model::PRE_INIT};
+/// use fanfare::Sender;
+/// use fanfare_django::model::PRE_INIT;
 /// use fanfare_sea_orm::Inited;
 ///
 /// PRE_INIT.options().sender(Sender::of::<post::Entity>()).connect(|_sender, event| {

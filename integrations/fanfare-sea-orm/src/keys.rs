@@ -7,7 +7,7 @@ use sea_orm::Value;
 use sea_orm::sea_query::{ValueTuple, ValueType};
 
 /// The primary key of a row, of one column or of several: the type inside
-/// [`PostSave::pk`](fanfare::signals::model::PostSave::pk) and its siblings.
+/// [`PostSave::pk`](fanfare_django::model::PostSave::pk) and its siblings.
 ///
 /// It displays as its value without quotes, as `7`, and several as `(7, en)`.
 ///
@@ -68,7 +68,7 @@ fn text(value: &Value) -> String {
     inside.map(ToOwned::to_owned).unwrap_or(text)
 }
 
-/// The primary key of an instance: what [`M2mChanged::instance`](fanfare::signals::model::M2mChanged::instance) has where the instance itself is
+/// The primary key of an instance: what [`M2mChanged::instance`](fanfare_django::model::M2mChanged::instance) has where the instance itself is
 /// not at hand, and beside it otherwise.
 ///
 /// Two are equal if their values are; integers whatever their types, for the entity's may have another
@@ -82,7 +82,7 @@ impl PartialEq for Pk {
     }
 }
 
-/// The primary keys at the other end of a many-to-many relation: what [`M2mChanged::pk_set`](fanfare::signals::model::M2mChanged::pk_set) has.
+/// The primary keys at the other end of a many-to-many relation: what [`M2mChanged::pk_set`](fanfare_django::model::M2mChanged::pk_set) has.
 /// Each once, in the order in which they were given.
 ///
 /// Integers are compared by value, whatever their types. To read keys, say what they are:
@@ -117,7 +117,7 @@ impl PkSet {
     }
 
     /// Takes a key out; true if it was in the set. During
-    /// [`PreAdd`](fanfare::signals::model::M2mAction::PreAdd) of [`Links`](crate::Links) it is then not added.
+    /// [`PreAdd`](fanfare_django::model::M2mAction::PreAdd) of [`Links`](crate::Links) it is then not added.
     ///
     /// # Panics
     ///

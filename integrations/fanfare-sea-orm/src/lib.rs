@@ -29,9 +29,12 @@ pub use links::{Links, Through};
 pub use names::{ModelSignals, PrepareError, prepare_models};
 pub use transaction::{SignalTransaction, on_commit};
 
+// Its types are in the interface, so that users need the same version.
+pub use fanfare_django;
+
 #[doc(hidden)]
 pub mod __private {
-    pub use fanfare::signals::model::{ModelSender, is_model_name, prepare};
+    pub use fanfare_django::model::{ModelSender, is_model_name, prepare};
     pub use inventory;
     pub use sea_orm;
     pub use sea_orm::prelude::async_trait::async_trait;

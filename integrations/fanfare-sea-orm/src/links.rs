@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::HashSet;
 
 use fanfare::Sender;
-use fanfare::signals::model::{M2M_CHANGED, M2mAction, M2mChanged};
+use fanfare_django::model::{M2M_CHANGED, M2mAction, M2mChanged};
 use sea_orm::sea_query::ValueTuple;
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr,
@@ -44,7 +44,7 @@ const AT_ONCE: usize = 8_000;
 ///
 /// `J` is the junction entity (see [`Through`]), whose two columns each refer to a primary key of
 /// one column. Each call runs in one transaction, and sends
-/// [`M2M_CHANGED`](fanfare::signals::model::M2M_CHANGED) in it:
+/// [`M2M_CHANGED`](fanfare_django::model::M2M_CHANGED) in it:
 ///
 /// | call | signals, in order | primary keys |
 /// |---|---|---|
@@ -93,7 +93,8 @@ const AT_ONCE: usize = 8_000;
 ///         links(PostId: super::post::Entity, TagId: super::tag::Entity)
 ///     );
 /// }
-/// use fanfare::{Sender, signals::model::{M2M_CHANGED, M2mAction}};
+/// use fanfare::Sender;
+/// use fanfare_django::model::{M2M_CHANGED, M2mAction};
 /// use fanfare_sea_orm::{Links, PkSet};
 /// # use sea_orm::{ConnectionTrait, Database, DbErr, EntityTrait, PaginatorTrait};
 ///

@@ -36,7 +36,7 @@
 use std::marker::PhantomData;
 
 use fanfare::Sender;
-use fanfare::signals::management::{Migrate, Operation, POST_MIGRATE, PRE_MIGRATE, Step};
+use fanfare_django::management::{Migrate, Operation, POST_MIGRATE, PRE_MIGRATE, Step};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbErr, DynIden,
     IntoDatabaseExecutor,
@@ -74,7 +74,7 @@ pub trait AppMigrator: MigratorTrait {
 ///
 /// ```
 /// use fanfare::Sender;
-/// use fanfare::signals::management::{POST_MIGRATE, PRE_MIGRATE};
+/// use fanfare_django::management::{POST_MIGRATE, PRE_MIGRATE};
 /// use fanfare_sea_orm::migration::{AppMigrator, Signalled, executor};
 /// use sea_orm::{ConnectionTrait, Database};
 /// use sea_orm_migration::prelude::*;

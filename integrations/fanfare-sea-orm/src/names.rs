@@ -4,7 +4,7 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 
-use fanfare::signals::model::{ModelNameError, ModelSender, unknown_senders, unresolved_models};
+use fanfare_django::model::{ModelNameError, ModelSender, unknown_senders, unresolved_models};
 use sea_orm::{EntityTrait, ModelTrait};
 
 /// An entity whose operations send signals. [`model_signals!`](crate::model_signals) implements it.
@@ -16,7 +16,7 @@ pub trait ModelSignals: ModelSender + EntityTrait<Model: ModelTrait + Any + Send
     /// The model's name, as "app.Model".
     const NAME: &'static str;
 
-    /// Makes the name known, if it is not yet: see [`fanfare::signals::model::prepare`]. The first
+    /// Makes the name known, if it is not yet: see [`fanfare_django::model::prepare`]. The first
     /// signal of the entity does so by itself.
     ///
     /// # Panics
@@ -59,7 +59,8 @@ inventory::collect!(Registered);
 /// #     pub struct Model { #[sea_orm(primary_key)] pub id: i32 }
 /// #     fanfare_sea_orm::model_signals!("shop.Customer");
 /// # }
-/// use fanfare::{Sender, signals::model::POST_SAVE};
+/// use fanfare::Sender;
+/// use fanfare_django::model::{ModelSignal, POST_SAVE};
 /// use fanfare_sea_orm::{PrepareError, prepare_models};
 ///
 /// POST_SAVE.connect_model("shop.Custommer", |_sender, _event| Ok(()))?;
@@ -71,7 +72,7 @@ inventory::collect!(Registered);
 /// };
 /// assert_eq!(models, ["shop.Custommer"]);
 /// assert!(senders[0].starts_with("POST_SAVE from ") && senders[0].ends_with("customer::Model"));
-/// # Ok::<(), fanfare::signals::model::ModelNameError>(())
+/// # Ok::<(), fanfare_django::model::ModelNameError>(())
 /// ```
 pub fn prepare_models() -> Result<usize, PrepareError> {
     let mut prepared = 0;
@@ -178,7 +179,7 @@ impl Error for PrepareError {
 /// - `model_signals!("blog.Post", custom)` leaves the hooks to you: see [`hooks`](crate::hooks).
 /// - `model_signals!("blog.PostTag", links(PostId: super::post::Entity, TagId: super::tag::Entity))`
 ///   is for the junction of a many-to-many relation. Its rows send
-///   [`M2M_CHANGED`](fanfare::signals::model::M2M_CHANGED) and nothing else, as those of a junction that
+///   [`M2M_CHANGED`](fanfare_django::model::M2M_CHANGED) and nothing else, as those of a junction that
 ///   Django makes itself; a junction with a life of its own, which is saved as any model and sends
 ///   `POST_SAVE`, says `model_signals!("blog.PostTag")`. The entity
 ///   that declares the relation comes first; each is behind the column of the junction that refers to

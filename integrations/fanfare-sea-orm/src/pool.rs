@@ -29,7 +29,7 @@
 //! Nothing for a query. For a new connection what `asend` costs, and what receivers do.
 
 use fanfare::Sender;
-use fanfare::signals::db::{CONNECTION_CREATED, ConnectionCreated};
+use fanfare_django::db::{CONNECTION_CREATED, ConnectionCreated};
 use sea_orm::{ConnectOptions, sqlx};
 
 use crate::error::{driver_refusal, signal_name};
@@ -45,7 +45,7 @@ use crate::error::{driver_refusal, signal_name};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), sea_orm::DbErr> {
 /// use fanfare::Sender;
-/// use fanfare::signals::db::CONNECTION_CREATED;
+/// use fanfare_django::db::CONNECTION_CREATED;
 /// use fanfare_sea_orm::pool::send_connection_created;
 /// use sea_orm::sqlx::{Executor, SqliteConnection};
 /// use sea_orm::{ConnectOptions, ConnectionTrait, Database};
@@ -106,7 +106,7 @@ pub fn send_connection_created(
 /// # #[cfg(feature = "sqlx-sqlite")]
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), sea_orm::DbErr> {
-/// use fanfare::signals::db::CONNECTION_CREATED;
+/// use fanfare_django::db::CONNECTION_CREATED;
 /// use fanfare_sea_orm::pool::connection_created;
 /// use sea_orm::sqlx::Executor;
 /// use sea_orm::{ConnectOptions, Database};

@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 
 use fanfare::TrySendError;
-use fanfare::signals::model::{Context, PrimaryKey};
-use fanfare::signals::transaction::AfterCommit;
+use fanfare_django::model::{Context, PrimaryKey};
+use fanfare_django::transaction::AfterCommit;
 use futures_util::FutureExt;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
-use fanfare::signals::transaction::{AfterCommit, COMMITTED, Committed, ROLLED_BACK, RolledBack};
 use fanfare::{BoxFuture, Event, Savepoint, Sender, Signal};
+use fanfare_django::transaction::{AfterCommit, COMMITTED, Committed, ROLLED_BACK, RolledBack};
 use futures_util::FutureExt;
 use futures_util::lock::{Mutex as AsyncMutex, OwnedMutexGuard};
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::entities::person;
 use common::rows::person;
 use common::{Log, hear, on_each_database, sqlite, sqlite_in_turn, turn};
-use fanfare::signals::model::POST_SAVE;
-use fanfare::signals::transaction::{COMMITTED, ROLLED_BACK};
 use fanfare::{ScopedConnection, Sender, Signal};
+use fanfare_django::model::POST_SAVE;
+use fanfare_django::transaction::{COMMITTED, ROLLED_BACK};
 use fanfare_sea_orm::{Scopes, SignalConnection};
 use futures_util::FutureExt;
 use sea_orm::{

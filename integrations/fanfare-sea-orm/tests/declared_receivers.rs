@@ -6,8 +6,8 @@ mod common;
 
 use common::entities::{person, tag};
 use common::{Log, on_each_database};
-use fanfare::signals::model::{Answer, PRE_SAVE, PreSave};
 use fanfare::{Sender, receiver};
+use fanfare_django::model::{Answer, PRE_SAVE, PreSave};
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::{ActiveModelTrait, Set};
 use std::sync::LazyLock;

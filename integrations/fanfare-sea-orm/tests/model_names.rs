@@ -7,7 +7,7 @@ mod common;
 use common::entities::{person, tag};
 use common::{Log, rows, sqlite};
 use fanfare::Sender;
-use fanfare::signals::model::{CLASS_PREPARED, POST_SAVE, unresolved_models};
+use fanfare_django::model::{CLASS_PREPARED, ModelSignal, POST_SAVE, unresolved_models};
 use fanfare_sea_orm::{PrepareError, prepare_models};
 use sea_orm::ActiveModelTrait;
 

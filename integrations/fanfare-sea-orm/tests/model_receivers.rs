@@ -11,11 +11,11 @@ use std::sync::LazyLock;
 use common::entities::{book, book_tag, person, tag};
 use common::rows::{book, person, tag_of_id};
 use common::{Log, on_each_database};
-use fanfare::signals::model::{
+use fanfare::{Sender, receiver};
+use fanfare_django::model::{
     Answer, Delete, M2M_CHANGED, M2mChanged, POST_DELETE, POST_INIT, POST_SAVE, PRE_DELETE,
     PRE_INIT, PRE_SAVE, PostInit, PostSave, PreInit, PreSave,
 };
-use fanfare::{Sender, receiver};
 use fanfare_sea_orm::{Executor, Inited, Links, SignalConnection, prepare_models, receiver_error};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, ModelTrait, PaginatorTrait,

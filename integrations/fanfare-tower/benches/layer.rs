@@ -16,7 +16,7 @@ use axum::routing::get;
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use fanfare::ScopedConnection;
-use fanfare::signals::request::REQUEST_FINISHED;
+use fanfare_django::request::REQUEST_FINISHED;
 use fanfare_tower::SignalLayer;
 use http::{Request, Response};
 use http_body::Body;

@@ -14,7 +14,7 @@ type BoxError = Box<DynError>;
 /// An error that a handler has turned into a response, left in the response's extensions for
 /// `got_request_exception`.
 ///
-/// The layer sends it as [`Application`](fanfare::signals::request::ExceptionKind::Application)
+/// The layer sends it as [`Application`](fanfare_django::request::ExceptionKind::Application)
 /// and leaves it where it is. Each response has one at most; attaching another replaces it.
 ///
 /// axum turns `Extension(RequestError::new(error))` into a part of a response.

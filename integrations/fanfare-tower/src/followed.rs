@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use fanfare::Sender;
-use fanfare::signals::request::{
+use fanfare_django::request::{
     ExceptionKind, GOT_REQUEST_EXCEPTION, Outcome, REQUEST_FINISHED, REQUEST_STARTED,
     RequestException, RequestFinished, RequestStarted, Stage, next_id,
 };

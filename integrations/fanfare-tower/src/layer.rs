@@ -32,7 +32,7 @@ use crate::future::SignalFuture;
 /// Two layers, one around the other, send twice, with two numbers.
 ///
 /// ```
-/// use fanfare::signals::request::REQUEST_STARTED;
+/// use fanfare_django::request::REQUEST_STARTED;
 /// use fanfare_tower::SignalLayer;
 /// use http::{Request, Response};
 /// use http_body_util::Empty;
@@ -199,7 +199,7 @@ impl Who {
     /// Whether anybody listens to any of the three signals.
     #[inline]
     fn has_listeners(&self) -> bool {
-        use fanfare::signals::request::{GOT_REQUEST_EXCEPTION, REQUEST_FINISHED, REQUEST_STARTED};
+        use fanfare_django::request::{GOT_REQUEST_EXCEPTION, REQUEST_FINISHED, REQUEST_STARTED};
         REQUEST_FINISHED.has_listeners(self.sender())
             || REQUEST_STARTED.has_listeners(self.sender())
             || GOT_REQUEST_EXCEPTION.has_listeners(self.sender())

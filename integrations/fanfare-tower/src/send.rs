@@ -8,8 +8,8 @@ use std::pin::pin;
 use std::task::Poll;
 use std::thread;
 
-use fanfare::signals::request::REQUEST_FINISHED;
 use fanfare::{Event, Sender, Signal};
+use fanfare_django::request::REQUEST_FINISHED;
 
 use crate::followed::Followed;
 

@@ -17,7 +17,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use common::{Ears, Heard, PATIENCE, ask, open, read_until, serve};
 use fanfare::Sender;
-use fanfare::signals::request::{REQUEST_FINISHED, REQUEST_STARTED};
+use fanfare_django::request::{REQUEST_FINISHED, REQUEST_STARTED};
 use fanfare_tower::SignalLayer;
 use futures_util::stream;
 use tokio::io::AsyncWriteExt;

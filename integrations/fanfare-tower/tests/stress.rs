@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::get;
 use common::{Ears, Heard, ask, open, serve};
-use fanfare::signals::request::{GOT_REQUEST_EXCEPTION, REQUEST_FINISHED, REQUEST_STARTED};
+use fanfare_django::request::{GOT_REQUEST_EXCEPTION, REQUEST_FINISHED, REQUEST_STARTED};
 use futures_util::{StreamExt, stream};
 use tokio::io::AsyncReadExt;
 use tokio::task::yield_now;

@@ -31,7 +31,7 @@ pub async fn on_each_database(test: impl AsyncFn(SignalConnection)) {
 
 /// How many receivers the signals have.
 fn receivers() -> [usize; 5] {
-    use fanfare::signals::model::*;
+    use fanfare_django::model::*;
     [
         PRE_SAVE.len(),
         POST_SAVE.len(),

@@ -4,7 +4,7 @@ use crate::common::entities::{book, book_tag, person, tag};
 use crate::common::rows::{book, person, person_of_id, tag, tag_of_id};
 use crate::common::{Log, on_each_database, sqlite_in_turn};
 use fanfare::ScopedConnection;
-use fanfare::signals::model::{
+use fanfare_django::model::{
     BULK_CREATED, BULK_DELETED, BULK_UPDATED, M2M_CHANGED, POST_DELETE, POST_INIT, POST_SAVE,
     PRE_DELETE, PRE_INIT, PRE_SAVE, PrimaryKey,
 };

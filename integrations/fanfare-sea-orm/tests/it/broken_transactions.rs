@@ -10,9 +10,9 @@ use std::time::Duration;
 use crate::common::entities::{person, tag};
 use crate::common::rows::{person, tag};
 use crate::common::{Log, databases, hear, hear_async, on_each_database};
-use fanfare::signals::model::POST_SAVE;
-use fanfare::signals::transaction::{COMMITTED, ROLLED_BACK};
 use fanfare::{ScopedConnection, Sender, Signal};
+use fanfare_django::model::POST_SAVE;
+use fanfare_django::transaction::{COMMITTED, ROLLED_BACK};
 use fanfare_sea_orm::{Executor, SignalConnection, SignalTransaction};
 use futures_util::FutureExt;
 use sea_orm::{

@@ -3,8 +3,8 @@
 use crate::common::entities::person;
 use crate::common::rows::person_of_id;
 use crate::common::{Log, hear, on_each_database};
-use fanfare::signals::model::{Answer, BULK_CREATED, BULK_UPDATED, Bulk};
 use fanfare::{ScopedConnection, Signal};
+use fanfare_django::model::{Answer, BULK_CREATED, BULK_UPDATED, Bulk};
 use fanfare_sea_orm::{ExecSignalled, SignalConnection};
 use sea_orm::sea_query::Expr;
 use sea_orm::{

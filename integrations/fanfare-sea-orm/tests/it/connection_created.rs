@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::common::databases::{on_postgres, quiet};
-use fanfare::signals::db::CONNECTION_CREATED;
 use fanfare::{Connection, ScopedConnection, Sender};
+use fanfare_django::db::CONNECTION_CREATED;
 use fanfare_sea_orm::pool::{connection_created, send_connection_created};
 use sea_orm::sqlx::{Executor, PgConnection, SqliteConnection};
 use sea_orm::{

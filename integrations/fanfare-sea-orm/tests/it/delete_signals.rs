@@ -3,8 +3,8 @@
 use crate::common::entities::{book, page, person};
 use crate::common::rows::{emma, page, person_of_id};
 use crate::common::{Log, hear, on_each_database, refusal_of};
-use fanfare::signals::model::{Answer, Delete, POST_DELETE, PRE_DELETE};
 use fanfare::{Connection, ScopedConnection, Signal};
+use fanfare_django::model::{Answer, Delete, POST_DELETE, PRE_DELETE};
 use fanfare_sea_orm::{ExecSignalled, Scopes, SignalConnection};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
@@ -173,7 +173,7 @@ async fn a_query_may_be_the_origin() {
 #[tokio::test]
 async fn delete_many_sends_one_event_if_asked() {
     on_each_database(async |db: SignalConnection| {
-        use fanfare::signals::model::BULK_DELETED;
+        use fanfare_django::model::BULK_DELETED;
         let log = Log::new();
         let (each, all) = (log.clone(), log.clone());
         let _watch = watch(page::Entity, &PRE_DELETE, move |_| each.push("each"));

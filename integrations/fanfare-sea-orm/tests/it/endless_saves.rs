@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread;
 
 use crate::common::{databases, hear_async};
-use fanfare::signals::model::{POST_SAVE, PRE_SAVE};
+use fanfare_django::model::{POST_SAVE, PRE_SAVE};
 use fanfare_sea_orm::{Executor, SignalConnection};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, IntoActiveModel, NotSet, Schema, Set};
 use tokio::runtime::{Builder, Runtime};

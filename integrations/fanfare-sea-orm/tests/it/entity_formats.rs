@@ -2,7 +2,7 @@
 
 use crate::common::entities::follow;
 use crate::common::{Log, hear, on_each_database};
-use fanfare::signals::model::{M2M_CHANGED, POST_SAVE};
+use fanfare_django::model::{M2M_CHANGED, POST_SAVE};
 use fanfare_sea_orm::{Links, Pk, SignalConnection};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, Schema, Set};
 

@@ -3,7 +3,7 @@
 use crate::common::entities::person;
 use crate::common::rows::person;
 use crate::common::{Log, hear, on_each_database};
-use fanfare::signals::model::{POST_INIT, PRE_INIT};
+use fanfare_django::model::{POST_INIT, PRE_INIT};
 use fanfare_sea_orm::{Inited, SignalConnection};
 use sea_orm::{ActiveModelTrait, EntityTrait};
 

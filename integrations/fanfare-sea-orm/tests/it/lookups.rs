@@ -3,7 +3,7 @@
 use crate::common::entities::{book, book_tag, person, tag};
 use crate::common::rows::{book, person, tag_of_id};
 use crate::common::{hear_async, on_each_database};
-use fanfare::signals::model::{M2M_CHANGED, M2mAction, PRE_SAVE};
+use fanfare_django::model::{M2M_CHANGED, M2mAction, PRE_SAVE};
 use fanfare_sea_orm::{Executor, Links, PkSet, SignalConnection};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Set};
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::common::entities::{book, book_tag, follow, person, tag};
 use crate::common::rows::{book, person_of_id, tag_of_id};
 use crate::common::{Log, hear, on_each_database, refusal_of, sqlite_in_turn};
-use fanfare::signals::model::{M2M_CHANGED, M2mAction, M2mChanged};
 use fanfare::{ScopedConnection, Sender};
+use fanfare_django::model::{M2M_CHANGED, M2mAction, M2mChanged};
 use fanfare_sea_orm::{Links, Pk, PkSet, Scopes, SignalConnection};
 use futures_util::FutureExt;
 use sea_orm::{

@@ -5,7 +5,7 @@ use crate::common::databases::on_each;
 use crate::common::refusal_of;
 use crate::migrators::{App, Migrator, apps, note, tables, taken};
 use fanfare::Sender;
-use fanfare::signals::management::{POST_MIGRATE, PRE_MIGRATE};
+use fanfare_django::management::{POST_MIGRATE, PRE_MIGRATE};
 use fanfare_sea_orm::SignalConnection;
 use fanfare_sea_orm::migration::{AppMigrator, Signalled, executor};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};

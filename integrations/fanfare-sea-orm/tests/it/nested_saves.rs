@@ -3,9 +3,9 @@
 use crate::common::entities::{book, book_tag, page, tag};
 use crate::common::rows::{self, emma, page};
 use crate::common::{Log, hear, on_each_database, refusal_of};
-use fanfare::signals::model::{M2M_CHANGED, M2mAction, POST_DELETE, POST_SAVE};
-use fanfare::signals::transaction::COMMITTED;
 use fanfare::{ScopedConnection, Sender, Signal};
+use fanfare_django::model::{M2M_CHANGED, M2mAction, POST_DELETE, POST_SAVE};
+use fanfare_django::transaction::COMMITTED;
 use fanfare_sea_orm::{Pk, PkSet, SignalConnection};
 use sea_orm::{EntityTrait, PaginatorTrait};
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::common::entities::{book, book_tag, page, person, tag};
 use crate::common::rows::{person, tag};
 use crate::common::{Log, hear, hear_async, on_each_database, sqlite_in_turn};
-use fanfare::signals::model::{
+use fanfare::{ScopedConnection, Sender, Signal};
+use fanfare_django::model::{
     Answer, BULK_CREATED, M2M_CHANGED, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE,
 };
-use fanfare::{ScopedConnection, Sender, Signal};
 use fanfare_sea_orm::{ExecSignalled, Executor, Links, Scopes, SignalConnection, on_commit};
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, ModelTrait,

@@ -3,10 +3,10 @@
 use crate::common::entities::{book_tag, person};
 use crate::common::rows::{book, tag};
 use crate::common::{Log, hear, hear_async, on_each_database, refusal_of, sqlite_in_turn};
-use fanfare::signals::model::{
+use fanfare::{ScopedConnection, Sender};
+use fanfare_django::model::{
     Answer, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE, PostSave, PreSave,
 };
-use fanfare::{ScopedConnection, Sender};
 use fanfare_sea_orm::{Links, Scopes, SignalConnection};
 use sea_orm::{ActiveModelTrait, ActiveValue, DbErr, EntityTrait, IntoActiveModel, Set, Unchanged};
 

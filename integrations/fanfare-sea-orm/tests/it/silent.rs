@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::common::entities::{book, book_tag, person};
 use crate::common::rows::{book, emma, page, person_of_id, tag, tag_of_id};
 use crate::common::{Log, on_each_database, sqlite, turn};
-use fanfare::signals::model::{
+use fanfare::{Connection, ScopedConnection};
+use fanfare_django::model::{
     BULK_CREATED, BULK_DELETED, BULK_UPDATED, M2M_CHANGED, POST_DELETE, POST_INIT, POST_SAVE,
     PRE_DELETE, PRE_INIT, PRE_SAVE,
 };
-use fanfare::{Connection, ScopedConnection};
 use fanfare_sea_orm::{Links, SignalConnection};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, ModelTrait, Set};

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::common::entities::{book, book_tag, person};
 use crate::common::rows::{book, emma, person, tag};
 use crate::common::{hear, hear_async, on_each_database, sqlite_in_turn};
-use fanfare::signals::model::{
+use fanfare_django::model::{
     Answer, BULK_CREATED, BULK_DELETED, BULK_UPDATED, M2M_CHANGED, POST_DELETE, POST_SAVE,
     PRE_DELETE, PRE_SAVE,
 };
@@ -206,7 +206,7 @@ async fn the_type_of_an_error_survives_a_migration() {
     use crate::common::databases::on_each;
     use crate::migrators::{App, Migrator, apps};
     use fanfare::Sender;
-    use fanfare::signals::management::{POST_MIGRATE, PRE_MIGRATE};
+    use fanfare_django::management::{POST_MIGRATE, PRE_MIGRATE};
     use fanfare_sea_orm::migration::Signalled;
     use sea_orm_migration::MigratorTrait;
 
@@ -232,7 +232,7 @@ async fn the_type_of_an_error_survives_a_migration() {
 #[cfg(all(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
 #[tokio::test]
 async fn the_type_of_an_error_survives_a_hook_of_a_pool() {
-    use fanfare::signals::db::CONNECTION_CREATED;
+    use fanfare_django::db::CONNECTION_CREATED;
     use fanfare_sea_orm::pool::connection_created;
     use sea_orm::RuntimeErr;
     use sea_orm::sqlx::{Connection, SqliteConnection};

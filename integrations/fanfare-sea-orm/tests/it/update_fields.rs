@@ -5,7 +5,7 @@ use crate::common::entities::person;
 use crate::common::rows::person;
 use crate::common::{Log, hear, hear_async, on_each_database, sqlite_in_turn};
 use fanfare::ScopedConnection;
-use fanfare::signals::model::{POST_SAVE, PRE_SAVE};
+use fanfare_django::model::{POST_SAVE, PRE_SAVE};
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use fanfare::ScopedConnection;
-use fanfare::signals::request::{
+use fanfare_django::request::{
     ExceptionKind, GOT_REQUEST_EXCEPTION, Outcome, REQUEST_FINISHED, REQUEST_STARTED, Stage,
 };
 use fanfare_tower::SignalLayer;

@@ -16,7 +16,7 @@ use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
 use fanfare::ScopedConnection;
-use fanfare::signals::request::{GOT_REQUEST_EXCEPTION, REQUEST_FINISHED, REQUEST_STARTED};
+use fanfare_django::request::{GOT_REQUEST_EXCEPTION, REQUEST_FINISHED, REQUEST_STARTED};
 use fanfare_tower::{RequestError, SignalLayer};
 use futures_util::{FutureExt, StreamExt, stream};
 use http::{Request, Response};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::common::Ears;
 use bytes::Bytes;
 use fanfare::Sender;
-use fanfare::signals::request::{GOT_REQUEST_EXCEPTION, REQUEST_FINISHED, REQUEST_STARTED};
+use fanfare_django::request::{GOT_REQUEST_EXCEPTION, REQUEST_FINISHED, REQUEST_STARTED};
 use fanfare_tower::{Boxed, SignalLayer};
 use http::{Request, Response};
 use http_body_util::Full;

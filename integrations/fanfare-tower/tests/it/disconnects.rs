@@ -8,7 +8,7 @@ use crate::common::{Ears, Heard, ask, open, read_until, serve};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::get;
-use fanfare::signals::request::{Outcome, Stage};
+use fanfare_django::request::{Outcome, Stage};
 use futures_util::{StreamExt, stream};
 use http::{Request, Response};
 use http_body_util::Full;

@@ -14,10 +14,10 @@ use crate::common::{Ears, Heard, serve};
 use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
-use fanfare::signals::request::{
+use fanfare::{Sender, Signal};
+use fanfare_django::request::{
     GOT_REQUEST_EXCEPTION, Outcome, REQUEST_FINISHED, REQUEST_STARTED, Stage,
 };
-use fanfare::{Sender, Signal};
 use fanfare_tower::{AsError, RequestError, SignalLayer};
 use futures_util::FutureExt;
 use http::{Request, Response};

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Extension, Router};
-use fanfare::signals::request::{ExceptionKind, Outcome, Stage};
+use fanfare_django::request::{ExceptionKind, Outcome, Stage};
 use fanfare_tower::RequestError;
 use futures_util::{StreamExt, stream};
 use tokio::time::sleep;
@@ -275,7 +275,7 @@ async fn requests_in_a_pipeline_finish_once_each() {
 
 #[tokio::test]
 async fn receivers_see_the_head_of_the_request() {
-    use fanfare::signals::request::{REQUEST_FINISHED, REQUEST_STARTED};
+    use fanfare_django::request::{REQUEST_FINISHED, REQUEST_STARTED};
     use std::sync::{Arc, Mutex};
 
     let ears = Ears::new("head");

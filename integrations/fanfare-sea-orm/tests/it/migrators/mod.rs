@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 use std::sync::Mutex;
 
-use fanfare::signals::management::{Direction, Migrate, POST_MIGRATE, PRE_MIGRATE};
 use fanfare::{Connection, ScopedConnection, Sender};
+use fanfare_django::management::{Direction, Migrate, POST_MIGRATE, PRE_MIGRATE};
 use fanfare_sea_orm::migration::{AppMigrator, executor};
 use sea_orm::sea_query::{Alias, IntoIden};
 use sea_orm::{DatabaseExecutor, DynIden};

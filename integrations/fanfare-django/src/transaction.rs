@@ -1,0 +1,218 @@
+//! The end of a transaction, and events that wait for it.
+//!
+//! Django has no such signals: it has `transaction.on_commit`. Sent by `fanfare-sea-orm`, for
+//! transactions begun through its `SignalConnection`, with the name of the connection as the sender
+//! (`Sender::named("default")`). Other code that commits sends them in one line each:
+//!
+//! ```
+//! use fanfare_django::transaction::{COMMITTED, Committed, ROLLED_BACK, RolledBack};
+//!
+//! COMMITTED.connect(|_sender, event| assert_eq!(event.using(), "default"));
+//! COMMITTED.send("default", &Committed::new("default", 0));
+//! ROLLED_BACK.send("default", &RolledBack::new("default", 0, false));
+//! ```
+
+use std::fmt;
+use std::hash::Hash;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fanfare::{Deferred, Event, Sender, Signal};
+
+/// A transaction has been committed: the outermost, not a savepoint. Sent before the events that
+/// waited for it.
+///
+/// Sender: the name of the connection.
+pub static COMMITTED: Signal<Committed<'static>> = Signal::new();
+
+/// A transaction or a savepoint has been rolled back, or dropped, and what waited for its commit is
+/// discarded. [`RolledBack::is_in_doubt`] tells of those that may be committed all the same.
+///
+/// Sender: the name of the connection. `fanfare-sea-orm` awaits async receivers where `rollback` is
+/// called. A transaction that is merely dropped sends from its destructor, which cannot await: if
+/// there are async receivers, all receivers hear of it a little later, in a task of the runtime, or on
+/// a thread where there is none; not at all if the runtime is ending.
+pub static ROLLED_BACK: Signal<RolledBack<'static>> = Signal::new();
+
+/// What [`COMMITTED`] carries.
+#[derive(Clone, Copy, Debug)]
+pub struct Committed<'a> {
+    using: &'a str,
+    waiting: usize,
+}
+
+impl Event for Committed<'static> {
+    type Args<'a> = Committed<'a>;
+}
+
+impl<'a> Committed<'a> {
+    /// For the connection `using`, whose commit is about to deliver `waiting` events.
+    pub fn new(using: &'a str, waiting: usize) -> Self {
+        Committed { using, waiting }
+    }
+
+    /// The name of the connection.
+    pub fn using(&self) -> &'a str {
+        self.using
+    }
+
+    /// How many events waited for this commit, and are delivered next.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+}
+
+/// What [`ROLLED_BACK`] carries.
+#[derive(Clone, Copy, Debug)]
+pub struct RolledBack<'a> {
+    using: &'a str,
+    discarded: usize,
+    is_nested: bool,
+    is_in_doubt: bool,
+}
+
+impl Event for RolledBack<'static> {
+    type Args<'a> = RolledBack<'a>;
+}
+
+impl<'a> RolledBack<'a> {
+    /// For the connection `using`, where `discarded` events will not be delivered.
+    pub fn new(using: &'a str, discarded: usize, is_nested: bool) -> Self {
+        RolledBack {
+            using,
+            discarded,
+            is_nested,
+            is_in_doubt: false,
+        }
+    }
+
+    /// For one of which the database has not said what became of it.
+    pub fn in_doubt(self, is_in_doubt: bool) -> Self {
+        RolledBack {
+            is_in_doubt,
+            ..self
+        }
+    }
+
+    /// The name of the connection.
+    pub fn using(&self) -> &'a str {
+        self.using
+    }
+
+    /// How many events waited for the commit.
+    pub fn discarded(&self) -> usize {
+        self.discarded
+    }
+
+    /// Whether it was a savepoint inside another transaction, which goes on.
+    pub fn is_nested(&self) -> bool {
+        self.is_nested
+    }
+
+    /// Whether it may be committed all the same: its COMMIT was under way when the connection failed or
+    /// the future was dropped. Who undoes something because of a rollback asks the database first.
+    pub fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt
+    }
+}
+
+/// A handle to the events that wait for one transaction's commit. Cheap to clone, `Send` and
+/// `Sync`.
+///
+/// The model signals' events have one where their emitter knows the transaction
+/// ([`PostSave::after_commit`](crate::model::PostSave::after_commit)); a receiver records
+/// there what the world may hear only once the row is safe. It is a shared
+/// [`Deferred`]: what is said there of events, order and answers holds here.
+///
+/// What is recorded after the transaction has ended is never sent: do not keep the handle. Events that
+/// a rollback to a savepoint or an equal key drops are dropped under the handle's lock: their
+/// destructors must not use it.
+///
+/// ```
+/// use fanfare::{Sender, Signal};
+/// use fanfare_django::transaction::AfterCommit;
+///
+/// static MAIL_OWED: Signal<String, usize> = Signal::new();
+///
+/// let after_commit = AfterCommit::new();
+/// after_commit.send(&MAIL_OWED, Sender::NONE, String::from("ada@example.org"));
+/// assert_eq!(after_commit.len(), 1);
+///
+/// // What an emitter does after its COMMIT:
+/// assert_eq!(after_commit.take().commit(), 1);
+/// assert!(after_commit.is_empty());
+/// ```
+#[derive(Clone, Default)]
+pub struct AfterCommit(Arc<Mutex<Deferred<'static>>>);
+
+impl AfterCommit {
+    /// Makes one for a new transaction. For emitters.
+    pub fn new() -> Self {
+        AfterCommit::default()
+    }
+
+    /// Records an event, to be sent on `signal` from `sender` after the commit. As
+    /// [`Deferred::send`].
+    pub fn send<'a, E, R>(
+        &self,
+        signal: &'static Signal<E, R>,
+        sender: impl Into<Sender<'a>>,
+        event: E::Args<'static>,
+    ) where
+        E: Event,
+        E::Args<'static>: Send,
+        for<'x> E::Args<'x>: Sync,
+        R: Send + 'static,
+    {
+        self.lock().send(signal, sender, event);
+    }
+
+    /// As [`send`](AfterCommit::send), and takes the place of an event recorded with an equal key.
+    /// As [`Deferred::send_coalesced`].
+    ///
+    /// `Hash` and `Eq` of the key run under the handle's lock: they must not use the handle.
+    pub fn send_coalesced<'a, E, R, K>(
+        &self,
+        signal: &'static Signal<E, R>,
+        sender: impl Into<Sender<'a>>,
+        event: E::Args<'static>,
+        key: K,
+    ) where
+        E: Event,
+        E::Args<'static>: Send,
+        for<'x> E::Args<'x>: Sync,
+        R: Send + 'static,
+        K: Eq + Hash + Send + 'static,
+    {
+        self.lock().send_coalesced(signal, sender, event, key);
+    }
+
+    /// How many events wait.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The buffer itself, locked: for savepoints. For emitters.
+    ///
+    /// Send nothing while it is held: a receiver that records would wait for its own thread.
+    pub fn lock(&self) -> MutexGuard<'_, Deferred<'static>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the waiting events out, to be committed. For emitters: what receivers record while
+    /// these are delivered is in the handle afterwards.
+    pub fn take(&self) -> Deferred<'static> {
+        mem::take(&mut *self.lock())
+    }
+}
+
+impl fmt::Debug for AfterCommit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AfterCommit").field(&*self.lock()).finish()
+    }
+}

@@ -1,0 +1,24 @@
+use fanfare::receiver;
+use fanfare_django::model::{PRE_SAVE, PreSave};
+
+mod customer {
+    pub struct Entity;
+    #[derive(Clone)]
+    pub struct Model {
+        pub name: String,
+    }
+
+    impl fanfare_django::model::ModelSender for Entity {}
+}
+
+#[receiver(PRE_SAVE, model = customer)]
+async fn tidy(_customer: &customer::Model, event: &PreSave<'_>) {
+    event.with_instance(|customer: &mut customer::Model| customer.name.clear());
+}
+
+#[receiver(PRE_SAVE, model = customer)]
+fn at_once(customer: &mut customer::Model, _event: &PreSave<'_>) {
+    customer.name.clear();
+}
+
+fn main() {}

@@ -1,0 +1,24 @@
+use fanfare_django::model::{Answer, POST_SAVE, PostSave};
+use fanfare::{Sender, receiver};
+
+mod customer {
+    pub struct Entity;
+    #[derive(Clone)]
+    pub struct Model {
+        pub name: String,
+    }
+
+    impl fanfare_django::model::ModelSender for Entity {}
+}
+
+#[receiver(POST_SAVE, model = customer)]
+fn of_sender(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
+    Ok(())
+}
+
+#[receiver(POST_SAVE, model = customer)]
+fn by_value(_customer: customer::Model, _event: &PostSave<'_>) -> Answer {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use fanfare_django::model::{Answer, CLASS_PREPARED, ClassPrepared, POST_SAVE, PostSave};
+use fanfare::{Sender, receiver};
+
+#[receiver(POST_SAVE, sender = "customer")]
+fn welcome(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
+    Ok(())
+}
+
+// Sent before the name is known.
+#[receiver(CLASS_PREPARED, sender = "shop.Customer")]
+fn prepared(_sender: Sender<'_>, _event: &ClassPrepared<'_>) {}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use fanfare::receiver;
+use fanfare_django::model::{POST_SAVE, PostSave};
+
+mod customer {
+    pub struct Entity;
+    pub struct Model;
+}
+
+#[receiver(POST_SAVE, model = customer)]
+fn welcome(_customer: &customer::Model, _event: &PostSave<'_>) {}
+
+fn main() {}
