@@ -45,12 +45,21 @@ ASKED <- plugin::z_plugin
     assert_eq!(printed, expected);
 }
 
-/// With the manifest's name and `links`, and without anything that a registry would have to have.
 #[test]
 fn two_versions_of_fanfare_in_one_program_are_refused() {
-    let manifest = include_str!("../Cargo.toml");
+    assert_two_versions_are_refused("fanfare", include_str!("../Cargo.toml"));
+}
+
+#[test]
+fn two_versions_of_fanfare_django_in_one_program_are_refused() {
+    let manifest = include_str!("../integrations/fanfare-django/Cargo.toml");
+    assert_two_versions_are_refused("fanfare-django", manifest);
+}
+
+/// With the package's name and `links`, and without anything that a registry would have to have.
+fn assert_two_versions_are_refused(name: &str, manifest: &str) {
     let links = manifest.lines().find(|line| line.starts_with("links = "));
-    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two-versions");
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("two-versions-of-{name}"));
     let package = |folder: &str, manifest: String| {
         let folder = scratch.join(folder);
         fs::create_dir_all(folder.join("src")).unwrap();
@@ -61,14 +70,14 @@ fn two_versions_of_fanfare_in_one_program_are_refused() {
     let resolve = |links: Option<&str>| {
         for version in ["0.1.0", "0.2.0"] {
             let links = links.unwrap_or_default();
-            let package_of = "[workspace]\n[package]\nname = \"fanfare\"";
+            let package_of = format!("[workspace]\n[package]\nname = \"{name}\"");
             package(
                 version,
                 format!("{package_of}\nversion = \"{version}\"\n{links}\n"),
             );
         }
-        let depends = |name, version| {
-            format!("{name} = {{ package = \"fanfare\", path = \"../{version}\" }}\n")
+        let depends = |alias, version| {
+            format!("{alias} = {{ package = \"{name}\", path = \"../{version}\" }}\n")
         };
         let both = depends("one", "0.1.0") + &depends("two", "0.2.0");
         let program = "[workspace]\n[package]\nname = \"program\"\n[dependencies]\n";
@@ -88,7 +97,7 @@ fn two_versions_of_fanfare_in_one_program_are_refused() {
     let told = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success());
     assert!(
-        told.contains("links to the native library `fanfare`"),
+        told.contains(&format!("links to the native library `{name}`")),
         "{told}"
     );
 }
