@@ -221,7 +221,10 @@ async fn first_pizza(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> usize {
 #[test]
 fn once_and_name() {
     let connection = connected_once(&ONCE);
-    assert_eq!((&*connection.name, connection.once), ("the bell", true));
+    assert_eq!(
+        (&*connection.name, connection.max_calls),
+        ("the bell", Some(1))
+    );
     assert_eq!(*block_on(ONCE.asend(Sender::NONE, &PIZZA)), [0]);
     assert!(block_on(ONCE.asend(Sender::NONE, &PIZZA)).is_empty());
 }

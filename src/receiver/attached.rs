@@ -43,7 +43,6 @@ pub(crate) trait Attached: Send + Sync {
     fn identity(&self) -> Option<Identified>;
 
     /// The sender it was connected for, in words; `None` for any.
-    #[cfg(feature = "macros")]
     fn sender_in_words(&self) -> Option<String>;
 }
 

@@ -173,7 +173,6 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Attached for Slot<E, R, C> {
         self.callee.identity()
     }
 
-    #[cfg(feature = "macros")]
     fn sender_in_words(&self) -> Option<String> {
         self.about.options.sender.as_ref().map(ToString::to_string)
     }
