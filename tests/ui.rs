@@ -57,7 +57,7 @@ twins! {
         associated_function connect_not_callable connect_other_arguments deferred_borrowed
         deferred_not_sync deferred_signal_gone dispatch_uid duplicate_signal duplicate_uid_in_list
         duplicate_uid_stacked event_union function_extern function_faults_once function_generic
-        function_unsafe name not_a_function once_with_value option_separator option_twice
+        function_unsafe name not_a_function once_with_value max_calls option_separator option_twice
         option_unknown option_without_value parameter_count parameter_self priority
         sender_name_empty sender_not_a_type sender_unknown_type signal_const signal_list_empty
         signal_missing signal_not_a_path signal_of_another_type signal_unknown wrong_event
