@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use fanfare::{BoxFuture, Sender, Signal};
+use fanfare::{BoxFuture, Signal};
 use fanfare_benches::park_a_thread;
 use futures_util::future::join_all;
 
@@ -38,7 +38,7 @@ fn asend(c: &mut Criterion) {
             })
         }));
         group.bench_function(BenchmarkId::new("signal", n), |b| {
-            b.iter(|| pollster::block_on(black_box(&signal).asend(Sender::NONE, &1)));
+            b.iter(|| pollster::block_on(black_box(&signal).asend(&1)));
         });
     }
     group.finish();

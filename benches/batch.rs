@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use fanfare::{Sender, Signal};
+use fanfare::Signal;
 use fanfare_benches::{boxed, connect, park_a_thread};
 
 const EVENTS: [u64; 2] = [16, 1024];
@@ -32,12 +32,12 @@ fn batch(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("send", n), |b| {
             b.iter(|| {
                 for event in black_box(&events) {
-                    black_box(&signal).send(Sender::NONE, event);
+                    black_box(&signal).send(event);
                 }
             });
         });
         group.bench_function(BenchmarkId::new("send_batch", n), |b| {
-            b.iter(|| black_box(&signal).send_batch(Sender::NONE, black_box(&events)));
+            b.iter(|| black_box(&signal).send_batch(black_box(&events)));
         });
     }
     group.finish();

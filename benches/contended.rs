@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::RwLock;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use fanfare::{Sender, Signal};
+use fanfare::Signal;
 use fanfare_benches::{boxed, connect, on_threads};
 
 const RECEIVERS: u64 = 4;
@@ -19,7 +19,7 @@ fn send_contended(c: &mut Criterion) {
         b.iter_custom(|rounds| {
             on_threads(2, &|| {
                 for _ in 0..rounds {
-                    black_box(&signal).send(Sender::NONE, black_box(&1));
+                    black_box(&signal).send(black_box(&1));
                 }
             })
         });
@@ -29,7 +29,7 @@ fn send_contended(c: &mut Criterion) {
             on_threads(2, &|| {
                 let mut emitter = signal.emitter();
                 for _ in 0..rounds {
-                    black_box(&mut emitter).send(Sender::NONE, black_box(&1));
+                    black_box(&mut emitter).send(black_box(&1));
                 }
             })
         });

@@ -26,7 +26,7 @@ fn takes(instructions: f64) -> LibraryBenchmarkConfig {
 fn signal(receivers: u64) -> Signal<u64> {
     let signal = Signal::new();
     connect(&signal, receivers);
-    signal.send(Sender::NONE, &1);
+    signal.send(&1);
     signal
 }
 
@@ -41,7 +41,7 @@ fn frozen_signal(receivers: u64) -> Signal<u64> {
 fn by_sender(senders: u64) -> (Signal<u64>, u64) {
     let signal = Signal::new();
     connect_senders(&signal, senders);
-    signal.send(Sender::key(0), &1);
+    signal.from(Sender::key(0)).send(&1);
     (signal, senders)
 }
 
@@ -52,7 +52,7 @@ fn by_sender(senders: u64) -> (Signal<u64>, u64) {
 #[bench::to_64(args = (64), setup = signal, config = takes(824.1))]
 fn send(signal: Signal<u64>) -> Signal<u64> {
     for _ in 0..TIMES {
-        black_box(&signal).send(Sender::NONE, black_box(&1));
+        black_box(&signal).send(black_box(&1));
     }
     signal
 }
@@ -64,7 +64,7 @@ fn send(signal: Signal<u64>) -> Signal<u64> {
 #[bench::to_64(args = (64), setup = frozen_signal, config = takes(754.1))]
 fn frozen(signal: Signal<u64>) -> Signal<u64> {
     for _ in 0..TIMES {
-        black_box(&signal).send(Sender::NONE, black_box(&1));
+        black_box(&signal).send(black_box(&1));
     }
     signal
 }
@@ -76,7 +76,7 @@ fn frozen(signal: Signal<u64>) -> Signal<u64> {
 fn emitter(signal: Signal<u64>) -> Signal<u64> {
     let mut emitter = signal.emitter();
     for _ in 0..TIMES {
-        black_box(&mut emitter).send(Sender::NONE, black_box(&1));
+        black_box(&mut emitter).send(black_box(&1));
     }
     drop(emitter);
     signal
@@ -89,7 +89,9 @@ fn send_by_sender((signal, senders): (Signal<u64>, u64)) -> Signal<u64> {
     // All of them in turn: hashes differ from run to run, and with them the way to one.
     for sender in 0..TIMES {
         let sender = Sender::key(u128::from(sender % senders));
-        black_box(&signal).send(black_box(sender), black_box(&1));
+        black_box(&signal)
+            .from(black_box(sender))
+            .send(black_box(&1));
     }
     signal
 }

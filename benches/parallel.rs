@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use fanfare::{Sender, Signal};
+use fanfare::Signal;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 const BUSY: Duration = Duration::from_micros(10);
@@ -51,7 +51,7 @@ fn parallel(c: &mut Criterion) {
             });
         });
         group.bench_function(BenchmarkId::new("send_parallel", &parameter), |b| {
-            b.iter(|| black_box(&signal).send_parallel(Sender::NONE, black_box(&1)));
+            b.iter(|| black_box(&signal).send_parallel(black_box(&1)));
         });
     }
     group.finish();

@@ -33,7 +33,9 @@ fn queue(c: &mut Criterion) {
                 let started = Instant::now();
                 for event in 0..events {
                     // Different senders, for those choose the worker.
-                    signal.send(Sender::key(u128::from(event % 64)), &event);
+                    signal
+                        .from(Sender::key(u128::from(event % 64)))
+                        .send(&event);
                 }
                 queue.flush().expect("this is no worker");
                 started.elapsed()

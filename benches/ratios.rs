@@ -104,7 +104,7 @@ fn sends() {
                 "signal".into(),
                 Box::new(|repeats| {
                     for _ in 0..repeats {
-                        black_box(&signal).send(Sender::NONE, black_box(&1));
+                        black_box(&signal).send(black_box(&1));
                     }
                 }),
             ),
@@ -112,7 +112,7 @@ fn sends() {
                 "emitter".into(),
                 Box::new(|repeats| {
                     for _ in 0..repeats {
-                        black_box(&mut emitter).send(Sender::NONE, black_box(&1));
+                        black_box(&mut emitter).send(black_box(&1));
                     }
                 }),
             ),
@@ -120,7 +120,7 @@ fn sends() {
                 "frozen".into(),
                 Box::new(|repeats| {
                     for _ in 0..repeats {
-                        black_box(&frozen).send(Sender::NONE, black_box(&1));
+                        black_box(&frozen).send(black_box(&1));
                     }
                 }),
             ),
@@ -166,7 +166,9 @@ fn sends() {
             format!("{n} senders, one of them sends"),
             Box::new(move |repeats| {
                 for _ in 0..repeats {
-                    black_box(&signal).send(black_box(sender), black_box(&1));
+                    black_box(&signal)
+                        .from(black_box(sender))
+                        .send(black_box(&1));
                 }
             }),
         ));
@@ -232,13 +234,13 @@ fn two_threads() {
     let works: [(&str, &(dyn Fn() + Sync)); 3] = [
         ("signal", &|| {
             for _ in 0..SENDS {
-                black_box(&signal).send(Sender::NONE, black_box(&1));
+                black_box(&signal).send(black_box(&1));
             }
         }),
         ("emitter", &|| {
             let mut emitter = signal.emitter();
             for _ in 0..SENDS {
-                black_box(&mut emitter).send(Sender::NONE, black_box(&1));
+                black_box(&mut emitter).send(black_box(&1));
             }
         }),
         ("rwlock", &|| {

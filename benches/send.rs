@@ -36,19 +36,19 @@ fn send(c: &mut Criterion) {
         let signal = Signal::<u64>::new();
         connect(&signal, n);
         group.bench_with_input(BenchmarkId::new("signal", n), &n, |b, _| {
-            b.iter(|| black_box(&signal).send(Sender::NONE, black_box(&1)));
+            b.iter(|| black_box(&signal).send(black_box(&1)));
         });
 
         let mut emitter = signal.emitter();
         group.bench_with_input(BenchmarkId::new("emitter", n), &n, |b, _| {
-            b.iter(|| black_box(&mut emitter).send(Sender::NONE, black_box(&1)));
+            b.iter(|| black_box(&mut emitter).send(black_box(&1)));
         });
 
         let frozen = Signal::<u64>::new();
         connect(&frozen, n);
         frozen.freeze();
         group.bench_with_input(BenchmarkId::new("frozen", n), &n, |b, _| {
-            b.iter(|| black_box(&frozen).send(Sender::NONE, black_box(&1)));
+            b.iter(|| black_box(&frozen).send(black_box(&1)));
         });
 
         let rwlock = RwLock::new(boxed(n));
@@ -70,7 +70,11 @@ fn send_by_sender(c: &mut Criterion) {
         connect_senders(&signal, n);
         let sender = Sender::key(u128::from(n / 2));
         group.bench_with_input(BenchmarkId::from_parameter(n), &n, |b, _| {
-            b.iter(|| black_box(&signal).send(black_box(sender), black_box(&1)));
+            b.iter(|| {
+                black_box(&signal)
+                    .from(black_box(sender))
+                    .send(black_box(&1))
+            });
         });
     }
     group.finish();
@@ -84,7 +88,7 @@ fn weak_dead(c: &mut Criterion) {
         group.bench_with_input(BenchmarkId::from_parameter(n), &n, |b, &n| {
             b.iter_batched_ref(
                 || connect_dead(n),
-                |signal| signal.send(Sender::NONE, black_box(&1)),
+                |signal| signal.send(black_box(&1)),
                 BatchSize::PerIteration,
             );
         });

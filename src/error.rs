@@ -1,4 +1,17 @@
-//! What can go wrong, one type per operation.
+//! Errors of connecting, disconnecting and sending, one type for each operation.
+//!
+//! ```
+//! use fanfare::Signal;
+//! use fanfare::error::{ConnectError, DisconnectError};
+//!
+//! let signal: Signal<u32> = Signal::new();
+//! let connection = signal.connect(|_sender, _id| ());
+//! signal.freeze();
+//!
+//! assert!(matches!(connection.try_disconnect(), Err(DisconnectError::Frozen { .. })));
+//! let refused = signal.options().try_connect(|_sender, _id| ());
+//! assert!(matches!(refused, Err(ConnectError::Frozen { .. })));
+//! ```
 
 use std::error::Error;
 use std::fmt;
@@ -6,12 +19,12 @@ use std::panic::Location;
 use std::time::Duration;
 
 use crate::id::ReceiverId;
-pub use crate::receiver_panic::Failure;
+pub use crate::receiver_panic::ReceiverPanic;
 use crate::responses::Responses;
 
-/// A receiver answered `Err` in [`Signal::try_send`](crate::Signal::try_send), and later
-/// ones did not run.
-pub struct TrySendError<T, X> {
+/// A receiver returned an `Err` in [`Signal::send_until_err`](crate::Signal::send_until_err), and
+/// later receivers did not run.
+pub struct ReceiverError<T, X> {
     /// The responses of the receivers before it. If it is async, only those of the sync receivers.
     pub before: Responses<T>,
     /// The receiver that failed.
@@ -20,9 +33,9 @@ pub struct TrySendError<T, X> {
     pub error: X,
 }
 
-impl<T, X: fmt::Debug> fmt::Debug for TrySendError<T, X> {
+impl<T, X: fmt::Debug> fmt::Debug for ReceiverError<T, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TrySendError")
+        f.debug_struct("ReceiverError")
             .field("before", &self.before.len())
             .field("receiver", &self.receiver)
             .field("error", &self.error)
@@ -30,20 +43,20 @@ impl<T, X: fmt::Debug> fmt::Debug for TrySendError<T, X> {
     }
 }
 
-impl<T, X> fmt::Display for TrySendError<T, X> {
+impl<T, X> fmt::Display for ReceiverError<T, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.before.len() {
-            1 => write!(f, "receiver {} failed, after 1 answer", self.receiver),
-            answers => write!(
+            1 => write!(f, "receiver {} failed, after 1 response", self.receiver),
+            responses => write!(
                 f,
-                "receiver {} failed, after {answers} answers",
+                "receiver {} failed, after {responses} responses",
                 self.receiver
             ),
         }
     }
 }
 
-impl<T, X: Error + 'static> Error for TrySendError<T, X> {
+impl<T, X: Error + 'static> Error for ReceiverError<T, X> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.error)
     }

@@ -11,7 +11,7 @@
 /// `&'static str` (which is sent as any `&str`).
 ///
 /// ```
-/// use fanfare::{Event, Sender, Signal};
+/// use fanfare::{Event, Signal};
 ///
 /// struct LineRead<'a> {
 ///     text: &'a str,
@@ -26,7 +26,7 @@
 ///
 /// LINE_READ.connect(|_sender, line| line.text.len());
 /// let text = String::from("borrowed for one send");
-/// let lengths = LINE_READ.send(Sender::NONE, &LineRead { text: &text });
+/// let lengths = LINE_READ.send(&LineRead { text: &text });
 /// assert_eq!(*lengths, [21]);
 /// ```
 #[diagnostic::on_unimplemented(

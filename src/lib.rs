@@ -10,9 +10,9 @@ mod any_thread;
 mod awaited;
 mod batch;
 mod connection;
-mod declared;
-mod deferred;
-mod error;
+pub mod declared;
+pub mod deferred;
+pub mod error;
 mod event;
 #[cfg(any(feature = "queue", feature = "rayon", feature = "tokio"))]
 mod fork;
@@ -25,42 +25,56 @@ mod panic_report;
 mod parallel;
 mod prepare;
 #[cfg(feature = "queue")]
-mod queue;
+pub mod queue;
 mod receiver;
 mod receiver_panic;
-mod responses;
+pub mod responses;
 mod send;
 mod sender;
 mod signal;
+mod signal_from;
 mod stack;
 mod table;
 mod turn;
 
-pub use connection::connect_options::{ConnectOptions, ConnectionInfo, Prepared};
+pub use connection::connect_options::ConnectOptions;
 pub use connection::handle::{Connection, ScopedConnection};
-pub use deferred::{CommitReport, Deferred, Savepoint, SavepointError};
-pub use error::{ConnectError, DisconnectError, Failure, HeldBy, TrySendError, WaitError};
+#[cfg(feature = "macros")]
+pub use declared::connect_receivers;
+pub use deferred::Deferred;
+pub use error::{ReceiverError, ReceiverPanic};
 pub use event::{Event, OwnedEvent};
+#[cfg(feature = "macros")]
+pub use fanfare_macros::{Event, receiver};
 pub use id::ReceiverId;
 pub use prepare::prepare_thread;
 #[cfg(feature = "queue")]
-pub use queue::{
-    Overflow, Queue, QueueAnswer, QueueBuilder, QueueError, QueueStats, QueueWaitError,
-    QueuedOptions, ShutdownReport, Undelivered,
-};
+pub use queue::Queue;
 #[cfg(feature = "async")]
 pub use receiver::future::BoxFuture;
-pub use receiver::kind::ReceiverKind;
-pub use responses::{Response, Responses, RobustIntoIter, RobustResponses};
-pub use send::emitter::Emitter;
+pub use responses::{Responses, RobustResponses};
+pub use send::emitter::{Emitter, EmitterFrom};
 pub use sender::Sender;
 pub use sender::identity::Identity;
 pub use signal::Signal;
+pub use signal_from::SignalFrom;
 
-#[cfg(feature = "macros")]
-pub use declared::registry::{ConnectReport, ReportEntry, connect_receivers};
-#[cfg(feature = "macros")]
-pub use fanfare_macros::{Event, receiver};
+/// The connections of a signal, and receivers that are prepared for a connection.
+///
+/// ```
+/// use fanfare::Signal;
+/// use fanfare::connections::{ConnectionInfo, ReceiverKind};
+///
+/// static SAVED: Signal<u32> = Signal::new();
+/// SAVED.options().sender("shop.Order").priority(7).connect(|_sender, _id| ());
+///
+/// let connections: Vec<ConnectionInfo> = SAVED.connections();
+/// assert_eq!((connections[0].kind, connections[0].priority), (ReceiverKind::Called, 7));
+/// ```
+pub mod connections {
+    pub use crate::connection::connect_options::{ConnectionInfo, Prepared};
+    pub use crate::receiver::kind::ReceiverKind;
+}
 
 #[doc(hidden)]
 #[path = "private.rs"]

@@ -23,7 +23,7 @@ use crate::table::sync;
 /// ```
 /// use std::thread;
 ///
-/// use fanfare::{Sender, Signal, prepare_thread};
+/// use fanfare::{Signal, prepare_thread};
 ///
 /// static SAMPLE: Signal<f32> = Signal::new();
 /// SAMPLE.connect(|_sender, sample| assert!(sample.abs() <= 1.0));
@@ -31,7 +31,7 @@ use crate::table::sync;
 /// let audio = thread::spawn(|| {
 ///     prepare_thread();
 ///     // This send allocates nothing and makes no system call.
-///     SAMPLE.send(Sender::NONE, &0.5).len()
+///     SAMPLE.send(&0.5).len()
 /// });
 /// assert_eq!(audio.join().unwrap(), 1);
 /// ```

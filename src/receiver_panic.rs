@@ -8,44 +8,44 @@ use std::fmt;
 use crate::id::ReceiverId;
 use crate::panic_report;
 
-/// A receiver panicked in a robust send.
-pub struct Failure {
+/// The panic of a receiver in a robust send.
+pub struct ReceiverPanic {
     receiver: ReceiverId,
     name: Cow<'static, str>,
     /// `None` once it has been taken out.
     payload: Option<Box<dyn Any + Send>>,
 }
 
-impl Failure {
+impl ReceiverPanic {
     pub(crate) fn new(
         receiver: ReceiverId,
         name: Cow<'static, str>,
         payload: Box<dyn Any + Send>,
     ) -> Self {
-        Failure {
+        ReceiverPanic {
             receiver,
             name,
             payload: Some(payload),
         }
     }
 
-    /// Whose failure it is.
+    /// Returns the receiver that panicked.
     pub fn receiver(&self) -> ReceiverId {
         self.receiver
     }
 
-    /// The receiver's name: what [`name`](crate::ConnectOptions::name) gave it, else the
-    /// name of its type.
+    /// Returns the receiver's name: the one that [`name`](crate::ConnectOptions::name) gave it, or else
+    /// the name of its type.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The text of the panic, or a stand-in if it carried none.
+    /// Returns the text of the panic, or a stand-in if the panic carried no text.
     pub fn message(&self) -> &str {
         self.payload.as_deref().map_or("", panic_report::message)
     }
 
-    /// What the panic carried, for [`std::panic::resume_unwind`] or a downcast.
+    /// Returns the payload of the panic, for [`std::panic::resume_unwind`] or a downcast.
     pub fn into_panic(mut self) -> Box<dyn Any + Send> {
         self.payload
             .take()
@@ -53,7 +53,7 @@ impl Failure {
     }
 }
 
-impl Drop for Failure {
+impl Drop for ReceiverPanic {
     /// What a panic carries may panic as it is dropped; that ends here.
     fn drop(&mut self) {
         if let Some(payload) = self.payload.take() {
@@ -62,9 +62,9 @@ impl Drop for Failure {
     }
 }
 
-impl fmt::Debug for Failure {
+impl fmt::Debug for ReceiverPanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Failure")
+        f.debug_struct("ReceiverPanic")
             .field("receiver", &self.receiver)
             .field("name", &self.name)
             .field("message", &self.message())
@@ -72,7 +72,7 @@ impl fmt::Debug for Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for ReceiverPanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -84,4 +84,4 @@ impl fmt::Display for Failure {
     }
 }
 
-impl Error for Failure {}
+impl Error for ReceiverPanic {}

@@ -1,17 +1,29 @@
-//! What receivers answered.
+//! The responses of receivers to a send.
+//!
+//! ```
+//! use fanfare::Signal;
+//! use fanfare::responses::Response;
+//!
+//! static MAY_CLOSE: Signal<u32, bool> = Signal::new();
+//! let unsaved = MAY_CLOSE.connect(|_sender, unsaved| *unsaved == 0);
+//!
+//! assert_eq!(*MAY_CLOSE.send(&0), [true]);
+//! let veto: Option<Response<bool>> = MAY_CLOSE.send_until(&2, |may| !may);
+//! assert_eq!(veto, Some(Response { receiver: unsaved.id(), value: false }));
+//! ```
 
 use std::fmt;
 use std::ops::Deref;
 
 use crate::id::ReceiverId;
-use crate::receiver_panic::Failure;
+use crate::receiver_panic::ReceiverPanic;
 
-/// One receiver's answer.
+/// The response of one receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Response<R> {
-    /// Whose answer it is.
+    /// The receiver.
     pub receiver: ReceiverId,
-    /// The answer.
+    /// The response.
     pub value: R,
 }
 
@@ -27,13 +39,13 @@ pub struct Response<R> {
 /// those, send with [`Signal::send_each`](crate::Signal::send_each).
 ///
 /// ```
-/// use fanfare::{Sender, Signal};
+/// use fanfare::Signal;
 ///
 /// static PRICE: Signal<u32, u32> = Signal::new();
 /// let net = PRICE.connect(|_sender, cents| *cents);
 /// let gross = PRICE.connect(|_sender, cents| cents * 119 / 100);
 ///
-/// let prices = PRICE.send(Sender::NONE, &1_000);
+/// let prices = PRICE.send(&1_000);
 /// assert_eq!(*prices, [1_000, 1_190]);
 /// let who: Vec<_> = prices.pairs().collect();
 /// assert_eq!(who, [(net.id(), &1_000), (gross.id(), &1_190)]);
@@ -99,7 +111,7 @@ impl<R> Responses<R> {
         const {
             assert!(
                 size_of::<R>() != 0,
-                "answers without content are counted, not stored: use `len`, or send with `send_each`"
+                "responses without content are counted, not stored: use `len`, or send with `send_each`"
             )
         }
         self.receivers.iter().copied().zip(&self.values)
@@ -112,7 +124,7 @@ impl<R> Responses<R> {
         const {
             assert!(
                 size_of::<R>() != 0,
-                "answers without content are counted, not stored: use `len`, or send with `send_each`"
+                "responses without content are counted, not stored: use `len`, or send with `send_each`"
             )
         }
         self.receivers.into_iter().zip(self.values)
@@ -162,100 +174,100 @@ impl<R: fmt::Debug> fmt::Debug for Responses<R> {
 /// panics.
 ///
 /// ```
-/// use fanfare::{Sender, Signal};
+/// use fanfare::Signal;
 ///
 /// static DIVIDE: Signal<u32, u32> = Signal::new();
 /// DIVIDE.connect(|_sender, by| 100 / by);
 /// DIVIDE.connect(|_sender, by| 7 * by);
 ///
 /// # std::panic::set_hook(Box::new(|_| ()));
-/// let outcomes = DIVIDE.send_robust(Sender::NONE, &0);
+/// let outcomes = DIVIDE.send_robust(&0);
 /// assert!(!outcomes.all_ok());
-/// let failure = outcomes.failures().next().unwrap();
-/// assert_eq!(failure.message(), "attempt to divide by zero");
+/// let panic = outcomes.panics().next().unwrap();
+/// assert_eq!(panic.message(), "attempt to divide by zero");
 /// let answers: Vec<_> = outcomes.into_iter().filter_map(Result::ok).collect();
 /// assert_eq!(answers, [0]);
 /// ```
 pub struct RobustResponses<R> {
-    answers: Responses<R>,
+    responses: Responses<R>,
     /// Each with its place among all outcomes, rising.
-    failures: Vec<(usize, Failure)>,
+    panics: Vec<(usize, ReceiverPanic)>,
 }
 
 impl<R> RobustResponses<R> {
     #[inline]
     pub(crate) const fn new() -> Self {
         RobustResponses {
-            answers: Responses::new(),
-            failures: Vec::new(),
+            responses: Responses::new(),
+            panics: Vec::new(),
         }
     }
 
     #[inline]
     pub(crate) fn with_capacity(most: usize) -> Self {
         RobustResponses {
-            answers: Responses::with_capacity(most),
-            failures: Vec::new(),
+            responses: Responses::with_capacity(most),
+            panics: Vec::new(),
         }
     }
 
     #[inline]
     pub(crate) fn push(&mut self, receiver: impl FnOnce() -> ReceiverId, value: R) {
-        self.answers.push(receiver, value);
+        self.responses.push(receiver, value);
     }
 
     #[cold]
-    pub(crate) fn push_failure(&mut self, failure: Failure) {
-        self.failures.push((self.len(), failure));
+    pub(crate) fn push_panic(&mut self, panic: ReceiverPanic) {
+        self.panics.push((self.len(), panic));
     }
 
-    /// The answers of a send that let panics through.
+    /// Returns the responses of a send that let panics through.
     #[cfg(feature = "async")]
-    pub(crate) fn into_answers(self) -> Responses<R> {
+    pub(crate) fn into_responses(self) -> Responses<R> {
         debug_assert!(self.all_ok());
-        self.answers
+        self.responses
     }
 
-    /// How many receivers ran.
+    /// Returns the number of receivers that ran.
     pub fn len(&self) -> usize {
-        self.answers.len() + self.failures.len()
+        self.responses.len() + self.panics.len()
     }
 
-    /// Whether no receiver ran.
+    /// Returns `true` if no receiver ran.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether no receiver panicked.
+    /// Returns `true` if no receiver panicked.
     pub fn all_ok(&self) -> bool {
-        self.failures.is_empty()
+        self.panics.is_empty()
     }
 
-    /// The receivers that panicked, in the order of the calls.
-    pub fn failures(&self) -> impl ExactSizeIterator<Item = &Failure> + DoubleEndedIterator {
-        self.failures.iter().map(|(_, failure)| failure)
+    /// Returns the panics of receivers, in the order of the calls.
+    pub fn panics(&self) -> impl ExactSizeIterator<Item = &ReceiverPanic> + DoubleEndedIterator {
+        self.panics.iter().map(|(_, panic)| panic)
     }
 
-    /// The answers of those that did not, in the order of the calls, each with its
-    /// receiver in [`Responses::pairs`].
-    pub fn answers(&self) -> &Responses<R> {
-        &self.answers
+    /// Returns the responses of the receivers that did not panic, in the order of the calls. For the
+    /// receiver of each, see [`Responses::pairs`].
+    pub fn responses(&self) -> &Responses<R> {
+        &self.responses
     }
 
-    /// Every outcome in the order of the calls.
-    pub fn iter(&self) -> impl Iterator<Item = Result<&R, &Failure>> {
-        let failures = self.failures.iter().map(|(at, failure)| (*at, failure));
-        in_order(self.answers.iter(), failures)
+    /// Returns a response or a panic for each receiver, in the order of the calls.
+    pub fn iter(&self) -> impl Iterator<Item = Result<&R, &ReceiverPanic>> {
+        let panics = self.panics.iter().map(|(at, panic)| (*at, panic));
+        in_order(self.responses.iter(), panics)
     }
 
-    /// The answers if no receiver panicked, or everything back.
+    /// Returns the responses if no receiver panicked.
     ///
     /// # Errors
     ///
     /// If a receiver panicked: these outcomes, untouched.
     pub fn into_result(self) -> Result<Responses<R>, Self> {
         if self.all_ok() {
-            Ok(self.answers)
+            Ok(self.responses)
         } else {
             Err(self)
         }
@@ -263,14 +275,14 @@ impl<R> RobustResponses<R> {
 }
 
 impl<R> IntoIterator for RobustResponses<R> {
-    type Item = Result<R, Failure>;
+    type Item = Result<R, ReceiverPanic>;
     type IntoIter = RobustIntoIter<R>;
 
     fn into_iter(self) -> RobustIntoIter<R> {
         RobustIntoIter {
             at: 0,
-            answers: self.answers.into_iter(),
-            failures: self.failures.into_iter().peekable(),
+            responses: self.responses.into_iter(),
+            panics: self.panics.into_iter().peekable(),
         }
     }
 }
@@ -278,15 +290,15 @@ impl<R> IntoIterator for RobustResponses<R> {
 /// Every outcome of a robust send, in the order of the calls.
 pub struct RobustIntoIter<R> {
     at: usize,
-    answers: std::vec::IntoIter<R>,
-    failures: std::iter::Peekable<std::vec::IntoIter<(usize, Failure)>>,
+    responses: std::vec::IntoIter<R>,
+    panics: std::iter::Peekable<std::vec::IntoIter<(usize, ReceiverPanic)>>,
 }
 
 impl<R> Iterator for RobustIntoIter<R> {
-    type Item = Result<R, Failure>;
+    type Item = Result<R, ReceiverPanic>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        next_in_order(&mut self.at, &mut self.answers, &mut self.failures)
+        next_in_order(&mut self.at, &mut self.responses, &mut self.panics)
     }
 }
 
@@ -297,24 +309,24 @@ impl<R: fmt::Debug> fmt::Debug for RobustResponses<R> {
 }
 
 fn in_order<V, F>(
-    mut answers: impl Iterator<Item = V>,
-    failures: impl Iterator<Item = (usize, F)>,
+    mut responses: impl Iterator<Item = V>,
+    panics: impl Iterator<Item = (usize, F)>,
 ) -> impl Iterator<Item = Result<V, F>> {
     let mut at = 0;
-    let mut failures = failures.peekable();
-    std::iter::from_fn(move || next_in_order(&mut at, &mut answers, &mut failures))
+    let mut panics = panics.peekable();
+    std::iter::from_fn(move || next_in_order(&mut at, &mut responses, &mut panics))
 }
 
 fn next_in_order<V, F>(
     at: &mut usize,
-    answers: &mut impl Iterator<Item = V>,
-    failures: &mut std::iter::Peekable<impl Iterator<Item = (usize, F)>>,
+    responses: &mut impl Iterator<Item = V>,
+    panics: &mut std::iter::Peekable<impl Iterator<Item = (usize, F)>>,
 ) -> Option<Result<V, F>> {
     let here = *at;
     *at += 1;
-    match failures.next_if(|(at, _)| *at == here) {
-        Some((_, failure)) => Some(Err(failure)),
-        None => answers.next().map(Ok),
+    match panics.next_if(|(at, _)| *at == here) {
+        Some((_, panic)) => Some(Err(panic)),
+        None => responses.next().map(Ok),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::table::publish::Opening;
 /// A typed signal: receivers connect to it, and a send calls those that its sender
 /// reaches.
 ///
-/// `E` is what is sent (see [`Event`]), `R` what each receiver answers. A signal is
+/// `E` is the type of its events (see [`Event`]), `R` the type of each receiver's response. A signal is
 /// usually a `static`; one inside a struct works as well, and its receivers go with it.
 ///
 /// # What a send sees
@@ -91,7 +91,7 @@ impl<E: Event, R: 'static> fmt::Debug for Signal<E, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signal")
             .field("event", &std::any::type_name::<E>())
-            .field("connections", &self.len())
+            .field("connections", &self.receiver_count())
             .finish()
     }
 }

@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fanfare::{Sender, Signal};
+use fanfare::Signal;
 use rayon::ThreadPoolBuilder;
 
 const SENDS: usize = 3;
@@ -26,18 +26,15 @@ fn a_parallel_send_allocates_for_answers_and_long_lists_alone() {
         let gathered = if receivers == 1 { 2 } else { 3 };
         pool.install(|| {
             let made = allocations(|| {
-                assert_eq!(
-                    units.send_parallel(Sender::NONE, &1).len() as u64,
-                    receivers
-                );
+                assert_eq!(units.send_parallel(&1).len() as u64, receivers);
             });
             assert_eq!(made, list * SENDS, "{receivers} receivers");
             let made = allocations(|| {
-                assert!(units.send_parallel_robust(Sender::NONE, &1).all_ok());
+                assert!(units.send_parallel_robust(&1).all_ok());
             });
             assert_eq!(made, list * SENDS, "{receivers} receivers, robust");
             let made = allocations(|| {
-                drop(black_box(numbers.send_parallel(Sender::NONE, &1)));
+                drop(black_box(numbers.send_parallel(&1)));
             });
             assert_eq!(
                 made,

@@ -5,7 +5,7 @@
 use std::panic::{catch_unwind, set_hook, take_hook};
 use std::sync::Mutex;
 
-use fanfare::{Sender, Signal};
+use fanfare::Signal;
 use tokio::runtime::Builder;
 use tokio::task::coop;
 
@@ -14,7 +14,7 @@ static SIGNAL: Signal<()> = Signal::new();
 
 fn refused() {
     let budget = coop::has_budget_remaining();
-    assert!(catch_unwind(|| SIGNAL.send(Sender::NONE, &())).is_err());
+    assert!(catch_unwind(|| SIGNAL.send(&())).is_err());
     assert!(budget && coop::has_budget_remaining());
 }
 
@@ -35,7 +35,7 @@ fn a_refusal_prints_its_own_message_alone() {
         runtime.block_on(async { refused() });
         let task = runtime.spawn(async { refused() });
         runtime.block_on(task).unwrap();
-        let allowed = runtime.spawn_blocking(|| SIGNAL.send(Sender::NONE, &()).len());
+        let allowed = runtime.spawn_blocking(|| SIGNAL.send(&()).len());
         assert_eq!(runtime.block_on(allowed).unwrap(), 1);
     }
     set_hook(hook);

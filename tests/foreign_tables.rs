@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use fanfare::{Connection, Event, Sender, Signal};
+use fanfare::{Connection, Event, Signal};
 
 const SENDERS: usize = 2;
 const CHANGERS: usize = 2;
@@ -77,7 +77,7 @@ impl<E: Numbered> Line<E> {
     }
 
     fn send(&self) {
-        self.signal.send(Sender::NONE, &E::new(self.number));
+        self.signal.send(&E::new(self.number));
     }
 
     /// Connects a receiver. It captures `thread`, so that it equals no other.

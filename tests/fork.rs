@@ -21,11 +21,11 @@ fn count(_sender: Sender<'_>, _event: &()) {
 /// Uses the signal in every way. Returns `true` if all of it had its effect.
 fn works(first: &Connection) -> bool {
     let before = CALLS.load(Ordering::Relaxed);
-    let sent = SIGNAL.send(Sender::NONE, &()).len();
+    let sent = SIGNAL.send(&()).len();
     let second = SIGNAL.options().dispatch_uid("second").connect(count);
-    let sent_to_two = SIGNAL.send(Sender::NONE, &()).len();
+    let sent_to_two = SIGNAL.send(&()).len();
     let waited = second.disconnect_and_wait(Duration::from_secs(10));
-    let on_a_thread = thread::spawn(|| SIGNAL.send(Sender::NONE, &()).len()).join();
+    let on_a_thread = thread::spawn(|| SIGNAL.send(&()).len()).join();
     (sent, sent_to_two, waited, on_a_thread.ok()) == (1, 2, Ok(()), Some(1))
         && first.is_connected()
         && CALLS.load(Ordering::Relaxed) == before + 4
@@ -58,9 +58,7 @@ fn a_child_of_fork_sends_and_changes() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let first = SIGNAL.connect(count);
     // A thread that has sent and has ended leaves its node to the child.
-    thread::spawn(|| SIGNAL.send(Sender::NONE, &()))
-        .join()
-        .unwrap();
+    thread::spawn(|| SIGNAL.send(&())).join().unwrap();
     assert!(works(&first));
     in_a_child(|| works(&first));
     assert!(works(&first), "the parent goes on");
@@ -69,10 +67,12 @@ fn a_child_of_fork_sends_and_changes() {
 #[cfg(feature = "queue")]
 mod queues {
     use super::*;
-    use fanfare::{Overflow, Queue, QueueError, QueueWaitError, WaitError};
+    use fanfare::Queue;
+    use fanfare::error::WaitError;
+    use fanfare::queue::{self, Overflow};
     use std::sync::mpsc;
 
-    type Asked = Signal<u32, Result<(), QueueError>>;
+    type Asked = Signal<u32, Result<(), queue::Error>>;
     const POLICIES: [Overflow; 4] = [
         Overflow::Block,
         Overflow::DropNewest,
@@ -89,9 +89,9 @@ mod queues {
 
     fn is_refused(signal: &Asked, queue: &Queue) -> bool {
         let before = queue.rejected();
-        let refused = signal.try_send(Sender::NONE, &7);
+        let refused = signal.send_until_err(&7);
         let refused = refused.is_err_and(|stopped| {
-            matches!(&stopped.error, QueueError::Forked { queue, .. } if **queue == *"before")
+            matches!(&stopped.error, queue::Error::Forked { queue, .. } if **queue == *"before")
                 && stopped
                     .error
                     .to_string()
@@ -103,7 +103,7 @@ mod queues {
             && queue.rejected() == before + 1
             && [flush, shutdown]
                 .iter()
-                .all(|waited| matches!(waited, Err(QueueWaitError::Forked { .. })))
+                .all(|waited| matches!(waited, Err(queue::WaitError::Forked { .. })))
     }
 
     /// In a child, a queue of its own delivers.
@@ -111,7 +111,7 @@ mod queues {
         let signal = Asked::new();
         let queue = Queue::bounded(4).unwrap();
         let receiver = signal.options().queued(&queue).connect(|_, _| ());
-        let sent = signal.try_send(Sender::NONE, &1).is_ok();
+        let sent = signal.send_until_err(&1).is_ok();
         let flushed = queue.flush().is_ok() && queue.delivered() == 1;
         let waited = receiver.disconnect_and_wait(NEVER).is_ok();
         sent && flushed && waited && queue.shutdown(NEVER).is_ok()
@@ -137,7 +137,7 @@ mod queues {
                 };
                 #[cfg(not(feature = "async"))]
                 let receiver = options.connect(move |_, _| assert!(!is_async));
-                signal.try_send(Sender::NONE, &1).unwrap();
+                signal.send_until_err(&1).unwrap();
                 queue.flush().unwrap();
                 let mut held = Some((receiver, signal, queue));
                 in_a_child(|| {
@@ -167,9 +167,9 @@ mod queues {
                 wait.lock().unwrap().recv().unwrap();
             });
             // One is in the hands of the worker, one waits, and the line is full.
-            signal.try_send(Sender::NONE, &1).unwrap();
+            signal.send_until_err(&1).unwrap();
             has_started.recv().unwrap();
-            signal.try_send(Sender::NONE, &2).unwrap();
+            signal.send_until_err(&2).unwrap();
             let mut held = Some((receiver, signal, queue));
             in_a_child(|| {
                 let (receiver, signal, queue) = held.take().unwrap();
@@ -219,9 +219,9 @@ mod queues {
                     }
                 },
             });
-        signal.send(Sender::NONE, &1);
+        signal.send(&1);
         has_started.recv().unwrap();
-        signal.send(Sender::NONE, &2);
+        signal.send(&2);
         go_on.send(()).unwrap();
         queue.flush().unwrap();
         let pid = child.recv().unwrap();
@@ -248,10 +248,10 @@ fn a_parallel_send_in_a_child_is_refused_where_its_pool_was_made_before() {
     if rayon::current_num_threads() < 2 {
         return;
     }
-    assert_eq!(*signal.send_parallel(Sender::NONE, &()), [1, 2]);
+    assert_eq!(*signal.send_parallel(&()), [1, 2]);
     in_a_child(|| {
-        let sends: [&dyn Fn(); 2] = [&|| drop(signal.send_parallel(Sender::NONE, &())), &|| {
-            drop(signal.send_parallel_robust(Sender::NONE, &()))
+        let sends: [&dyn Fn(); 2] = [&|| drop(signal.send_parallel(&())), &|| {
+            drop(signal.send_parallel_robust(&()))
         }];
         let refused = sends.iter().all(|send| {
             let panic = catch_unwind(AssertUnwindSafe(send)).unwrap_err();
@@ -262,14 +262,10 @@ fn a_parallel_send_in_a_child_is_refused_where_its_pool_was_made_before() {
             .num_threads(2)
             .build()
             .unwrap();
-        let in_a_new_pool = pool.install(|| signal.send_parallel(Sender::NONE, &()));
-        refused && *in_a_new_pool == [1, 2] && *signal.send(Sender::NONE, &()) == [1, 2]
+        let in_a_new_pool = pool.install(|| signal.send_parallel(&()));
+        refused && *in_a_new_pool == [1, 2] && *signal.send(&()) == [1, 2]
     });
-    assert_eq!(
-        *signal.send_parallel(Sender::NONE, &()),
-        [1, 2],
-        "the parent goes on"
-    );
+    assert_eq!(*signal.send_parallel(&()), [1, 2], "the parent goes on");
 }
 
 #[cfg(feature = "tokio")]
@@ -284,14 +280,14 @@ fn an_offloaded_receiver_in_a_child_is_refused_where_its_runtime_was_made_before
     let signal = Signal::<u32, u32>::new();
     signal.options().connect_offloaded(|_, n| *n);
     let before = runtime();
-    assert_eq!(*before.block_on(signal.asend(Sender::NONE, &1)), [1]);
+    assert_eq!(*before.block_on(signal.asend(&1)), [1]);
     in_a_child(|| {
-        let outcomes = before.block_on(signal.asend_robust(Sender::NONE, &1));
+        let outcomes = before.block_on(signal.asend_robust(&1));
         let refused = outcomes
-            .failures()
+            .panics()
             .all(|failure| failure.message().contains("forked"));
-        let after = runtime().block_on(async { signal.asend(Sender::NONE, &2).await.into_vec() });
+        let after = runtime().block_on(async { signal.asend(&2).await.into_vec() });
         std::mem::forget(before);
-        refused && outcomes.failures().count() == 1 && after == [2]
+        refused && outcomes.panics().count() == 1 && after == [2]
     });
 }

@@ -5,7 +5,7 @@ mod listener;
 
 use std::panic::resume_unwind;
 
-use fanfare::{Event, Queue, Sender, Signal};
+use fanfare::{Event, Queue, Signal};
 use listener::Listener;
 
 /// Panics as it is dropped, if it is a clone.
@@ -42,8 +42,8 @@ fn each_panic_on_a_worker_is_told_once_and_the_worker_goes_on() {
     let signal = Signal::<u32>::new();
     let burnt = signal.options().name("burnt").queued(&queue);
     let burnt = burnt.connect(|_, _| panic!("too hot"));
-    signal.send(Sender::NONE, &1);
-    signal.send(Sender::NONE, &2);
+    signal.send(&1);
+    signal.send(&2);
     queue.flush().unwrap();
     let id = burnt.id();
     let expected = format!(
@@ -53,7 +53,7 @@ fn each_panic_on_a_worker_is_told_once_and_the_worker_goes_on() {
 
     let signal = Signal::<Fragile>::new();
     signal.options().queued(&queue).connect(|_, _| ());
-    signal.send(Sender::NONE, &Fragile { is_clone: false });
+    signal.send(&Fragile { is_clone: false });
     queue.flush().unwrap();
     let told_of_event = told();
     assert_eq!(told_of_event.len(), 1, "{told_of_event:?}");
@@ -74,7 +74,7 @@ fn each_panic_on_a_worker_is_told_once_and_the_worker_goes_on() {
     signal.options().queued(&queue).connect(move |_, _| {
         let _held = &held;
     });
-    signal.send(Sender::NONE, &1);
+    signal.send(&1);
     drop(signal);
     queue.flush().unwrap();
     let told_of_receiver = told();

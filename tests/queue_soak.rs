@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use fanfare::{Overflow, Queue, QueueError, Sender, Signal};
+use fanfare::queue::{self, Overflow};
+use fanfare::{Queue, Sender, Signal};
 
 const RECEIVERS: usize = 4;
 const SENDERS: u64 = 2;
@@ -53,7 +54,7 @@ fn the_counts_add_up() {
 fn soak(events: u64, workers: usize, overflow: Overflow) {
     let builder = Queue::builder().workers(workers).capacity(CAPACITY);
     let queue = builder.overflow(overflow).build().unwrap();
-    let signal = Signal::<u64, Result<(), QueueError>>::new();
+    let signal = Signal::<u64, Result<(), queue::Error>>::new();
     let got: Arc<[[Got; SENDERS as usize]; RECEIVERS]> = Arc::default();
     for receiver in 0..RECEIVERS {
         let got = Arc::clone(&got);
@@ -137,16 +138,16 @@ struct Sums {
 }
 
 /// Sends the share of `sender` of the events `0..events`.
-fn send_all(signal: &Signal<u64, Result<(), QueueError>>, sender: u64, events: u64) -> Sums {
+fn send_all(signal: &Signal<u64, Result<(), queue::Error>>, sender: u64, events: u64) -> Sums {
     let mut sums = Sums::default();
     for event in (sender..events).step_by(SENDERS as usize) {
-        let flow = signal.send_each(sender, &event, |_, answer| {
+        let flow = signal.from(sender).send_each(&event, |_, answer| {
             match answer {
                 Ok(()) => {
                     sums.accepted += 1;
                     sums.sum += event;
                 }
-                Err(QueueError::Full { .. }) => sums.refused += 1,
+                Err(queue::Error::Full { .. }) => sums.refused += 1,
                 Err(error) => panic!("{error}"),
             }
             ControlFlow::<()>::Continue(())

@@ -7,7 +7,7 @@ use std::sync::{Arc, Barrier, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
-use fanfare::{Connection, Sender, Signal};
+use fanfare::{Connection, Signal};
 
 /// More than any cell keeps without counting.
 const DEEP: u64 = 40;
@@ -24,7 +24,7 @@ fn nested_sends_each_keep_their_table() {
         OWN.lock()
             .unwrap()
             .push((connection, Arc::downgrade(&held)));
-        SIGNAL.send(Sender::NONE, &depth);
+        SIGNAL.send(&depth);
         SIGNAL.purge();
         assert_eq!(
             Arc::strong_count(&held),
@@ -57,12 +57,12 @@ fn sends_of_two_signals_may_end_in_any_order() {
     });
     let (own, watched) = (Arc::clone(&outer), Arc::downgrade(&inner));
     OUTER.connect(move |_sender, ()| {
-        INNER.send(Sender::NONE, &());
+        INNER.send(&());
         INNER.purge();
         assert_eq!(watched.strong_count(), 1, "held after the inner send");
         assert_eq!(Arc::strong_count(&own), 2);
     });
-    OUTER.send(Sender::NONE, &());
+    OUTER.send(&());
     OUTER.purge();
     assert_eq!(Arc::strong_count(&outer), 1, "held after the outer send");
 }
@@ -79,7 +79,7 @@ fn threads_that_have_ended_keep_nothing() {
             for _ in 0..4 {
                 scope.spawn(|| {
                     together.wait();
-                    assert_eq!(SIGNAL.send(Sender::NONE, &()).len(), 1);
+                    assert_eq!(SIGNAL.send(&()).len(), 1);
                 });
             }
         });
@@ -95,7 +95,7 @@ fn a_thread_that_ends_may_send() {
     struct SendsAtEnd;
     impl Drop for SendsAtEnd {
         fn drop(&mut self) {
-            assert_eq!(SIGNAL.send(Sender::NONE, &()).len(), 1);
+            assert_eq!(SIGNAL.send(&()).len(), 1);
         }
     }
     thread_local! {
@@ -111,7 +111,7 @@ fn a_thread_that_ends_may_send() {
     let ending = thread::spawn(|| {
         // Destructors run in an order of their own: one on either side of the first send.
         EARLY.set(Some(SendsAtEnd));
-        SIGNAL.send(Sender::NONE, &());
+        SIGNAL.send(&());
         LATE.set(Some(SendsAtEnd));
     });
     ending.join().unwrap();
@@ -136,7 +136,7 @@ fn a_wait_frees_the_receiver_when_the_send_that_holds_it_ends() {
         leave.wait();
     });
     thread::scope(|scope| {
-        let sending = scope.spawn(|| SIGNAL.send(Sender::NONE, &()).len());
+        let sending = scope.spawn(|| SIGNAL.send(&()).len());
         entered.wait();
         assert!(connection.disconnect());
         assert_eq!(Arc::strong_count(&held), 2);
@@ -172,7 +172,7 @@ fn a_send_holds_one_table_whatever_changes() {
         leave.wait();
     });
     thread::scope(|scope| {
-        scope.spawn(|| SIGNAL.send(Sender::NONE, &()));
+        scope.spawn(|| SIGNAL.send(&()));
         entered.wait();
         waiting.disconnect();
         for _ in 0..1_000 {

@@ -8,7 +8,8 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use fanfare::{Connection, Event, Identity, Sender, Signal, WaitError};
+use fanfare::error::WaitError;
+use fanfare::{Connection, Event, Identity, Sender, Signal};
 
 const SENDERS: usize = 3;
 const CHANGERS: u64 = 3;
@@ -85,7 +86,7 @@ fn every_send_calls_exactly_those_that_were_there() {
             .collect();
         (lives, sends)
     });
-    assert_eq!(signal.len(), 20);
+    assert_eq!(signal.receiver_count(), 20);
     let mut surely = 0;
     for sent in sends.iter().step_by(sends.len() / 5_000 + 1) {
         let mut called = sent.called.clone();
@@ -134,7 +135,10 @@ fn once_receivers_run_once_between_all_threads() {
                 scope.spawn(|| {
                     (0..rounds).fold(0, |answers, _| {
                         start.wait();
-                        answers + (0..4).map(|_| signal.send("s", &()).len()).sum::<usize>()
+                        answers
+                            + (0..4)
+                                .map(|_| signal.from("s").send(&()).len())
+                                .sum::<usize>()
                     })
                 })
             })
@@ -159,11 +163,11 @@ fn once_receivers_run_once_between_all_threads() {
             .map(|sender| sender.join().unwrap())
             .sum()
     });
-    let late = signal.send("s", &()).len();
+    let late = signal.from("s").send(&()).len();
     assert!(tally.iter().all(|runs| runs.load(Ordering::Relaxed) == 1));
     assert_eq!(answers + late, rounds * 8);
-    while !signal.is_empty() {
-        assert!(signal.send("s", &()).is_empty());
+    while signal.receiver_count() != 0 {
+        assert!(signal.from("s").send(&()).is_empty());
     }
     assert_eq!(
         Arc::strong_count(&tally),
@@ -186,13 +190,13 @@ fn once_receivers_of_senders_that_send_only_once_do_not_pile_up() {
                     let held = Arc::clone(held);
                     let options = signal.options().sender(key).once();
                     options.connect(move |_, ()| key + Arc::strong_count(&held) as u64);
-                    assert_eq!(signal.send(key, &()).len(), 1);
+                    assert_eq!(signal.from(key).send(&()).len(), 1);
                 }
             });
         }
     });
     assert_eq!(
-        (signal.len(), Arc::strong_count(&held)),
+        (signal.receiver_count(), Arc::strong_count(&held)),
         (0, 1),
         "spent ones are left"
     );
@@ -227,7 +231,7 @@ fn weak_targets_die_while_they_are_sent_to() {
                     signal.connect_weak(&target, |target: &Target, _, ()| {
                         target.alive.load(Ordering::Relaxed)
                     });
-                    let sure = signal.send(Sender::NONE, &()).len();
+                    let sure = signal.send(&()).len();
                     assert!(sure >= 1, "the one just connected was missed");
                     drop(target);
                 }
@@ -237,7 +241,7 @@ fn weak_targets_die_while_they_are_sent_to() {
             scope.spawn(|| {
                 while changing.load(Ordering::Relaxed) > 0 {
                     assert!(
-                        signal.send(Sender::NONE, &()).iter().all(|alive| *alive),
+                        signal.send(&()).iter().all(|alive| *alive),
                         "a dead target was used"
                     );
                 }
@@ -246,7 +250,7 @@ fn weak_targets_die_while_they_are_sent_to() {
     });
     assert_eq!(dead.load(Ordering::Relaxed), made);
     signal.purge();
-    assert_eq!((signal.len(), signal.purged()), (0, made as u64));
+    assert_eq!((signal.receiver_count(), signal.purged()), (0, made as u64));
 }
 
 /// After `Ok` the receiver never runs, and what it owned is gone.
@@ -299,13 +303,13 @@ fn after_disconnect_and_wait_it_never_runs() {
         for _ in 0..SENDERS {
             scope.spawn(|| {
                 while changing.load(Ordering::Relaxed) > 0 {
-                    signal.send(Sender::NONE, &());
+                    signal.send(&());
                 }
             });
         }
     });
     assert_eq!(LATE.load(Ordering::Relaxed), 0);
-    assert!(signal.is_empty());
+    assert_eq!(signal.receiver_count(), 0);
 }
 
 /// From inside a send it is refused, from outside it succeeds, whatever else goes on.
@@ -326,29 +330,19 @@ fn waiting_from_inside_is_refused_under_contention_too() {
                     })
                 });
                 *slot.lock().unwrap() = Some(connection.clone());
-                assert!(
-                    SIGNAL
-                        .send(Sender::NONE, &())
-                        .iter()
-                        .all(|refused| *refused)
-                );
+                assert!(SIGNAL.send(&()).iter().all(|refused| *refused));
                 assert_eq!(connection.disconnect_and_wait(LONG), Ok(()));
             }
         });
         for _ in 0..SENDERS {
             scope.spawn(|| {
                 while changing.load(Ordering::Relaxed) > 0 {
-                    assert!(
-                        SIGNAL
-                            .send(Sender::NONE, &())
-                            .iter()
-                            .all(|refused| *refused)
-                    );
+                    assert!(SIGNAL.send(&()).iter().all(|refused| *refused));
                 }
             });
         }
     });
-    assert!(SIGNAL.is_empty());
+    assert_eq!(SIGNAL.receiver_count(), 0);
 }
 
 /// Of many connects of one key at once, one is new; of many disconnects, one removes.
@@ -369,7 +363,7 @@ fn one_of_many_equal_connects_wins() {
                         start.wait();
                         news += usize::from(signal.connect(answers).is_new());
                         start.wait();
-                        wrong += usize::from(*signal.send(Sender::NONE, &()) != [1]);
+                        wrong += usize::from(*signal.send(&()) != [1]);
                         start.wait();
                         removals += usize::from(signal.disconnect(answers));
                     }
@@ -385,7 +379,7 @@ fn one_of_many_equal_connects_wins() {
         }
     });
     assert_eq!((news, removals, wrong), (iterations(), iterations(), 0));
-    assert!(signal.is_empty());
+    assert_eq!(signal.receiver_count(), 0);
 }
 
 /// Identities and whole signals come and go while everything else does, and nothing leaks.
@@ -403,8 +397,8 @@ fn identities_and_signals_die_under_contention() {
                     let on_local = local.options().sender(&identity).connect(holding(&held));
                     assert_eq!(
                         (
-                            signal.send(&identity, &()).len(),
-                            local.send(&identity, &()).len()
+                            signal.from(&identity).send(&()).len(),
+                            local.from(&identity).send(&()).len()
                         ),
                         (1, 1)
                     );
@@ -422,7 +416,7 @@ fn identities_and_signals_die_under_contention() {
             });
         }
     });
-    assert!(signal.is_empty());
+    assert_eq!(signal.receiver_count(), 0);
     assert_eq!(Arc::strong_count(&held), 1);
 }
 
@@ -438,7 +432,7 @@ fn emitters_follow_every_change() {
                 let mut emitter = signal.emitter();
                 while changing.load(Ordering::Relaxed) > 0 {
                     let current = state.lock().unwrap();
-                    assert_eq!(*emitter.send(Sender::NONE, &()), [*current]);
+                    assert_eq!(*emitter.send(&()), [*current]);
                     drop(current);
                     thread::yield_now();
                 }
@@ -510,9 +504,9 @@ fn send_once(signal: &Rolls, clock: &AtomicU64, sender: usize) -> Sent {
     let roll = Roll { called: &called };
     let started = clock.fetch_add(1, Ordering::SeqCst);
     let count = match sender {
-        0 => signal.send("s", &roll).len(),
-        1 => signal.emitter().send("s", &roll).len(),
-        _ => signal.send_robust("s", &roll).len(),
+        0 => signal.from("s").send(&roll).len(),
+        1 => signal.emitter().from("s").send(&roll).len(),
+        _ => signal.from("s").send_robust(&roll).len(),
     };
     let ended = clock.fetch_add(1, Ordering::SeqCst);
     let called = called.into_inner().unwrap();

@@ -6,7 +6,8 @@ use crate::options::Options;
 use crate::receivers::lock;
 use crate::stop;
 use crate::tally::Count;
-use fanfare::{Overflow, Queue, QueueStats, QueueWaitError};
+use fanfare::Queue;
+use fanfare::queue::{self, Overflow};
 use std::collections::HashMap;
 use std::env;
 use std::fs::{self, File};
@@ -83,7 +84,7 @@ impl Background {
         // Asked for at times, for Ctrl-C may come while this waits.
         const A_LOOK: Duration = Duration::from_millis(50);
         for queue in [&self.journal_queue, &self.history_queue] {
-            while let Err(QueueWaitError::Timeout { .. }) = queue.flush_timeout(A_LOOK) {
+            while let Err(queue::WaitError::Timeout { .. }) = queue.flush_timeout(A_LOOK) {
                 if stop::requested() {
                     break;
                 }
@@ -94,8 +95,8 @@ impl Background {
 }
 
 /// The counters of a queue that was shut down, at a moment at which they add up.
-pub(crate) fn last_stats(queue: &Queue) -> QueueStats {
-    let adds_up = |stats: &QueueStats| {
+pub(crate) fn last_stats(queue: &Queue) -> queue::Stats {
+    let adds_up = |stats: &queue::Stats| {
         let inside = (stats.depth + stats.running) as u64;
         stats.delivered + stats.dropped + stats.undelivered + inside == stats.pushed
     };

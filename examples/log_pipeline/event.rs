@@ -1,7 +1,7 @@
 //! What is sent, and the signals that carry it.
 
 use crate::parse::{Action, Detail, LogLine, Moment, Reason, State};
-use fanfare::{Event, QueueError, Signal};
+use fanfare::{Event, Signal, queue};
 use std::fmt;
 use std::sync::Arc;
 
@@ -70,13 +70,13 @@ pub(crate) enum Finding {
 #[derive(Debug)]
 pub(crate) enum Failed {
     /// Its queue said no, in its place.
-    Refused(QueueError),
+    Refused(queue::Error),
     /// The index is too busy.
     Busy,
 }
 
-impl From<QueueError> for Failed {
-    fn from(error: QueueError) -> Self {
+impl From<queue::Error> for Failed {
+    fn from(error: queue::Error) -> Self {
         Self::Refused(error)
     }
 }

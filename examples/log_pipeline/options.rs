@@ -1,7 +1,7 @@
 //! What the command line asks for.
 
 use crate::End;
-use fanfare::Overflow;
+use fanfare::queue::Overflow;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;

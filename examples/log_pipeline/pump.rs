@@ -5,7 +5,7 @@ use crate::input::Item;
 use crate::receivers::Digest;
 use crate::stop;
 use crate::tally::Count;
-use fanfare::{ReceiverId, RobustResponses, Sender};
+use fanfare::{ReceiverId, RobustResponses};
 use std::future::poll_fn;
 use std::io;
 use std::mem;
@@ -168,7 +168,7 @@ impl Pump {
         let mut answered = Box::pin(async move {
             // The event is borrowed until the last receiver has answered: it is this future's own.
             let sender = record.action.sender();
-            let outcomes = RECORD.asend_robust(sender, &record).await;
+            let outcomes = RECORD.from(sender).asend_robust(&record).await;
             Answered {
                 line: record.number,
                 outcomes,
@@ -201,7 +201,7 @@ impl Pump {
             return;
         }
         let chunk = Chunk { lines: &self.chunk };
-        let outcomes = CHUNK.send_parallel_robust(Sender::NONE, &chunk);
+        let outcomes = CHUNK.send_parallel_robust(&chunk);
         self.reading.digest.add(&outcomes);
         self.reading.chunks += 1;
         self.progress.chunks.set(self.reading.chunks);
@@ -239,13 +239,13 @@ impl Pump {
             let name = names.find_map(|(id, name)| (*id == receiver).then_some(&**name));
             name.unwrap_or("a receiver")
         };
-        for (receiver, answer) in outcomes.answers().pairs() {
+        for (receiver, answer) in outcomes.responses().pairs() {
             if let Err(error) = answer {
                 let failures = &mut self.reading.failures;
                 failures.add(line, || format!("{}: {error}", name(receiver)));
             }
         }
-        for failure in outcomes.failures() {
+        for failure in outcomes.panics() {
             let failures = &mut self.reading.failures;
             failures.add(line, || failure.to_string());
         }

@@ -153,12 +153,12 @@ impl Digest {
     }
 
     pub(crate) fn add(&mut self, outcomes: &RobustResponses<Finding>) {
-        for failure in outcomes.failures() {
+        for failure in outcomes.panics() {
             if let Some(tally) = self.tally(failure.receiver()) {
                 tally.failed.add(1);
             }
         }
-        for (receiver, finding) in outcomes.answers().pairs() {
+        for (receiver, finding) in outcomes.responses().pairs() {
             if let Some(tally) = self.tally(receiver) {
                 tally.delivered.add(1);
             }

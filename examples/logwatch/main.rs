@@ -277,9 +277,9 @@ fn read(input: Input, limit: u64) -> Result<Reading, Stop> {
         let outcome = match event {
             Ok(event) => {
                 sent += 1;
-                LOG_LINE.send_each(event.action.sender(), &event, |receiver, answer| {
-                    calls.take(receiver, answer)
-                })
+                LOG_LINE
+                    .from(event.action.sender())
+                    .send_each(&event, |receiver, answer| calls.take(receiver, answer))
             }
             Err(reason) => {
                 malformed += 1;
@@ -287,9 +287,7 @@ fn read(input: Input, limit: u64) -> Result<Reading, Stop> {
                     line: number,
                     reason,
                 };
-                MALFORMED.send_each(fanfare::Sender::NONE, &event, |receiver, answer| {
-                    calls.take(receiver, answer)
-                })
+                MALFORMED.send_each(&event, |receiver, answer| calls.take(receiver, answer))
             }
         };
         if let ControlFlow::Break(error) = outcome {

@@ -30,8 +30,7 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         "send/verbs.rs",
         VERBS,
         &[
-            "match self.opening() { Opening::Live(hub) => {",
-            "counted::collect(hub, || hub.snapshot(), &sender, event) } Opening::Nobody => Responses::new(),",
+            "match self.opening() { Opening::Live(hub) => counted::collect(hub, || hub.snapshot(), sender, event), Opening::Nobody => Responses::new(),",
         ],
     ),
     (

@@ -36,11 +36,11 @@ use receiver::Features;
 /// }
 ///
 /// let pizza = PizzaDone { toppings: &["olives", "basil"] };
-/// assert!(PIZZA_DONE.send(Sender::NONE, &pizza).is_empty());
+/// assert!(PIZZA_DONE.send(&pizza).is_empty());
 ///
 /// let report = fanfare::connect_receivers();
 /// assert!(report.entries().iter().any(|entry| entry.signal == "PIZZA_DONE"));
-/// assert_eq!(*PIZZA_DONE.send(Sender::NONE, &pizza), [2]);
+/// assert_eq!(*PIZZA_DONE.send(&pizza), [2]);
 /// assert_eq!(count_toppings(Sender::NONE, &pizza), 2);
 /// ```
 ///
@@ -91,7 +91,7 @@ use receiver::Features;
 /// }
 ///
 /// fanfare::connect_receivers();
-/// assert_eq!(*PIZZA_DONE.send(Sender::NONE, &32), ["32 cm to Rye Lane"]);
+/// assert_eq!(*PIZZA_DONE.send(&32), ["32 cm to Rye Lane"]);
 /// ```
 ///
 /// # Options
@@ -127,10 +127,10 @@ use receiver::Features;
 /// }
 ///
 /// fanfare::connect_receivers();
-/// PIZZA_DONE.send("web-shop", &32);
-/// assert!(PIZZA_DONE.has_listeners(Sender::of::<PizzaStore>()));
-/// PIZZA_DONE.send(Sender::of::<PizzaStore>(), &32);
-/// assert!(!PIZZA_DONE.has_listeners(Sender::of::<PizzaStore>()));
+/// PIZZA_DONE.from("web-shop").send(&32);
+/// assert!(PIZZA_DONE.from(Sender::of::<PizzaStore>()).has_listeners());
+/// PIZZA_DONE.from(Sender::of::<PizzaStore>()).send(&32);
+/// assert!(!PIZZA_DONE.from(Sender::of::<PizzaStore>()).has_listeners());
 /// ```
 ///
 /// Other senders (numbers, an `Identity`), weak receivers and closures are connected by hand, with `Signal::options`.
@@ -200,14 +200,14 @@ use receiver::Features;
 /// // What an ORM does:
 /// let mut ada = customer::Model { email: String::from("Ada@example.org") };
 /// let event = PreSave::new(&mut ada, true, None, Context::default());
-/// PRE_SAVE.try_send(sender, &event).unwrap();
+/// PRE_SAVE.from(sender).send_until_err(&event).unwrap();
 /// assert_eq!(ada.email, "ada@example.org");
 /// let event = PostSave::new(&ada, true, None, Context::default());
-/// assert_eq!(POST_SAVE.try_send(sender, &event).unwrap().len(), 1);
+/// assert_eq!(POST_SAVE.from(sender).send_until_err(&event).unwrap().len(), 1);
 ///
 /// let mut nobody = customer::Model::default();
 /// let event = PreSave::new(&mut nobody, true, None, Context::default());
-/// let refused = PRE_SAVE.try_send(sender, &event).unwrap_err();
+/// let refused = PRE_SAVE.from(sender).send_until_err(&event).unwrap_err();
 /// assert!(refused.error.is::<NoAddress>());
 /// ```
 ///
@@ -253,7 +253,7 @@ pub fn receiver(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// of each lifetime; what is sent has whatever lifetimes it has.
 ///
 /// ```
-/// use fanfare::{Event, Sender, Signal};
+/// use fanfare::{Event, Signal};
 ///
 /// #[derive(Event)]
 /// struct PizzaDone<'a> {
@@ -265,7 +265,7 @@ pub fn receiver(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// PIZZA_DONE.connect(|_sender, pizza| pizza.toppings.len());
 /// let topping = String::from("olives");
-/// let lengths = PIZZA_DONE.send(Sender::NONE, &PizzaDone { toppings: &[&topping], size_cm: 32 });
+/// let lengths = PIZZA_DONE.send(&PizzaDone { toppings: &[&topping], size_cm: 32 });
 /// assert_eq!(*lengths, [1]);
 /// ```
 ///
@@ -292,7 +292,7 @@ pub fn receiver(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 /// use std::fmt::Debug;
 ///
-/// use fanfare::{Event, Sender, Signal};
+/// use fanfare::{Event, Signal};
 ///
 /// #[derive(Event)]
 /// enum Saved<'a, 'b, T: Debug> {
@@ -306,8 +306,8 @@ pub fn receiver(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///     Saved::Created(it) => format!("{it:?}"),
 ///     Saved::Updated { before, after } => format!("{before:?} to {after:?}"),
 /// });
-/// assert_eq!(*SAVED.send(Sender::NONE, &Saved::Created(&7)), ["7"]);
-/// assert_eq!(*SAVED.send(Sender::NONE, &Saved::Updated { before: &7, after: &8 }), ["7 to 8"]);
+/// assert_eq!(*SAVED.send(&Saved::Created(&7)), ["7"]);
+/// assert_eq!(*SAVED.send(&Saved::Updated { before: &7, after: &8 }), ["7 to 8"]);
 /// ```
 ///
 /// # Errors

@@ -26,7 +26,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// Everything else is as for [`connect`](Signal::connect).
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     ///
     /// static GREETED: Signal<&'static str, usize> = Signal::new();
     ///
@@ -34,7 +34,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// GREETED.connect(|_sender, name| 100 + name.len());
     ///
     /// let borrowed = String::from("Ada");
-    /// let lengths = pollster::block_on(GREETED.asend(Sender::NONE, &&*borrowed));
+    /// let lengths = pollster::block_on(GREETED.asend(&&*borrowed));
     /// assert_eq!(*lengths, [103, 3]);
     /// ```
     #[track_caller]
@@ -65,9 +65,9 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///
     /// let shelf = Arc::new(Shelf(5));
     /// ASKED.connect_weak_async(&shelf, Shelf::take);
-    /// assert_eq!(*pollster::block_on(ASKED.asend(Sender::NONE, &9)), [5]);
+    /// assert_eq!(*pollster::block_on(ASKED.asend(&9)), [5]);
     /// drop(shelf);
-    /// assert!(pollster::block_on(ASKED.asend(Sender::NONE, &9)).is_empty());
+    /// assert!(pollster::block_on(ASKED.asend(&9)).is_empty());
     /// ```
     #[track_caller]
     pub fn connect_weak_async<T, M>(&self, target: &Arc<T>, method: M) -> Connection
@@ -148,7 +148,7 @@ impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
     /// [`blocking`](ConnectOptions::blocking) for one that borrows its event.
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     /// use std::thread;
     ///
     /// static SAVED: Signal<String, thread::ThreadId> = Signal::new();
@@ -156,9 +156,9 @@ impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
     ///
     /// let runtime = tokio::runtime::Runtime::new()?;
     /// let text = "kept".to_string();
-    /// let there = runtime.block_on(SAVED.asend(Sender::NONE, &text));
+    /// let there = runtime.block_on(SAVED.asend(&text));
     /// assert_ne!(there[0], thread::current().id());
-    /// assert_eq!(*SAVED.send(Sender::NONE, &text), [thread::current().id()]);
+    /// assert_eq!(*SAVED.send(&text), [thread::current().id()]);
     /// # std::io::Result::Ok(())
     /// ```
     #[track_caller]

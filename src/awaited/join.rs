@@ -10,8 +10,8 @@ use futures_util::future::{join_all, try_join_all};
 use pin_project_lite::pin_project;
 
 use super::outcome::{Cause, Outcome, Round, Stop};
-use crate::error::Failure;
 use crate::event::Event;
+use crate::receiver_panic::ReceiverPanic;
 
 /// From so many futures on `futures-concurrency`, which polls only those that were woken,
 /// is faster than `join_all`.
@@ -46,7 +46,7 @@ pub(super) async fn join_unless<'a, E: Event, R: 'static, T, X>(
 /// Waits for all, and keeps their order, or for the first panic, and drops the other futures.
 pub(super) async fn join_unless_panic<'a, E: Event, R: 'static>(
     futures: impl ExactSizeIterator<Item = Outcome<'a, E, R>>,
-) -> Result<Vec<R>, Failure> {
+) -> Result<Vec<R>, ReceiverPanic> {
     let joined = join_unless(futures, Ok::<_, Infallible>).await;
     joined.map_err(|stop| match stop.cause {
         Cause::Panic(failure) => failure,

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::thread;
 
-use crate::error::Failure;
 use crate::event::Event;
 use crate::id::ReceiverId;
 use crate::lock::lock;
 use crate::panic_report;
 use crate::receiver::Entry;
 use crate::receiver::future::{BoxFuture, ResponseFuture};
+use crate::receiver_panic::ReceiverPanic;
 use crate::turn::catch;
 
 type Panic = Box<dyn Any + Send>;
@@ -45,7 +45,7 @@ impl<R> Future for Begun<'_, R> {
 /// is robust: the send may be dropped before it reads the outcome.
 pub(super) struct Outcome<'a, E: Event, R: 'static> {
     receiver: &'a Entry<E, R>,
-    running: Result<ResponseFuture<'a, R>, Option<Failure>>,
+    running: Result<ResponseFuture<'a, R>, Option<ReceiverPanic>>,
     robust: bool,
     finished: Option<&'a AtomicBool>,
 }
@@ -73,16 +73,20 @@ impl<'a, E: Event, R: 'static> Outcome<'a, E, R> {
 }
 
 /// The panic of a receiver. A robust send catches it, so it is reported.
-fn failure<E: Event, R: 'static>(receiver: &Entry<E, R>, panic: Panic, robust: bool) -> Failure {
+fn failure<E: Event, R: 'static>(
+    receiver: &Entry<E, R>,
+    panic: Panic,
+    robust: bool,
+) -> ReceiverPanic {
     if robust {
         catch::failure(receiver, panic)
     } else {
-        Failure::new(receiver.id(), receiver.name(), panic)
+        ReceiverPanic::new(receiver.id(), receiver.name(), panic)
     }
 }
 
 impl<E: Event, R: 'static> Future for Outcome<'_, E, R> {
-    type Output = Result<R, Failure>;
+    type Output = Result<R, ReceiverPanic>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (robust, receiver) = (self.robust, self.receiver);
@@ -111,7 +115,7 @@ impl<E: Event, R: 'static> Future for Outcome<'_, E, R> {
 
 /// Why a send stops at a receiver.
 pub(super) enum Cause<X> {
-    Panic(Failure),
+    Panic(ReceiverPanic),
     Error(X),
 }
 

@@ -1,41 +1,16 @@
-//! The async sends of a signal.
+//! The async sends. Each of a signal is that of a [`SignalFrom`] without a sender.
 
 use std::sync::Arc;
 
 use super::marked::Marked;
 use super::walk;
-use crate::error::TrySendError;
+use crate::error::ReceiverError;
 use crate::event::Event;
 use crate::receiver::kind::Mode;
 use crate::receiver::{Hub, Table};
 use crate::responses::{Responses, RobustResponses};
-use crate::sender::Sender;
 use crate::signal::Signal;
-
-/// # Whether to await
-impl<E: Event, R: 'static> Signal<E, R> {
-    /// Whether a send from `sender` that started now would get to an async receiver, or to
-    /// one that blocks: whether [`asend`](Signal::asend) is the way to send it, where both
-    /// are open. Otherwise as [`has_listeners`](Signal::has_listeners).
-    ///
-    /// Looks at each receiver that the send would get to.
-    ///
-    /// ```
-    /// use fanfare::{Sender, Signal};
-    ///
-    /// static TOLD: Signal<u32> = Signal::new();
-    /// TOLD.connect(|_sender, _n| ());
-    /// assert!(!TOLD.has_async_listeners(Sender::NONE));
-    /// TOLD.options().sender("till").connect_async(|_sender, _n| Box::pin(async {}));
-    /// assert!(!TOLD.has_async_listeners(Sender::NONE));
-    /// assert!(TOLD.has_async_listeners("till"));
-    /// ```
-    pub fn has_async_listeners<'a>(&self, sender: impl Into<Sender<'a>>) -> bool {
-        self.has_listener(&sender.into(), |kind| {
-            kind.is_awaited(Mode::Async) || kind.may_block()
-        })
-    }
-}
+use crate::signal_from::SignalFrom;
 
 type Taken<'s, E, R> = (&'s Hub<E, R>, Arc<Table<E, R>>);
 
@@ -49,8 +24,8 @@ impl<E: Event, R: 'static> Signal<E, R> {
 
 /// # Sending to async receivers
 impl<E: Event, R: Send + 'static> Signal<E, R> {
-    /// Calls each sync receiver that `sender` reaches, then runs the async ones together,
-    /// and returns the answers: of the sync receivers, then of the async ones, each in
+    /// Calls each sync receiver that is connected for any sender, then runs the async ones together,
+    /// and returns the responses: of the sync receivers, then of the async ones, each in
     /// their order, whichever is done first.
     ///
     /// The future does nothing until it is polled; its first poll takes the snapshot and
@@ -80,55 +55,33 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     /// panic leaves. Also panics if sends are nested too deep: see [`Signal`].
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     ///
     /// static ADD: Signal<u32, u32> = Signal::new();
     /// ADD.connect_async(|_sender, n| Box::pin(async move { n + 1 }));
     /// ADD.connect(|_sender, n| n + 2);
     ///
     /// # pollster::block_on(async {
-    /// assert_eq!(*ADD.asend(Sender::NONE, &10).await, [12, 11]);
+    /// assert_eq!(*ADD.asend(&10).await, [12, 11]);
     /// # });
     /// ```
-    pub fn asend<'a, 'e, S: Into<Sender<'a>>>(
+    pub fn asend<'a, 'e>(
         &'a self,
-        sender: S,
         event: &'a E::Args<'e>,
-    ) -> impl Future<Output = Responses<R>> + Send + use<'a, 'e, E, R, S>
+    ) -> impl Future<Output = Responses<R>> + Send + use<'a, 'e, E, R>
     where
         for<'x> E::Args<'x>: Sync,
     {
-        let sender = sender.into();
-        async move {
-            // First, to outlive the table: destructors of answers are the user's.
-            let mut responses = Responses::new();
-            let Some((hub, table)) = self.taken() else {
-                return responses;
-            };
-            let selection = table.select(&sender);
-            if walk::needs_books(&selection) {
-                // Boxed, for it is large and the common case is not.
-                let gathered = Box::pin(walk::gather(hub, table, &sender, event, false));
-                return Marked::new(hub, gathered).await.into_answers();
-            }
-            if let Some(run) = selection.only_awaited() {
-                walk::wait(hub, run.iter(), sender, event, &mut responses).await;
-            } else {
-                let awaited = walk::call_first(hub, &selection, &sender, event, &mut responses);
-                let awaited = awaited.iter().copied();
-                walk::wait(hub, awaited, sender, event, &mut responses).await;
-            }
-            responses
-        }
+        SignalFrom::from(self).asend(event)
     }
 
     /// As [`asend`](Signal::asend), but a panic of a receiver is caught and becomes its
     /// outcome; the others run.
     ///
-    /// Each failure is also reported once, as in [`send_robust`](Signal::send_robust).
+    /// Each panic is also reported once, as in [`send_robust`](Signal::send_robust).
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     ///
     /// static DIVIDE: Signal<u32, u32> = Signal::new();
     /// DIVIDE.connect_async(|_sender, by| Box::pin(async move { 100 / by }));
@@ -136,26 +89,19 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     ///
     /// # std::panic::set_hook(Box::new(|_| ()));
     /// # pollster::block_on(async {
-    /// let outcomes = DIVIDE.asend_robust(Sender::NONE, &0).await;
-    /// assert_eq!(outcomes.failures().count(), 1);
-    /// assert_eq!(**outcomes.answers(), [0]);
+    /// let outcomes = DIVIDE.asend_robust(&0).await;
+    /// assert_eq!(outcomes.panics().count(), 1);
+    /// assert_eq!(**outcomes.responses(), [0]);
     /// # });
     /// ```
-    pub fn asend_robust<'a, 'e, S: Into<Sender<'a>>>(
+    pub fn asend_robust<'a, 'e>(
         &'a self,
-        sender: S,
         event: &'a E::Args<'e>,
-    ) -> impl Future<Output = RobustResponses<R>> + Send + use<'a, 'e, E, R, S>
+    ) -> impl Future<Output = RobustResponses<R>> + Send + use<'a, 'e, E, R>
     where
         for<'x> E::Args<'x>: Sync,
     {
-        let sender = sender.into();
-        async move {
-            let Some((hub, table)) = self.taken() else {
-                return RobustResponses::new();
-            };
-            Marked::new(hub, walk::gather(hub, table, &sender, event, true)).await
-        }
+        SignalFrom::from(self).asend_robust(event)
     }
 }
 
@@ -172,32 +118,131 @@ impl<E: Event, T: Send + 'static, X: Send + 'static> Signal<E, Result<T, X>> {
     /// of async receivers that had finished are lost.
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     ///
     /// static PAY: Signal<u32, Result<u32, String>> = Signal::new();
     /// PAY.connect(|_sender, cents| Ok(cents / 100));
-    /// PAY.connect_async(|_sender, _cents| Box::pin(std::walk::pending()));
+    /// PAY.connect_async(|_sender, _cents| Box::pin(std::future::pending()));
     /// PAY.connect_async(|_sender, cents| {
     ///     Box::pin(async move { Err(format!("{cents} cents are too few")) })
     /// });
     ///
     /// # pollster::block_on(async {
-    /// let stopped = PAY.try_asend(Sender::NONE, &250).await.unwrap_err();
+    /// let stopped = PAY.asend_until_err(&250).await.unwrap_err();
     /// assert_eq!(*stopped.before, [2]);
     /// assert_eq!(stopped.error, "250 cents are too few");
     /// # });
     /// ```
-    pub fn try_asend<'a, 'e, S: Into<Sender<'a>>>(
+    pub fn asend_until_err<'a, 'e>(
         &'a self,
-        sender: S,
         event: &'a E::Args<'e>,
-    ) -> impl Future<Output = Result<Responses<T>, TrySendError<T, X>>> + Send + use<'a, 'e, E, T, X, S>
+    ) -> impl Future<Output = Result<Responses<T>, ReceiverError<T, X>>> + Send + use<'a, 'e, E, T, X>
     where
         for<'x> E::Args<'x>: Sync,
     {
-        let sender = sender.into();
+        SignalFrom::from(self).asend_until_err(event)
+    }
+}
+
+/// # Whether to await
+impl<E: Event, R: 'static> SignalFrom<'_, '_, E, R> {
+    /// Returns `true` if a send would reach a receiver that [`asend`](SignalFrom::asend) serves better
+    /// than [`send`](SignalFrom::send) does: an async one, or one that may block the thread.
+    ///
+    /// Looks at each receiver that the send would reach. Receivers that have ended do not count.
+    ///
+    /// ```
+    /// use fanfare::Signal;
+    ///
+    /// static PAID: Signal<u32> = Signal::new();
+    /// PAID.connect(|_sender, _cents| ());
+    /// PAID.options().sender("till").connect_async(|_sender, _cents| Box::pin(async {}));
+    ///
+    /// assert!(PAID.from("till").wants_asend());
+    /// assert!(!PAID.from("web").wants_asend());
+    /// ```
+    pub fn wants_asend(self) -> bool {
+        self.signal.has_listener(&self.sender, |kind| {
+            kind.is_awaited(Mode::Async) || kind.may_block()
+        })
+    }
+}
+
+/// # Sending to async receivers
+///
+/// The futures borrow the signal, the sender and the event, and not the `SignalFrom`.
+impl<'s, 'a, E: Event, R: Send + 'static> SignalFrom<'s, 'a, E, R> {
+    /// Sends `event` from this sender and awaits the async receivers. See [`Signal::asend`].
+    pub fn asend<'v, 'e>(
+        self,
+        event: &'v E::Args<'e>,
+    ) -> impl Future<Output = Responses<R>> + Send + use<'s, 'a, 'v, 'e, E, R>
+    where
+        for<'x> E::Args<'x>: Sync,
+    {
+        let SignalFrom { signal, sender } = self;
         async move {
-            let Some((hub, table)) = self.taken() else {
+            // First, to outlive the table: destructors of answers are the user's.
+            let mut responses = Responses::new();
+            let Some((hub, table)) = signal.taken() else {
+                return responses;
+            };
+            let selection = table.select(&sender);
+            if walk::needs_books(&selection) {
+                // Boxed, for it is large and the common case is not.
+                let gathered = Box::pin(walk::gather(hub, table, &sender, event, false));
+                return Marked::new(hub, gathered).await.into_responses();
+            }
+            if let Some(run) = selection.only_awaited() {
+                walk::wait(hub, run.iter(), sender, event, &mut responses).await;
+            } else {
+                let awaited = walk::call_first(hub, &selection, &sender, event, &mut responses);
+                let awaited = awaited.iter().copied();
+                walk::wait(hub, awaited, sender, event, &mut responses).await;
+            }
+            responses
+        }
+    }
+
+    /// Sends `event` from this sender, awaits the async receivers and catches panics. See
+    /// [`Signal::asend_robust`].
+    pub fn asend_robust<'v, 'e>(
+        self,
+        event: &'v E::Args<'e>,
+    ) -> impl Future<Output = RobustResponses<R>> + Send + use<'s, 'a, 'v, 'e, E, R>
+    where
+        for<'x> E::Args<'x>: Sync,
+    {
+        let SignalFrom { signal, sender } = self;
+        async move {
+            let Some((hub, table)) = signal.taken() else {
+                return RobustResponses::new();
+            };
+            Marked::new(hub, walk::gather(hub, table, &sender, event, true)).await
+        }
+    }
+}
+
+/// # Sending to async receivers that can fail
+impl<'s, 'a, E: Event, T: Send + 'static, X: Send + 'static> SignalFrom<'s, 'a, E, Result<T, X>> {
+    /// Sends `event` from this sender, and awaits the async receivers, until one returns an `Err`.
+    /// See [`Signal::asend_until_err`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Signal::asend_until_err`].
+    pub fn asend_until_err<'v, 'e>(
+        self,
+        event: &'v E::Args<'e>,
+    ) -> impl Future<Output = Result<Responses<T>, ReceiverError<T, X>>>
+    + Send
+    + use<'s, 'a, 'v, 'e, E, T, X>
+    where
+        for<'x> E::Args<'x>: Sync,
+    {
+        let SignalFrom { signal, sender } = self;
+        async move {
+            let Some((hub, table)) = signal.taken() else {
                 return Ok(Responses::new());
             };
             Marked::new(hub, walk::try_gather(hub, table, &sender, event)).await

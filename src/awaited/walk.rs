@@ -16,7 +16,7 @@ use super::blocking;
 use super::join::{MANY, Polled, join, join_unless, join_unless_panic};
 use super::marked::{Mark, Marked};
 use super::outcome::{self, Begun, Cause, Outcome};
-use crate::error::TrySendError;
+use crate::error::ReceiverError;
 use crate::event::Event;
 use crate::nesting::Polling;
 use crate::panic_report::{self, Progress};
@@ -173,7 +173,7 @@ pub(crate) async fn gather<E: Event, R: 'static>(
         for (receiver, outcome) in started.receivers.into_iter().zip(outcomes) {
             match outcome {
                 Ok(answer) => responses.push(|| receiver.id(), answer),
-                Err(failure) => responses.push_failure(failure),
+                Err(failure) => responses.push_panic(failure),
             }
         }
     } else {
@@ -194,7 +194,7 @@ pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
     table: Arc<Table<E, Result<T, X>>>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
-) -> Result<Responses<T>, TrySendError<T, X>> {
+) -> Result<Responses<T>, ReceiverError<T, X>> {
     let mut discards = Discards::of(hub);
     let table = table;
     let selection = table.select(sender);
@@ -244,7 +244,7 @@ pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
         }
     };
     let (receiver, error) = failed;
-    Err(TrySendError {
+    Err(ReceiverError {
         before,
         receiver,
         error,
@@ -343,7 +343,7 @@ pub(crate) fn refuse_on_an_executor<E: Event, R: 'static>(selection: &Selection<
     if let Some(receiver) = refused_for(selection) {
         panic!(
             "a signal of `{}` was sent with a blocking `send` on a thread that runs an executor, \
-             and has an async receiver, {}: await `asend`, `asend_robust` or `try_asend` instead; no \
+             and has an async receiver, {}: await `asend`, `asend_robust` or `asend_until_err` instead; no \
              receiver has run",
             type_name::<E>(),
             receiver.place()

@@ -19,15 +19,15 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// [`Connection`] or give it a [`dispatch_uid`](ConnectOptions::dispatch_uid).
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     ///
     /// static LINE: Signal<&'static str, usize> = Signal::new();
     /// LINE.connect_batch(|_sender, lines| lines.iter().map(|line| line.len()).sum());
     ///
     /// let text = String::from("one\nthree");
     /// let lines: Vec<&str> = text.lines().collect();
-    /// assert_eq!(*LINE.send_batch(Sender::NONE, &lines), [8]);
-    /// assert_eq!(*LINE.send(Sender::NONE, &lines[1]), [5]);
+    /// assert_eq!(*LINE.send_batch(&lines), [8]);
+    /// assert_eq!(*LINE.send(&lines[1]), [5]);
     /// ```
     #[track_caller]
     pub fn connect_batch<F>(&self, receiver: F) -> Connection

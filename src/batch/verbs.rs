@@ -3,8 +3,8 @@
 use super::walk::collect;
 use crate::event::Event;
 use crate::responses::Responses;
-use crate::sender::Sender;
 use crate::signal::Signal;
+use crate::signal_from::SignalFrom;
 use crate::table::publish::Opening;
 
 /// # Sending batches
@@ -12,7 +12,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// Sends all `events` over one snapshot, and returns the answers in the order of the
     /// calls. No events are no send: nothing is called, nothing is noted.
     ///
-    /// Each receiver that `sender` reaches gets all events, in their order, before the next
+    /// Each receiver that the send reaches gets all events, in their order, before the next
     /// receiver gets any: one connected with [`connect_batch`](Signal::connect_batch) in one
     /// call, any other in a call for each. So priorities hold for the batch as a whole, and
     /// a receiver of slices has one place among the others. Where receivers are to take
@@ -39,29 +39,35 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// thread; then nothing has run.
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     ///
     /// static PAID: Signal<u32, u32> = Signal::new();
     /// let tax = PAID.connect(|_sender, cents| cents * 19 / 100);
     /// let sum = PAID.connect_batch(|_sender, all| all.iter().sum());
     ///
-    /// let answers = PAID.send_batch(Sender::NONE, &[100, 300]);
+    /// let answers = PAID.send_batch(&[100, 300]);
     /// let who: Vec<_> = answers.pairs().collect();
     /// assert_eq!(who, [(tax.id(), &19), (tax.id(), &57), (sum.id(), &400)]);
     /// ```
-    pub fn send_batch<'a>(
-        &self,
-        sender: impl Into<Sender<'a>>,
-        events: &[E::Args<'_>],
-    ) -> Responses<R> {
+    #[inline(always)]
+    pub fn send_batch(&self, events: &[E::Args<'_>]) -> Responses<R> {
+        SignalFrom::from(self).send_batch(events)
+    }
+}
+
+/// # Sending batches
+impl<E: Event, R: 'static> SignalFrom<'_, '_, E, R> {
+    /// Sends all `events` from this sender over one snapshot. See [`Signal::send_batch`].
+    #[inline]
+    pub fn send_batch(self, events: &[E::Args<'_>]) -> Responses<R> {
         if events.is_empty() {
             return Responses::new();
         }
-        let sender = sender.into();
-        match self.opening() {
-            Opening::Live(hub) => collect(hub, || hub.snapshot(), &sender, events),
+        let sender = &self.sender;
+        match self.signal.opening() {
+            Opening::Live(hub) => collect(hub, || hub.snapshot(), sender, events),
             Opening::Nobody => Responses::new(),
-            Opening::Frozen(hub, table) => collect(hub, || table, &sender, events),
+            Opening::Frozen(hub, table) => collect(hub, || table, sender, events),
         }
     }
 }

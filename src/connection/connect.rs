@@ -39,7 +39,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///
     /// assert!(DONE.connect(tell).is_new());
     /// assert!(!DONE.connect(tell).is_new());
-    /// assert_eq!(*DONE.send(Sender::NONE, &7), ["job 7 is done"]);
+    /// assert_eq!(*DONE.send(&7), ["job 7 is done"]);
     /// ```
     #[track_caller]
     pub fn connect<F>(&self, receiver: F) -> Connection
@@ -75,9 +75,9 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///
     /// let shelf = Arc::new(Shelf(5));
     /// ASKED.connect_weak(&shelf, Shelf::take);
-    /// assert_eq!(*ASKED.send(Sender::NONE, &9), [5]);
+    /// assert_eq!(*ASKED.send(&9), [5]);
     /// drop(shelf);
-    /// assert!(ASKED.send(Sender::NONE, &9).is_empty());
+    /// assert!(ASKED.send(&9).is_empty());
     /// ```
     #[track_caller]
     pub fn connect_weak<T, M>(&self, target: &Arc<T>, method: M) -> Connection
@@ -100,14 +100,14 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// the same order.
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     ///
     /// static SQUARE: Signal<u64, u64> = Signal::new();
     ///
     /// let receivers = (0..1_000).map(|n| SQUARE.options().prepare(move |_sender, x| n * x));
     /// let connections = SQUARE.connect_many(receivers);
     /// assert_eq!(connections.len(), 1_000);
-    /// assert_eq!(SQUARE.send(Sender::NONE, &2)[999], 1_998);
+    /// assert_eq!(SQUARE.send(&2)[999], 1_998);
     /// ```
     ///
     /// # Panics

@@ -38,8 +38,8 @@ use crate::table::link::Link;
 ///     .priority(10)
 ///     .connect(|_sender, _cents| "reserve stock");
 ///
-/// assert_eq!(*ORDERED.send(Sender::of::<Shop>(), &900), ["reserve stock", "bill"]);
-/// assert_eq!(*ORDERED.send("web", &900), ["bill"]);
+/// assert_eq!(*ORDERED.from(Sender::of::<Shop>()).send(&900), ["reserve stock", "bill"]);
+/// assert_eq!(*ORDERED.from("web").send(&900), ["bill"]);
 /// ```
 #[must_use = "options do nothing until `connect`, `connect_weak`, `prepare` or `prepare_weak`"]
 pub struct ConnectOptions<'s, E: Event, R: 'static = ()> {
@@ -108,12 +108,12 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     /// Panics if `calls` is 0.
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     ///
     /// static ALARM: Signal<u32, u32> = Signal::new();
     /// let connection = ALARM.options().max_calls(2).connect(|_sender, code| *code);
     ///
-    /// let calls: Vec<usize> = (0..3).map(|code| ALARM.send(Sender::NONE, &code).len()).collect();
+    /// let calls: Vec<usize> = (0..3).map(|code| ALARM.send(&code).len()).collect();
     /// assert_eq!(calls, [1, 1, 0]);
     /// assert!(!connection.is_connected());
     /// ```
@@ -174,7 +174,8 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     /// [`ConnectError::Frozen`] with the place of the freeze and the receiver.
     ///
     /// ```
-    /// use fanfare::{ConnectError, Signal};
+    /// use fanfare::Signal;
+    /// use fanfare::error::ConnectError;
     ///
     /// static READY: Signal<(), u8> = Signal::new();
     /// assert!(READY.options().try_connect(|_sender, ()| 1).is_ok());

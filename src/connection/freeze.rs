@@ -21,7 +21,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///   [`try_connect`](crate::ConnectOptions::try_connect) and
     ///   [`try_disconnect`](crate::Connection::try_disconnect) return an error, and
     ///   [`disconnect_and_wait`](crate::Connection::disconnect_and_wait) returns
-    ///   [`WaitError::Frozen`](crate::WaitError::Frozen).
+    ///   [`WaitError::Frozen`](crate::error::WaitError::Frozen).
     /// * The drop of a [`ScopedConnection`](crate::ScopedConnection) or of an
     ///   [`Identity`](crate::Identity) changes nothing. [`purge`](Signal::purge) takes out nothing,
     ///   but still frees replaced tables.
@@ -38,18 +38,18 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// same time either is part of the frozen signal or is refused.
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     ///
     /// static TICK: Signal<u64, u64> = Signal::new();
     ///
     /// TICK.connect(|_sender, tick| tick + 1);
     /// TICK.freeze();
-    /// assert_eq!(*TICK.send(Sender::NONE, &1), [2]);
+    /// assert_eq!(*TICK.send(&1), [2]);
     /// assert!(TICK.frozen_at().is_some());
     ///
     /// let refused = std::panic::catch_unwind(|| TICK.connect(|_sender, tick| tick + 2));
     /// assert!(refused.is_err());
-    /// assert_eq!(TICK.len(), 1);
+    /// assert_eq!(TICK.receiver_count(), 1);
     /// ```
     #[track_caller]
     pub fn freeze(&self) {

@@ -18,7 +18,7 @@ use crate::receiver::attached::Attached;
 /// is [`scoped`](Connection::scoped). It keeps neither the receiver nor the signal alive.
 ///
 /// ```
-/// use fanfare::{Sender, Signal};
+/// use fanfare::Signal;
 ///
 /// static BELL: Signal<()> = Signal::new();
 ///
@@ -26,7 +26,7 @@ use crate::receiver::attached::Attached;
 /// assert!(connection.is_new() && connection.is_connected());
 /// assert!(connection.disconnect());
 /// assert!(!connection.disconnect());
-/// assert!(BELL.send(Sender::NONE, &()).is_empty());
+/// assert!(BELL.send(&()).is_empty());
 /// ```
 #[derive(Clone)]
 pub struct Connection {
@@ -104,7 +104,8 @@ impl Connection {
     /// connected.
     ///
     /// ```
-    /// use fanfare::{DisconnectError, Signal};
+    /// use fanfare::Signal;
+    /// use fanfare::error::DisconnectError;
     ///
     /// static READY: Signal<()> = Signal::new();
     /// let connection = READY.connect(|_sender, ()| ());
@@ -155,7 +156,8 @@ impl Connection {
     ///   was made before the fork and that had an event for it then.
     ///
     /// ```
-    /// use fanfare::{Signal, WaitError};
+    /// use fanfare::Signal;
+    /// use fanfare::error::WaitError;
     /// use std::sync::{Arc, OnceLock};
     /// use std::time::Duration;
     ///
@@ -217,14 +219,14 @@ impl Connection {
     /// Ties the connection to a guard that disconnects when it is dropped.
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     ///
     /// static SAVED: Signal<u32, u32> = Signal::new();
     /// {
     ///     let _spy = SAVED.connect(|_sender, id| *id).scoped();
-    ///     assert_eq!(*SAVED.send(Sender::NONE, &7), [7]);
+    ///     assert_eq!(*SAVED.send(&7), [7]);
     /// }
-    /// assert!(SAVED.is_empty());
+    /// assert_eq!(SAVED.receiver_count(), 0);
     /// ```
     pub fn scoped(self) -> ScopedConnection {
         ScopedConnection {

@@ -16,15 +16,22 @@ use crate::turn::discards::Discards;
 ///
 /// Answers about one moment, which may have passed when they arrive.
 impl<E: Event, R: 'static> Signal<E, R> {
-    /// How many connections the signal holds. Dead weak receivers that have not been
-    /// taken out yet count: [`has_listeners`](Signal::has_listeners) is exact about those.
-    pub fn len(&self) -> usize {
+    /// Returns the number of receivers that are connected, for whatever sender. Weak receivers whose
+    /// target has died count until they are taken out. [`has_listeners`](Signal::has_listeners) does
+    /// not count them.
+    ///
+    /// ```
+    /// use fanfare::Signal;
+    ///
+    /// static SAVED: Signal<u32> = Signal::new();
+    /// SAVED.connect(|_sender, _id| ());
+    /// SAVED.options().sender("shop.Order").connect(|_sender, _id| ());
+    /// assert_eq!(SAVED.receiver_count(), 2);
+    /// SAVED.disconnect_all();
+    /// assert_eq!(SAVED.receiver_count(), 0);
+    /// ```
+    pub fn receiver_count(&self) -> usize {
         self.with_table(0, Table::len)
-    }
-
-    /// Whether the signal holds no connection.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Who listens: those connected for any sender first, then sender by sender in the
@@ -55,7 +62,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// static SAVED: Signal<u32> = Signal::new();
     /// SAVED.options().sender("shop.Order").connect(|_sender, _id| ());
     /// SAVED.options().sender("shop.Odrer").connect(|_sender, _id| ());
-    /// SAVED.send("shop.Order", &1);
+    /// SAVED.from("shop.Order").send(&1);
     /// assert_eq!(SAVED.unmatched_senders(), ["shop.Odrer"]);
     /// ```
     pub fn unmatched_senders(&self) -> Vec<String> {

@@ -81,7 +81,7 @@ inventory::collect!(Registration);
 ///
 /// let report = fanfare::connect_receivers();
 /// assert!(report.entries().iter().any(|entry| entry.signal == "STARTED"));
-/// assert_eq!(*STARTED.send(Sender::NONE, &21), [42]);
+/// assert_eq!(*STARTED.send(&21), [42]);
 /// ```
 pub fn connect_receivers() -> ConnectReport {
     static CONNECTED: LazyLock<Mutex<Connected>> = LazyLock::new(Mutex::default);
@@ -194,7 +194,6 @@ impl fmt::Display for ReportEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sender::Sender;
     use crate::signal::Signal;
 
     static LOADED: Signal<u32, &'static str> = Signal::new();
@@ -242,16 +241,16 @@ mod tests {
             connected.connect_new(all.clone());
             let first = ["app::a", "app::b", "app::sub::c", "app2::d"];
             assert_eq!(names(&connected), first);
-            assert_eq!(*LOADED.send(Sender::NONE, &1), first);
+            assert_eq!(*LOADED.send(&1), first);
 
             // One is disconnected, and one is loaded that would stand before all of them.
             assert!(LOADED.disconnect_uid("b"));
             all.push(declared("a", "aardvark::p", 1));
             connected.connect_new(all.clone());
             let left = ["app::a", "app::sub::c", "app2::d", "aardvark::p"];
-            assert_eq!(*LOADED.send(Sender::NONE, &1), left, "one is not revived");
+            assert_eq!(*LOADED.send(&1), left, "one is not revived");
             connected.connect_new(all);
-            assert_eq!(*LOADED.send(Sender::NONE, &1), left);
+            assert_eq!(*LOADED.send(&1), left);
             let expected = ["app::a", "app::b", "app::sub::c", "app2::d", "aardvark::p"];
             assert_eq!(names(&connected), expected);
         }
@@ -277,6 +276,6 @@ mod tests {
         assert!(failed.is_err());
         connected.connect_new(all);
         assert_eq!(names(&connected), ["app::a", "app::b"]);
-        assert_eq!(*SLOW.send(Sender::NONE, &1), [1, 2]);
+        assert_eq!(*SLOW.send(&1), [1, 2]);
     }
 }

@@ -24,7 +24,7 @@ impl<'s> Deferred<'s> {
     /// receiver (await `commit_async` there). That event stays here, too.
     ///
     /// ```
-    /// use fanfare::{Deferred, Sender, Signal};
+    /// use fanfare::{Deferred, Signal};
     /// use std::panic::{AssertUnwindSafe, catch_unwind};
     ///
     /// static PAID: Signal<u32> = Signal::new();
@@ -32,7 +32,7 @@ impl<'s> Deferred<'s> {
     ///
     /// let mut deferred = Deferred::new();
     /// for order in [1, 2, 3, 4] {
-    ///     deferred.send(&PAID, Sender::NONE, order);
+    ///     deferred.record(&PAID, order);
     /// }
     /// # std::panic::set_hook(Box::new(|_| ()));
     /// assert!(catch_unwind(AssertUnwindSafe(|| deferred.commit())).is_err());
@@ -56,14 +56,14 @@ impl<'s> Deferred<'s> {
     /// and the later ones stay here. The future is `Send`.
     ///
     /// ```
-    /// use fanfare::{Deferred, Sender, Signal};
+    /// use fanfare::{Deferred, Signal};
     ///
     /// static PAID: Signal<u32> = Signal::new();
     /// PAID.connect_async(|_sender, order| Box::pin(async move { assert_ne!(*order, 0) }));
     ///
     /// # pollster::block_on(async {
     /// let mut deferred = Deferred::new();
-    /// deferred.send(&PAID, Sender::NONE, 7);
+    /// deferred.record(&PAID, 7);
     /// assert_eq!(deferred.commit_async().await, 1);
     /// # });
     /// ```
@@ -87,26 +87,26 @@ impl<'s> Deferred<'s> {
     /// Where a send is refused, as `commit` does; what had been delivered before is not told.
     ///
     /// ```
-    /// use fanfare::{Deferred, Sender, Signal};
+    /// use fanfare::{Deferred, Signal};
     ///
     /// static PAID: Signal<u32> = Signal::new();
     /// PAID.connect(|_sender, order| assert!(*order != 2, "no such order"));
     ///
     /// let mut deferred = Deferred::new();
     /// for order in [1, 2, 3] {
-    ///     deferred.send(&PAID, Sender::NONE, order);
+    ///     deferred.record(&PAID, order);
     /// }
     /// # std::panic::set_hook(Box::new(|_| ()));
     /// let report = deferred.commit_robust();
     /// assert_eq!(report.sent(), 3);
-    /// assert_eq!(report.failures()[0].message(), "no such order");
+    /// assert_eq!(report.panics()[0].message(), "no such order");
     /// assert!(deferred.is_empty());
     /// ```
     pub fn commit_robust(&mut self) -> CommitReport {
         self.start_commit();
         let mut report = CommitReport::default();
         while let Some(record) = self.next_record() {
-            report.failures.extend(record.deliver_robust());
+            report.panics.extend(record.deliver_robust());
             report.sent += 1;
         }
         report
@@ -116,7 +116,7 @@ impl<'s> Deferred<'s> {
     /// panic of a receiver is caught and told, and every receiver of every event runs.
     ///
     /// ```
-    /// use fanfare::{Deferred, Sender, Signal};
+    /// use fanfare::{Deferred, Signal};
     ///
     /// static PAID: Signal<u32> = Signal::new();
     /// PAID.connect_async(|_, order| Box::pin(async move { assert!(*order != 2, "no such order") }));
@@ -125,10 +125,10 @@ impl<'s> Deferred<'s> {
     /// # pollster::block_on(async {
     /// let mut deferred = Deferred::new();
     /// for order in [1, 2, 3] {
-    ///     deferred.send(&PAID, Sender::NONE, order);
+    ///     deferred.record(&PAID, order);
     /// }
     /// let report = deferred.commit_async_robust().await;
-    /// assert_eq!((report.sent(), report.failures().len()), (3, 1));
+    /// assert_eq!((report.sent(), report.panics().len()), (3, 1));
     /// # });
     /// ```
     #[cfg(feature = "async")]
@@ -138,7 +138,7 @@ impl<'s> Deferred<'s> {
         while let Some((moment, entry)) = self.entries.pop_first() {
             self.forget(moment, &entry);
             report
-                .failures
+                .panics
                 .extend(entry.record.deliver_async_robust().await);
             report.sent += 1;
         }
@@ -148,13 +148,13 @@ impl<'s> Deferred<'s> {
     /// Drops every event and ends all savepoints. So does dropping the `Deferred`.
     ///
     /// ```
-    /// use fanfare::{Deferred, Sender, Signal};
+    /// use fanfare::{Deferred, Signal};
     ///
     /// static PAID: Signal<u32> = Signal::new();
     /// PAID.connect(|_sender, _order| unreachable!());
     ///
     /// let mut deferred = Deferred::new();
-    /// deferred.send(&PAID, Sender::NONE, 7);
+    /// deferred.record(&PAID, 7);
     /// deferred.rollback();
     /// assert_eq!(deferred.commit(), 0);
     /// ```

@@ -1,9 +1,29 @@
 //! Events that wait for a transaction: its commit delivers them, its rollback drops them.
 //!
-//! * here: recording, and savepoints.
-//! * `commit`: the end of a buffer; `report`: the report of a robust one.
-//! * `record`: one event with its types erased.
-//! * `savepoint`: the token and its errors.
+//! A [`Deferred`] records events. A [`Savepoint`] is a point to roll back to.
+//!
+//! ```
+//! use fanfare::deferred::{CommitReport, SavepointError};
+//! use fanfare::{Deferred, Signal};
+//!
+//! static PAID: Signal<u32> = Signal::new();
+//! PAID.connect(|_sender, order| assert_eq!(*order, 7));
+//!
+//! let mut deferred = Deferred::new();
+//! deferred.record(&PAID, 7);
+//! let savepoint = deferred.savepoint();
+//! deferred.record(PAID.from("till"), 8);
+//! deferred.rollback_to(savepoint)?;
+//!
+//! let report: CommitReport = deferred.commit_robust();
+//! assert_eq!((report.sent(), report.all_ok()), (1, true));
+//! assert_eq!(deferred.rollback_to(savepoint), Err(SavepointError::Ended(savepoint)));
+//! # Ok::<(), SavepointError>(())
+//! ```
+// * here: recording, and savepoints.
+// * `commit`: the end of a buffer; `outcome`: the report of a robust one.
+// * `record`: one event with its types erased.
+// * `savepoint`: the token and its errors.
 
 mod commit;
 mod record;
@@ -18,8 +38,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smallvec::SmallVec;
 
 use crate::event::Event;
-use crate::sender::Sender;
+#[cfg(doc)]
 use crate::signal::Signal;
+use crate::signal_from::SignalFrom;
 use crate::table::sync::HashMap;
 use record::{Record, Recorded};
 pub use report::CommitReport;
@@ -33,7 +54,7 @@ pub use savepoint::{Savepoint, SavepointError};
 /// [`rollback`](Deferred::rollback), sends nothing. It knows of no database: the caller says when.
 ///
 /// ```
-/// use fanfare::{Deferred, Sender, Signal};
+/// use fanfare::{Deferred, Signal};
 /// use std::sync::Mutex;
 ///
 /// static PAID: Signal<u32> = Signal::new();
@@ -41,15 +62,15 @@ pub use savepoint::{Savepoint, SavepointError};
 /// PAID.connect(|_sender, order| MAILS.lock().unwrap().push(format!("order {order} is paid")));
 ///
 /// let mut deferred = Deferred::new();
-/// deferred.send(&PAID, Sender::NONE, 7);
+/// deferred.record(&PAID, 7);
 /// let savepoint = deferred.savepoint();
-/// deferred.send(&PAID, Sender::NONE, 8);
+/// deferred.record(&PAID, 8);
 /// deferred.rollback_to(savepoint)?;
 /// assert!(MAILS.lock().unwrap().is_empty());
 ///
 /// assert_eq!(deferred.commit(), 1);
 /// assert_eq!(*MAILS.lock().unwrap(), ["order 7 is paid"]);
-/// # Ok::<(), fanfare::SavepointError>(())
+/// # Ok::<(), fanfare::deferred::SavepointError>(())
 /// ```
 ///
 /// # What it takes
@@ -150,7 +171,8 @@ impl<'s> Deferred<'s> {
 
 /// # Recording
 impl<'s> Deferred<'s> {
-    /// Records an event, to be sent on `signal` from `sender` by the commit. Calls nobody.
+    /// Records an event, which the commit sends through `source`: a `&Signal`, or a signal together
+    /// with a sender, as [`Signal::from`] returns it. Calls no receiver.
     ///
     /// ```
     /// use fanfare::{Deferred, Signal};
@@ -159,15 +181,14 @@ impl<'s> Deferred<'s> {
     /// SAVED.connect(|_sender, title| title.len());
     ///
     /// let mut deferred = Deferred::new();
-    /// deferred.send(&SAVED, "shop.Book", String::from("Emma"));
-    /// deferred.send(&SAVED, "shop.Book", String::from("Persuasion"));
+    /// deferred.record(&SAVED, String::from("Emma"));
+    /// deferred.record(SAVED.from("shop.Book"), String::from("Persuasion"));
     /// assert_eq!(deferred.len(), 2);
     /// assert_eq!(deferred.commit(), 2);
     /// ```
-    pub fn send<'a, E, R>(
+    pub fn record<'a, E, R>(
         &mut self,
-        signal: &'s Signal<E, R>,
-        sender: impl Into<Sender<'a>>,
+        source: impl Into<SignalFrom<'s, 'a, E, R>>,
         event: E::Args<'static>,
     ) where
         E: Event,
@@ -175,7 +196,7 @@ impl<'s> Deferred<'s> {
         for<'x> E::Args<'x>: Sync,
         R: Send + 'static,
     {
-        let record = Recorded::new(signal, event, (), sender);
+        let record = Recorded::new(source, event, ());
         let moment = self.tick();
         let entry = Entry {
             record: Box::new(record),
@@ -184,12 +205,12 @@ impl<'s> Deferred<'s> {
         self.entries.insert(moment, entry);
     }
 
-    /// As [`send`](Deferred::send), and takes the place of the event that was recorded with the
-    /// same signal, an equal sender and an equal key: that one is not sent.
+    /// Records an event as [`record`](Deferred::record) does. It takes the place of the event that was
+    /// recorded with the same signal, an equal sender and an equal key: that event is not sent.
     ///
-    /// So the commit sends the latest of them, once, and where it was recorded: after what was
-    /// recorded before it. Keys of different types are different (a literal `7` is an `i32`), and what
-    /// `send` records stands for itself.
+    /// So the commit sends the latest of them, once, and where it was recorded: after the events
+    /// recorded before it. Keys of different types are different (a literal `7` is an `i32`). An event
+    /// recorded with `record` takes no other's place and keeps its own.
     ///
     /// A rollback to a savepoint that was made between the two brings the earlier one back, in its
     /// own place. Until such a savepoint has ended both are kept; otherwise the earlier one is dropped
@@ -211,22 +232,21 @@ impl<'s> Deferred<'s> {
     /// CHANGED.connect(|_sender, row| TOLD.lock().unwrap().push(row.to_string()));
     ///
     /// let mut deferred = Deferred::new();
-    /// deferred.send_coalesced(&CHANGED, "paint", "row 7 is blue", 7);
-    /// deferred.send_coalesced(&CHANGED, "paint", "row 8 is red", 8);
-    /// deferred.send_coalesced(&CHANGED, "paint", "row 7 is green", 7);
+    /// deferred.record_coalesced(CHANGED.from("paint"), "row 7 is blue", 7);
+    /// deferred.record_coalesced(CHANGED.from("paint"), "row 8 is red", 8);
+    /// deferred.record_coalesced(CHANGED.from("paint"), "row 7 is green", 7);
     /// let savepoint = deferred.savepoint();
-    /// deferred.send_coalesced(&CHANGED, "paint", "row 7 is white", 7);
+    /// deferred.record_coalesced(CHANGED.from("paint"), "row 7 is white", 7);
     /// assert_eq!(deferred.len(), 2);
     /// deferred.rollback_to(savepoint)?;
     ///
     /// assert_eq!(deferred.commit(), 2);
     /// assert_eq!(*TOLD.lock().unwrap(), ["row 8 is red", "row 7 is green"]);
-    /// # Ok::<(), fanfare::SavepointError>(())
+    /// # Ok::<(), fanfare::deferred::SavepointError>(())
     /// ```
-    pub fn send_coalesced<'a, E, R, K>(
+    pub fn record_coalesced<'a, E, R, K>(
         &mut self,
-        signal: &'s Signal<E, R>,
-        sender: impl Into<Sender<'a>>,
+        source: impl Into<SignalFrom<'s, 'a, E, R>>,
         event: E::Args<'static>,
         key: K,
     ) where
@@ -236,7 +256,7 @@ impl<'s> Deferred<'s> {
         R: Send + 'static,
         K: Eq + Hash + Send + 'static,
     {
-        let record = Recorded::new(signal, event, key, sender);
+        let record = Recorded::new(source, event, key);
         // `Hash` and `Eq` of the user's run up to `earlier`, where nothing has been changed.
         let hash = record.hash(self.latest.hasher());
         let earlier = self.latest.get(&hash).and_then(|moments| {
@@ -326,14 +346,14 @@ impl<'s> Deferred<'s> {
     /// If `record` does; the buffer is rolled back first.
     ///
     /// ```
-    /// use fanfare::{Deferred, Sender, Signal};
+    /// use fanfare::{Deferred, Signal};
     ///
     /// static PAID: Signal<u32> = Signal::new();
     /// let mut deferred = Deferred::new();
-    /// deferred.send(&PAID, Sender::NONE, 1);
+    /// deferred.record(&PAID, 1);
     /// let parsed = deferred.nested(|deferred| {
-    ///     deferred.send(&PAID, Sender::NONE, 2);
-    ///     "three".parse().map(|order: u32| deferred.send(&PAID, Sender::NONE, order))
+    ///     deferred.record(&PAID, 2);
+    ///     "three".parse().map(|order: u32| deferred.record(&PAID, order))
     /// });
     /// assert!(parsed.is_err());
     /// assert_eq!(deferred.commit(), 1);
@@ -364,22 +384,23 @@ impl<'s> Deferred<'s> {
     /// If the savepoint has ended or is of another `Deferred`; nothing is changed.
     ///
     /// ```
-    /// use fanfare::{Deferred, Sender, Signal, SavepointError};
+    /// use fanfare::deferred::SavepointError;
+    /// use fanfare::{Deferred, Signal};
     ///
     /// static SAVED: Signal<u32> = Signal::new();
     /// let mut deferred = Deferred::new();
     ///
     /// let outer = deferred.savepoint();
-    /// deferred.send(&SAVED, Sender::NONE, 1);
+    /// deferred.record(&SAVED, 1);
     /// let inner = deferred.savepoint();
-    /// deferred.send(&SAVED, Sender::NONE, 2);
+    /// deferred.record(&SAVED, 2);
     /// deferred.rollback_to(inner)?;
     /// assert_eq!(deferred.len(), 1);
     /// deferred.rollback_to(outer)?;
     /// assert_eq!(deferred.len(), 0);
     ///
     /// assert_eq!(deferred.rollback_to(inner), Err(SavepointError::Ended(inner)));
-    /// deferred.send(&SAVED, Sender::NONE, 3);
+    /// deferred.record(&SAVED, 3);
     /// deferred.rollback_to(outer)?;
     /// assert!(deferred.is_empty());
     /// # Ok::<(), SavepointError>(())
@@ -410,12 +431,13 @@ impl<'s> Deferred<'s> {
     /// If the savepoint has ended or is of another `Deferred`; nothing is changed.
     ///
     /// ```
-    /// use fanfare::{Deferred, Sender, Signal, SavepointError};
+    /// use fanfare::deferred::SavepointError;
+    /// use fanfare::{Deferred, Signal};
     ///
     /// static SAVED: Signal<u32> = Signal::new();
     /// let mut deferred = Deferred::new();
     /// let savepoint = deferred.savepoint();
-    /// deferred.send(&SAVED, Sender::NONE, 1);
+    /// deferred.record(&SAVED, 1);
     /// deferred.release(savepoint)?;
     /// assert_eq!(deferred.release(savepoint), Err(SavepointError::Ended(savepoint)));
     /// assert_eq!(deferred.commit(), 1);

@@ -9,14 +9,15 @@ use std::ptr;
 
 #[cfg(feature = "async")]
 use crate::awaited::walk::refused_for;
-use crate::error::Failure;
 use crate::event::Event;
 use crate::panic_report;
 #[cfg(feature = "async")]
 use crate::receiver::future::BoxFuture;
+use crate::receiver_panic::ReceiverPanic;
 use crate::responses::RobustResponses;
 use crate::sender::{Sender, SenderKey};
 use crate::signal::Signal;
+use crate::signal_from::SignalFrom;
 #[cfg(feature = "async")]
 use crate::table::publish::Hub;
 
@@ -26,7 +27,7 @@ pub(super) trait Record {
     fn deliver(&self);
 
     /// Sends it; returns what panicked.
-    fn deliver_robust(&self) -> Vec<Failure>;
+    fn deliver_robust(&self) -> Vec<ReceiverPanic>;
 
     /// Sends it with [`Signal::asend`].
     #[cfg(feature = "async")]
@@ -36,7 +37,7 @@ pub(super) trait Record {
 
     /// Sends it with [`Signal::asend_robust`]; returns what panicked.
     #[cfg(feature = "async")]
-    fn deliver_async_robust<'r>(self: Box<Self>) -> BoxFuture<'r, Vec<Failure>>
+    fn deliver_async_robust<'r>(self: Box<Self>) -> BoxFuture<'r, Vec<ReceiverPanic>>
     where
         Self: 'r;
 
@@ -52,7 +53,7 @@ pub(super) trait Record {
     fn event_name(&self) -> &'static str;
 }
 
-/// What makes two events equal to `send_coalesced`.
+/// What makes two events equal to `record_coalesced`.
 pub(super) struct Target<'r> {
     /// Its address, which stays its own while it is borrowed.
     signal: usize,
@@ -68,18 +69,20 @@ pub(super) struct Recorded<'s, E: Event, R: 'static, K> {
 }
 
 impl<'s, E: Event, R: 'static, K: 'static> Recorded<'s, E, R, K> {
-    /// The event and the key first: from there on a panic drops them contained.
     pub(super) fn new<'a>(
-        signal: &'s Signal<E, R>,
+        source: impl Into<SignalFrom<'s, 'a, E, R>>,
         event: E::Args<'static>,
         key: K,
-        sender: impl Into<Sender<'a>>,
     ) -> Self {
+        // Before the conversion, which may panic: that drops them contained.
+        let event = Contained::new(event);
+        let key = Contained::new(key);
+        let SignalFrom { signal, sender } = source.into();
         Recorded {
             signal,
-            event: Contained::new(event),
-            key: Contained::new(key),
-            sender: sender.into().to_key(),
+            sender: sender.to_key(),
+            event,
+            key,
         }
     }
 
@@ -112,14 +115,21 @@ where
     fn deliver(&self) {
         let event = self.event.get();
         // One by one: a panic of a later receiver meets no answers that it would have to drop.
-        let _ = self.signal.send_each(self.sender(), event, |_, answer| {
-            drop(Contained::new(answer));
-            ControlFlow::<()>::Continue(())
-        });
+        let _ = self
+            .signal
+            .from(self.sender())
+            .send_each(event, |_, answer| {
+                drop(Contained::new(answer));
+                ControlFlow::<()>::Continue(())
+            });
     }
 
-    fn deliver_robust(&self) -> Vec<Failure> {
-        failures_of(self.signal.send_robust(self.sender(), self.event.get()))
+    fn deliver_robust(&self) -> Vec<ReceiverPanic> {
+        panics_of(
+            self.signal
+                .from(self.sender())
+                .send_robust(self.event.get()),
+        )
     }
 
     #[cfg(feature = "async")]
@@ -128,7 +138,11 @@ where
         Self: 'r,
     {
         Box::pin(async move {
-            let answers = self.signal.asend(self.sender(), self.event.get()).await;
+            let answers = self
+                .signal
+                .from(self.sender())
+                .asend(self.event.get())
+                .await;
             for answer in answers {
                 drop(Contained::new(answer));
             }
@@ -136,13 +150,16 @@ where
     }
 
     #[cfg(feature = "async")]
-    fn deliver_async_robust<'r>(self: Box<Self>) -> BoxFuture<'r, Vec<Failure>>
+    fn deliver_async_robust<'r>(self: Box<Self>) -> BoxFuture<'r, Vec<ReceiverPanic>>
     where
         Self: 'r,
     {
         Box::pin(async move {
-            let sent = self.signal.asend_robust(self.sender(), self.event.get());
-            failures_of(sent.await)
+            let sent = self
+                .signal
+                .from(self.sender())
+                .asend_robust(self.event.get());
+            panics_of(sent.await)
         })
     }
 
@@ -184,15 +201,15 @@ where
 }
 
 /// What panicked. The answers are dropped one by one.
-fn failures_of<R>(outcomes: RobustResponses<R>) -> Vec<Failure> {
-    let mut failures = Vec::new();
+fn panics_of<R>(outcomes: RobustResponses<R>) -> Vec<ReceiverPanic> {
+    let mut panics = Vec::new();
     for outcome in outcomes {
         match outcome {
             Ok(answer) => drop(Contained::new(answer)),
-            Err(failure) => failures.push(failure),
+            Err(panic) => panics.push(panic),
         }
     }
-    failures
+    panics
 }
 
 /// A value of the user's. A panic of its destructor goes no further.
@@ -228,16 +245,16 @@ mod tests {
     fn a_target_is_a_signal_a_sender_and_a_key() {
         let signals: [Signal<u32>; 2] = [Signal::new(), Signal::new()];
         let recorded = |signal: usize, sender: &'static str, key: u32| {
-            Recorded::new(&signals[signal], 0, key, sender)
+            Recorded::new(signals[signal].from(sender), 0, key)
         };
         let one = recorded(0, "till", 7);
         assert!(one.is_for(&recorded(0, "till", 7).target()));
         assert!(!one.is_for(&recorded(1, "till", 7).target()));
         assert!(!one.is_for(&recorded(0, "shop", 7).target()));
         assert!(!one.is_for(&recorded(0, "till", 8).target()));
-        let of_another_type = Recorded::new(&signals[0], 0, 7_u64, "till");
+        let of_another_type = Recorded::new(signals[0].from("till"), 0, 7_u64);
         assert!(!one.is_for(&of_another_type.target()));
-        let of_nobody = Recorded::new(&signals[0], 0, 7_u32, Sender::NONE);
+        let of_nobody = Recorded::new(&signals[0], 0, 7_u32);
         assert!(!one.is_for(&of_nobody.target()));
     }
 }

@@ -1,13 +1,13 @@
 //! What a commit says of itself.
 
-use crate::error::Failure;
+use crate::receiver_panic::ReceiverPanic;
 
 /// What [`Deferred::commit_robust`](crate::Deferred::commit_robust) and its async form did.
 #[must_use = "it has the receivers that panicked"]
 #[derive(Debug, Default)]
 pub struct CommitReport {
     pub(super) sent: usize,
-    pub(super) failures: Vec<Failure>,
+    pub(super) panics: Vec<ReceiverPanic>,
 }
 
 impl CommitReport {
@@ -17,18 +17,19 @@ impl CommitReport {
         self.sent
     }
 
-    /// Whether no receiver panicked.
+    /// Returns `true` if no receiver panicked.
     pub fn all_ok(&self) -> bool {
-        self.failures.is_empty()
+        self.panics.is_empty()
     }
 
-    /// One for each panic of a receiver: event by event, and each in the order of the calls.
-    pub fn failures(&self) -> &[Failure] {
-        &self.failures
+    /// Returns the panics of receivers: event by event, and for each event in the order of the calls.
+    pub fn panics(&self) -> &[ReceiverPanic] {
+        &self.panics
     }
 
-    /// As [`failures`](CommitReport::failures), giving them away.
-    pub fn into_failures(self) -> Vec<Failure> {
-        self.failures
+    /// Converts the report into the panics of receivers, in the order of
+    /// [`panics`](CommitReport::panics).
+    pub fn into_panics(self) -> Vec<ReceiverPanic> {
+        self.panics
     }
 }

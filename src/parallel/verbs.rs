@@ -3,13 +3,13 @@
 use super::walk::collect;
 use crate::event::Event;
 use crate::responses::{Responses, RobustResponses};
-use crate::sender::Sender;
 use crate::signal::Signal;
+use crate::signal_from::SignalFrom;
 
 /// # Sending in parallel
 impl<E: Event, R: Send + 'static> Signal<E, R> {
-    /// Calls the receivers that `sender` reaches on the threads of a rayon pool, several at
-    /// the same time, and returns their answers in the order of [`send`](Signal::send).
+    /// Calls the receivers that are connected for any sender on the threads of a rayon pool, several
+    /// at the same time, and returns their responses in the order of [`send`](Signal::send).
     ///
     /// The pool is the one that the caller is in, by `ThreadPool::install`, or else rayon's
     /// own. Returns when the last receiver has. Each thread that is free takes a receiver
@@ -40,7 +40,7 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     /// would wait for itself.
     ///
     /// For the same reason [`disconnect_and_wait`](crate::Connection::disconnect_and_wait)
-    /// may return [`InsideSend`](crate::WaitError::InsideSend) in any work of the pool. In a
+    /// may return [`InsideSend`](crate::error::WaitError::InsideSend) in any work of the pool. In a
     /// receiver it does, for receivers of this signal, on whatever thread.
     ///
     /// A caller outside of the pool sleeps, and waits also for a pool that is busy.
@@ -57,7 +57,7 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     /// send had used the pool before the fork: its threads do not exist there.
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     ///
     /// static RENDER: Signal<&'static str, usize> = Signal::new();
     /// for size in [64, 256, 1_024] {
@@ -65,35 +65,23 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     /// }
     ///
     /// let picture = String::from("sunset");
-    /// assert_eq!(*RENDER.send_parallel(Sender::NONE, &&*picture), [384, 1_536, 6_144]);
+    /// assert_eq!(*RENDER.send_parallel(&&*picture), [384, 1_536, 6_144]);
     ///
     /// let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    /// let answers = pool.install(|| RENDER.send_parallel(Sender::NONE, &&*picture));
+    /// let answers = pool.install(|| RENDER.send_parallel(&&*picture));
     /// assert_eq!(*answers, [384, 1_536, 6_144]);
     /// ```
-    pub fn send_parallel<'a>(
-        &self,
-        sender: impl Into<Sender<'a>>,
-        event: &E::Args<'_>,
-    ) -> Responses<R>
+    pub fn send_parallel(&self, event: &E::Args<'_>) -> Responses<R>
     where
         for<'x> E::Args<'x>: Sync,
     {
-        let Some(hub) = self.occupied() else {
-            return Responses::new();
-        };
-        let sender = sender.into();
-        let outcomes = collect::<E, R, false>(hub, &sender, event);
-        let Ok(answers) = outcomes.into_result() else {
-            unreachable!("the panic would have travelled");
-        };
-        answers
+        SignalFrom::from(self).send_parallel(event)
     }
 
     /// As [`send_parallel`](Signal::send_parallel), but a panic of a receiver is caught and
     /// becomes its outcome; all others run.
     ///
-    /// Each failure is also reported once, as in [`send_robust`](Signal::send_robust), when
+    /// Each panic is also reported once, as in [`send_robust`](Signal::send_robust), when
     /// the last receiver that runs on the pool has returned.
     ///
     /// # Panics
@@ -102,29 +90,52 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     /// this thread; then nothing has run.
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     ///
     /// static DIVIDE: Signal<u32, u32> = Signal::new();
     /// DIVIDE.connect(|_sender, by| 100 / by);
     /// DIVIDE.connect(|_sender, by| 7 * by);
     ///
     /// # std::panic::set_hook(Box::new(|_| ()));
-    /// let outcomes = DIVIDE.send_parallel_robust(Sender::NONE, &0);
-    /// assert_eq!(outcomes.failures().count(), 1);
-    /// assert_eq!(**outcomes.answers(), [0]);
+    /// let outcomes = DIVIDE.send_parallel_robust(&0);
+    /// assert_eq!(outcomes.panics().count(), 1);
+    /// assert_eq!(**outcomes.responses(), [0]);
     /// ```
-    pub fn send_parallel_robust<'a>(
-        &self,
-        sender: impl Into<Sender<'a>>,
-        event: &E::Args<'_>,
-    ) -> RobustResponses<R>
+    pub fn send_parallel_robust(&self, event: &E::Args<'_>) -> RobustResponses<R>
     where
         for<'x> E::Args<'x>: Sync,
     {
-        let Some(hub) = self.occupied() else {
+        SignalFrom::from(self).send_parallel_robust(event)
+    }
+}
+
+/// # Sending in parallel
+impl<E: Event, R: Send + 'static> SignalFrom<'_, '_, E, R> {
+    /// Sends `event` from this sender on the threads of a rayon pool. See
+    /// [`Signal::send_parallel`].
+    pub fn send_parallel(self, event: &E::Args<'_>) -> Responses<R>
+    where
+        for<'x> E::Args<'x>: Sync,
+    {
+        let Some(hub) = self.signal.occupied() else {
+            return Responses::new();
+        };
+        let outcomes = collect::<E, R, false>(hub, &self.sender, event);
+        let Ok(responses) = outcomes.into_result() else {
+            unreachable!("the panic would have travelled");
+        };
+        responses
+    }
+
+    /// Sends `event` from this sender on the threads of a rayon pool and catches panics. See
+    /// [`Signal::send_parallel_robust`].
+    pub fn send_parallel_robust(self, event: &E::Args<'_>) -> RobustResponses<R>
+    where
+        for<'x> E::Args<'x>: Sync,
+    {
+        let Some(hub) = self.signal.occupied() else {
             return RobustResponses::new();
         };
-        let sender = sender.into();
-        collect::<E, R, true>(hub, &sender, event)
+        collect::<E, R, true>(hub, &self.sender, event)
     }
 }

@@ -20,7 +20,8 @@ const DEFAULT_CAPACITY: usize = 1_024;
 /// `"queue"`, unless told otherwise.
 ///
 /// ```
-/// use fanfare::{Overflow, Queue};
+/// use fanfare::Queue;
+/// use fanfare::queue::Overflow;
 ///
 /// let queue = Queue::builder()
 ///     .name("thumbnails")
@@ -34,7 +35,7 @@ const DEFAULT_CAPACITY: usize = 1_024;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is started until `build`"]
-pub struct QueueBuilder {
+pub struct Builder {
     name: String,
     capacity: Option<usize>,
     workers: usize,
@@ -63,14 +64,14 @@ impl Queue {
     }
 
     /// Starts the description of a queue.
-    pub fn builder() -> QueueBuilder {
-        QueueBuilder::new()
+    pub fn builder() -> Builder {
+        Builder::new()
     }
 }
 
-impl QueueBuilder {
+impl Builder {
     pub(super) fn new() -> Self {
-        QueueBuilder {
+        Builder {
             name: String::from("queue"),
             capacity: Some(DEFAULT_CAPACITY),
             workers: 1,
@@ -83,7 +84,7 @@ impl QueueBuilder {
     }
 
     /// How many events each worker's line has room for, exactly; what the worker is running
-    /// is not in it. If the queue is [`unordered`](QueueBuilder::unordered), all workers have one
+    /// is not in it. If the queue is [`unordered`](Builder::unordered), all workers have one
     /// line. The memory for them, some 50 bytes each, is taken at once.
     ///
     /// # Panics
@@ -109,7 +110,7 @@ impl QueueBuilder {
 
     /// How many threads deliver. With more than one, events of different senders can reach a
     /// receiver at the same time and in any order. Those of one sender keep their order, unless the
-    /// queue is [`unordered`](QueueBuilder::unordered).
+    /// queue is [`unordered`](Builder::unordered).
     ///
     /// # Panics
     ///
@@ -125,7 +126,7 @@ impl QueueBuilder {
     }
 
     /// Lets any worker take the next event: the workers share one line, with room for
-    /// [`capacity`](QueueBuilder::capacity) events in all.
+    /// [`capacity`](Builder::capacity) events in all.
     ///
     /// Without it, the events of one receiver and one sender all go to the same worker, so that they
     /// keep their order, and an event that takes long holds up those behind it while other workers
@@ -134,7 +135,7 @@ impl QueueBuilder {
     /// those of one receiver and one sender, and may end in any order.
     ///
     /// ```
-    /// use fanfare::{Queue, Sender, Signal};
+    /// use fanfare::{Queue, Signal};
     /// use std::sync::{Mutex, mpsc};
     ///
     /// static MAILED: Signal<u32> = Signal::new();
@@ -150,7 +151,7 @@ impl QueueBuilder {
     ///     sent.send(*mail).unwrap();
     /// });
     /// for mail in 1..=4 {
-    ///     MAILED.send("shop", &mail);
+    ///     MAILED.from("shop").send(&mail);
     /// }
     /// // The first one hangs, and the other worker sends those behind it.
     /// assert_eq!([(); 3].map(|()| is_sent.recv().unwrap()), [2, 3, 4]);
@@ -167,7 +168,7 @@ impl QueueBuilder {
     /// Sets the number of async receivers that each worker drives at a time. The default is 1.
     ///
     /// Async receivers are those of
-    /// [`QueuedOptions::connect_async`](crate::QueuedOptions::connect_async). With more than one,
+    /// [`QueuedOptions::connect_async`](crate::queue::QueuedOptions::connect_async). With more than one,
     /// their futures are started in the order of the worker's line and run together, so events of
     /// one receiver and one sender may end in any order. A future that hangs takes one of the
     /// places. A worker with all places taken takes nothing out of its line. The futures of a worker
@@ -176,11 +177,11 @@ impl QueueBuilder {
     ///
     /// # Panics
     ///
-    /// If `futures` is 0. [`build`](QueueBuilder::build) panics if the queue would run more than
+    /// If `futures` is 0. [`build`](Builder::build) panics if the queue would run more than
     /// 1,000 receivers out of one line at a time.
     ///
     /// ```
-    /// use fanfare::{Queue, Sender, Signal};
+    /// use fanfare::{Queue, Signal};
     /// use std::sync::mpsc;
     ///
     /// static MAILED: Signal<u32> = Signal::new();
@@ -197,7 +198,7 @@ impl QueueBuilder {
     ///     })
     /// });
     /// for mail in 1..=4 {
-    ///     MAILED.send("shop", &mail);
+    ///     MAILED.from("shop").send(&mail);
     /// }
     /// // The first one hangs.
     /// assert_eq!([(); 3].map(|()| is_sent.recv().unwrap()), [2, 3, 4]);
@@ -230,7 +231,7 @@ impl QueueBuilder {
     }
 
     /// The workers run inside the tokio runtime that this is called in, so that async
-    /// receivers ([`QueuedOptions::connect_async`](crate::QueuedOptions::connect_async)) have its timers, its input and output,
+    /// receivers ([`QueuedOptions::connect_async`](crate::queue::QueuedOptions::connect_async)) have its timers, its input and output,
     /// and `tokio::spawn`.
     ///
     /// The runtime must live as long as the queue is used, and a current-thread one must be
@@ -263,7 +264,7 @@ impl QueueBuilder {
     /// # Panics
     ///
     /// If more than 1,000 receivers would run out of one line at a time: the futures of a worker or,
-    /// if the queue is [`unordered`](QueueBuilder::unordered), those of all workers.
+    /// if the queue is [`unordered`](Builder::unordered), those of all workers.
     #[track_caller]
     pub fn build(self) -> io::Result<Queue> {
         if self.name.contains('\0') {

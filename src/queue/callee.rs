@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::job::{Job, Sent};
 use super::pool::Handle;
-use super::response::QueueAnswer;
+use super::response::Response;
 #[cfg(feature = "async")]
 use crate::awaited::blocking;
 #[cfg(feature = "async")]
@@ -70,7 +70,7 @@ where
 impl<E, R, C> Callee<E, R> for Queued<C>
 where
     E: OwnedEvent + Clone + Send + Sync,
-    R: QueueAnswer + 'static,
+    R: Response + 'static,
     C: Run<E>,
 {
     type Function = C::Function;
@@ -139,7 +139,7 @@ fn enqueue<E, R>(
 ) -> R
 where
     E: OwnedEvent + Clone + Send + Sync,
-    R: QueueAnswer + 'static,
+    R: Response + 'static,
 {
     let job = Job {
         receiver: entry.to_arc().into_deliver(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Queue;
 use super::callee::Queued;
 use super::pool::Handle;
-use super::response::QueueAnswer;
+use super::response::Response;
 #[cfg(feature = "async")]
 use crate::awaited::callee::Awaited;
 use crate::connection::connect_options::{ConnectOptions, Prepared};
@@ -22,12 +22,12 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     ///
     /// A send clones the event once for all queued receivers that it reaches, and its sender
     /// with it; it does not wait for the receivers, unless the queue is full and blocks (see
-    /// [`Overflow`](crate::Overflow)). What the send gets as the answer is told by
-    /// [`QueueAnswer`]. A receiver that is disconnected still gets what is in the queue for it,
+    /// [`Overflow`](crate::queue::Overflow)). The [`Response`] states what the send
+    /// returns. A receiver that is disconnected still gets what is in the queue for it,
     /// and [`disconnect_and_wait`](Connection::disconnect_and_wait) waits for that.
     ///
     /// ```
-    /// use fanfare::{Queue, Sender, Signal};
+    /// use fanfare::{Queue, Signal};
     /// use std::sync::Mutex;
     ///
     /// static ORDERED: Signal<String> = Signal::new();
@@ -37,8 +37,8 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     /// ORDERED.options().queued(&queue).connect(|_sender, order| {
     ///     MAILED.lock().unwrap().push(order.clone());
     /// });
-    /// ORDERED.send(Sender::NONE, &"tea".to_string());
-    /// ORDERED.send(Sender::NONE, &"milk".to_string());
+    /// ORDERED.send(&"tea".to_string());
+    /// ORDERED.send(&"milk".to_string());
     /// queue.flush().unwrap();
     /// assert_eq!(*MAILED.lock().unwrap(), ["tea", "milk"]);
     /// # std::io::Result::Ok(())
@@ -59,16 +59,16 @@ pub struct QueuedOptions<'s, E: Event, R: 'static = ()> {
     queue: Arc<Handle>,
 }
 
-/// The events must own what they carry, and the answers be those of [`QueueAnswer`].
+/// The events must own what they carry, and the responses implement [`Response`].
 impl<E: Event, R: 'static> QueuedOptions<'_, E, R> {
-    /// Connects `receiver`, which answers nobody: what it has to tell it must tell itself.
+    /// Connects `receiver`, which returns no response.
     ///
     /// Everything else is as for [`Signal::connect`](crate::Signal::connect).
     #[track_caller]
     pub fn connect<F>(self, receiver: F) -> Connection
     where
         E: OwnedEvent + Clone + Send + Sync,
-        R: QueueAnswer,
+        R: Response,
         F: Fn(Sender<'_>, &E) + Send + Sync + 'static,
     {
         let signal = self.options.signal();
@@ -80,7 +80,7 @@ impl<E: Event, R: 'static> QueuedOptions<'_, E, R> {
     pub fn prepare<F>(self, receiver: F) -> Prepared<E, R>
     where
         E: OwnedEvent + Clone + Send + Sync,
-        R: QueueAnswer,
+        R: Response,
         F: Fn(Sender<'_>, &E) + Send + Sync + 'static,
     {
         self.options.slot(Queued {
@@ -97,13 +97,13 @@ impl<E: Event, R: 'static> QueuedOptions<'_, E, R> {
     /// before it takes the next event.
     ///
     /// So a queue runs as many of its futures at a time as it has workers, or as many times that as
-    /// [`QueueBuilder::concurrency`](crate::QueueBuilder::concurrency) states. Everything
+    /// [`Builder::concurrency`](crate::queue::Builder::concurrency) states. Everything
     /// that is said of the queue's order, overflow and end holds for them. The future runs
     /// in the tokio runtime that the queue was given by
-    /// [`QueueBuilder`](crate::QueueBuilder)'s `on_tokio` (with the feature `tokio`), or in none.
+    /// [`Builder`](crate::queue::Builder)'s `on_tokio` (with the feature `tokio`), or in none.
     ///
     /// ```
-    /// use fanfare::{Queue, Sender, Signal};
+    /// use fanfare::{Queue, Signal};
     /// use std::sync::Mutex;
     ///
     /// static ORDERED: Signal<String> = Signal::new();
@@ -113,7 +113,7 @@ impl<E: Event, R: 'static> QueuedOptions<'_, E, R> {
     /// ORDERED.options().queued(&queue).connect_async(|_sender, order| {
     ///     Box::pin(async move { INDEXED.lock().unwrap().push(order.clone()) })
     /// });
-    /// ORDERED.send(Sender::NONE, &"tea".to_string());
+    /// ORDERED.send(&"tea".to_string());
     /// queue.flush().unwrap();
     /// assert_eq!(*INDEXED.lock().unwrap(), ["tea"]);
     /// # std::io::Result::Ok(())
@@ -122,7 +122,7 @@ impl<E: Event, R: 'static> QueuedOptions<'_, E, R> {
     pub fn connect_async<F>(self, receiver: F) -> Connection
     where
         E: OwnedEvent + Clone + Send + Sync,
-        R: QueueAnswer,
+        R: Response,
         F: for<'a> Fn(Sender<'a>, &'a E) -> BoxFuture<'a, ()> + Send + Sync + 'static,
     {
         let signal = self.options.signal();
@@ -134,7 +134,7 @@ impl<E: Event, R: 'static> QueuedOptions<'_, E, R> {
     pub fn prepare_async<F>(self, receiver: F) -> Prepared<E, R>
     where
         E: OwnedEvent + Clone + Send + Sync,
-        R: QueueAnswer,
+        R: Response,
         F: for<'a> Fn(Sender<'a>, &'a E) -> BoxFuture<'a, ()> + Send + Sync + 'static,
     {
         self.options.slot(Queued {

@@ -1,15 +1,15 @@
 //! What can go wrong with a queue.
 
-use std::error::Error;
+use std::error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A [`Queue`](crate::Queue) refused an event for one receiver.
+/// The reason for which a [`Queue`](crate::Queue) refused an event for one receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum QueueError {
-    /// There was no room, and the policy is [`Overflow::Reject`](crate::Overflow::Reject).
+pub enum Error {
+    /// There was no room, and the policy is [`Overflow::Reject`](crate::queue::Overflow::Reject).
     #[non_exhaustive]
     Full {
         /// The queue's name.
@@ -17,13 +17,13 @@ pub enum QueueError {
         /// How much there is room for, for each worker.
         capacity: usize,
     },
-    /// The queue has been shut down; a sender that waited for room is told so, too.
+    /// The queue has been shut down. A send that waited for room gets this error as well.
     #[non_exhaustive]
     Closed {
         /// The queue's name.
         queue: Arc<str>,
     },
-    /// There was no room, the policy is [`Overflow::Block`](crate::Overflow::Block), and the
+    /// There was no room, the policy is [`Overflow::Block`](crate::queue::Overflow::Block), and the
     /// sender is a worker of the queue: it would have waited for itself, or for another
     /// worker that may be waiting for it.
     #[non_exhaustive]
@@ -41,30 +41,30 @@ pub enum QueueError {
     },
 }
 
-impl fmt::Display for QueueError {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            QueueError::Full { queue, capacity } => write!(
+            Error::Full { queue, capacity } => write!(
                 f,
                 "queue {queue:?} is full with {capacity} events for this worker: give it more capacity \
                  or workers, or another overflow policy"
             ),
-            QueueError::Closed { queue } => write!(
+            Error::Closed { queue } => write!(
                 f,
                 "queue {queue:?} is shut down: send before its shutdown, or disconnect its receivers"
             ),
-            QueueError::WouldDeadlock { queue, capacity } => write!(
+            Error::WouldDeadlock { queue, capacity } => write!(
                 f,
                 "queue {queue:?} is full with {capacity} events for this worker, and the sender is a \
                  worker of the queue, which must not wait for itself: give it more capacity or \
                  another overflow policy, or send from another thread"
             ),
-            QueueError::Forked { queue } => write_forked(f, queue),
+            Error::Forked { queue } => write_forked(f, queue),
         }
     }
 }
 
-impl Error for QueueError {}
+impl error::Error for Error {}
 
 fn write_forked(f: &mut fmt::Formatter<'_>, queue: &str) -> fmt::Result {
     write!(
@@ -78,7 +78,7 @@ fn write_forked(f: &mut fmt::Formatter<'_>, queue: &str) -> fmt::Result {
 /// or [`Queue::shutdown`](crate::Queue::shutdown) did not wait, or not long enough.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum QueueWaitError {
+pub enum WaitError {
     /// The caller is a worker of the queue: it would wait for itself. Nothing was changed.
     #[non_exhaustive]
     InsideWorker {
@@ -110,27 +110,27 @@ pub enum QueueWaitError {
     },
 }
 
-impl fmt::Display for QueueWaitError {
+impl fmt::Display for WaitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            QueueWaitError::InsideWorker { queue } => write!(
+            WaitError::InsideWorker { queue } => write!(
                 f,
                 "the caller is a worker of queue {queue:?} and would wait for itself: flush or shut \
                  down from another thread"
             ),
-            QueueWaitError::OnItsRuntime { queue } => write!(
+            WaitError::OnItsRuntime { queue } => write!(
                 f,
                 "the caller drives the current-thread runtime that the workers of queue {queue:?} \
                  wait for: flush or shut down in `spawn_blocking`, or use a multi-threaded runtime"
             ),
-            QueueWaitError::Timeout { queue, waited } => write!(
+            WaitError::Timeout { queue, waited } => write!(
                 f,
                 "queue {queue:?} had not delivered everything after {waited:?}: wait longer, or shut \
                  it down to get what is left"
             ),
-            QueueWaitError::Forked { queue } => write_forked(f, queue),
+            WaitError::Forked { queue } => write_forked(f, queue),
         }
     }
 }
 
-impl Error for QueueWaitError {}
+impl error::Error for WaitError {}

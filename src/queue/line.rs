@@ -25,14 +25,14 @@ pub enum Overflow {
     /// The sender waits for room: the default, since it alone loses nothing and fails
     /// nothing. In an async send that blocks the executor's thread. On a worker of the same
     /// queue, where that might be a wait for itself, the push is refused with
-    /// [`QueueError::WouldDeadlock`](crate::QueueError::WouldDeadlock).
+    /// [`Error::WouldDeadlock`](crate::queue::Error::WouldDeadlock).
     #[default]
     Block,
     /// What is being pushed is dropped, and counted.
     DropNewest,
     /// What has been in the line longest is dropped, and counted.
     DropOldest,
-    /// The push is refused with [`QueueError::Full`](crate::QueueError::Full).
+    /// The push is refused with [`Error::Full`](crate::queue::Error::Full).
     Reject,
 }
 

@@ -1,12 +1,30 @@
-//! Background delivery: receivers that run on a queue's own threads.
+//! Background delivery: receivers that run on the threads of a [`Queue`].
 //!
-//! * here: `Queue`, which users hold; `builder`: how they describe one.
-//! * `connect`: connecting receivers that run here, and giving their events to the queue.
-//! * `job`: one run of a receiver.
-//! * `pool`: what the handles and the workers of a queue share.
-//! * `line`: what decides about concurrency.
-//! * `worker`: the threads; `concurrent`: those of a worker that drives several futures.
-//! * `shutdown`, `error`: what is left, and what goes wrong.
+//! A send hands the event to the queue and does not wait for the receiver, unless the queue is full
+//! and its [`Overflow`] policy is to block.
+//!
+//! ```
+//! use fanfare::queue::{self, Overflow};
+//! use fanfare::{Queue, Signal};
+//! use std::time::Duration;
+//!
+//! static ORDERED: Signal<u32, Result<(), queue::Error>> = Signal::new();
+//!
+//! let mail = Queue::builder().name("mail").capacity(64).overflow(Overflow::Reject).build()?;
+//! ORDERED.options().queued(&mail).connect(|_sender, order| println!("a mail for {order}"));
+//!
+//! assert_eq!(*ORDERED.send(&7), [Ok(())]);
+//! assert!(mail.shutdown(Duration::MAX).unwrap().undelivered.is_empty());
+//! assert_eq!(mail.stats().delivered, 1);
+//! assert!(matches!(ORDERED.send(&8)[0], Err(queue::Error::Closed { .. })));
+//! # std::io::Result::Ok(())
+//! ```
+// * here: `Queue`, which users hold; `builder`: its description.
+// * `connect`: connecting receivers that run here, and giving their events to the queue.
+// * `pool`: the state that the handles and the workers of a queue share.
+// * `line`: the decisions about concurrency.
+// * `worker`: the threads; `concurrent`: those of a worker that drives several futures.
+// * `shutdown`, `error`: the events that are left, and the errors.
 
 mod builder;
 mod callee;
@@ -32,12 +50,12 @@ use std::time::{Duration, Instant};
 
 use crate::lock::lock;
 
-pub use builder::QueueBuilder;
+pub use builder::Builder;
 pub use connect::QueuedOptions;
-pub use error::{QueueError, QueueWaitError};
+pub use error::{Error, WaitError};
 pub use line::Overflow;
 pub(crate) use pool::Handle;
-pub use response::QueueAnswer;
+pub use response::Response;
 pub use shutdown::{ShutdownReport, Undelivered};
 
 use pool::{Pool, Users};
@@ -52,11 +70,11 @@ use pool::{Pool, Users};
 /// together. With several, each receiver and sender have a worker of their own choosing that
 /// stays the same: a receiver gets the events of one sender in order, and those of different
 /// senders maybe at the same time. "In the order" is by *happens before*. A queue that is
-/// [`unordered`](QueueBuilder::unordered), or whose workers drive
-/// [several futures](QueueBuilder::concurrency) at a time, starts the events of a line in this order
+/// [`unordered`](Builder::unordered), or whose workers drive
+/// [several futures](Builder::concurrency) at a time, starts the events of a line in this order
 /// and runs them at the same time.
 ///
-/// **Room.** Each worker's line has room for [`capacity`](QueueBuilder::capacity) events, what
+/// **Room.** Each worker's line has room for [`capacity`](Builder::capacity) events, what
 /// the worker is running not counted. The workers of an unordered queue have one line. What happens when it is full is the queue's
 /// [`Overflow`].
 ///
@@ -74,12 +92,13 @@ use pool::{Pool, Users};
 /// of the queue, where `flush` would be refused, and of a `Queue` in a `static` or in a receiver.
 ///
 /// **`fork`.** The worker threads do not exist in a child of `fork`. There the queue refuses each
-/// event with [`QueueError::Forked`], whatever its overflow policy, `flush` and `shutdown` return
-/// [`QueueWaitError::Forked`], and no drop waits. The parent delivers the events that were inside at
+/// event with [`Error::Forked`], whatever its overflow policy, `flush` and `shutdown` return
+/// [`WaitError::Forked`], and no drop waits. The parent delivers the events that were inside at
 /// the fork, and the child never drops its copies of them. Make a queue after the fork.
 ///
 /// ```
-/// use fanfare::{Overflow, Queue};
+/// use fanfare::Queue;
+/// use fanfare::queue::Overflow;
 ///
 /// let queue = Queue::builder().name("mail").capacity(64).overflow(Overflow::Reject).build()?;
 /// assert_eq!((queue.name(), queue.workers(), queue.capacity()), ("mail", 1, Some(64)));
@@ -111,11 +130,11 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// At once, [`QueueWaitError::InsideWorker`] on a worker of this queue, and
-    /// [`QueueWaitError::OnItsRuntime`] where the queue is `on_tokio` and this is the one thread
-    /// that drives that runtime. [`QueueWaitError::Forked`] in a child of `fork`, if the queue was
+    /// At once, [`WaitError::InsideWorker`] on a worker of this queue, and
+    /// [`WaitError::OnItsRuntime`] where the queue is `on_tokio` and this is the one thread
+    /// that drives that runtime. [`WaitError::Forked`] in a child of `fork`, if the queue was
     /// made before. Two queues whose receivers flush each other are not noticed, and wait forever.
-    pub fn flush(&self) -> Result<(), QueueWaitError> {
+    pub fn flush(&self) -> Result<(), WaitError> {
         self.flush_timeout(Duration::MAX)
     }
 
@@ -124,8 +143,8 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// [`QueueWaitError::Timeout`]; otherwise as `flush`.
-    pub fn flush_timeout(&self, timeout: Duration) -> Result<(), QueueWaitError> {
+    /// [`WaitError::Timeout`]; otherwise as `flush`.
+    pub fn flush_timeout(&self, timeout: Duration) -> Result<(), WaitError> {
         self.pool().flush(timeout)
     }
 
@@ -133,7 +152,7 @@ impl Queue {
     /// and returns what is left. The workers end.
     ///
     /// Blocking, for the timeout at most, and a moment for senders that are just pushing.
-    /// Senders that wait for room, and all that come later, get [`QueueError::Closed`]. A
+    /// Senders that wait for room, and all that come later, get [`Error::Closed`]. A
     /// receiver that still runs when the time is up is not interrupted, and is counted in
     /// [`still_running`](ShutdownReport::still_running); nothing is started after it.
     /// [`Duration::ZERO`] delivers nothing more; a time too long for the clock is no limit.
@@ -144,11 +163,11 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// [`QueueWaitError::InsideWorker`], [`QueueWaitError::OnItsRuntime`] and
-    /// [`QueueWaitError::Forked`], at once, as for [`flush`](Queue::flush); nothing is shut down.
+    /// [`WaitError::InsideWorker`], [`WaitError::OnItsRuntime`] and
+    /// [`WaitError::Forked`], at once, as for [`flush`](Queue::flush); nothing is shut down.
     ///
     /// ```
-    /// use fanfare::{Queue, Sender, Signal};
+    /// use fanfare::{Queue, Signal};
     /// use std::sync::{Mutex, mpsc};
     /// use std::time::Duration;
     ///
@@ -162,8 +181,8 @@ impl Queue {
     ///     started.send(()).unwrap();
     ///     let _ = released.lock().unwrap().recv();
     /// });
-    /// ORDERED.send(Sender::NONE, &"tea".to_string());
-    /// ORDERED.send(Sender::NONE, &"milk".to_string());
+    /// ORDERED.send(&"tea".to_string());
+    /// ORDERED.send(&"milk".to_string());
     /// has_started.recv().unwrap();
     /// let report = queue.shutdown(Duration::ZERO).unwrap();
     /// assert_eq!(report.still_running, 1);
@@ -171,7 +190,7 @@ impl Queue {
     /// drop(release);
     /// # std::io::Result::Ok(())
     /// ```
-    pub fn shutdown(&self, timeout: Duration) -> Result<ShutdownReport, QueueWaitError> {
+    pub fn shutdown(&self, timeout: Duration) -> Result<ShutdownReport, WaitError> {
         let pool = self.pool();
         pool.check_may_wait()?;
         let deadline = Instant::now().checked_add(timeout);
@@ -199,8 +218,8 @@ impl Queue {
     }
 
     /// The counters. Lock-free: one look at each, worker by worker, so not all of one moment.
-    pub fn stats(&self) -> QueueStats {
-        let mut stats = QueueStats::default();
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
         for line in &self.pool().lines {
             let counts = line.counts();
             stats.pushed += counts.pushed;
@@ -217,27 +236,27 @@ impl Queue {
         stats
     }
 
-    /// How many events wait for a worker: [`QueueStats::depth`].
+    /// How many events wait for a worker: [`Stats::depth`].
     pub fn depth(&self) -> usize {
         self.stats().depth
     }
 
-    /// How many were delivered: [`QueueStats::delivered`].
+    /// How many were delivered: [`Stats::delivered`].
     pub fn delivered(&self) -> u64 {
         self.stats().delivered
     }
 
-    /// How many the overflow policy dropped: [`QueueStats::dropped`].
+    /// How many the overflow policy dropped: [`Stats::dropped`].
     pub fn dropped(&self) -> u64 {
         self.stats().dropped
     }
 
-    /// How many were refused: [`QueueStats::rejected`].
+    /// How many were refused: [`Stats::rejected`].
     pub fn rejected(&self) -> u64 {
         self.stats().rejected
     }
 
-    /// How many deliveries ended in a panic: [`QueueStats::panicked`].
+    /// How many deliveries ended in a panic: [`Stats::panicked`].
     pub fn panicked(&self) -> u64 {
         self.stats().panicked
     }
@@ -282,7 +301,7 @@ impl fmt::Debug for Queue {
 /// equal to it while nobody is pushing and no worker is between two events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct QueueStats {
+pub struct Stats {
     /// Events given to it, one for each receiver, that it did not refuse with an error.
     pub pushed: u64,
     /// Events whose receiver has returned or panicked.
@@ -291,13 +310,13 @@ pub struct QueueStats {
     pub panicked: u64,
     /// Events that the policy dropped: [`Overflow::DropNewest`], [`Overflow::DropOldest`].
     pub dropped: u64,
-    /// Events that were refused with a [`QueueError`]. They are not in `pushed`.
+    /// Events that were refused with a [`Error`]. They are not in `pushed`.
     pub rejected: u64,
     /// Events that a shutdown took out and returned.
     pub undelivered: u64,
     /// Events that wait for a worker.
     pub depth: usize,
     /// Receivers that run: one for each worker at most, or as many as its
-    /// [`concurrency`](QueueBuilder::concurrency).
+    /// [`concurrency`](Builder::concurrency).
     pub running: usize,
 }

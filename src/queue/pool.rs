@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::error::{QueueError, QueueWaitError};
+use super::error::{Error, WaitError};
 use super::job::{Job, discard};
 use super::line::{Line, Overflow, Pushed, Refusal};
 use crate::fork::Birth;
@@ -49,7 +49,7 @@ thread_local! {
 impl Pool {
     /// What is left to do where a push was not simply accepted.
     #[cold]
-    fn not_simply(&self, pushed: Pushed<Job>) -> Result<(), QueueError> {
+    fn not_simply(&self, pushed: Pushed<Job>) -> Result<(), Error> {
         match pushed {
             Pushed::Accepted => Ok(()),
             Pushed::Displaced { oldest, more } => {
@@ -68,26 +68,26 @@ impl Pool {
         }
     }
 
-    fn error(&self, why: Refusal) -> QueueError {
+    fn error(&self, why: Refusal) -> Error {
         let queue = Arc::clone(&self.name);
         // Without a capacity a line is never full.
         let capacity = self.capacity.unwrap_or(usize::MAX);
         match why {
-            Refusal::Full => QueueError::Full { queue, capacity },
-            Refusal::Closed => QueueError::Closed { queue },
-            Refusal::WouldWait => QueueError::WouldDeadlock { queue, capacity },
+            Refusal::Full => Error::Full { queue, capacity },
+            Refusal::Closed => Error::Closed { queue },
+            Refusal::WouldWait => Error::WouldDeadlock { queue, capacity },
         }
     }
 
     /// Refuses a job in a child of `fork`, where no thread would take it out. The line is not
     /// touched: a thread of the parent may have had its lock.
     #[cold]
-    fn refuse_after_fork(&self, job: Job) -> QueueError {
+    fn refuse_after_fork(&self, job: Job) -> Error {
         // Relaxed: a statistic. Row F3.
         self.refused_after_fork.fetch_add(1, Ordering::Relaxed);
         discard(job);
         let queue = Arc::clone(&self.name);
-        QueueError::Forked { queue }
+        Error::Forked { queue }
     }
 
     /// Returns `true` if this thread is a worker of the pool.
@@ -101,14 +101,14 @@ impl Pool {
     }
 
     /// Returns an error if a wait for the workers could not end.
-    pub(super) fn check_may_wait(&self) -> Result<(), QueueWaitError> {
+    pub(super) fn check_may_wait(&self) -> Result<(), WaitError> {
         if self.birth.is_before_fork() {
             let queue = Arc::clone(&self.name);
-            return Err(QueueWaitError::Forked { queue });
+            return Err(WaitError::Forked { queue });
         }
         if self.is_worker() {
             let queue = Arc::clone(&self.name);
-            return Err(QueueWaitError::InsideWorker { queue });
+            return Err(WaitError::InsideWorker { queue });
         }
         #[cfg(feature = "tokio")]
         if self
@@ -117,18 +117,18 @@ impl Pool {
             .is_some_and(crate::awaited::blocking::is_its_only_thread)
         {
             let queue = Arc::clone(&self.name);
-            return Err(QueueWaitError::OnItsRuntime { queue });
+            return Err(WaitError::OnItsRuntime { queue });
         }
         Ok(())
     }
 
-    pub(super) fn flush(&self, timeout: Duration) -> Result<(), QueueWaitError> {
+    pub(super) fn flush(&self, timeout: Duration) -> Result<(), WaitError> {
         self.check_may_wait()?;
         let deadline = Instant::now().checked_add(timeout);
         if self.lines.iter().all(|line| line.flush(deadline)) {
             return Ok(());
         }
-        Err(QueueWaitError::Timeout {
+        Err(WaitError::Timeout {
             queue: Arc::clone(&self.name),
             waited: timeout,
         })
@@ -147,7 +147,7 @@ impl Handle {
     /// Gives a job to the worker that `lane` leads to. Allocates nothing while there is room
     /// in a bounded line, and takes no lock but that of a worker that sleeps.
     #[inline]
-    pub(crate) fn push(&self, lane: u64, job: Job) -> Result<(), QueueError> {
+    pub(crate) fn push(&self, lane: u64, job: Job) -> Result<(), Error> {
         let pool = &*self.pool;
         if pool.birth.is_before_fork() {
             return Err(pool.refuse_after_fork(job));

@@ -1,48 +1,48 @@
 //! The response of a receiver that runs later.
 
-use super::error::QueueError;
+use super::error::Error;
 
 /// What a signal's answers need for receivers that have not run when the send returns.
 ///
 /// Implemented for `()`, for `Option<T>` (the answer is `None`) and for `Result<T, X>` where `T`
-/// has a default and `X` is made from a [`QueueError`], which is how a send learns of an event
+/// has a default and `X` is made from a [`Error`], which is how a send learns of an event
 /// that its queue refused.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the answer of a queued receiver, which runs after the send has returned",
     label = "this signal's receivers must answer at once",
-    note = "signals that answer `()`, `Option<T>`, or `Result<T, X>` with `T: Default` and `X: From<QueueError>` have queued receivers"
+    note = "signals that answer `()`, `Option<T>`, or `Result<T, X>` with `T: Default` and `X: From<Error>` have queued receivers"
 )]
-pub trait QueueAnswer: Sized {
+pub trait Response: Sized {
     /// The answer of a receiver whose event is in the queue, or was dropped by the queue's
     /// policy.
     fn accepted() -> Self;
 
     /// The answer of a receiver whose event the queue refused.
-    fn refused(error: QueueError) -> Self;
+    fn refused(error: Error) -> Self;
 }
 
-impl QueueAnswer for () {
+impl Response for () {
     fn accepted() -> Self {}
 
-    fn refused(_error: QueueError) -> Self {}
+    fn refused(_error: Error) -> Self {}
 }
 
-impl<T> QueueAnswer for Option<T> {
+impl<T> Response for Option<T> {
     fn accepted() -> Self {
         None
     }
 
-    fn refused(_error: QueueError) -> Self {
+    fn refused(_error: Error) -> Self {
         None
     }
 }
 
-impl<T: Default, X: From<QueueError>> QueueAnswer for Result<T, X> {
+impl<T: Default, X: From<Error>> Response for Result<T, X> {
     fn accepted() -> Self {
         Ok(T::default())
     }
 
-    fn refused(error: QueueError) -> Self {
+    fn refused(error: Error) -> Self {
         Err(error.into())
     }
 }

@@ -113,7 +113,7 @@ fn events(report: &ShutdownReport) -> Vec<u32> {
 }
 
 /// Whether the counters add up, with nobody pushing.
-fn adds_up(stats: QueueStats) -> bool {
+fn adds_up(stats: Stats) -> bool {
     let waiting = (stats.depth + stats.running) as u64;
     stats.pushed == stats.delivered + stats.dropped + stats.undelivered + waiting
 }
@@ -194,7 +194,7 @@ fn a_shutdown_wakes_a_blocked_sender() {
         }
         let ending = threads.spawn(|| queue.shutdown(EVER).unwrap());
         let refused = pushing.join().unwrap().unwrap_err();
-        assert!(matches!(refused, QueueError::Closed { .. }), "{refused:?}");
+        assert!(matches!(refused, Error::Closed { .. }), "{refused:?}");
         gated.open(2);
         assert_eq!(events(&ending.join().unwrap()), []);
     });
@@ -225,7 +225,7 @@ fn a_shutdown_returns_what_was_not_delivered_and_names_it() {
     let again = queue.shutdown(EVER).unwrap();
     assert_eq!((again.undelivered.len(), again.still_running), (0, 0));
     let refused = queue.handle().push(0, job(&gated.receiver, 5)).unwrap_err();
-    assert!(matches!(refused, QueueError::Closed { .. }), "{refused:?}");
+    assert!(matches!(refused, Error::Closed { .. }), "{refused:?}");
     assert_eq!(gated.seen(), [0]);
     assert!(adds_up(queue.stats()));
 }
@@ -263,15 +263,12 @@ fn a_worker_waits_neither_for_room_nor_for_itself() {
         queue.handle().push(0, job(&receiver, 0)).unwrap();
         let (refused, flush, shutdown) = tells.recv().unwrap();
         assert!(
-            matches!(refused, QueueError::WouldDeadlock { .. }),
+            matches!(refused, Error::WouldDeadlock { .. }),
             "{refused:?}"
         );
+        assert!(matches!(flush, WaitError::InsideWorker { .. }), "{flush:?}");
         assert!(
-            matches!(flush, QueueWaitError::InsideWorker { .. }),
-            "{flush:?}"
-        );
-        assert!(
-            matches!(shutdown, QueueWaitError::InsideWorker { .. }),
+            matches!(shutdown, WaitError::InsideWorker { .. }),
             "{shutdown:?}"
         );
         assert!(!queue.is_closed());
@@ -298,10 +295,7 @@ fn a_flush_waits_for_nothing_that_came_later() {
         assert_eq!(queue.delivered(), 1);
     });
     let timeout = queue.flush_timeout(NOW).unwrap_err();
-    assert!(
-        matches!(timeout, QueueWaitError::Timeout { .. }),
-        "{timeout:?}"
-    );
+    assert!(matches!(timeout, WaitError::Timeout { .. }), "{timeout:?}");
     // A flush that gave up leaves a round under way, which others finish.
     gated.open(1);
     queue.flush().unwrap();

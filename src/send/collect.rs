@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::walk::walk;
-use crate::error::TrySendError;
+use crate::error::ReceiverError;
 use crate::event::Event;
 use crate::id::ReceiverId;
 use crate::receiver::Hub;
@@ -57,7 +57,7 @@ pub(crate) fn until_error<E: Event, T: 'static, X: 'static, S: Snapshot<E, Resul
     take: impl FnOnce() -> S,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
-) -> Result<Responses<T>, TrySendError<T, X>> {
+) -> Result<Responses<T>, ReceiverError<T, X>> {
     let sent = open(hub, take, sender, |discards, selection| {
         let mut until_error = UntilError {
             sender,
@@ -68,7 +68,7 @@ pub(crate) fn until_error<E: Event, T: 'static, X: 'static, S: Snapshot<E, Resul
         let before = until_error.before;
         match stopped {
             ControlFlow::Continue(()) => Ok(before),
-            ControlFlow::Break((receiver, error)) => Err(TrySendError {
+            ControlFlow::Break((receiver, error)) => Err(ReceiverError {
                 before,
                 receiver,
                 error,

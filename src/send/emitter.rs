@@ -34,17 +34,17 @@ use crate::table::held::{Held, InUse};
 /// cannot use the emitter that is calling it (it is borrowed); the signal itself it can.
 ///
 /// ```
-/// use fanfare::{Sender, Signal};
+/// use fanfare::Signal;
 ///
 /// static TICK: Signal<u64> = Signal::new();
 ///
 /// let connection = TICK.connect(|_sender, tick| println!("{tick}"));
 /// let mut emitter = TICK.emitter();
 /// for tick in 0..3 {
-///     assert_eq!(emitter.send(Sender::NONE, &tick).len(), 1);
+///     assert_eq!(emitter.send(&tick).len(), 1);
 /// }
 /// connection.disconnect();
-/// assert!(emitter.send(Sender::NONE, &3).is_empty());
+/// assert!(emitter.send(&3).is_empty());
 /// ```
 pub struct Emitter<'s, E: Event, R: 'static = ()> {
     hub: AnyThread<&'s Hub<E, R>>,
@@ -65,43 +65,120 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
         self.held.start(*self.hub)
     }
 
-    /// As [`Signal::send`](crate::Signal::send).
+    /// Returns this emitter together with `sender`, which the sends made through it are from.
+    ///
+    /// ```
+    /// use fanfare::Signal;
+    ///
+    /// static RANG: Signal<u32, &'static str> = Signal::new();
+    /// RANG.options().sender("front").connect(|_sender, _times| "the front door");
+    ///
+    /// let mut emitter = RANG.emitter();
+    /// assert_eq!(*emitter.from("front").send(&2), ["the front door"]);
+    /// assert!(emitter.send(&1).is_empty());
+    /// ```
     #[inline(always)]
-    pub fn send<'a>(&mut self, sender: impl Into<Sender<'a>>, event: &E::Args<'_>) -> Responses<R> {
-        let hub = *self.hub;
-        let sender = sender.into();
-        counted::collect(hub, || self.table(), &sender, event)
+    pub fn from<'m, 'a>(
+        &'m mut self,
+        sender: impl Into<Sender<'a>>,
+    ) -> EmitterFrom<'m, 's, 'a, E, R> {
+        EmitterFrom {
+            emitter: self,
+            sender: sender.into(),
+        }
     }
 
-    /// As [`Signal::send_robust`](crate::Signal::send_robust).
-    #[inline]
-    pub fn send_robust<'a>(
-        &mut self,
-        sender: impl Into<Sender<'a>>,
-        event: &E::Args<'_>,
-    ) -> RobustResponses<R> {
-        let hub = *self.hub;
-        let sender = sender.into();
-        robust::collect(hub, || self.table(), &sender, event)
+    /// Sends `event`. See [`Signal::send`](crate::Signal::send).
+    #[inline(always)]
+    pub fn send(&mut self, event: &E::Args<'_>) -> Responses<R> {
+        counted::collect(*self.hub, || self.table(), &Sender::NONE, event)
     }
 
-    /// As [`Signal::send_each`](crate::Signal::send_each).
-    #[inline]
-    pub fn send_each<'a, B>(
+    /// Sends `event` and catches panics. See [`Signal::send_robust`](crate::Signal::send_robust).
+    #[inline(always)]
+    pub fn send_robust(&mut self, event: &E::Args<'_>) -> RobustResponses<R> {
+        self.from(Sender::NONE).send_robust(event)
+    }
+
+    /// Sends `event` and passes each response to `each`. See
+    /// [`Signal::send_each`](crate::Signal::send_each).
+    #[inline(always)]
+    pub fn send_each<B>(
         &mut self,
-        sender: impl Into<Sender<'a>>,
         event: &E::Args<'_>,
-        mut each: impl FnMut(ReceiverId, R) -> ControlFlow<B>,
+        each: impl FnMut(ReceiverId, R) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let hub = *self.hub;
-        let sender = sender.into();
-        collect::each(hub, || self.table(), &sender, event, &mut each)
+        self.from(Sender::NONE).send_each(event, each)
     }
 
     /// Releases the snapshot; the next send takes the one that is current then. Frees nothing: the
     /// next change of the signal does.
     pub fn release(&mut self) {
         self.held.release();
+    }
+}
+
+/// An [`Emitter`] together with the sender of the sends made through it. Made by [`Emitter::from`].
+///
+/// ```
+/// use fanfare::Signal;
+///
+/// static RANG: Signal<u32> = Signal::new();
+/// RANG.options().sender("front").connect(|_sender, times| assert!(*times < 3));
+///
+/// let mut emitter = RANG.emitter();
+/// let mut front = emitter.from("front");
+/// for times in 0..3 {
+///     assert_eq!(front.send(&times).len(), 1);
+/// }
+/// ```
+#[must_use = "it sends nothing until one of its methods is called"]
+pub struct EmitterFrom<'m, 's, 'a, E: Event, R: 'static = ()> {
+    emitter: &'m mut Emitter<'s, E, R>,
+    sender: Sender<'a>,
+}
+
+impl<E: Event, R: 'static> EmitterFrom<'_, '_, '_, E, R> {
+    /// Sends `event` from this sender. See [`Signal::send`](crate::Signal::send).
+    #[inline(always)]
+    pub fn send(&mut self, event: &E::Args<'_>) -> Responses<R> {
+        let emitter = &*self.emitter;
+        counted::collect(*emitter.hub, || emitter.table(), &self.sender, event)
+    }
+
+    /// Sends `event` from this sender and catches panics. See
+    /// [`Signal::send_robust`](crate::Signal::send_robust).
+    #[inline]
+    pub fn send_robust(&mut self, event: &E::Args<'_>) -> RobustResponses<R> {
+        let emitter = &*self.emitter;
+        robust::collect(*emitter.hub, || emitter.table(), &self.sender, event)
+    }
+
+    /// Sends `event` from this sender and passes each response to `each`. See
+    /// [`Signal::send_each`](crate::Signal::send_each).
+    #[inline]
+    pub fn send_each<B>(
+        &mut self,
+        event: &E::Args<'_>,
+        mut each: impl FnMut(ReceiverId, R) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let emitter = &*self.emitter;
+        collect::each(
+            *emitter.hub,
+            || emitter.table(),
+            &self.sender,
+            event,
+            &mut each,
+        )
+    }
+}
+
+impl<E: Event, R: 'static> fmt::Debug for EmitterFrom<'_, '_, '_, E, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmitterFrom")
+            .field("emitter", &*self.emitter)
+            .field("sender", &self.sender)
+            .finish()
     }
 }
 

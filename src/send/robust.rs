@@ -58,7 +58,7 @@ impl<E: Event, R: 'static, const ROBUST: bool> Turns<E, R, Infallible>
         let receiver = turn.receiver;
         if ROBUST {
             if let Some(failure) = turn.failure() {
-                self.responses.push_failure(failure);
+                self.responses.push_panic(failure);
                 return ControlFlow::Continue(());
             }
         }

@@ -1,21 +1,25 @@
-//! The sends of a signal.
+//! The sends to sync receivers. Each of a signal is that of a [`SignalFrom`] without a sender.
 
 use std::ops::ControlFlow;
 
 use super::emitter::Emitter;
 use super::{collect, counted, robust};
-use crate::error::TrySendError;
+use crate::error::ReceiverError;
 use crate::event::Event;
 use crate::id::ReceiverId;
 use crate::responses::{Response, Responses, RobustResponses};
 use crate::sender::Sender;
 use crate::signal::Signal;
+use crate::signal_from::SignalFrom;
 use crate::table::publish::Opening;
 
 /// # Sending
 impl<E: Event, R: 'static> Signal<E, R> {
-    /// Calls each receiver that `sender` reaches, one after the other on this thread, and
-    /// returns their answers.
+    /// Calls each receiver that is connected for any sender, one after the other on this thread, and
+    /// returns their responses.
+    ///
+    /// To send from a sender, which reaches the receivers connected for that sender as well, use
+    /// [`from`](Signal::from): `SIGNAL.from(sender).send(&event)`.
     ///
     /// Allocates nothing if `R` has no content (see [`Responses`]) and no more than 16 weak
     /// receivers are reached. Costs its receivers plus what `arc_swap` takes for a snapshot,
@@ -35,74 +39,49 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///
     /// ADD.connect(|_sender, ()| 1);
     /// ADD.options().sender(Sender::of::<Till>()).connect(|_sender, ()| 2);
-    /// assert_eq!(*ADD.send(Sender::of::<Till>(), &()), [1, 2]);
-    /// assert_eq!(*ADD.send(Sender::NONE, &()), [1]);
+    /// assert_eq!(*ADD.send(&()), [1]);
+    /// assert_eq!(*ADD.from(Sender::of::<Till>()).send(&()), [1, 2]);
     /// ```
     #[inline(always)]
-    pub fn send<'a>(&self, sender: impl Into<Sender<'a>>, event: &E::Args<'_>) -> Responses<R> {
-        match self.opening() {
-            Opening::Live(hub) => {
-                let sender = sender.into();
-                counted::collect(hub, || hub.snapshot(), &sender, event)
-            }
-            Opening::Nobody => Responses::new(),
-            Opening::Frozen(hub, table) => {
-                counted::collect_frozen(hub, table, &sender.into(), event)
-            }
-        }
+    pub fn send(&self, event: &E::Args<'_>) -> Responses<R> {
+        self.send_from(&Sender::NONE, event)
     }
 
     /// As [`send`](Signal::send), but a panic of a receiver is caught and becomes its
     /// outcome; the others run.
     ///
-    /// Each failure is also reported once, as a `tracing` event at level error and target
+    /// Each panic is also reported once, as a `tracing` event at level error and target
     /// `fanfare` with the feature `tracing`. A failing report fails nothing. Catching needs
     /// `panic = "unwind"`.
     ///
     /// # Panics
     ///
     /// If sends are nested too deep: see [`Signal`].
-    #[inline]
-    pub fn send_robust<'a>(
-        &self,
-        sender: impl Into<Sender<'a>>,
-        event: &E::Args<'_>,
-    ) -> RobustResponses<R> {
-        let sender = sender.into();
-        match self.opening() {
-            Opening::Live(hub) => robust::collect(hub, || hub.snapshot(), &sender, event),
-            Opening::Nobody => RobustResponses::new(),
-            Opening::Frozen(hub, table) => robust::collect(hub, || table, &sender, event),
-        }
+    #[inline(always)]
+    pub fn send_robust(&self, event: &E::Args<'_>) -> RobustResponses<R> {
+        SignalFrom::from(self).send_robust(event)
     }
 
     /// As [`send`](Signal::send), but stops at the first answer that satisfies `enough` and
     /// returns it; `None` if none did.
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     ///
     /// static MAY_CLOSE: Signal<u32, Result<(), &'static str>> = Signal::new();
     /// MAY_CLOSE.connect(|_sender, unsaved| if *unsaved == 0 { Ok(()) } else { Err("unsaved work") });
     ///
-    /// let veto = MAY_CLOSE.send_until(Sender::NONE, &2, Result::is_err);
+    /// let veto = MAY_CLOSE.send_until(&2, Result::is_err);
     /// assert_eq!(veto.unwrap().value, Err("unsaved work"));
-    /// assert!(MAY_CLOSE.send_until(Sender::NONE, &0, Result::is_err).is_none());
+    /// assert!(MAY_CLOSE.send_until(&0, Result::is_err).is_none());
     /// ```
-    pub fn send_until<'a>(
+    #[inline(always)]
+    pub fn send_until(
         &self,
-        sender: impl Into<Sender<'a>>,
         event: &E::Args<'_>,
-        mut enough: impl FnMut(&R) -> bool,
+        enough: impl FnMut(&R) -> bool,
     ) -> Option<Response<R>> {
-        let first = self.send_each(sender, event, |receiver, value| {
-            if enough(&value) {
-                ControlFlow::Break(Response { receiver, value })
-            } else {
-                ControlFlow::Continue(())
-            }
-        });
-        first.break_value()
+        SignalFrom::from(self).send_until(event, enough)
     }
 
     /// As [`send`](Signal::send), but hands each answer to `each` as it comes, with its
@@ -110,7 +89,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// more than 16 weak receivers.
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     /// use std::ops::ControlFlow;
     ///
     /// static VOTE: Signal<(), bool> = Signal::new();
@@ -118,23 +97,42 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///     VOTE.connect(move |_sender, ()| n % 2 == 0);
     /// }
     /// let mut ayes = 0;
-    /// let _ = VOTE.send_each(Sender::NONE, &(), |_receiver, aye| {
+    /// let _ = VOTE.send_each(&(), |_receiver, aye| {
     ///     ayes += u32::from(aye);
     ///     ControlFlow::<()>::Continue(())
     /// });
     /// assert_eq!(ayes, 3);
     /// ```
-    pub fn send_each<'a, B>(
+    #[inline(always)]
+    pub fn send_each<B>(
         &self,
-        sender: impl Into<Sender<'a>>,
         event: &E::Args<'_>,
-        mut each: impl FnMut(ReceiverId, R) -> ControlFlow<B>,
+        each: impl FnMut(ReceiverId, R) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        let sender = sender.into();
-        match self.opening() {
-            Opening::Live(hub) => collect::each(hub, || hub.snapshot(), &sender, event, &mut each),
-            Opening::Nobody => ControlFlow::Continue(()),
-            Opening::Frozen(hub, table) => collect::each(hub, || table, &sender, event, &mut each),
+        SignalFrom::from(self).send_each(event, each)
+    }
+
+    /// Returns this signal together with `sender`, which the sends made through it are from.
+    ///
+    /// A send from a sender calls the receivers connected for that sender beside those connected for
+    /// any sender.
+    ///
+    /// ```
+    /// use fanfare::Signal;
+    ///
+    /// static RANG: Signal<u32, &'static str> = Signal::new();
+    /// RANG.connect(|_sender, _times| "any door");
+    /// RANG.options().sender("front").connect(|_sender, _times| "the front door");
+    ///
+    /// assert_eq!(*RANG.from("front").send(&2), ["any door", "the front door"]);
+    /// assert_eq!(*RANG.from("back").send(&1), ["any door"]);
+    /// assert_eq!(*RANG.send(&1), ["any door"]);
+    /// ```
+    #[inline(always)]
+    pub fn from<'a>(&self, sender: impl Into<Sender<'a>>) -> SignalFrom<'_, 'a, E, R> {
+        SignalFrom {
+            signal: self,
+            sender: sender.into(),
         }
     }
 
@@ -144,13 +142,14 @@ impl<E: Event, R: 'static> Signal<E, R> {
         Emitter::new(self.hub())
     }
 
-    /// Whether a send from `sender` that started now would call anything: receivers for
-    /// any sender count, those of `sender` count, dead and spent ones do not.
+    /// Returns `true` if a send that started now would call a receiver. Receivers that have ended do
+    /// not count. For a send from a sender, see [`SignalFrom::has_listeners`].
     ///
     /// A few loads if nothing at all is connected. Takes out the dead receivers that it passes, as a
     /// send does.
-    pub fn has_listeners<'a>(&self, sender: impl Into<Sender<'a>>) -> bool {
-        self.has_listener(&sender.into(), |_| true)
+    #[inline(always)]
+    pub fn has_listeners(&self) -> bool {
+        SignalFrom::from(self).has_listeners()
     }
 }
 
@@ -167,27 +166,112 @@ impl<E: Event, T: 'static, X: 'static> Signal<E, Result<T, X>> {
     /// that had finished are lost, if the receiver is async.
     ///
     /// ```
-    /// use fanfare::{Sender, Signal};
+    /// use fanfare::Signal;
     ///
     /// static PAY: Signal<u32, Result<u32, String>> = Signal::new();
     /// PAY.connect(|_sender, cents| Ok(cents / 100));
     /// PAY.connect(|_sender, cents| Err(format!("{cents} cents are too few")));
     /// PAY.connect(|_sender, _cents| unreachable!());
     ///
-    /// let stopped = PAY.try_send(Sender::NONE, &250).unwrap_err();
+    /// let stopped = PAY.send_until_err(&250).unwrap_err();
     /// assert_eq!(*stopped.before, [2]);
     /// assert_eq!(stopped.error, "250 cents are too few");
     /// ```
-    pub fn try_send<'a>(
-        &self,
-        sender: impl Into<Sender<'a>>,
-        event: &E::Args<'_>,
-    ) -> Result<Responses<T>, TrySendError<T, X>> {
-        let sender = sender.into();
+    #[inline(always)]
+    pub fn send_until_err(&self, event: &E::Args<'_>) -> Result<Responses<T>, ReceiverError<T, X>> {
+        SignalFrom::from(self).send_until_err(event)
+    }
+}
+
+impl<E: Event, R: 'static> Signal<E, R> {
+    /// Sends `event` from `sender`. A send of the signal itself passes a constant, so that the
+    /// compiler removes each look at it: a `SignalFrom` without a sender would be built first.
+    #[inline(always)]
+    pub(crate) fn send_from(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> Responses<R> {
         match self.opening() {
-            Opening::Live(hub) => collect::until_error(hub, || hub.snapshot(), &sender, event),
+            Opening::Live(hub) => counted::collect(hub, || hub.snapshot(), sender, event),
+            Opening::Nobody => Responses::new(),
+            Opening::Frozen(hub, table) => counted::collect_frozen(hub, table, sender, event),
+        }
+    }
+}
+
+/// # Sending
+impl<E: Event, R: 'static> SignalFrom<'_, '_, E, R> {
+    /// Sends `event` from this sender. See [`Signal::send`].
+    #[inline(always)]
+    pub fn send(self, event: &E::Args<'_>) -> Responses<R> {
+        self.signal.send_from(&self.sender, event)
+    }
+
+    /// Sends `event` from this sender and catches panics. See [`Signal::send_robust`].
+    #[inline]
+    pub fn send_robust(self, event: &E::Args<'_>) -> RobustResponses<R> {
+        let sender = &self.sender;
+        match self.signal.opening() {
+            Opening::Live(hub) => robust::collect(hub, || hub.snapshot(), sender, event),
+            Opening::Nobody => RobustResponses::new(),
+            Opening::Frozen(hub, table) => robust::collect(hub, || table, sender, event),
+        }
+    }
+
+    /// Sends `event` from this sender until a response satisfies `enough`. See
+    /// [`Signal::send_until`].
+    #[inline]
+    pub fn send_until(
+        self,
+        event: &E::Args<'_>,
+        mut enough: impl FnMut(&R) -> bool,
+    ) -> Option<Response<R>> {
+        let first = self.send_each(event, |receiver, value| {
+            if enough(&value) {
+                ControlFlow::Break(Response { receiver, value })
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        first.break_value()
+    }
+
+    /// Sends `event` from this sender and passes each response to `each`. See
+    /// [`Signal::send_each`].
+    #[inline]
+    pub fn send_each<B>(
+        self,
+        event: &E::Args<'_>,
+        mut each: impl FnMut(ReceiverId, R) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let sender = &self.sender;
+        match self.signal.opening() {
+            Opening::Live(hub) => collect::each(hub, || hub.snapshot(), sender, event, &mut each),
+            Opening::Nobody => ControlFlow::Continue(()),
+            Opening::Frozen(hub, table) => collect::each(hub, || table, sender, event, &mut each),
+        }
+    }
+
+    /// Returns `true` if a send from this sender would reach a receiver. See
+    /// [`Signal::has_listeners`].
+    #[inline]
+    pub fn has_listeners(self) -> bool {
+        self.signal.has_listener(&self.sender, |_| true)
+    }
+}
+
+/// # Sending to receivers that can fail
+impl<E: Event, T: 'static, X: 'static> SignalFrom<'_, '_, E, Result<T, X>> {
+    /// Sends `event` from this sender until a receiver returns an `Err`. See
+    /// [`Signal::send_until_err`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Signal::send_until_err`].
+    #[inline]
+    pub fn send_until_err(self, event: &E::Args<'_>) -> Result<Responses<T>, ReceiverError<T, X>> {
+        let sender = &self.sender;
+        match self.signal.opening() {
+            Opening::Live(hub) => collect::until_error(hub, || hub.snapshot(), sender, event),
             Opening::Nobody => Ok(Responses::new()),
-            Opening::Frozen(hub, table) => collect::until_error(hub, || table, &sender, event),
+            Opening::Frozen(hub, table) => collect::until_error(hub, || table, sender, event),
         }
     }
 }

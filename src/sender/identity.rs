@@ -25,11 +25,11 @@ use super::{Sender, SenderKey};
 /// let window = Identity::new();
 /// RANG.options().sender(&door).connect(|_sender, times| *times);
 ///
-/// assert_eq!(*RANG.send(&door, &2), [2]);
-/// assert!(RANG.send(&window, &2).is_empty());
+/// assert_eq!(*RANG.from(&door).send(&2), [2]);
+/// assert!(RANG.from(&window).send(&2).is_empty());
 ///
 /// drop(door);
-/// assert!(RANG.is_empty());
+/// assert_eq!(RANG.receiver_count(), 0);
 /// ```
 ///
 /// [`Connection::disconnect`]: crate::Connection::disconnect

@@ -9,15 +9,18 @@ use std::sync::Arc;
 
 use identity::{Identity, IdentityState};
 
-/// Who sends, compared by value.
+/// The thing that an event is about, compared by value.
+///
+/// In Rust, a `Sender` is usually the end of a channel that one sends through. Here, as in Django, it
+/// is the thing that the event is about: receivers may be connected for one sender only.
 ///
 /// A sender is a type ([`Sender::of`]), a name ([`Sender::named`]), a number that means
-/// something to the application ([`Sender::key`]), one object ([`Sender::identity`]), or
-/// nobody ([`Sender::NONE`]). The kinds never equal one another: the name `"7"` is not
+/// something to the application ([`Sender::key`]), or one object ([`Sender::identity`]). A send
+/// without a sender has [`Sender::NONE`]. The kinds never equal one another: the name `"7"` is not
 /// the key `7`. Matching is exact; there is no inheritance between senders.
 ///
-/// `Copy`, 24 bytes, allocates nothing. Wherever a sender is asked for, a `&str`, a
-/// `u64`, a `u128` or an `&Identity` will do.
+/// `Copy`, 24 bytes, allocates nothing. A `&str`, a `u64`, a `u128` and an `&Identity` convert into
+/// a sender, so that every parameter for a sender takes them.
 ///
 /// ```
 /// use fanfare::Sender;

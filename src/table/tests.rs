@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use crate::{Connection, Emitter, Sender, Signal};
+use crate::{Connection, Emitter, Signal};
 
 type Plain = Signal<()>;
 
@@ -71,7 +71,7 @@ impl Sleeping {
     /// Runs `meanwhile` while a send on another thread is inside the receiver.
     fn run(&self, signal: &Plain, meanwhile: impl FnOnce()) {
         thread::scope(|scope| {
-            scope.spawn(|| signal.send(Sender::NONE, &()).len());
+            scope.spawn(|| signal.send(&()).len());
             self.inside.wait();
             self.connection.disconnect();
             meanwhile();
@@ -84,7 +84,7 @@ impl Sleeping {
 fn a_disconnect_that_meets_no_send_frees_at_once() {
     let (signal, record) = (&Plain::new(), Arc::default());
     let connection = connect(signal, &record);
-    signal.send(Sender::NONE, &());
+    signal.send(&());
     assert!(connection.disconnect());
     assert_eq!((record.live(), retired(signal)), (0, 0));
 }
@@ -174,7 +174,7 @@ fn as_many_tables_are_retired_as_are_held() {
     for _ in 0..EMITTERS {
         let connection = connect(signal, &record);
         let mut emitter = signal.emitter();
-        emitter.send(Sender::NONE, &());
+        emitter.send(&());
         emitters.push(emitter);
         connection.disconnect();
         drop(signal.connect(|_sender, ()| ()));
@@ -191,7 +191,7 @@ fn as_many_tables_are_retired_as_are_held() {
         (EMITTERS - 1, EMITTERS - 1)
     );
     for emitter in &mut emitters {
-        emitter.send(Sender::NONE, &());
+        emitter.send(&());
     }
     assert_eq!(record.live(), EMITTERS - 1, "an emitter frees nothing");
     assert_eq!(signal.purge(), 0);
@@ -209,7 +209,7 @@ fn a_million_retired_tables_are_freed_by_a_purge() {
     for _ in 0..TABLES {
         let connection = connect(signal, &record);
         let mut emitter = signal.emitter();
-        emitter.send(Sender::NONE, &());
+        emitter.send(&());
         emitters.push(emitter);
         connection.disconnect();
     }
@@ -228,7 +228,7 @@ fn the_end_of_a_signal_frees_what_was_retired() {
     let signal = Plain::new();
     let connection = connect(&signal, &record);
     let mut emitter = signal.emitter();
-    emitter.send(Sender::NONE, &());
+    emitter.send(&());
     connection.disconnect();
     drop(emitter);
     assert_eq!((retired(&signal), record.live()), (1, 1));
@@ -244,7 +244,7 @@ fn a_thread_that_ends_leaves_nothing_retired() {
     struct SendsAtEnd(&'static Plain);
     impl Drop for SendsAtEnd {
         fn drop(&mut self) {
-            self.0.send(Sender::NONE, &());
+            self.0.send(&());
         }
     }
     thread_local! {

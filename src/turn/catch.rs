@@ -4,10 +4,10 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use crate::error::Failure;
 use crate::event::Event;
 use crate::panic_report;
 use crate::receiver::Entry;
+use crate::receiver_panic::ReceiverPanic;
 use crate::responses::RobustResponses;
 
 /// Runs it; if `robust`, a panic ends here.
@@ -28,7 +28,7 @@ pub(crate) fn keep<E: Event, R: 'static>(
 ) {
     match outcome {
         Ok(value) => responses.push(|| receiver.id(), value),
-        Err(payload) => responses.push_failure(failure(receiver, payload)),
+        Err(payload) => responses.push_panic(failure(receiver, payload)),
     }
 }
 
@@ -36,8 +36,8 @@ pub(crate) fn keep<E: Event, R: 'static>(
 pub(crate) fn failure<E: Event, R: 'static>(
     receiver: &Entry<E, R>,
     payload: Box<dyn Any + Send>,
-) -> Failure {
+) -> ReceiverPanic {
     let name = receiver.name();
     panic_report::receiver_panicked(receiver.id(), &name, &*payload);
-    Failure::new(receiver.id(), name, payload)
+    ReceiverPanic::new(receiver.id(), name, payload)
 }

@@ -13,10 +13,10 @@ pub(crate) mod opening;
 
 use std::ops::ControlFlow;
 
-use crate::error::Failure;
 use crate::event::Event;
 use crate::receiver::Entry;
 use crate::receiver::delivery::Shared;
+use crate::receiver_panic::ReceiverPanic;
 use crate::sender::Sender;
 
 /// One receiver whose turn it is in a walk.
@@ -34,7 +34,7 @@ pub(crate) enum How<'t, R> {
     /// Call it, or hand the event to its queue.
     CallOrEnqueue(&'t mut Shared),
     /// It has run, with this outcome. By reference, for the frames of nested sends.
-    Ran(&'t mut Option<Result<R, Failure>>),
+    Ran(&'t mut Option<Result<R, ReceiverPanic>>),
 }
 
 impl<'t, E: Event, R: 'static> Turn<'t, E, R> {
@@ -54,7 +54,7 @@ impl<'t, E: Event, R: 'static> Turn<'t, E, R> {
     }
 
     /// Takes the panic of a receiver that has run.
-    pub(crate) fn failure(&mut self) -> Option<Failure> {
+    pub(crate) fn failure(&mut self) -> Option<ReceiverPanic> {
         match &mut self.how {
             How::Ran(outcome) => outcome.take_if(|outcome| outcome.is_err())?.err(),
             _ => None,
@@ -74,7 +74,7 @@ impl<'t, E: Event, R: 'static> Turn<'t, E, R> {
 
 /// Returns the response of a receiver that has run, or resumes its panic.
 #[inline(never)]
-fn outcome_of<R>(outcome: &mut Option<Result<R, Failure>>) -> R {
+fn outcome_of<R>(outcome: &mut Option<Result<R, ReceiverPanic>>) -> R {
     match outcome.take().expect("a turn is taken once") {
         Ok(response) => response,
         Err(failure) => std::panic::resume_unwind(failure.into_panic()),

@@ -35,11 +35,11 @@ fn answers_without_content_allocate_nothing() {
         for sender in [Sender::NONE, Sender::named("s")] {
             for events in EVENTS {
                 let events: Vec<u64> = (0..).take(events).collect();
-                let expected = signal.send_batch(sender, &events).len();
+                let expected = signal.from(sender).send_batch(&events).len();
                 let made = allocations(|| {
                     for _ in 0..5 {
                         assert_eq!(
-                            black_box(signal.send_batch(sender, &events)).len(),
+                            black_box(signal.from(sender).send_batch(&events)).len(),
                             expected
                         );
                     }
@@ -59,12 +59,9 @@ fn a_few_weak_receivers_allocate_nothing() {
             black_box(target + event + n);
         });
     }
-    signal.send_batch(Sender::NONE, &[1]);
+    signal.send_batch(&[1]);
     let made = allocations(|| {
-        assert_eq!(
-            black_box(signal.send_batch(Sender::NONE, &[1, 2, 3])).len(),
-            48
-        );
+        assert_eq!(black_box(signal.send_batch(&[1, 2, 3])).len(), 48);
     });
     assert_eq!(made, 0);
 }
@@ -83,14 +80,14 @@ fn answers_with_a_size_are_allocated_for_before_the_first_call() {
         }
         for events in EVENTS {
             let events: Vec<u64> = (0..).take(events).collect();
-            signal.send_batch(Sender::NONE, &events);
-            let made = allocations(|| drop(black_box(signal.send_batch(Sender::NONE, &events))));
+            signal.send_batch(&events);
+            let made = allocations(|| drop(black_box(signal.send_batch(&events))));
             assert_eq!(made, 2, "{receivers} receivers, {} events", events.len());
         }
     }
     let signal = Signal::<u64, u64>::new();
     signal.connect(|_, event| *event);
-    let nothing = allocations(|| drop(black_box(signal.send_batch(Sender::NONE, &[]))));
+    let nothing = allocations(|| drop(black_box(signal.send_batch(&[]))));
     assert_eq!(nothing, 0);
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use fanfare::{Identity, Prepared, Sender, Signal};
+use fanfare::connections::Prepared;
+use fanfare::{Identity, Sender, Signal};
 
 type Asked = Signal<(), u32>;
 /// A way of preparing, and what it is called.
@@ -22,12 +23,8 @@ fn all_are_connected_in_their_order() {
             .all(|connection| connection.is_new() && connection.is_connected())
     );
     assert!(connections.is_sorted_by_key(|connection| connection.id()));
-    assert_eq!(*signal.send(Sender::NONE, &()), [100, 0, 1, 2, 3, 4, 200]);
-    let ids: Vec<_> = signal
-        .send(Sender::NONE, &())
-        .pairs()
-        .map(|(id, _)| id)
-        .collect();
+    assert_eq!(*signal.send(&()), [100, 0, 1, 2, 3, 4, 200]);
+    let ids: Vec<_> = signal.send(&()).pairs().map(|(id, _)| id).collect();
     assert_eq!(
         ids[1..6],
         connections
@@ -41,10 +38,10 @@ fn all_are_connected_in_their_order() {
 fn none_is_none() {
     let signal = Asked::new();
     assert!(signal.connect_many([]).is_empty());
-    assert!(signal.is_empty());
+    assert_eq!(signal.receiver_count(), 0);
     signal.connect(|_, ()| 1);
     assert!(signal.connect_many(Vec::new()).is_empty());
-    assert_eq!(*signal.send(Sender::NONE, &()), [1]);
+    assert_eq!(*signal.send(&()), [1]);
 }
 
 #[test]
@@ -72,10 +69,10 @@ fn each_keeps_its_own_options() {
             .prepare_weak(&target, |target: &u32, _, ()| *target),
     ]);
     assert_eq!(connections.len(), 6);
-    assert_eq!(*signal.send("a", &()), [5, 2, 4, 6, 1]);
-    assert_eq!(*signal.send(&identity, &()), [3, 5, 6, 1]);
+    assert_eq!(*signal.from("a").send(&()), [5, 2, 4, 6, 1]);
+    assert_eq!(*signal.from(&identity).send(&()), [3, 5, 6, 1]);
     drop(target);
-    assert_eq!(*signal.send("a", &()), [5, 2, 1]);
+    assert_eq!(*signal.from("a").send(&()), [5, 2, 1]);
     assert!(
         signal
             .connections()
@@ -84,7 +81,7 @@ fn each_keeps_its_own_options() {
     );
     assert!(signal.disconnect_uid("u"));
     drop(identity);
-    assert_eq!(signal.len(), 2);
+    assert_eq!(signal.receiver_count(), 2);
 }
 
 #[test]
@@ -103,7 +100,7 @@ fn what_was_connected_before_stays_and_is_handed_back() {
         ),
         (first.id(), false, true)
     );
-    assert_eq!(*signal.send(Sender::NONE, &()), [1, 2]);
+    assert_eq!(*signal.send(&()), [1, 2]);
     assert_eq!(signal.connections()[0].priority, 0);
 }
 
@@ -139,14 +136,17 @@ fn within_one_batch_the_first_wins_too() {
             .all(|connection| connection.id() == connections[0].id())
     );
     assert_eq!(connections[5].id(), connections[3].id());
-    assert_eq!(*signal.send(Sender::NONE, &()), [0, 1]);
+    assert_eq!(*signal.send(&()), [0, 1]);
     assert_eq!(
         dropped.load(Ordering::Relaxed),
         2,
         "what was left out is dropped"
     );
     assert!(connections[2].disconnect());
-    assert_eq!((signal.len(), dropped.load(Ordering::Relaxed)), (2, 3));
+    assert_eq!(
+        (signal.receiver_count(), dropped.load(Ordering::Relaxed)),
+        (2, 3)
+    );
 }
 
 #[test]
@@ -170,19 +170,19 @@ fn a_key_whose_holder_died_is_free_for_the_batch() {
         [true, false]
     );
     assert!(!dead.is_connected());
-    assert_eq!(*signal.send(Sender::NONE, &()), [1]);
-    assert_eq!((signal.len(), signal.purged()), (1, 1));
+    assert_eq!(*signal.send(&()), [1]);
+    assert_eq!((signal.receiver_count(), signal.purged()), (1, 1));
 }
 
 #[test]
 fn nothing_of_it_is_seen_before_its_end() {
     let signal = Asked::new();
     let connections = signal.connect_many((0..10).map(|value| {
-        assert!(signal.is_empty() && !signal.has_listeners(Sender::NONE));
-        assert!(signal.send(Sender::NONE, &()).is_empty());
+        assert!(signal.receiver_count() == 0 && !signal.has_listeners());
+        assert!(signal.send(&()).is_empty());
         number(&signal, value)
     }));
-    assert_eq!((connections.len(), signal.len()), (10, 10));
+    assert_eq!((connections.len(), signal.receiver_count()), (10, 10));
 }
 
 /// A send on another thread counts all of a batch or none of it.
@@ -195,10 +195,7 @@ fn a_send_sees_all_of_it_or_none() {
         let sender = scope.spawn(|| {
             let mut seen = 0;
             while !done.load(Ordering::Acquire) {
-                let (any, named) = (
-                    signal.send(Sender::NONE, &()).len(),
-                    signal.send("a", &()).len(),
-                );
+                let (any, named) = (signal.send(&()).len(), signal.from("a").send(&()).len());
                 assert!(any == 0 || any == MANY, "{any} of {MANY}");
                 assert!(named == 0 || named == 2 * MANY, "{named} of {}", 2 * MANY);
                 seen += usize::from(any == MANY);
@@ -226,7 +223,7 @@ fn what_is_prepared_and_not_connected_is_just_dropped() {
         let _held = &guard;
         1
     });
-    assert!(signal.is_empty());
+    assert_eq!(signal.receiver_count(), 0);
     drop(prepared);
     assert_eq!(dropped.load(Ordering::Relaxed), 1);
     assert!(
@@ -251,7 +248,10 @@ fn what_was_prepared_for_an_identity_that_died_is_not_kept() {
     });
     drop(identity);
     signal.connect_many([prepared]);
-    assert_eq!((signal.len(), dropped.load(Ordering::Relaxed)), (0, 1));
+    assert_eq!(
+        (signal.receiver_count(), dropped.load(Ordering::Relaxed)),
+        (0, 1)
+    );
 }
 
 /// What it was prepared with does not matter, only what it is connected to.
@@ -261,26 +261,29 @@ fn what_one_signal_prepared_another_may_connect() {
     let identity = Identity::new();
     let prepared = first.options().sender(&identity).prepare(one);
     let connection = second.connect_many([prepared]).remove(0);
-    assert!(connection.is_new() && first.is_empty());
-    assert_eq!(*second.send(&identity, &()), [1]);
-    assert!(first.send(&identity, &()).is_empty());
+    assert!(connection.is_new() && first.receiver_count() == 0);
+    assert_eq!(*second.from(&identity).send(&()), [1]);
+    assert!(first.from(&identity).send(&()).is_empty());
     drop(identity);
-    assert!(second.is_empty() && !connection.is_connected());
+    assert!(second.receiver_count() == 0 && !connection.is_connected());
 }
 
 #[test]
 fn a_hundred_thousand_are_all_there() {
     let signal = Asked::new();
     let connections = signal.connect_many((0..100_000).map(|value| number(&signal, value)));
-    assert_eq!((connections.len(), signal.len()), (100_000, 100_000));
-    let responses = signal.send(Sender::NONE, &());
+    assert_eq!(
+        (connections.len(), signal.receiver_count()),
+        (100_000, 100_000)
+    );
+    let responses = signal.send(&());
     assert!(responses.iter().copied().eq(0..100_000));
     for connection in connections.iter().step_by(3) {
         assert!(connection.disconnect());
     }
     assert!(
         signal
-            .send(Sender::NONE, &())
+            .send(&())
             .iter()
             .copied()
             .eq((0..100_000).filter(|value| value % 3 != 0))
@@ -380,8 +383,8 @@ fn a_batch_of_the_dead_under_one_uid_keeps_the_living() {
         .filter(|connection| connection.is_connected());
     assert_eq!(connected.count(), 2_000);
     assert!(signal.options().dispatch_uid("u").connect(one).is_new());
-    assert_eq!((signal.len(), signal.purged()), (2_001, 2_000));
-    assert_eq!(signal.send(Sender::NONE, &()).len(), 2_001);
+    assert_eq!((signal.receiver_count(), signal.purged()), (2_001, 2_000));
+    assert_eq!(signal.send(&()).len(), 2_001);
 }
 
 fn one(_: Sender<'_>, (): &()) -> u32 {

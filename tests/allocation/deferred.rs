@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use fanfare::{Deferred, Sender, Signal};
+use fanfare::{Deferred, Signal};
 
 use super::allocations;
 
@@ -15,7 +15,7 @@ fn signal() -> Signal<u64> {
     let signal = Signal::new();
     signal.connect(|_, n| touch(*n));
     let mut deferred = Deferred::new();
-    deferred.send_coalesced(&signal, Sender::NONE, 1, 1);
+    deferred.record_coalesced(&signal, 1, 1);
     deferred.commit();
     drop(deferred);
     signal
@@ -24,7 +24,7 @@ fn signal() -> Signal<u64> {
 fn recorded<'s>(signal: &'s Signal<u64>, events: u64) -> Deferred<'s> {
     let mut deferred = Deferred::new();
     for n in 0..events {
-        deferred.send(signal, Sender::NONE, n);
+        deferred.record(signal, n);
     }
     deferred
 }
@@ -40,13 +40,13 @@ fn recording_allocates_a_box_for_each_event_and_a_node_for_about_six() {
     let signal = signal();
     let mut deferred = Deferred::new();
     // The first one makes the tree.
-    assert_eq!(allocations(|| deferred.send(&signal, Sender::NONE, 0)), 2);
+    assert_eq!(allocations(|| deferred.record(&signal, 0)), 2);
     for _ in 1..NODE {
-        assert_eq!(allocations(|| deferred.send(&signal, Sender::NONE, 0)), 1);
+        assert_eq!(allocations(|| deferred.record(&signal, 0)), 1);
     }
     let made = allocations(|| {
         for n in 0..6_000 {
-            deferred.send(&signal, 7_u64, n);
+            deferred.record(signal.from(7_u64), n);
         }
     });
     let nodes = made - 6_000;
@@ -60,9 +60,9 @@ fn recording_allocates_a_box_for_each_event_and_a_node_for_about_six() {
 fn recording_from_a_name_allocates_its_text_as_well() {
     let signal = signal();
     let mut deferred = recorded(&signal, 1);
-    assert_eq!(allocations(|| deferred.send(&signal, "shop", 0)), 2);
-    assert_eq!(allocations(|| deferred.send(&signal, 7_u64, 0)), 1);
-    let made = allocations(|| deferred.send_coalesced(&signal, "shop", 0, 1));
+    assert_eq!(allocations(|| deferred.record(signal.from("shop"), 0)), 2);
+    assert_eq!(allocations(|| deferred.record(signal.from(7_u64), 0)), 1);
+    let made = allocations(|| deferred.record_coalesced(signal.from("shop"), 0, 1));
     // The key's table is its first.
     assert!((3..=6).contains(&made), "{made}");
 }
@@ -73,11 +73,11 @@ fn coalescing_allocates_as_recording_does_and_now_and_then_for_the_table_of_keys
     let mut deferred = Deferred::new();
     let plain = allocations(|| {
         let mut plain = Deferred::new();
-        (0..4_096).for_each(|n| plain.send(&signal, Sender::NONE, n));
+        (0..4_096).for_each(|n| plain.record(&signal, n));
         black_box(plain);
     });
     let made = allocations(|| {
-        (0..4_096_u64).for_each(|n| deferred.send_coalesced(&signal, Sender::NONE, n, n));
+        (0..4_096_u64).for_each(|n| deferred.record_coalesced(&signal, n, n));
     });
     // A table for 3 keys, then for 7, 14 and so on.
     assert!(
@@ -85,7 +85,7 @@ fn coalescing_allocates_as_recording_does_and_now_and_then_for_the_table_of_keys
         "{made}, {plain} without keys"
     );
     // An event that takes the place of another needs no place.
-    let made = allocations(|| deferred.send_coalesced(&signal, Sender::NONE, 7, 7));
+    let made = allocations(|| deferred.record_coalesced(&signal, 7, 7));
     assert_eq!(made, 1);
 }
 
@@ -110,11 +110,11 @@ fn ending_savepoints_allocates_no_more_than_a_few_nodes() {
     for rolls_back in [true, false] {
         let mut deferred = Deferred::new();
         for key in 0..1_000_u64 {
-            deferred.send_coalesced(&signal, Sender::NONE, key, key);
+            deferred.record_coalesced(&signal, key, key);
         }
         let savepoint = deferred.savepoint();
         for key in 0..1_000_u64 {
-            deferred.send_coalesced(&signal, Sender::NONE, key, key);
+            deferred.record_coalesced(&signal, key, key);
         }
         let made = allocations(|| {
             if rolls_back {
@@ -148,13 +148,13 @@ fn commits_and_rollbacks_allocate_what_the_sends_do() {
     // Sends that allocate.
     let numbers = Signal::<u64, u64>::new();
     (0..3).for_each(|n| drop(numbers.connect(move |_, m| n + m)));
-    let each = allocations(|| drop(black_box(numbers.send(Sender::NONE, &1))));
+    let each = allocations(|| drop(black_box(numbers.send(&1))));
     let mut deferred = Deferred::new();
-    (0..100).for_each(|n| deferred.send(&numbers, Sender::NONE, n));
+    (0..100).for_each(|n| deferred.record(&numbers, n));
     let made = allocations(|| assert_eq!(deferred.commit(), 100));
     assert_eq!((each, made), (2, 0), "responses are not kept");
     let mut deferred = Deferred::new();
-    (0..100).for_each(|n| deferred.send(&numbers, Sender::NONE, n));
+    (0..100).for_each(|n| deferred.record(&numbers, n));
     let made = allocations(|| assert!(deferred.commit_robust().all_ok()));
     assert_eq!(made, 100 * each);
 }

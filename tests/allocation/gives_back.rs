@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fanfare::{Connection, Identity, Sender, Signal};
+use fanfare::{Connection, Identity, Signal};
 
 const MANY: u64 = 2_000;
 /// What a signal may keep, whatever was connected to it.
@@ -87,7 +87,7 @@ fn a_living_signal_gives_memory_back_when_all_is_disconnected() {
                         connect(&signal, &target, &identities, n).disconnect();
                     }
                 }
-                signal.send(Sender::NONE, &1);
+                signal.send(&1);
                 let held = held(|| {
                     let all = (0..MANY).map(|n| connect(&signal, &target, &identities, n));
                     let all = Vec::from_iter(all);
@@ -97,7 +97,7 @@ fn a_living_signal_gives_memory_back_when_all_is_disconnected() {
                         all.iter().for_each(|it| assert!(it.disconnect()));
                     }
                 });
-                assert_eq!(signal.len() as u64, others);
+                assert_eq!(signal.receiver_count() as u64, others);
                 if held > LITTLE {
                     kept.push(format!("{way}, {end}, beside {others}: {held} bytes"));
                 }
@@ -116,12 +116,12 @@ fn held(work: impl FnOnce()) -> i64 {
 fn a_living_signal_gives_memory_back_when_its_emitters_are_dropped() {
     let signal = Asked::new();
     let connection = signal.connect(|_, m| *m);
-    signal.send(Sender::NONE, &1);
+    signal.send(&1);
     drop(signal.emitter());
     let held = held(|| {
         let mut emitters = Vec::from_iter((0..MANY).map(|_| signal.emitter()));
         for emitter in &mut emitters {
-            assert_eq!(*emitter.send(Sender::NONE, &7), [7]);
+            assert_eq!(*emitter.send(&7), [7]);
         }
         drop(emitters);
         signal.purge();

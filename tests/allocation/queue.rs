@@ -6,7 +6,8 @@
 use std::hint::black_box;
 
 use crate::queue_gate::Gated;
-use fanfare::{Overflow, Queue, Sender, Signal};
+use fanfare::queue::Overflow;
+use fanfare::{Queue, Sender, Signal};
 
 #[test]
 fn the_counter_counts() {
@@ -24,17 +25,17 @@ fn a_send_allocates_once_for_all_queued_receivers() {
                 options.connect(move |_, event| assert_ne!(*event, 1_000 + receiver));
             }
             // The first of a thread sets up what sends of this thread use again.
-            signal.send(Sender::key(1), &0);
+            signal.from(Sender::key(1)).send(&0);
             queue.flush().unwrap();
             let made = allocations(|| {
                 for event in 0..10 {
-                    signal.send(Sender::key(1), &event);
+                    signal.from(Sender::key(1)).send(&event);
                 }
             });
             assert_eq!(made, 10, "{receivers} receivers");
             let made = allocations(|| {
                 for event in 0..10 {
-                    signal.send("shop", &event);
+                    signal.from("shop").send(&event);
                 }
             });
             assert_eq!(
@@ -56,12 +57,12 @@ fn what_a_full_queue_drops_costs_no_more() {
             .unwrap();
         let signal = Signal::<u32>::new();
         let gated = Gated::connect(&signal, &queue);
-        signal.send(Sender::NONE, &0);
+        signal.send(&0);
         assert_eq!(gated.started(), 0);
-        signal.send(Sender::NONE, &1);
+        signal.send(&1);
         let made = allocations(|| {
             for event in 2..12 {
-                signal.send(Sender::NONE, &event);
+                signal.send(&event);
             }
         });
         assert_eq!(made, 10, "{overflow:?}");

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use fanfare::{BoxFuture, Event, Failure, Sender, Signal};
+use fanfare::{BoxFuture, Event, ReceiverPanic, Sender, Signal};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::LocalSet;
 
@@ -54,7 +54,8 @@ fn another_task_of_the_worker_runs_meanwhile() {
     let sent = runtime.spawn(async move {
         let borrowed = String::from("abc");
         signal
-            .asend("web", &Line { text: &borrowed })
+            .from("web")
+            .asend(&Line { text: &borrowed })
             .await
             .into_vec()
     });
@@ -71,7 +72,7 @@ fn sends(_: Sender<'_>, line: &Line<'_>) -> usize {
             n + tell.await.unwrap()
         })
     });
-    INNER.send(Sender::NONE, &line.text.len()).iter().sum()
+    INNER.send(&line.text.len()).iter().sum()
 }
 
 #[test]
@@ -84,16 +85,16 @@ fn may_use_a_blocking_send_to_async_receivers() {
     });
     one_worker().block_on(async {
         let line = Line { text: "abc" };
-        assert_eq!(*signal.asend("web", &line).await, [4, 3]);
-        let outcomes = signal.asend_robust("web", &line).await;
-        assert_eq!(**outcomes.answers(), [4, 3]);
+        assert_eq!(*signal.from("web").asend(&line).await, [4, 3]);
+        let outcomes = signal.from("web").asend_robust(&line).await;
+        assert_eq!(**outcomes.responses(), [4, 3]);
     });
     // Without the option they cannot, nor where there is nothing that hands tasks on.
     let refused = |signal: &Lines<usize>, block_on: &dyn Fn(BoxFuture<'_, usize>) -> usize| {
         let failures = block_on(Box::pin(async {
-            let outcomes = signal.asend_robust("web", &Line { text: "abc" }).await;
-            let refused = |failure: &&Failure| failure.message().contains("`asend`");
-            outcomes.failures().filter(refused).count()
+            let outcomes = signal.from("web").asend_robust(&Line { text: "abc" }).await;
+            let refused = |failure: &&ReceiverPanic| failure.message().contains("`asend`");
+            outcomes.panics().filter(refused).count()
         }));
         assert_eq!(failures, 1);
     };
@@ -114,7 +115,7 @@ fn may_use_a_blocking_send_to_async_receivers() {
 fn place(signal: &Lines<ThreadId>) -> impl Future<Output = bool> + Send {
     async {
         let polls = thread::current().id();
-        *signal.asend("web", &Line { text: "" }).await == [polls, polls]
+        *signal.from("web").asend(&Line { text: "" }).await == [polls, polls]
     }
 }
 
@@ -130,11 +131,11 @@ fn elsewhere_it_is_called_as_any_other() {
     assert!(smol::block_on(place(&signal)));
     assert!(one_worker().block_on(place(&signal)));
     let here = thread::current().id();
-    assert_eq!(*signal.send("web", &Line { text: "" }), [here, here]);
+    assert_eq!(*signal.from("web").send(&Line { text: "" }), [here, here]);
     // A blocking send does nothing more than call it, on whatever thread.
     let line = Line { text: "" };
-    one_worker().block_on(async { assert_eq!(*signal.send("web", &line), [here, here]) });
-    current_thread().block_on(async { assert_eq!(*signal.send("web", &line), [here, here]) });
+    one_worker().block_on(async { assert_eq!(*signal.from("web").send(&line), [here, here]) });
+    current_thread().block_on(async { assert_eq!(*signal.from("web").send(&line), [here, here]) });
 }
 
 /// Where `block_in_place` itself would panic.
@@ -161,7 +162,7 @@ fn on_a_thread_that_may_block_it_may() {
     signal.options().blocking().connect(sends);
     let sent = runtime.spawn_blocking(move || {
         let line = Line { text: "abc" };
-        Handle::current().block_on(async { signal.asend("web", &line).await.into_vec() })
+        Handle::current().block_on(async { signal.from("web").asend(&line).await.into_vec() })
     });
     assert_eq!(runtime.block_on(sent).unwrap(), [4]);
 }
@@ -195,9 +196,12 @@ fn it_keeps_its_place_among_the_sync_receivers() {
     }
     let expected = ["early, blocks", "first", "second, blocks", "third", "async"];
     one_worker().block_on(async {
-        assert_eq!(*signal.asend("web", &Line { text: "" }).await, expected);
+        assert_eq!(
+            *signal.from("web").asend(&Line { text: "" }).await,
+            expected
+        );
     });
-    assert_eq!(*signal.send("web", &Line { text: "" }), expected);
+    assert_eq!(*signal.from("web").send(&Line { text: "" }), expected);
 }
 
 #[test]
@@ -214,17 +218,17 @@ fn its_panic_is_as_that_of_any_other() {
     }
     let runtime = one_worker();
     let line = Line { text: "" };
-    let send = AssertUnwindSafe(|| runtime.block_on(signal.asend("web", &line)));
+    let send = AssertUnwindSafe(|| runtime.block_on(signal.from("web").asend(&line)));
     let panic = catch_unwind(send).unwrap_err();
     assert_eq!(panic.downcast_ref::<String>().unwrap(), "place 2");
     assert_eq!(*ran.lock().unwrap(), [1, 2]);
-    let outcomes = runtime.block_on(signal.asend_robust("web", &line));
-    assert_eq!(**outcomes.answers(), [1, 3]);
-    assert_eq!(outcomes.failures().next().unwrap().message(), "place 2");
+    let outcomes = runtime.block_on(signal.from("web").asend_robust(&line));
+    assert_eq!(**outcomes.responses(), [1, 3]);
+    assert_eq!(outcomes.panics().next().unwrap().message(), "place 2");
     // The thread is marked no longer: it may block again, and so is allowed to.
     let inner = Signal::<u32, u32>::new();
     inner.connect_async(|_, n| Box::pin(async move { n + 1 }));
-    assert_eq!(*inner.send(Sender::NONE, &1), [2]);
+    assert_eq!(*inner.send(&1), [2]);
 }
 
 #[test]
@@ -235,7 +239,7 @@ fn it_sees_the_state_of_the_callers_task() {
     let signal = Lines::new();
     signal.options().blocking().connect(|_, _| STATE.get());
     let line = Line { text: "" };
-    let sent = STATE.scope(7, signal.asend("web", &line));
+    let sent = STATE.scope(7, signal.from("web").asend(&line));
     assert_eq!(*one_worker().block_on(sent), [7]);
 }
 
@@ -247,7 +251,13 @@ fn once_and_weak_block_as_well() {
     let options = signal.options().blocking();
     options.connect_weak(&shelf, |shelf, sender, line| sends(sender, line) + *shelf);
     let sent = |signal: &Lines<usize>| {
-        one_worker().block_on(async { signal.asend("web", &Line { text: "a" }).await.into_vec() })
+        one_worker().block_on(async {
+            signal
+                .from("web")
+                .asend(&Line { text: "a" })
+                .await
+                .into_vec()
+        })
     };
     assert_eq!(sent(&signal), [2, 7]);
     assert_eq!(sent(&signal), [7]);

@@ -97,9 +97,9 @@ fn connect(signal: &Asked, plan: Plan) -> (Connection, Arc<Fate>) {
 type Sent<'s> = BoxFuture<'s, ()>;
 /// The three ways.
 const WAYS: [fn(&Asked) -> Sent<'_>; 3] = [
-    |signal| Box::pin(async { drop(signal.asend(Sender::NONE, &()).await) }),
-    |signal| Box::pin(async { drop(signal.asend_robust(Sender::NONE, &()).await) }),
-    |signal| Box::pin(async { drop(signal.try_asend(Sender::NONE, &()).await) }),
+    |signal| Box::pin(async { drop(signal.asend(&()).await) }),
+    |signal| Box::pin(async { drop(signal.asend_robust(&()).await) }),
+    |signal| Box::pin(async { drop(signal.asend_until_err(&()).await) }),
 ];
 /// As many receivers as each combinator takes, and whether they run once.
 const SIZES: [(usize, bool); 7] = [
@@ -231,7 +231,7 @@ fn panic_of(run: impl FnOnce()) -> &'static str {
 }
 
 #[test]
-fn a_panic_drops_the_siblings_of_asend_and_try_asend() {
+fn a_panic_drops_the_siblings_of_asend_and_asend_until_err() {
     for way in [WAYS[0], WAYS[2]] {
         for (receivers, once) in SIZES {
             let signal = Asked::new();
@@ -288,7 +288,7 @@ fn a_panic_leaves_the_siblings_of_asend_robust_running() {
         );
         let plans = (0..receivers).map(|_| Plan { steps: 2, ..GOOD });
         let fates: Vec<_> = plans.map(|plan| connect(&signal, plan).1).collect();
-        let mut send: BoxFuture<'_, _> = Box::pin(signal.asend_robust(Sender::NONE, &()));
+        let mut send: BoxFuture<'_, _> = Box::pin(signal.asend_robust(&()));
         let mut cx = Context::from_waker(Waker::noop());
         for _ in 0..2 {
             assert!(send.as_mut().poll(&mut cx).is_pending());
@@ -300,14 +300,14 @@ fn a_panic_leaves_the_siblings_of_asend_robust_running() {
         for fate in &fates {
             assert_eq!(fate.seen(), [1, 3, 1, 1]);
         }
-        assert_eq!(outcomes.answers().len(), receivers);
-        let failure = outcomes.failures().next().unwrap();
+        assert_eq!(outcomes.responses().len(), receivers);
+        let failure = outcomes.panics().next().unwrap();
         assert_eq!(failure.receiver(), failing.0.id());
     }
 }
 
 #[test]
-fn an_error_drops_the_siblings_of_try_asend() {
+fn an_error_drops_the_siblings_of_asend_until_err() {
     for (receivers, _) in SIZES {
         let signal = Asked::new();
         signal.connect(|_, ()| Ok(7));
@@ -330,7 +330,7 @@ fn an_error_drops_the_siblings_of_try_asend() {
                 ..GOOD
             },
         );
-        let mut send: BoxFuture<'_, _> = Box::pin(signal.try_asend(Sender::NONE, &()));
+        let mut send: BoxFuture<'_, _> = Box::pin(signal.asend_until_err(&()));
         let mut cx = Context::from_waker(Waker::noop());
         for _ in 0..2 {
             assert!(send.as_mut().poll(&mut cx).is_pending());
@@ -362,7 +362,7 @@ fn an_error_of_a_sync_receiver_starts_no_async_one() {
     signal.connect(|_, ()| Ok(7));
     let failing = signal.connect(|_, ()| Err("too hot"));
     signal.connect(|_, ()| unreachable!("after an error"));
-    let stopped = smol::block_on(signal.try_asend(Sender::NONE, &())).unwrap_err();
+    let stopped = smol::block_on(signal.asend_until_err(&())).unwrap_err();
     assert_eq!((stopped.receiver, stopped.error), (failing.id(), "too hot"));
     assert_eq!(*stopped.before, [7]);
     assert_eq!(fate.seen(), [0; 4]);
@@ -392,7 +392,7 @@ async fn select_drops_the_send_that_was_too_late() {
     });
     tokio::select! {
         biased;
-        _ = signal.asend(Sender::NONE, &()) => panic!("it never ends"),
+        _ = signal.asend(&()) => panic!("it never ends"),
         stop = stopped => stop.unwrap(),
     }
     assert_eq!(fate.seen(), [1, 1, 1, 1]);

@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use fanfare::{BoxFuture, Event, Responses, RobustResponses, Sender, Signal, WaitError};
+use fanfare::error::WaitError;
+use fanfare::{BoxFuture, Event, Responses, RobustResponses, Signal};
 use tokio::sync::{Mutex, mpsc as channel, oneshot};
 
 /// An event that borrows.
@@ -60,9 +61,9 @@ fn sends_to_twelve() -> impl Future<Output = ()> + Send + 'static {
                 .into_iter()
                 .chain((0..10).map(|at| at * n))
                 .collect();
-            let answers = signal.asend("web", &line).await;
+            let answers = signal.from("web").asend(&line).await;
             assert_eq!(*answers, *expected);
-            let outcomes = signal.asend_robust("web", &line).await;
+            let outcomes = signal.from("web").asend_robust(&line).await;
             assert_eq!(*outcomes.into_result().unwrap(), *expected);
         }
     }
@@ -105,7 +106,7 @@ async fn receivers_use_the_timer_and_the_tasks_of_their_runtime() {
             tokio::spawn(future::ready(7)).await.unwrap()
         })
     });
-    assert_eq!(*signal.asend(Sender::NONE, &Line { text: "" }).await, [7]);
+    assert_eq!(*signal.asend(&Line { text: "" }).await, [7]);
 }
 
 fn is_send<T: Send>(value: T) -> T {
@@ -116,17 +117,17 @@ fn is_send<T: Send>(value: T) -> T {
 fn futures_are_send() {
     // None of these has an answer that another thread may look at.
     static CELLS: Signal<u32, Result<std::cell::Cell<u8>, std::cell::Cell<u8>>> = Signal::new();
-    drop(is_send(CELLS.asend(Sender::NONE, &1)));
-    drop(is_send(CELLS.asend_robust(Sender::NONE, &1)));
-    drop(is_send(CELLS.try_asend(Sender::NONE, &1)));
+    drop(is_send(CELLS.asend(&1)));
+    drop(is_send(CELLS.asend_robust(&1)));
+    drop(is_send(CELLS.asend_until_err(&1)));
 
     // And of the lifetimes of what is borrowed there is none that must be 'static.
     let signal = Lines::<String>::new();
     let (text, sender) = (String::from("text"), String::from("sender"));
     let line = Line { text: &text };
-    let plain: BoxFuture<'_, Responses<String>> = Box::pin(signal.asend(&sender, &line));
+    let plain: BoxFuture<'_, Responses<String>> = Box::pin(signal.from(&sender).asend(&line));
     let robust: BoxFuture<'_, RobustResponses<String>> =
-        Box::pin(signal.asend_robust(&sender, &line));
+        Box::pin(signal.from(&sender).asend_robust(&line));
     drop((plain, robust));
 }
 
@@ -154,7 +155,7 @@ fn is_polled_by_one_thread_after_another() {
             });
         }
         let line = Line { text: "abc" };
-        let mut send: BoxFuture<'_, _> = Box::pin(signal.asend(Sender::NONE, &line));
+        let mut send: BoxFuture<'_, _> = Box::pin(signal.asend(&line));
         let answers = loop {
             let polled = thread::scope(|scope| {
                 let polled = scope.spawn(|| {
@@ -196,13 +197,16 @@ fn connects_and_disconnects_go_on_while_a_send_is_suspended() {
     let signal = Lines::new();
     let (_, is_running, end) = suspended(&signal);
     thread::scope(|scope| {
-        let send = scope.spawn(|| smol::block_on(signal.asend("web", &Line { text: "abc" })));
+        let send = scope.spawn(|| smol::block_on(signal.from("web").asend(&Line { text: "abc" })));
         is_running.recv().unwrap();
         // More changes, and more tables that are let go of, than arc-swap has slots for
         // guards of one thread. Each waits for nobody.
         for _ in 0..1_000 {
             let own = signal.connect(|_, _| 0);
-            assert_eq!(*signal.send("nobody waits", &Line { text: "" }), [0, 0]);
+            assert_eq!(
+                *signal.from("nobody waits").send(&Line { text: "" }),
+                [0, 0]
+            );
             assert_eq!(own.disconnect_and_wait(NEVER), Ok(()));
             is_running.recv().unwrap();
         }
@@ -216,7 +220,7 @@ fn disconnect_and_wait_waits_for_a_suspended_send_and_its_end() {
     let signal = Lines::new();
     let (connection, is_running, end) = suspended(&signal);
     thread::scope(|scope| {
-        let send = scope.spawn(|| smol::block_on(signal.asend("web", &Line { text: "abc" })));
+        let send = scope.spawn(|| smol::block_on(signal.from("web").asend(&Line { text: "abc" })));
         is_running.recv().unwrap();
         let timeout = connection.disconnect_and_wait(Duration::ZERO);
         assert!(matches!(timeout, Err(WaitError::Timeout { .. })));
@@ -239,10 +243,10 @@ fn disconnect_and_wait_waits_for_a_suspended_send_that_is_dropped() {
                 })
             });
         }
-        assert_eq!(signal.len(), receivers);
+        assert_eq!(signal.receiver_count(), receivers);
         let (connection, is_running, end) = suspended(&signal);
         let line = Line { text: "abc" };
-        let mut send: BoxFuture<'_, _> = Box::pin(signal.asend("web", &line));
+        let mut send: BoxFuture<'_, _> = Box::pin(signal.from("web").asend(&line));
         assert!(
             send.as_mut()
                 .poll(&mut Context::from_waker(Waker::noop()))
@@ -277,7 +281,7 @@ fn disconnect_and_wait_between_two_polls_is_not_inside() {
     let signal = Lines::new();
     let (connection, is_running, _end) = suspended(&signal);
     let line = Line { text: "abc" };
-    let mut send: BoxFuture<'_, _> = Box::pin(signal.asend("web", &line));
+    let mut send: BoxFuture<'_, _> = Box::pin(signal.from("web").asend(&line));
     assert!(
         send.as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
@@ -316,12 +320,12 @@ fn disconnect_and_wait_from_a_receiver_or_its_destructor_is_refused() {
         })
     });
     OWN.set(own).unwrap();
-    let mut send: BoxFuture<'_, _> = Box::pin(ASKED.asend(Sender::NONE, &Line { text: "never" }));
+    let mut send: BoxFuture<'_, _> = Box::pin(ASKED.asend(&Line { text: "never" }));
     for _ in 0..2 {
         let mut cx = Context::from_waker(Waker::noop());
         assert!(send.as_mut().poll(&mut cx).is_pending());
     }
-    let answers = smol::block_on(ASKED.asend(Sender::NONE, &Line { text: "" }));
+    let answers = smol::block_on(ASKED.asend(&Line { text: "" }));
     assert_eq!(*answers, [Some(WaitError::InsideSend)]);
     assert_eq!(*FOUND.lock().unwrap(), None);
     drop(send);
@@ -348,7 +352,7 @@ fn wakes_the_waker_of_the_last_poll() {
         }
         let (_, is_running, end) = suspended(&signal);
         let line = Line { text: "abc" };
-        let mut send: BoxFuture<'_, _> = Box::pin(signal.asend("web", &line));
+        let mut send: BoxFuture<'_, _> = Box::pin(signal.from("web").asend(&line));
         let [first, last] = [0, 0].map(|_| Arc::new(Woken(AtomicUsize::new(0))));
         for woken in [&first, &last] {
             let waker = Waker::from(Arc::clone(woken));

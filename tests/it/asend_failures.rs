@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use fanfare::{Connection, Deferred, Sender, Signal};
+use fanfare::{Connection, Deferred, Signal};
 use smol::future::{block_on, yield_now};
 
 type Asked = Signal<(), Result<usize, &'static str>>;
@@ -94,48 +94,48 @@ type Way = (&'static str, fn(&Asked));
 /// Each way of sending that lets a panic through.
 const STOPS_AT_A_PANIC: &[Way] = &[
     ("asend", |signal| {
-        drop(block_on(signal.asend(Sender::NONE, &())));
+        drop(block_on(signal.asend(&())));
     }),
-    ("try_asend", |signal| {
-        drop(block_on(signal.try_asend(Sender::NONE, &())));
+    ("asend_until_err", |signal| {
+        drop(block_on(signal.asend_until_err(&())));
     }),
-    ("send", |signal| drop(signal.send(Sender::NONE, &()))),
-    ("try_send", |signal| {
-        drop(signal.try_send(Sender::NONE, &()));
+    ("send", |signal| drop(signal.send(&()))),
+    ("send_until_err", |signal| {
+        drop(signal.send_until_err(&()));
     }),
     ("send_until", |signal| {
-        let _ = signal.send_until(Sender::NONE, &(), |_| false);
+        let _ = signal.send_until(&(), |_| false);
     }),
     ("emitter", |signal| {
-        drop(signal.emitter().send(Sender::NONE, &()));
+        drop(signal.emitter().send(&()));
     }),
     ("send_batch", |signal| {
-        drop(signal.send_batch(Sender::NONE, &[()]));
+        drop(signal.send_batch(&[()]));
     }),
     #[cfg(feature = "rayon")]
     ("send_parallel", |signal| {
-        drop(signal.send_parallel(Sender::NONE, &()));
+        drop(signal.send_parallel(&()));
     }),
     ("commit", |signal| {
         let mut deferred = Deferred::new();
-        deferred.send(signal, Sender::NONE, ());
+        deferred.record(signal, ());
         deferred.commit();
     }),
     ("commit_async", |signal| {
         let mut deferred = Deferred::new();
-        deferred.send(signal, Sender::NONE, ());
+        deferred.record(signal, ());
         block_on(deferred.commit_async());
     }),
 ];
 
 /// Each way of sending that stops at an `Err`.
 const STOPS_AT_AN_ERROR: &[Way] = &[
-    ("try_asend", |signal| {
-        let stopped = block_on(signal.try_asend(Sender::NONE, &())).unwrap_err();
+    ("asend_until_err", |signal| {
+        let stopped = block_on(signal.asend_until_err(&())).unwrap_err();
         assert_eq!(stopped.error, "failed");
     }),
-    ("try_send", |signal| {
-        let stopped = signal.try_send(Sender::NONE, &()).unwrap_err();
+    ("send_until_err", |signal| {
+        let stopped = signal.send_until_err(&()).unwrap_err();
         assert_eq!(stopped.error, "failed");
     }),
 ];
@@ -201,7 +201,7 @@ fn a_healthy_receiver_that_need_not_wait_runs_to_its_end_beside_a_failing_one() 
         })
     });
     signal.connect_async(|_, ()| Box::pin(async { LOG.lock().unwrap().push(5) }));
-    let sent = AssertUnwindSafe(|| block_on(signal.asend(Sender::NONE, &())));
+    let sent = AssertUnwindSafe(|| block_on(signal.asend(&())));
     assert!(catch_unwind(sent).is_err());
     assert_eq!(*LOG.lock().unwrap(), [4, 5]);
 }
@@ -220,11 +220,11 @@ fn of_two_failures_in_the_first_poll_that_of_the_first_receiver_travels() {
                 (round, first)
             };
             let (round_of_asend, first) = round();
-            let stopped = block_on(round_of_asend.signal.try_asend(Sender::NONE, &()));
+            let stopped = block_on(round_of_asend.signal.asend_until_err(&()));
             assert_eq!(stopped.unwrap_err().receiver, first);
             assert_eq!(round_of_asend.take_begun().len(), receivers);
             let (round_of_send, first) = round();
-            let stopped = round_of_send.signal.try_send(Sender::NONE, &());
+            let stopped = round_of_send.signal.send_until_err(&());
             assert_eq!(stopped.unwrap_err().receiver, first);
             assert_eq!(round_of_send.take_begun().len(), receivers);
         }
@@ -254,14 +254,14 @@ fn a_failure_after_the_first_poll_travels_in_the_poll_that_meets_it() {
             polled.await
         })
     });
-    assert!(block_on(signal.try_asend(Sender::NONE, &())).is_err());
+    assert!(block_on(signal.asend_until_err(&())).is_err());
     assert_eq!(polled.load(Relaxed), 1);
-    assert!(signal.try_send(Sender::NONE, &()).is_err());
+    assert!(signal.send_until_err(&()).is_err());
     assert_eq!(polled.load(Relaxed), 2);
 }
 
 #[test]
-fn a_blocking_try_send_stops_at_an_async_error_and_drops_the_receivers_that_wait() {
+fn a_blocking_send_until_err_stops_at_an_async_error_and_drops_the_receivers_that_wait() {
     let signal = Asked::new();
     let dropped = Arc::new(AtomicUsize::new(0));
     signal.connect(|_, ()| Ok(1));
@@ -280,10 +280,10 @@ fn a_blocking_try_send_stops_at_an_async_error_and_drops_the_receivers_that_wait
             Err("four")
         })
     });
-    let stopped = signal.try_send(Sender::NONE, &()).unwrap_err();
+    let stopped = signal.send_until_err(&()).unwrap_err();
     assert_eq!((stopped.error, stopped.receiver), ("four", failing.id()));
-    assert_eq!(*stopped.before, [1], "as `try_asend` returns");
+    assert_eq!(*stopped.before, [1], "as `asend_until_err` returns");
     assert_eq!(dropped.load(Relaxed), 1);
-    let awaited = block_on(signal.try_asend(Sender::NONE, &())).unwrap_err();
+    let awaited = block_on(signal.asend_until_err(&())).unwrap_err();
     assert_eq!(*awaited.before, *stopped.before);
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use fanfare::{BoxFuture, Responses, Sender, Signal};
+use fanfare::{BoxFuture, Responses, Signal};
 use tokio::sync::oneshot;
 
 type Asked = Signal<usize, Result<usize, ()>>;
@@ -59,17 +59,9 @@ async fn send(signal: &Asked, way: usize) -> Vec<usize> {
         answers.into_iter().collect::<Result<Vec<_>, _>>().unwrap()
     };
     match way {
-        0 => all(signal.asend(Sender::NONE, &10).await),
-        1 => all(signal
-            .asend_robust(Sender::NONE, &10)
-            .await
-            .into_result()
-            .unwrap()),
-        _ => signal
-            .try_asend(Sender::NONE, &10)
-            .await
-            .unwrap()
-            .into_vec(),
+        0 => all(signal.asend(&10).await),
+        1 => all(signal.asend_robust(&10).await.into_result().unwrap()),
+        _ => signal.asend_until_err(&10).await.unwrap().into_vec(),
     }
 }
 
@@ -179,7 +171,7 @@ fn none_is_forgotten_by_a_blocking_send() {
     for receivers in MANY {
         let (signal, controls) = waiting(receivers);
         thread::scope(|scope| {
-            let sent = scope.spawn(|| signal.send(Sender::NONE, &10));
+            let sent = scope.spawn(|| signal.send(&10));
             woken_from_outside(&controls, receivers);
             let answers: Result<Vec<_>, ()> = sent.join().unwrap().into_iter().collect();
             assert_eq!(answers.unwrap(), in_order(receivers));

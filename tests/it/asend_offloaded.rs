@@ -8,7 +8,8 @@ use std::task::{Context, Waker};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use fanfare::{BoxFuture, Connection, Sender, Signal, WaitError};
+use fanfare::error::WaitError;
+use fanfare::{BoxFuture, Connection, Signal};
 use tokio::runtime::{Builder, Runtime};
 
 type Texts<R> = Signal<String, R>;
@@ -54,7 +55,7 @@ fn it_runs_on_another_thread_and_beside_the_async_ones() {
                 thread::current().id()
             })
         });
-        let answers = runtime.block_on(signal.asend("web", &text()));
+        let answers = runtime.block_on(signal.from("web").asend(&text()));
         let threads: HashSet<_> = answers.iter().collect();
         assert_eq!(threads.len(), 2);
     }
@@ -72,13 +73,13 @@ fn it_gets_its_sender_and_a_clone_of_the_event() {
         });
         let text = text();
         let name = String::from("web");
-        let answers = runtime.block_on(signal.asend(&name, &text));
+        let answers = runtime.block_on(signal.from(&name).asend(&text));
         let [(sender, address)] = &answers[..] else {
             panic!("one answer")
         };
         assert_eq!(sender, "web");
         assert_ne!(*address, text.as_ptr().addr());
-        let answers = signal.send(Sender::NONE, &text);
+        let answers = signal.send(&text);
         assert_eq!(*answers, [("nobody".to_owned(), text.as_ptr().addr())]);
     }
 }
@@ -95,12 +96,15 @@ fn it_stands_among_the_async_ones_and_in_a_blocking_send_among_the_sync_ones() {
     signal.connect(|_, _| "sync");
     let awaited = ["sync", "offloaded, early", "offloaded", "async"];
     for runtime in runtimes() {
-        assert_eq!(*runtime.block_on(signal.asend("web", &text())), awaited);
-        let outcomes = runtime.block_on(signal.asend_robust("web", &text()));
-        assert_eq!(**outcomes.answers(), awaited);
+        assert_eq!(
+            *runtime.block_on(signal.from("web").asend(&text())),
+            awaited
+        );
+        let outcomes = runtime.block_on(signal.from("web").asend_robust(&text()));
+        assert_eq!(**outcomes.responses(), awaited);
     }
     let called = ["offloaded, early", "offloaded", "sync", "async"];
-    assert_eq!(*signal.send("web", &text()), called);
+    assert_eq!(*signal.from("web").send(&text()), called);
 }
 
 #[test]
@@ -110,8 +114,8 @@ fn without_a_runtime_it_is_called_where_the_send_is_polled() {
         .options()
         .connect_offloaded(|_, _| thread::current().id());
     let here = thread::current().id();
-    assert_eq!(*smol::block_on(signal.asend("web", &text())), [here]);
-    assert_eq!(*signal.send("web", &text()), [here]);
+    assert_eq!(*smol::block_on(signal.from("web").asend(&text())), [here]);
+    assert_eq!(*signal.from("web").send(&text()), [here]);
 }
 
 #[test]
@@ -119,7 +123,7 @@ fn alone_it_does_not_make_a_blocking_send_refused() {
     let signal = Texts::new();
     signal.options().connect_offloaded(|_, text| text.len());
     for runtime in runtimes() {
-        runtime.block_on(async { assert_eq!(*signal.send("web", &text()), [3]) });
+        runtime.block_on(async { assert_eq!(*signal.from("web").send(&text()), [3]) });
     }
 }
 
@@ -130,9 +134,9 @@ fn it_may_use_a_blocking_send_to_async_receivers() {
     let signal = Texts::new();
     signal
         .options()
-        .connect_offloaded(|_, text| INNER.send(Sender::NONE, &text.len()).iter().sum::<usize>());
+        .connect_offloaded(|_, text| INNER.send(&text.len()).iter().sum::<usize>());
     for runtime in runtimes() {
-        assert_eq!(*runtime.block_on(signal.asend("web", &text())), [4]);
+        assert_eq!(*runtime.block_on(signal.from("web").asend(&text())), [4]);
     }
 }
 
@@ -143,14 +147,14 @@ fn its_panic_is_as_that_of_an_async_receiver() {
         signal.connect(|_, _| 1);
         let failing = signal.options().connect_offloaded(|_, _| panic!("too hot"));
         signal.connect_async(|_, _| Box::pin(async { 2 }));
-        let outcomes = runtime.block_on(signal.asend_robust("web", &text()));
-        assert_eq!(**outcomes.answers(), [1, 2]);
-        let failure = outcomes.failures().next().unwrap();
+        let outcomes = runtime.block_on(signal.from("web").asend_robust(&text()));
+        assert_eq!(**outcomes.responses(), [1, 2]);
+        let failure = outcomes.panics().next().unwrap();
         assert_eq!(
             (failure.receiver(), failure.message()),
             (failing.id(), "too hot")
         );
-        let send = AssertUnwindSafe(|| runtime.block_on(signal.asend("web", &text())));
+        let send = AssertUnwindSafe(|| runtime.block_on(signal.from("web").asend(&text())));
         let panic = catch_unwind(send).unwrap_err();
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"too hot"));
     }
@@ -172,7 +176,7 @@ fn a_dropped_send_leaves_it_running_and_disconnect_and_wait_waits() {
         {
             let _inside = runtime.enter();
             let text = text();
-            let mut send: BoxFuture<'_, _> = Box::pin(signal.asend("web", &text));
+            let mut send: BoxFuture<'_, _> = Box::pin(signal.from("web").asend(&text));
             let mut cx = Context::from_waker(Waker::noop());
             assert!(send.as_mut().poll(&mut cx).is_pending());
             is_running.recv_timeout(NEVER).unwrap();
@@ -197,10 +201,14 @@ fn once_runs_once_and_a_wait_for_itself_is_refused() {
     let own = options.connect_offloaded(|_, _| OWN.get().unwrap().disconnect_and_wait(NEVER).err());
     OWN.set(own).unwrap();
     let [runtime, _] = runtimes();
-    let answers = runtime.block_on(WAITS.asend("web", &text()));
+    let answers = runtime.block_on(WAITS.from("web").asend(&text()));
     assert_eq!(*answers, [Some(WaitError::InsideSend)]);
-    assert!(runtime.block_on(WAITS.asend("web", &text())).is_empty());
-    assert!(WAITS.is_empty());
+    assert!(
+        runtime
+            .block_on(WAITS.from("web").asend(&text()))
+            .is_empty()
+    );
+    assert_eq!(WAITS.receiver_count(), 0);
 }
 
 /// A handle outlives its runtime, and who waits beside it must not wait for ever.
@@ -213,9 +221,9 @@ fn a_runtime_that_has_shut_down_fails_it() {
         let handle = runtime.handle().clone();
         drop(runtime);
         let _inside = handle.enter();
-        let outcomes = smol::block_on(signal.asend_robust("web", &text()));
-        assert_eq!(**outcomes.answers(), [1]);
-        let failure = outcomes.failures().next().unwrap();
+        let outcomes = smol::block_on(signal.from("web").asend_robust(&text()));
+        assert_eq!(**outcomes.responses(), [1]);
+        let failure = outcomes.panics().next().unwrap();
         assert_eq!(failure.receiver(), failing.id());
         assert!(failure.message().contains("shut down"), "{failure}");
     }

@@ -68,7 +68,7 @@ fn answers_keep_their_order_whatever_finishes_first() {
             for place in 0..receivers {
                 gates.connect(signal.options(), place);
             }
-            let mut send: BoxFuture<'_, _> = Box::pin(signal.asend(Sender::NONE, &()));
+            let mut send: BoxFuture<'_, _> = Box::pin(signal.asend(&()));
             for place in &order {
                 assert!(poll(&mut send).is_pending());
                 gates.open(*place);
@@ -100,11 +100,11 @@ fn outcomes_and_successes_keep_it_too() {
             assert_eq!(answers.unwrap(), all);
         };
         backwards(Box::pin(async {
-            let outcomes = signal.asend_robust(Sender::NONE, &()).await;
+            let outcomes = signal.asend_robust(&()).await;
             outcomes.into_result().unwrap().into_vec()
         }));
         backwards(Box::pin(async {
-            let answers = signal.try_asend(Sender::NONE, &()).await.unwrap();
+            let answers = signal.asend_until_err(&()).await.unwrap();
             answers.into_iter().map(Ok).collect()
         }));
     }
@@ -161,13 +161,9 @@ fn sync_receivers_run_before_any_async_one_starts() {
         "async, second",
         "async, late",
     ];
-    assert_eq!(*block_on(signal.asend(Sender::NONE, &())), expected);
+    assert_eq!(*block_on(signal.asend(&())), expected);
     assert_eq!(*log.lock().unwrap(), expected, "started in that order");
-    assert_eq!(
-        *signal.send(Sender::NONE, &()),
-        expected,
-        "by a blocking send"
-    );
+    assert_eq!(*signal.send(&()), expected, "by a blocking send");
     assert_eq!(log.lock().unwrap()[8..], expected);
 }
 
@@ -186,7 +182,7 @@ fn receivers_for_any_sender_and_for_one_are_interleaved() {
     ] {
         noting(signal.options().sender(sender), is_async, name, &log);
     }
-    let sent = |sender| block_on(signal.asend(sender, &())).into_vec();
+    let sent = |sender| block_on(signal.from(sender).asend(&())).into_vec();
     assert_eq!(sent(Sender::named("web")), ["c", "d", "a", "b", "e", "f"]);
     assert_eq!(sent(Sender::named("shop")), ["c", "a", "of another", "e"]);
     assert_eq!(sent(Sender::NONE), ["c", "a", "e"]);
@@ -202,8 +198,8 @@ fn the_future_sees_its_sender() {
         })
     });
     let name = String::from("web");
-    assert_eq!(*block_on(signal.asend(&name, &())), ["web"]);
-    assert_eq!(*block_on(signal.asend(Sender::NONE, &())), ["nobody"]);
+    assert_eq!(*block_on(signal.from(&name).asend(&())), ["web"]);
+    assert_eq!(*block_on(signal.asend(&())), ["nobody"]);
 }
 
 #[test]
@@ -224,7 +220,7 @@ fn each_answer_has_its_receiver() {
         }
         let own = signal.connect(|_, ()| usize::MAX);
         expected.insert(0, (own.id(), usize::MAX));
-        let answers = block_on(signal.asend(Sender::NONE, &()));
+        let answers = block_on(signal.asend(&()));
         assert_eq!(Vec::from_iter(answers.into_pairs()), expected);
     }
 }
@@ -244,7 +240,7 @@ fn a_failure_has_its_place() {
                 })
             });
         }
-        let outcomes = block_on(signal.asend_robust(Sender::NONE, &()));
+        let outcomes = block_on(signal.asend_robust(&()));
         assert_eq!(outcomes.len(), receivers);
         for (place, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
@@ -270,12 +266,12 @@ fn dead_weak_receivers_are_left_out() {
                 })
             });
     }
-    assert_eq!(*block_on(signal.asend(Sender::NONE, &())), [4, 3, 2, 1, 0]);
+    assert_eq!(*block_on(signal.asend(&())), [4, 3, 2, 1, 0]);
     targets.retain(|target| ![0, 2].contains(&**target));
-    assert_eq!(*block_on(signal.asend(Sender::NONE, &())), [4, 3, 1]);
-    assert_eq!((signal.len(), signal.purged()), (3, 2));
+    assert_eq!(*block_on(signal.asend(&())), [4, 3, 1]);
+    assert_eq!((signal.receiver_count(), signal.purged()), (3, 2));
     drop(targets);
-    assert!(block_on(signal.asend(Sender::NONE, &())).is_empty());
+    assert!(block_on(signal.asend(&())).is_empty());
 }
 
 #[test]
@@ -284,9 +280,9 @@ fn once_is_claimed_by_the_first_poll_of_one_send() {
     let gates = Arc::new(Gates::default());
     gates.connect(signal.options().once(), 0);
     gates.connect(signal.options(), 1);
-    let mut never_polled: BoxFuture<'_, _> = Box::pin(signal.asend(Sender::NONE, &()));
-    let mut first: BoxFuture<'_, _> = Box::pin(signal.asend(Sender::NONE, &()));
-    let mut second: BoxFuture<'_, _> = Box::pin(signal.asend(Sender::NONE, &()));
+    let mut never_polled: BoxFuture<'_, _> = Box::pin(signal.asend(&()));
+    let mut first: BoxFuture<'_, _> = Box::pin(signal.asend(&()));
+    let mut second: BoxFuture<'_, _> = Box::pin(signal.asend(&()));
 
     assert!(poll(&mut first).is_pending());
     gates.open(1);
@@ -302,7 +298,7 @@ fn once_is_claimed_by_the_first_poll_of_one_send() {
     assert!(poll(&mut never_polled).is_pending());
     gates.open(1);
     assert_eq!(*block_on(never_polled), [1]);
-    assert_eq!(signal.len(), 1);
+    assert_eq!(signal.receiver_count(), 1);
 }
 
 #[test]
@@ -310,12 +306,12 @@ fn once_is_used_up_by_a_send_that_is_dropped_after_its_first_poll() {
     let signal = Asked::new();
     let gates = Arc::new(Gates::default());
     gates.connect(signal.options().once(), 0);
-    drop(signal.asend(Sender::NONE, &()));
-    assert!(signal.has_listeners(Sender::NONE));
+    drop(signal.asend(&()));
+    assert!(signal.has_listeners());
 
-    let mut send: BoxFuture<'_, _> = Box::pin(signal.asend(Sender::NONE, &()));
+    let mut send: BoxFuture<'_, _> = Box::pin(signal.asend(&()));
     assert!(poll(&mut send).is_pending());
-    assert!(!signal.has_listeners(Sender::NONE));
+    assert!(!signal.has_listeners());
     drop(send);
-    assert!(signal.is_empty());
+    assert_eq!(signal.receiver_count(), 0);
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use fanfare::{Sender, Signal};
+use fanfare::Signal;
 use smol::future::yield_now;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::LocalSet;
@@ -65,20 +65,22 @@ impl Watched {
     fn is_refused(&self) {
         let signal = &self.signal;
         let ways: [&dyn Fn(); 8] = [
-            &|| drop(signal.send(Sender::NONE, &())),
-            &|| drop(signal.send_robust(Sender::NONE, &())),
-            &|| drop(signal.try_send(Sender::NONE, &())),
+            &|| drop(signal.send(&())),
+            &|| drop(signal.send_robust(&())),
+            &|| drop(signal.send_until_err(&())),
             &|| {
-                let _ = signal.send_until(Sender::NONE, &(), |_| true);
+                let _ = signal.send_until(&(), |_| true);
             },
             &|| {
-                let _ = signal.send_each("web", &(), |_, _| ControlFlow::Break(()));
+                let _ = signal
+                    .from("web")
+                    .send_each(&(), |_, _| ControlFlow::Break(()));
             },
-            &|| drop(signal.emitter().send(Sender::NONE, &())),
-            &|| drop(signal.emitter().send_robust(Sender::NONE, &())),
+            &|| drop(signal.emitter().send(&())),
+            &|| drop(signal.emitter().send_robust(&())),
             &|| {
                 let each = |_, _| ControlFlow::Break(());
-                let _ = signal.emitter().send_each("web", &(), each);
+                let _ = signal.emitter().from("web").send_each(&(), each);
             },
         ];
         for (at, send) in ways.iter().enumerate() {
@@ -89,7 +91,7 @@ impl Watched {
                 "tests/it/asend_refusal.rs:",
                 "`asend`",
                 "`asend_robust`",
-                "`try_asend`",
+                "`asend_until_err`",
                 "no receiver has run",
             ] {
                 assert!(message.contains(named), "{message}");
@@ -100,7 +102,7 @@ impl Watched {
 
     /// Checks that a send runs all: those that run once have not been used up before.
     fn is_allowed(&self) {
-        let answers: Result<Vec<_>, ()> = self.signal.send("web", &()).into_iter().collect();
+        let answers: Result<Vec<_>, ()> = self.signal.from("web").send(&()).into_iter().collect();
         assert_eq!(answers, Ok(vec![1, 2, 3, 3]));
         assert_eq!(self.ran(), RECEIVERS);
     }
@@ -128,7 +130,7 @@ fn inside_of_every_tokio_runtime() {
         LocalSet::new().block_on(&runtime, async { watched.is_refused() });
         Handle::block_on(runtime.handle(), async { watched.is_refused() });
         // The signal is as it was.
-        let answers = runtime.block_on(watched.signal.asend(Sender::NONE, &()));
+        let answers = runtime.block_on(watched.signal.asend(&()));
         assert_eq!(answers.len(), RECEIVERS);
     }
 }
@@ -182,7 +184,7 @@ fn inside_of_an_async_send_of_any_signal() {
             WATCHED.is_refused();
         })
     });
-    assert_eq!(smol::block_on(OUTER.asend(Sender::NONE, &())).len(), 2);
+    assert_eq!(smol::block_on(OUTER.asend(&())).len(), 2);
     WATCHED.is_allowed();
 }
 
@@ -199,7 +201,7 @@ fn inside_of_an_async_receiver_of_a_blocking_send() {
             WATCHED.is_refused();
         })
     });
-    assert_eq!(OUTER.send(Sender::NONE, &()).len(), 2);
+    assert_eq!(OUTER.send(&()).len(), 2);
 }
 
 /// Other executors are not known: it blocks the thread, and works.
@@ -226,8 +228,8 @@ fn without_async_receivers_for_its_sender_nothing_is_refused() {
         .sender("shop")
         .connect_async(|_, ()| Box::pin(async { 2 }));
     current_thread().block_on(async {
-        assert_eq!(*signal.send("web", &()), [1]);
-        let shop = AssertUnwindSafe(|| signal.send("shop", &()));
+        assert_eq!(*signal.from("web").send(&()), [1]);
+        let shop = AssertUnwindSafe(|| signal.from("shop").send(&()));
         assert!(catch_unwind(shop).is_err());
     });
 }
@@ -241,15 +243,15 @@ fn for_dead_and_spent_receivers_nothing_is_refused() {
     signal.connect_weak_async(&target, |target, _, ()| Box::pin(async { *target }));
     drop(target);
     current_thread().block_on(async {
-        assert_eq!(*signal.send(Sender::NONE, &()), [1]);
-        assert_eq!((signal.len(), signal.purged()), (1, 1));
+        assert_eq!(*signal.send(&()), [1]);
+        assert_eq!((signal.receiver_count(), signal.purged()), (1, 1));
     });
     // Spent, but still connected while the send that spent it is suspended.
     let spent = signal.options().once();
     spent.connect_async(|_, ()| Box::pin(std::future::pending()));
-    let mut suspended = Box::pin(signal.asend(Sender::NONE, &()));
+    let mut suspended = Box::pin(signal.asend(&()));
     current_thread().block_on(async {
         assert!(smol::future::poll_once(&mut suspended).await.is_none());
-        assert_eq!(*signal.send(Sender::NONE, &()), [1]);
+        assert_eq!(*signal.send(&()), [1]);
     });
 }

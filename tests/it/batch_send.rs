@@ -9,7 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use fanfare::{Connection, Event, Identity, Sender, Signal, WaitError};
+use fanfare::error::WaitError;
+use fanfare::{Connection, Event, Identity, Sender, Signal};
 
 type Sums = Signal<u32, u32>;
 type Log = Arc<Mutex<Vec<String>>>;
@@ -18,7 +19,7 @@ type Log = Arc<Mutex<Vec<String>>>;
 fn an_ordinary_receiver_hears_each_event_in_order() {
     let (signal, log) = (Sums::new(), Log::default());
     signal.connect(note(&log, "a"));
-    assert_eq!(*signal.send_batch(Sender::NONE, &[5, 3, 9]), [5, 3, 9]);
+    assert_eq!(*signal.send_batch(&[5, 3, 9]), [5, 3, 9]);
     assert_eq!(lines(&log), ["a 5", "a 3", "a 9"]);
 }
 
@@ -26,7 +27,7 @@ fn an_ordinary_receiver_hears_each_event_in_order() {
 fn a_receiver_of_batches_hears_all_events_in_one_call() {
     let (signal, log) = (Sums::new(), Log::default());
     signal.connect_batch(note_all(&log, "all"));
-    assert_eq!(*signal.send_batch(Sender::NONE, &[5, 3, 9]), [17]);
+    assert_eq!(*signal.send_batch(&[5, 3, 9]), [17]);
     assert_eq!(lines(&log), ["all [5, 3, 9]"]);
 }
 
@@ -35,29 +36,29 @@ fn every_other_send_hands_it_a_slice_of_one() {
     let (signal, log) = (Sums::new(), Log::default());
     signal.connect_batch(note_all(&log, "all"));
     let heard = |line: &str| assert_eq!(log.lock().unwrap().drain(..).as_slice(), [line]);
-    assert_eq!(*signal.send(Sender::NONE, &1), [1]);
+    assert_eq!(*signal.send(&1), [1]);
     heard("all [1]");
-    let robust = signal.send_robust(Sender::NONE, &2);
-    assert_eq!(**robust.answers(), [2]);
+    let robust = signal.send_robust(&2);
+    assert_eq!(**robust.responses(), [2]);
     heard("all [2]");
-    let until = signal.send_until(Sender::NONE, &3, |_| true);
+    let until = signal.send_until(&3, |_| true);
     assert_eq!(until.unwrap().value, 3);
     heard("all [3]");
-    assert_eq!(*signal.emitter().send(Sender::NONE, &4), [4]);
+    assert_eq!(*signal.emitter().send(&4), [4]);
     heard("all [4]");
     #[cfg(feature = "async")]
     {
-        assert_eq!(*pollster::block_on(signal.asend(Sender::NONE, &5)), [5]);
+        assert_eq!(*pollster::block_on(signal.asend(&5)), [5]);
         heard("all [5]");
     }
     #[cfg(feature = "rayon")]
     {
-        assert_eq!(*signal.send_parallel(Sender::NONE, &6), [6]);
+        assert_eq!(*signal.send_parallel(&6), [6]);
         heard("all [6]");
     }
     let tried = Signal::<u32, Result<usize, ()>>::new();
     tried.connect_batch(|_, events| Ok(events.len()));
-    assert_eq!(*tried.try_send(Sender::NONE, &3).unwrap(), [1]);
+    assert_eq!(*tried.send_until_err(&3).unwrap(), [1]);
 }
 
 /// Priorities hold for the batch: a receiver is through with it before the next begins.
@@ -69,7 +70,7 @@ fn one_receiver_after_the_other_by_priority() {
     let third = signal.options().connect_batch(note_all(&log, "third"));
     let fourth = signal.options().sender("s").connect(note(&log, "fourth"));
     let first = signal.options().priority(1).connect(note(&log, "first"));
-    let answers = signal.send_batch("s", &[1, 2]);
+    let answers = signal.from("s").send_batch(&[1, 2]);
     let heard = [
         "first 1",
         "first 2",
@@ -98,7 +99,7 @@ fn more_receivers_than_one_array_holds_keep_their_order() {
     let signal = Sums::new();
     let receivers = (0..1_000).map(|n| signal.options().prepare(move |_, event| n * 10 + event));
     let connections = signal.connect_many(receivers);
-    let answers = signal.send_batch(Sender::NONE, &[1, 2, 3]);
+    let answers = signal.send_batch(&[1, 2, 3]);
     let expected = connections.iter().zip(0..).flat_map(|(connection, n)| {
         let answer = move |event: u32| (connection.id(), n * 10 + event);
         [answer(1), answer(2), answer(3)]
@@ -119,10 +120,10 @@ fn only_receivers_of_the_sender_hear_it() {
         assert_eq!(sender, Sender::named("s"));
         events.len() as u32 + 100
     });
-    assert_eq!(*signal.send_batch(&identity, &[7, 8]), [7, 8]);
-    assert_eq!(*signal.send_batch("s", &[7, 8]), [102]);
-    assert!(signal.send_batch("t", &[7, 8]).is_empty());
-    assert!(signal.send_batch(Sender::NONE, &[7, 8]).is_empty());
+    assert_eq!(*signal.from(&identity).send_batch(&[7, 8]), [7, 8]);
+    assert_eq!(*signal.from("s").send_batch(&[7, 8]), [102]);
+    assert!(signal.from("t").send_batch(&[7, 8]).is_empty());
+    assert!(signal.send_batch(&[7, 8]).is_empty());
 }
 
 #[test]
@@ -133,10 +134,10 @@ fn no_events_are_no_send() {
     let once = signal.options().once();
     let once = once.connect_batch(|_, _| unreachable!("there is no event"));
     signal.options().sender("s").connect(|_, _| 0);
-    assert!(signal.send_batch("s", &[]).is_empty());
+    assert!(signal.from("s").send_batch(&[]).is_empty());
     assert!(once.is_connected());
     assert_eq!(signal.unmatched_senders(), ["s"]);
-    assert!(Sums::new().send_batch("s", &[1]).is_empty());
+    assert!(Sums::new().from("s").send_batch(&[1]).is_empty());
 }
 
 #[test]
@@ -164,7 +165,7 @@ fn events_may_borrow() {
         .lines()
         .map(|text| Line { text, read: &count })
         .collect();
-    assert_eq!(*READ.send_batch(Sender::NONE, &lines), [5, 3, 5, 4]);
+    assert_eq!(*READ.send_batch(&lines), [5, 3, 5, 4]);
     assert_eq!(count.get(), 6);
 }
 
@@ -201,7 +202,7 @@ fn the_same_function_is_connected_once() {
     assert!(signal.disconnect_uid_from("s", "sum"));
     assert!(first.disconnect());
     assert_eq!(signal.disconnect_sender("t"), 1);
-    assert!(signal.is_empty());
+    assert_eq!(signal.receiver_count(), 0);
 }
 
 #[test]
@@ -217,11 +218,11 @@ fn one_snapshot_serves_the_whole_batch() {
     });
     LATER.get_or_init(|| SIGNAL.connect(|_, event| 10 + event));
     assert_eq!(
-        *SIGNAL.send_batch(Sender::NONE, &[1, 2, 3]),
+        *SIGNAL.send_batch(&[1, 2, 3]),
         [1, 2, 3, 11, 12, 13],
         "who left is still called, who came is not"
     );
-    assert_eq!(*SIGNAL.send_batch(Sender::NONE, &[2, 3]), [2, 3, 102, 103]);
+    assert_eq!(*SIGNAL.send_batch(&[2, 3]), [2, 3, 102, 103]);
 }
 
 #[test]
@@ -229,19 +230,16 @@ fn batches_may_be_nested() {
     static SIGNAL: Sums = Sums::new();
     SIGNAL.connect(|_, left| match *left {
         0 => 1,
-        left => SIGNAL
-            .send_batch(Sender::NONE, &[left - 1, left - 1])
-            .iter()
-            .sum(),
+        left => SIGNAL.send_batch(&[left - 1, left - 1]).iter().sum(),
     });
-    assert_eq!(*SIGNAL.send_batch(Sender::NONE, &[3, 0, 2]), [8, 1, 4]);
+    assert_eq!(*SIGNAL.send_batch(&[3, 0, 2]), [8, 1, 4]);
 }
 
 #[test]
 fn a_circle_of_batches_is_a_panic() {
     static SIGNAL: Sums = Sums::new();
-    SIGNAL.connect_batch(|_, events| SIGNAL.send_batch(Sender::NONE, events).len() as u32);
-    let circle = catch_unwind(|| SIGNAL.send_batch(Sender::NONE, &[1, 2]));
+    SIGNAL.connect_batch(|_, events| SIGNAL.send_batch(events).len() as u32);
+    let circle = catch_unwind(|| SIGNAL.send_batch(&[1, 2]));
     let message = circle.unwrap_err().downcast::<String>().unwrap();
     assert!(message.contains("leads back to it"), "{message}");
 }
@@ -256,8 +254,8 @@ fn from_inside_a_batch_nobody_waits_for_its_receivers() {
     OWN.get_or_init(|| SIGNAL.connect_batch(|_, events| events.iter().map(|()| wait()).next()?));
     SIGNAL.connect(|_, ()| wait());
     let refused = Some(WaitError::InsideSend);
-    assert_eq!(*SIGNAL.send_batch(Sender::NONE, &[(), ()]), [refused; 3]);
-    assert_eq!(*SIGNAL.send_batch(Sender::NONE, &[(), ()]), [None; 2]);
+    assert_eq!(*SIGNAL.send_batch(&[(), ()]), [refused; 3]);
+    assert_eq!(*SIGNAL.send_batch(&[(), ()]), [None; 2]);
 }
 
 #[test]
@@ -265,10 +263,10 @@ fn a_once_only_receiver_hears_the_first_event_alone() {
     let (signal, log) = (Sums::new(), Log::default());
     let once = signal.options().once().connect(note(&log, "once"));
     signal.connect(note(&log, "always"));
-    assert_eq!(*signal.send_batch(Sender::NONE, &[4, 5]), [4, 4, 5]);
+    assert_eq!(*signal.send_batch(&[4, 5]), [4, 4, 5]);
     assert!(!once.is_connected());
-    assert_eq!(signal.len(), 1, "it is out");
-    assert_eq!(*signal.send_batch(Sender::NONE, &[6]), [6]);
+    assert_eq!(signal.receiver_count(), 1, "it is out");
+    assert_eq!(*signal.send_batch(&[6]), [6]);
     assert_eq!(lines(&log), ["once 4", "always 4", "always 5", "always 6"]);
 }
 
@@ -279,9 +277,9 @@ fn a_once_only_receiver_of_batches_hears_one_batch() {
         .options()
         .once()
         .connect_batch(note_all(&log, "once"));
-    assert_eq!(*signal.send_batch(Sender::NONE, &[4, 5]), [9]);
-    assert!(!once.is_connected() && signal.is_empty());
-    assert!(signal.send_batch(Sender::NONE, &[6]).is_empty());
+    assert_eq!(*signal.send_batch(&[4, 5]), [9]);
+    assert!(!once.is_connected() && signal.receiver_count() == 0);
+    assert!(signal.send_batch(&[6]).is_empty());
     assert_eq!(lines(&log), ["once [4, 5]"]);
 }
 
@@ -290,10 +288,10 @@ fn a_batch_that_ends_before_it_does_not_use_up_a_once_only_receiver() {
     let signal = Sums::new();
     let failing = signal.connect(|_, _| panic!("before the other"));
     let once = signal.options().once().connect(|_, event| *event);
-    assert!(catch_unwind(|| signal.send_batch(Sender::NONE, &[1, 2])).is_err());
+    assert!(catch_unwind(|| signal.send_batch(&[1, 2])).is_err());
     assert!(once.is_connected());
     failing.disconnect();
-    assert_eq!(*signal.send_batch(Sender::NONE, &[1, 2]), [1]);
+    assert_eq!(*signal.send_batch(&[1, 2]), [1]);
 }
 
 #[test]
@@ -308,11 +306,11 @@ fn a_weak_target_lives_as_long_as_the_batch() {
     });
     signal.connect_weak(&target, |target: &u32, _, event| target + event);
     drop(target);
-    assert_eq!(*signal.send_batch(Sender::NONE, &[1, 2]), [1, 2, 101, 102]);
+    assert_eq!(*signal.send_batch(&[1, 2]), [1, 2, 101, 102]);
     assert_eq!(watched.strong_count(), 0, "and no longer");
-    assert_eq!(*signal.send_batch(Sender::NONE, &[3]), [3]);
+    assert_eq!(*signal.send_batch(&[3]), [3]);
     assert_eq!(
-        (signal.len(), signal.purged()),
+        (signal.receiver_count(), signal.purged()),
         (1, 1),
         "the dead one is out"
     );
@@ -329,14 +327,14 @@ fn a_panic_travels_and_nothing_after_it_runs() {
         *event
     });
     signal.connect(note(&log, "after"));
-    let batch = AssertUnwindSafe(|| signal.send_batch(Sender::NONE, &[1, 2, 3]));
+    let batch = AssertUnwindSafe(|| signal.send_batch(&[1, 2, 3]));
     let panic = catch_unwind(batch).unwrap_err();
     assert!(panic.downcast::<String>().unwrap().contains("two"));
     let heard = ["before 1", "before 2", "before 3", "failing 1", "failing 2"];
     assert_eq!(lines(&log), heard);
-    assert_eq!(signal.len(), 3, "nothing is disconnected");
+    assert_eq!(signal.receiver_count(), 3, "nothing is disconnected");
     failing.disconnect();
-    assert_eq!(*signal.send_batch(Sender::NONE, &[4]), [4, 4]);
+    assert_eq!(*signal.send_batch(&[4]), [4, 4]);
 }
 
 #[test]
@@ -349,10 +347,10 @@ fn a_panic_drops_each_answer_before_it_once() {
         assert_ne!(*event, 3, "three");
         Counted(Arc::clone(&source))
     });
-    let batch = AssertUnwindSafe(|| signal.send_batch(Sender::NONE, &[1, 2, 3]));
+    let batch = AssertUnwindSafe(|| signal.send_batch(&[1, 2, 3]));
     assert!(catch_unwind(batch).is_err());
     assert_eq!(Arc::strong_count(&made), 2);
-    let answers = signal.send_batch(Sender::NONE, &[1, 2]);
+    let answers = signal.send_batch(&[1, 2]);
     assert_eq!(Arc::strong_count(&made), 4);
     assert!(answers.iter().all(|answer| Arc::ptr_eq(&answer.0, &made)));
 }
@@ -364,8 +362,8 @@ fn answers_without_content_are_as_many_as_calls() {
     units.connect(|_, _| ());
     units.connect_batch(|_, _| ());
     units.options().once().connect(|_, _| ());
-    assert_eq!(units.send_batch(Sender::NONE, &[1, 2, 3]).len(), 5);
-    assert_eq!(units.send_batch(Sender::NONE, &[1, 2, 3]).len(), 4);
+    assert_eq!(units.send_batch(&[1, 2, 3]).len(), 5);
+    assert_eq!(units.send_batch(&[1, 2, 3]).len(), 4);
 
     thread_local!(static DROPPED: Cell<usize> = const { Cell::new(0) });
     struct Empty;
@@ -377,7 +375,7 @@ fn answers_without_content_are_as_many_as_calls() {
     let empties = Signal::<u32, Empty>::new();
     empties.connect(|_, _| Empty);
     empties.connect_batch(|_, _| Empty);
-    let answers = empties.send_batch(Sender::NONE, &[1, 2, 3]);
+    let answers = empties.send_batch(&[1, 2, 3]);
     assert_eq!((answers.len(), DROPPED.get()), (4, 0));
     drop(answers);
     assert_eq!(DROPPED.get(), 4);

@@ -40,14 +40,14 @@ fn nothing_leaks<R: 'static>(test: impl FnOnce(&Signal<(), R>, &mut Vec<Connecti
     for connection in connections {
         assert!(connection.disconnect());
     }
-    assert!(signal.is_empty());
+    assert_eq!(signal.receiver_count(), 0);
 }
 
 /// Answers with the ids of those who gave them.
 fn pairs(signal: &Asked) -> [Vec<(fanfare::ReceiverId, &'static str)>; 2] {
     [
-        block_on(signal.asend(Sender::of::<Model>(), &())),
-        signal.send(Sender::of::<Model>(), &()),
+        block_on(signal.from(Sender::of::<Model>()).asend(&())),
+        signal.from(Sender::of::<Model>()).send(&()),
     ]
     .map(|answers| answers.into_pairs().collect())
 }
@@ -71,7 +71,7 @@ fn three_of_which_one_fails(send: impl FnOnce(&Asked) -> RobustResponses<&'stati
         let good = signal.connect_async(async_receiver);
         let of_sync = signal.connect(sync_receiver);
         let outcomes = send(signal);
-        let answered: Vec<_> = outcomes.answers().pairs().collect();
+        let answered: Vec<_> = outcomes.responses().pairs().collect();
         assert_eq!(answered, [(of_sync.id(), &"sync"), (good.id(), &"async")]);
         let [first, second, third] = <[_; 3]>::try_from(Vec::from_iter(outcomes)).unwrap();
         let failure = second.unwrap_err();
@@ -88,12 +88,14 @@ fn three_of_which_one_fails(send: impl FnOnce(&Asked) -> RobustResponses<&'stati
 
 #[test]
 fn send_robust() {
-    three_of_which_one_fails(|signal| signal.send_robust(Sender::of::<Model>(), &()));
+    three_of_which_one_fails(|signal| signal.from(Sender::of::<Model>()).send_robust(&()));
 }
 
 #[test]
 fn asend_robust() {
-    three_of_which_one_fails(|signal| block_on(signal.asend_robust(Sender::of::<Model>(), &())));
+    three_of_which_one_fails(|signal| {
+        block_on(signal.from(Sender::of::<Model>()).asend_robust(&()))
+    });
 }
 
 #[test]
@@ -111,7 +113,7 @@ fn asend_only_async_receivers() {
 fn asend_robust_only_async_receivers() {
     nothing_leaks(|signal: &Asked, connections| {
         connections.push(signal.connect_async(async_receiver));
-        let outcomes = block_on(signal.asend_robust(Sender::of::<Model>(), &()));
+        let outcomes = block_on(signal.from(Sender::of::<Model>()).asend_robust(&()));
         assert_eq!(*outcomes.into_result().unwrap(), ["async"]);
     });
 }
@@ -139,7 +141,9 @@ use Kind::{Async, Sync};
 
 fn connect(signal: &Counted, kind: Kind) -> Connection {
     // The uid of each is its place: two of one function would be one receiver.
-    let options = signal.options().dispatch_uid(signal.len().to_string());
+    let options = signal
+        .options()
+        .dispatch_uid(signal.receiver_count().to_string());
     match kind {
         Sync => options.connect(|_, ()| increment()),
         Async => options.connect_async(|_, ()| {
@@ -168,27 +172,25 @@ fn state() -> u32 {
 }
 
 fn by_asend(signal: &Counted) -> (Vec<u32>, u32) {
-    let send = async { (signal.asend(Sender::NONE, &()).await.into_vec(), state()) };
+    let send = async { (signal.asend(&()).await.into_vec(), state()) };
     block_on(STATE.scope(Cell::new(1), send))
 }
 
 fn by_asend_robust(signal: &Counted) -> (Vec<u32>, u32) {
     let send = async {
-        let outcomes = signal.asend_robust(Sender::NONE, &()).await;
+        let outcomes = signal.asend_robust(&()).await;
         (outcomes.into_result().unwrap().into_vec(), state())
     };
     block_on(STATE.scope(Cell::new(1), send))
 }
 
 fn by_send(signal: &Counted) -> (Vec<u32>, u32) {
-    STATE.sync_scope(Cell::new(1), || {
-        (signal.send(Sender::NONE, &()).into_vec(), state())
-    })
+    STATE.sync_scope(Cell::new(1), || (signal.send(&()).into_vec(), state()))
 }
 
 fn by_send_robust(signal: &Counted) -> (Vec<u32>, u32) {
     STATE.sync_scope(Cell::new(1), || {
-        let outcomes = signal.send_robust(Sender::NONE, &());
+        let outcomes = signal.send_robust(&());
         (outcomes.into_result().unwrap().into_vec(), state())
     })
 }
@@ -234,12 +236,12 @@ fn what_a_failing_receiver_stored_stays() {
             })
         }));
         let robust = async {
-            let outcomes = signal.asend_robust(Sender::NONE, &()).await;
-            (outcomes.failures().count(), state())
+            let outcomes = signal.asend_robust(&()).await;
+            (outcomes.panics().count(), state())
         };
         assert_eq!(block_on(STATE.scope(Cell::new(1), robust)), (1, 3));
         let unwound = STATE.sync_scope(Cell::new(1), || {
-            let send = panic::AssertUnwindSafe(|| signal.send(Sender::NONE, &()));
+            let send = panic::AssertUnwindSafe(|| signal.send(&()));
             (panic::catch_unwind(send).is_err(), state())
         });
         assert_eq!(unwound, (true, 3));

@@ -29,7 +29,7 @@ fn send() {
         .options()
         .sender(Sender::of::<Kitchen>())
         .connect(echo);
-    let responses = signal.send(Sender::of::<Kitchen>(), &TEST);
+    let responses = signal.from(Sender::of::<Kitchen>()).send(&TEST);
     let pairs: Vec<_> = responses
         .pairs()
         .map(|(id, value)| (id, value.as_str()))
@@ -37,15 +37,15 @@ fn send() {
     assert_eq!(pairs, [(connection.id(), "test")]);
 
     assert!(signal.disconnect_from(Sender::of::<Kitchen>(), echo));
-    assert!(signal.send(Sender::of::<Kitchen>(), &TEST).is_empty());
+    assert!(signal.from(Sender::of::<Kitchen>()).send(&TEST).is_empty());
     assert_clean(&signal);
 }
 
 #[test]
 fn send_no_receivers() {
     let signal = TestSignal::new();
-    assert!(signal.send(Sender::of::<Kitchen>(), &TEST).is_empty());
-    assert!(signal.send(Sender::NONE, &TEST).is_empty());
+    assert!(signal.from(Sender::of::<Kitchen>()).send(&TEST).is_empty());
+    assert!(signal.send(&TEST).is_empty());
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn send_connected_no_sender() {
         Sender::key(7),
         Sender::NONE,
     ] {
-        assert_eq!(*signal.send(sender, &TEST), ["test"], "from {sender}");
+        assert_eq!(*signal.from(sender).send(&TEST), ["test"], "from {sender}");
     }
     assert!(connection.disconnect());
     assert_clean(&signal);
@@ -72,8 +72,8 @@ fn send_different_no_sender() {
         .options()
         .sender(Sender::of::<Kitchen>())
         .connect(echo);
-    assert!(signal.send(Sender::of::<Garden>(), &TEST).is_empty());
-    assert!(signal.send(Sender::NONE, &TEST).is_empty());
+    assert!(signal.from(Sender::of::<Garden>()).send(&TEST).is_empty());
+    assert!(signal.send(&TEST).is_empty());
     assert!(connection.disconnect());
     assert_clean(&signal);
 }
@@ -92,9 +92,9 @@ fn unweakrefable_sender() {
     ] {
         let connection = signal.options().sender(sender).connect(echo);
         assert!(connection.is_new());
-        assert_eq!(*signal.send(sender, &TEST), ["test"], "from {sender}");
+        assert_eq!(*signal.from(sender).send(&TEST), ["test"], "from {sender}");
         assert!(signal.disconnect_from(sender, echo), "from {sender}");
-        assert!(signal.send(sender, &TEST).is_empty(), "from {sender}");
+        assert!(signal.from(sender).send(&TEST).is_empty(), "from {sender}");
         assert_clean(&signal);
     }
 }
@@ -104,9 +104,9 @@ fn garbage_collected_receiver() {
     let signal = TestSignal::new();
     let target = Arc::new(Callable);
     signal.connect_weak(&target, Callable::method);
-    assert_eq!(*signal.send(Sender::NONE, &TEST), ["test"]);
+    assert_eq!(*signal.send(&TEST), ["test"]);
     drop(target);
-    assert!(signal.send(Sender::NONE, &TEST).is_empty());
+    assert!(signal.send(&TEST).is_empty());
     assert_clean(&signal);
 }
 
@@ -122,9 +122,9 @@ fn garbage_collected_sender() {
             .options()
             .sender(&slot)
             .connect(move |_, _| answer.clone());
-        assert_eq!(*signal.send(&slot, &TEST), [label]);
+        assert_eq!(*signal.from(&slot).send(&TEST), [label]);
         slot = fanfare::Identity::new();
-        assert!(signal.send(&slot, &TEST).is_empty());
+        assert!(signal.from(&slot).send(&TEST).is_empty());
     }
     assert_clean(&signal);
 }
@@ -136,11 +136,11 @@ fn cached_garbage_collected() {
     let sender = fanfare::Identity::new();
     signal.connect(echo);
     for _ in 0..3 {
-        assert_eq!(signal.send(&sender, &TEST).len(), 1);
-        assert!(signal.has_listeners(&sender));
+        assert_eq!(signal.from(&sender).send(&TEST).len(), 1);
+        assert!(signal.from(&sender).has_listeners());
     }
     drop(sender);
-    assert_eq!(signal.len(), 1);
+    assert_eq!(signal.receiver_count(), 1);
     assert!(signal.disconnect(echo));
     assert_clean(&signal);
 }
@@ -160,10 +160,10 @@ fn multiple_registration() {
         1
     );
     assert!(connections[0].is_new());
-    assert_eq!(signal.send(Sender::NONE, &TEST).len(), 1);
-    assert_eq!(signal.len(), 1);
+    assert_eq!(signal.send(&TEST).len(), 1);
+    assert_eq!(signal.receiver_count(), 1);
     drop(target);
-    assert!(signal.send(Sender::NONE, &TEST).is_empty());
+    assert!(signal.send(&TEST).is_empty());
     assert_clean(&signal);
 }
 
@@ -175,8 +175,8 @@ fn multiple_registration_of_a_function() {
         let again = signal.connect(echo);
         assert_eq!((again.id(), again.is_new()), (first.id(), false));
     }
-    assert_eq!(signal.send(Sender::NONE, &TEST).len(), 1);
-    assert_eq!(signal.len(), 1);
+    assert_eq!(signal.send(&TEST).len(), 1);
+    assert_eq!(signal.receiver_count(), 1);
     assert!(signal.disconnect(echo));
     assert_clean(&signal);
 }
@@ -186,8 +186,8 @@ fn uid_registration() {
     let signal = TestSignal::new();
     assert!(signal.options().dispatch_uid("uid").connect(echo).is_new());
     assert!(!signal.options().dispatch_uid("uid").connect(shout).is_new());
-    assert_eq!(signal.len(), 1);
-    assert_eq!(*signal.send(Sender::NONE, &TEST), ["test"]);
+    assert_eq!(signal.receiver_count(), 1);
+    assert_eq!(*signal.send(&TEST), ["test"]);
     assert!(signal.disconnect_uid("uid"));
     assert_clean(&signal);
 }
@@ -197,20 +197,20 @@ fn send_robust_success() {
     let signal = TestSignal::new();
     signal.connect(echo);
     signal.connect(shout);
-    let robust = signal.send_robust(Sender::NONE, &TEST);
+    let robust = signal.send_robust(&TEST);
     assert!(robust.all_ok());
     let robust: Vec<String> = robust
         .into_iter()
         .map(|result| result.expect("no receiver panics"))
         .collect();
-    assert_eq!(robust, *signal.send(Sender::NONE, &TEST));
+    assert_eq!(robust, *signal.send(&TEST));
     assert_eq!(robust, ["test", "TEST"]);
 }
 
 #[test]
 fn send_robust_no_receivers() {
     let signal = TestSignal::new();
-    let responses = signal.send_robust(Sender::of::<Kitchen>(), &TEST);
+    let responses = signal.from(Sender::of::<Kitchen>()).send_robust(&TEST);
     assert!(responses.is_empty());
     assert!(responses.all_ok());
     assert_eq!(responses.iter().count(), 0);
@@ -222,7 +222,8 @@ fn send_robust_ignored_sender() {
     signal.connect(echo);
     for sender in [Sender::of::<Kitchen>(), Sender::named("shop"), Sender::NONE] {
         let values: Vec<_> = signal
-            .send_robust(sender, &TEST)
+            .from(sender)
+            .send_robust(&TEST)
             .into_iter()
             .map(Result::unwrap)
             .collect();
@@ -234,7 +235,7 @@ fn send_robust_ignored_sender() {
 fn send_robust_fail() {
     let signal = TestSignal::new();
     let connection = signal.connect(fails);
-    let responses = signal.send_robust(Sender::NONE, &TEST);
+    let responses = signal.send_robust(&TEST);
     assert_eq!(responses.len(), 1);
     assert!(!responses.all_ok());
     let failure = responses
@@ -268,12 +269,12 @@ fn disconnection() {
     for target in &targets {
         signal.connect_weak(target, Callable::method);
     }
-    assert_eq!(signal.len(), 3);
+    assert_eq!(signal.receiver_count(), 3);
     let [first, second, third] = targets;
     assert!(signal.disconnect_weak(&first, Callable::method));
     drop(second);
     assert!(signal.disconnect_weak(&third, Callable::method));
-    assert!(signal.send(Sender::NONE, &TEST).is_empty());
+    assert!(signal.send(&TEST).is_empty());
     assert_clean(&signal);
 }
 
@@ -290,14 +291,14 @@ fn values_returned_by_disconnection() {
 #[test]
 fn has_listeners() {
     let signal = TestSignal::new();
-    assert!(!signal.has_listeners(Sender::NONE));
-    assert!(!signal.has_listeners(Sender::of::<Kitchen>()));
+    assert!(!signal.has_listeners());
+    assert!(!signal.from(Sender::of::<Kitchen>()).has_listeners());
     signal.connect(echo);
-    assert!(signal.has_listeners(Sender::NONE));
-    assert!(signal.has_listeners(Sender::of::<Kitchen>()));
+    assert!(signal.has_listeners());
+    assert!(signal.from(Sender::of::<Kitchen>()).has_listeners());
     signal.disconnect(echo);
-    assert!(!signal.has_listeners(Sender::NONE));
-    assert!(!signal.has_listeners(Sender::of::<Kitchen>()));
+    assert!(!signal.has_listeners());
+    assert!(!signal.from(Sender::of::<Kitchen>()).has_listeners());
 }
 
 #[cfg(feature = "macros")]
@@ -325,7 +326,7 @@ mod decorator {
     #[test]
     fn receiver_single_signal() {
         fanfare::connect_receivers();
-        assert_eq!(*SINGLE.send(Sender::NONE, &TEST), ["single test"]);
+        assert_eq!(*SINGLE.send(&TEST), ["single test"]);
         assert_eq!(
             single(Sender::NONE, &TEST),
             "single test",
@@ -337,7 +338,7 @@ mod decorator {
     fn receiver_signal_list() {
         fanfare::connect_receivers();
         for signal in &LIST {
-            assert_eq!(*signal.send(Sender::NONE, &TEST), ["list test"]);
+            assert_eq!(*signal.send(&TEST), ["list test"]);
         }
     }
 }
@@ -364,10 +365,10 @@ fn fails(_: Sender<'_>, value: &Value<'_>) -> String {
 
 /// Nothing is connected and nothing remembers that something was.
 fn assert_clean(signal: &TestSignal) {
-    assert!(!signal.has_listeners(Sender::NONE));
-    assert!(!signal.has_listeners(Sender::of::<Kitchen>()));
-    assert_eq!(signal.len(), 0);
-    assert!(signal.is_empty());
+    assert!(!signal.has_listeners());
+    assert!(!signal.from(Sender::of::<Kitchen>()).has_listeners());
+    assert_eq!(signal.receiver_count(), 0);
+    assert_eq!(signal.receiver_count(), 0);
     assert!(signal.connections().is_empty());
     assert!(signal.unmatched_senders().is_empty());
 }

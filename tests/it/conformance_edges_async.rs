@@ -62,13 +62,10 @@ fn an_error_value_is_an_answer_and_a_panic_is_none() {
     let signal = Fallible::new();
     signal.connect_async(|_, ()| Box::pin(async { Err("returned") }));
     signal.connect_async(|_, ()| Box::pin(async { panic!("panicked") }));
-    for outcomes in [
-        block_on(signal.asend_robust(Sender::NONE, &())),
-        signal.send_robust(Sender::NONE, &()),
-    ] {
-        assert_eq!(**outcomes.answers(), [Err("returned")]);
+    for outcomes in [block_on(signal.asend_robust(&())), signal.send_robust(&())] {
+        assert_eq!(**outcomes.responses(), [Err("returned")]);
         let failures: Vec<_> = outcomes
-            .failures()
+            .panics()
             .map(|it| it.message().to_owned())
             .collect();
         assert_eq!(failures, ["panicked"]);
@@ -96,16 +93,13 @@ fn of_two_panics_the_first_to_happen_travels_alone() {
             panic!("early")
         })
     });
-    assert_eq!(
-        panic_of(|| block_on(signal.asend(Sender::NONE, &()))),
-        "early"
-    );
+    assert_eq!(panic_of(|| block_on(signal.asend(&()))), "early");
     assert_eq!(log.take(), ["early panics", "late dropped"]);
-    assert_eq!(panic_of(|| signal.send(Sender::NONE, &())), "early");
+    assert_eq!(panic_of(|| signal.send(&())), "early");
     assert_eq!(log.take(), ["early panics", "late dropped"]);
-    let outcomes = block_on(signal.asend_robust(Sender::NONE, &()));
+    let outcomes = block_on(signal.asend_robust(&()));
     let failures: Vec<_> = outcomes
-        .failures()
+        .panics()
         .map(|it| it.message().to_owned())
         .collect();
     assert_eq!(failures, ["late", "early"], "in the order of the receivers");
@@ -123,7 +117,7 @@ fn of_two_errors_the_first_to_happen_is_returned_alone() {
     });
     let early = signal.connect_async(|_, ()| Box::pin(async { Err("early") }));
     signal.connect_async(|_, ()| Box::pin(async { Err("at the same time, but later in order") }));
-    let stopped = block_on(signal.try_asend(Sender::NONE, &())).unwrap_err();
+    let stopped = block_on(signal.asend_until_err(&())).unwrap_err();
     assert_eq!((stopped.error, stopped.receiver), ("early", early.id()));
     assert!(stopped.before.is_empty());
 }
@@ -153,15 +147,12 @@ fn siblings_of_a_panic_are_dropped_unless_they_have_finished() {
             panic!("third")
         })
     });
-    assert_eq!(
-        panic_of(|| block_on(signal.asend(Sender::NONE, &()))),
-        "third"
-    );
+    assert_eq!(panic_of(|| block_on(signal.asend(&()))), "third");
     assert_eq!(log.take(), ["first", "dropped", "dropped"]);
-    assert_eq!(panic_of(|| signal.send(Sender::NONE, &())), "third");
+    assert_eq!(panic_of(|| signal.send(&())), "third");
     assert_eq!(log.take(), ["first", "dropped", "dropped"]);
-    let outcomes = block_on(signal.asend_robust(Sender::NONE, &()));
-    assert_eq!(**outcomes.answers(), [0, 0]);
+    let outcomes = block_on(signal.asend_robust(&()));
+    assert_eq!(**outcomes.responses(), [0, 0]);
     assert_eq!(log.take(), ["first", "dropped", "second", "dropped"]);
 }
 
@@ -190,7 +181,7 @@ async fn a_receiver_that_aborts_its_own_task_drops_the_send() {
     });
     let (give, own) = oneshot::channel();
     *OWN.lock().unwrap() = Some(own);
-    let task = tokio::spawn(async { ASKED.asend_robust(Sender::NONE, &()).await.len() });
+    let task = tokio::spawn(async { ASKED.asend_robust(&()).await.len() });
     give.send(task.abort_handle()).unwrap();
     assert!(task.await.unwrap_err().is_cancelled());
     assert_eq!(log.take(), ["aborted", "sibling dropped"]);
@@ -208,7 +199,7 @@ async fn a_receiver_whose_child_task_is_aborted_fails_alone() {
         })
     });
     signal.connect_async(|_, ()| Box::pin(async { 8 }));
-    assert_eq!(*signal.asend(Sender::NONE, &()).await, [7, 8]);
+    assert_eq!(*signal.asend(&()).await, [7, 8]);
 }
 
 /// E21.
@@ -219,14 +210,11 @@ fn sync_answers_first_whatever_the_order_of_connecting() {
     signal.connect(|_, ()| 1);
     signal.connect_async(|_, ()| Box::pin(async { 4 }));
     signal.connect(|_, ()| 2);
-    assert_eq!(*block_on(signal.asend(Sender::NONE, &())), [1, 2, 3, 4]);
-    assert_eq!(*signal.send(Sender::NONE, &()), [1, 2, 3, 4]);
-    let outcomes = block_on(signal.asend_robust(Sender::NONE, &()));
-    assert_eq!(**outcomes.answers(), [1, 2, 3, 4]);
-    assert_eq!(
-        **signal.send_robust(Sender::NONE, &()).answers(),
-        [1, 2, 3, 4]
-    );
+    assert_eq!(*block_on(signal.asend(&())), [1, 2, 3, 4]);
+    assert_eq!(*signal.send(&()), [1, 2, 3, 4]);
+    let outcomes = block_on(signal.asend_robust(&()));
+    assert_eq!(**outcomes.responses(), [1, 2, 3, 4]);
+    assert_eq!(**signal.send_robust(&()).responses(), [1, 2, 3, 4]);
 }
 
 /// E24.
@@ -240,22 +228,16 @@ fn after_a_panic_of_a_sync_receiver_no_async_one_starts() {
         Box::pin(async { 2 })
     });
     let failing = signal.connect(|_, ()| panic!("sync"));
-    assert_eq!(
-        panic_of(|| block_on(signal.asend(Sender::NONE, &()))),
-        "sync"
-    );
-    assert_eq!(panic_of(|| signal.send(Sender::NONE, &())), "sync");
+    assert_eq!(panic_of(|| block_on(signal.asend(&()))), "sync");
+    assert_eq!(panic_of(|| signal.send(&())), "sync");
     assert_eq!(log.take(), [""; 0]);
-    for outcomes in [
-        block_on(signal.asend_robust(Sender::NONE, &())),
-        signal.send_robust(Sender::NONE, &()),
-    ] {
-        assert_eq!(**outcomes.answers(), [2]);
-        assert_eq!(outcomes.failures().next().unwrap().receiver(), failing.id());
+    for outcomes in [block_on(signal.asend_robust(&())), signal.send_robust(&())] {
+        assert_eq!(**outcomes.responses(), [2]);
+        assert_eq!(outcomes.panics().next().unwrap().receiver(), failing.id());
     }
     assert_eq!(log.take(), ["started", "started"]);
     assert!(failing.disconnect());
-    assert_eq!(*block_on(signal.asend(Sender::NONE, &())), [2]);
+    assert_eq!(*block_on(signal.asend(&())), [2]);
 }
 
 /// E24: the function that makes the future, and not the future.
@@ -264,17 +246,11 @@ fn a_panic_before_there_is_a_future_counts_as_one_of_it() {
     let signal = Asked::new();
     signal.connect_async(|_, ()| Box::pin(async { 1 }));
     let failing = signal.connect_async(|_, ()| panic!("no future"));
-    assert_eq!(
-        panic_of(|| block_on(signal.asend(Sender::NONE, &()))),
-        "no future"
-    );
-    assert_eq!(panic_of(|| signal.send(Sender::NONE, &())), "no future");
-    for outcomes in [
-        block_on(signal.asend_robust(Sender::NONE, &())),
-        signal.send_robust(Sender::NONE, &()),
-    ] {
-        assert_eq!(**outcomes.answers(), [1]);
-        assert_eq!(outcomes.failures().next().unwrap().receiver(), failing.id());
+    assert_eq!(panic_of(|| block_on(signal.asend(&()))), "no future");
+    assert_eq!(panic_of(|| signal.send(&())), "no future");
+    for outcomes in [block_on(signal.asend_robust(&())), signal.send_robust(&())] {
+        assert_eq!(**outcomes.responses(), [1]);
+        assert_eq!(outcomes.panics().next().unwrap().receiver(), failing.id());
     }
 }
 
@@ -290,9 +266,9 @@ fn a_receiver_disconnected_during_the_send_still_runs_in_it() {
         .options()
         .dispatch_uid("async")
         .connect_async(|_, ()| Box::pin(async { 7 }));
-    assert_eq!(*block_on(ASKED.asend(Sender::NONE, &())), [1, 7]);
+    assert_eq!(*block_on(ASKED.asend(&())), [1, 7]);
     assert!(!gone.is_connected());
-    assert_eq!(*block_on(ASKED.asend(Sender::NONE, &())), [0]);
+    assert_eq!(*block_on(ASKED.asend(&())), [0]);
 }
 
 /// A.9.
@@ -303,11 +279,11 @@ fn a_receiver_connected_during_the_send_runs_in_a_nested_one_only() {
         Box::pin(async {
             ASKED.connect_async(|_, ()| Box::pin(async { 5 }));
             yield_now().await;
-            ASKED.asend(Sender::NONE, &()).await.iter().sum::<u32>() * 10
+            ASKED.asend(&()).await.iter().sum::<u32>() * 10
         })
     });
-    assert_eq!(*block_on(ASKED.asend(Sender::NONE, &())), [50]);
-    assert_eq!(*block_on(ASKED.asend(Sender::NONE, &())), [5]);
+    assert_eq!(*block_on(ASKED.asend(&())), [50]);
+    assert_eq!(*block_on(ASKED.asend(&())), [5]);
 }
 
 /// A.9: the snapshot is that of the first poll, and stays that of all polls.
@@ -320,7 +296,7 @@ fn what_changes_between_two_polls_changes_no_running_send() {
         let finished = finished.lock().unwrap().take().unwrap();
         Box::pin(async move { finished.await.unwrap() })
     });
-    let late = signal.asend(Sender::NONE, &());
+    let late = signal.asend(&());
     let second = signal.connect(|_, ()| 2);
     let mut send = Box::pin(late);
     assert!(poll(&mut send).is_pending(), "with both");
@@ -331,7 +307,7 @@ fn what_changes_between_two_polls_changes_no_running_send() {
         Poll::Ready(answers) => assert_eq!(*answers, [2, 1]),
         Poll::Pending => panic!("it was woken"),
     }
-    assert_eq!(*block_on(signal.asend(Sender::NONE, &())), [3]);
+    assert_eq!(*block_on(signal.asend(&())), [3]);
 }
 
 /// A.9.
@@ -353,12 +329,12 @@ fn a_weak_receiver_whose_target_dies_during_the_send_still_runs() {
             1
         })
     });
-    let mut send = Box::pin(signal.asend(Sender::NONE, &()));
+    let mut send = Box::pin(signal.asend(&()));
     assert!(poll(&mut send).is_pending());
     drop(shelf);
     assert_eq!(log.take(), [""; 0]);
     assert_eq!(*block_on(send), [1]);
     assert_eq!(log.take(), ["used", "gone"]);
-    assert!(block_on(signal.asend(Sender::NONE, &())).is_empty());
-    assert_eq!((signal.len(), signal.purged()), (0, 1));
+    assert!(block_on(signal.asend(&())).is_empty());
+    assert_eq!((signal.receiver_count(), signal.purged()), (0, 1));
 }

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use fanfare::{CommitReport, Deferred, Event, Identity, Savepoint, SavepointError, Sender, Signal};
+use fanfare::deferred::{CommitReport, Savepoint, SavepointError};
+use fanfare::{Deferred, Event, Identity, Sender, Signal};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
 assert_impl_all!(Deferred<'static>: Send, Debug, Default, Unpin);
@@ -43,10 +44,10 @@ fn nothing_is_sent_before_the_commit_and_then_all_in_the_order_of_recording() {
 
     let mut deferred = Deferred::new();
     assert!(deferred.is_empty());
-    deferred.send(&saved, "till", 3);
-    deferred.send(&closed, Sender::NONE, 1);
-    deferred.send(&saved, 9_u64, 2);
-    deferred.send(&saved, "till", 3);
+    deferred.record(saved.from("till"), 3);
+    deferred.record(&closed, 1);
+    deferred.record(saved.from(9_u64), 2);
+    deferred.record(saved.from("till"), 3);
     assert_eq!(deferred.len(), 4);
     assert_eq!(noted(&log), [""; 0]);
 
@@ -71,11 +72,11 @@ fn a_robust_commit_keeps_the_order_too() {
     saved.connect(noting(&log, "saved"));
     let mut deferred = Deferred::new();
     for event in [5, 3, 4] {
-        deferred.send(&saved, Sender::NONE, event);
+        deferred.record(&saved, event);
     }
     let report = deferred.commit_robust();
     assert!(report.all_ok());
-    assert_eq!((report.sent(), report.failures().len()), (3, 0));
+    assert_eq!((report.sent(), report.panics().len()), (3, 0));
     assert_eq!(
         noted(&log),
         [
@@ -92,19 +93,19 @@ fn neither_a_drop_nor_a_rollback_sends_anything() {
     saved.connect(noting(&log, "saved"));
 
     let mut dropped = Deferred::new();
-    dropped.send(&saved, Sender::NONE, 1);
+    dropped.record(&saved, 1);
     drop(dropped);
 
     let mut deferred = Deferred::new();
-    deferred.send(&saved, Sender::NONE, 2);
+    deferred.record(&saved, 2);
     let _ = deferred.savepoint();
-    deferred.send_coalesced(&saved, Sender::NONE, 3, "key");
+    deferred.record_coalesced(&saved, 3, "key");
     deferred.rollback();
     assert_eq!(deferred.len(), 0);
     assert_eq!(deferred.commit(), 0);
     assert_eq!(noted(&log), [""; 0]);
 
-    deferred.send(&saved, Sender::NONE, 4);
+    deferred.record(&saved, 4);
     assert_eq!(deferred.commit(), 1);
     assert_eq!(noted(&log), ["saved 4 no sender"], "it can be used again");
 }
@@ -114,7 +115,7 @@ fn the_receivers_are_those_of_the_commit() {
     let (log, saved) = (Log::default(), Signal::<u32>::new());
     let early = saved.connect(noting(&log, "early"));
     let mut deferred = Deferred::new();
-    deferred.send(&saved, "till", 1);
+    deferred.record(saved.from("till"), 1);
     early.disconnect();
     saved.options().sender("till").connect(noting(&log, "late"));
     saved
@@ -145,12 +146,12 @@ fn every_kind_of_sender_is_kept() {
         .connect(noting(&log, "identity"));
 
     let mut deferred = Deferred::new();
-    deferred.send(&saved, Sender::of::<Till>(), 1);
-    deferred.send(&saved, &String::from("till"), 2);
-    deferred.send(&saved, u128::MAX, 3);
-    deferred.send(&saved, &door, 4);
-    deferred.send(&saved, &window, 5);
-    deferred.send(&saved, Sender::NONE, 6);
+    deferred.record(saved.from(Sender::of::<Till>()), 1);
+    deferred.record(saved.from(&String::from("till")), 2);
+    deferred.record(saved.from(u128::MAX), 3);
+    deferred.record(saved.from(&door), 4);
+    deferred.record(saved.from(&window), 5);
+    deferred.record(&saved, 6);
     deferred.commit();
     assert_eq!(
         noted(&log),
@@ -171,9 +172,9 @@ fn an_identity_that_died_reaches_the_receivers_for_any_sender() {
     saved.connect(noting(&log, "any"));
     saved.options().sender(&door).connect(noting(&log, "own"));
     let mut deferred = Deferred::new();
-    deferred.send(&saved, &door, 1);
+    deferred.record(saved.from(&door), 1);
     drop(door);
-    assert_eq!(saved.len(), 1);
+    assert_eq!(saved.receiver_count(), 1);
     deferred.commit();
     assert_eq!(noted(&log), [format!("any 1 {name}")]);
 }
@@ -200,8 +201,8 @@ fn an_event_may_borrow_a_static() {
 
     let mut deferred = Deferred::new();
     let to = String::from("Emma");
-    deferred.send(&RENAMED, Sender::NONE, Renamed { from: "Jane", to });
-    deferred.send(&NAMED, Sender::NONE, "Ada");
+    deferred.record(&RENAMED, Renamed { from: "Jane", to });
+    deferred.record(&NAMED, "Ada");
     deferred.commit();
     assert_eq!(*SEEN.lock().unwrap(), ["Jane Emma", "Ada"]);
 }
@@ -224,7 +225,7 @@ fn each_answer_is_dropped_before_the_next_receiver_runs() {
         });
     }
     let mut deferred = Deferred::new();
-    deferred.send(&asked, Sender::NONE, ());
+    deferred.record(&asked, ());
     assert_eq!(deferred.commit(), 1);
     assert_eq!(answers.load(Ordering::Relaxed), 0);
 }
@@ -237,15 +238,18 @@ fn receivers_may_send_and_record_elsewhere_during_a_commit() {
     static SEEN: Mutex<Vec<u32>> = Mutex::new(Vec::new());
     *LATER.lock().unwrap() = Some(Deferred::new());
     SAVED.connect(|sender, event| {
-        INDEXED.send(sender, &(event + 10));
+        INDEXED.from(sender).send(&(event + 10));
         let mut later = LATER.lock().unwrap();
-        later.as_mut().unwrap().send(&INDEXED, sender, event + 20);
+        later
+            .as_mut()
+            .unwrap()
+            .record(INDEXED.from(sender), event + 20);
     });
     INDEXED.connect(|_, event| SEEN.lock().unwrap().push(*event));
 
     let mut deferred = Deferred::new();
-    deferred.send(&SAVED, Sender::NONE, 1);
-    deferred.send(&SAVED, Sender::NONE, 2);
+    deferred.record(&SAVED, 1);
+    deferred.record(&SAVED, 2);
     assert_eq!(deferred.commit(), 2);
     assert_eq!(*SEEN.lock().unwrap(), [11, 12]);
     let mut later = LATER.lock().unwrap().take().unwrap();
@@ -262,10 +266,10 @@ fn a_buffer_that_is_taken_out_may_be_recorded_into_meanwhile() {
     SAVED.connect(|sender, event| {
         if *event < 3 {
             let shared = SHARED.get().unwrap();
-            shared.lock().unwrap().send(&SAVED, sender, event + 1);
+            shared.lock().unwrap().record(SAVED.from(sender), event + 1);
         }
     });
-    shared.lock().unwrap().send(&SAVED, Sender::NONE, 1);
+    shared.lock().unwrap().record(&SAVED, 1);
     let mut commits = 0;
     loop {
         let mut taken = std::mem::take(&mut *shared.lock().unwrap());
@@ -284,13 +288,13 @@ fn a_commit_runs_on_the_thread_that_calls_it_whichever_recorded() {
     SAVED.connect(|_, event| RAN.lock().unwrap().push((*event, thread::current().id())));
 
     let mut deferred = Deferred::new();
-    deferred.send(&SAVED, "main", 1);
+    deferred.record(SAVED.from("main"), 1);
     let savepoint = deferred.savepoint();
     let (to_worker, at_worker) = mpsc::channel::<Deferred<'static>>();
     let (to_main, at_main) = mpsc::channel::<Deferred<'static>>();
     let worker = thread::spawn(move || {
         let mut deferred = at_worker.recv().unwrap();
-        deferred.send(&SAVED, "worker", 2);
+        deferred.record(SAVED.from("worker"), 2);
         to_main.send(deferred).unwrap();
         let mut deferred = at_worker.recv().unwrap();
         (deferred.commit(), thread::current().id())
@@ -298,7 +302,7 @@ fn a_commit_runs_on_the_thread_that_calls_it_whichever_recorded() {
     to_worker.send(deferred).unwrap();
     let mut deferred = at_main.recv().unwrap();
     deferred.rollback_to(savepoint).unwrap();
-    deferred.send(&SAVED, "main", 3);
+    deferred.record(SAVED.from("main"), 3);
     to_worker.send(deferred).unwrap();
     let (delivered, worker) = worker.join().unwrap();
     assert_eq!(delivered, 2);
@@ -324,10 +328,10 @@ static STEPPED: Signal<u32> = Signal::new();
 
 async fn transaction(fails: bool) -> usize {
     let mut deferred = Deferred::new();
-    deferred.send(&STEPPED, "async", 1);
+    deferred.record(STEPPED.from("async"), 1);
     let savepoint = deferred.savepoint();
     Yield(false).await;
-    deferred.send(&STEPPED, "async", 2);
+    deferred.record(STEPPED.from("async"), 2);
     Yield(false).await;
     if fails {
         deferred.rollback_to(savepoint).unwrap();
@@ -371,7 +375,7 @@ fn a_future_that_is_dropped_half_way_sends_nothing() {
     {
         let future = pin!(async {
             let mut deferred = Deferred::new();
-            deferred.send(&SAVED, "async", 1);
+            deferred.record(SAVED.from("async"), 1);
             Yield(false).await;
             deferred.commit();
         });
@@ -391,8 +395,8 @@ fn two_buffers_know_nothing_of_one_another() {
     let saved = Signal::<u32>::new();
     saved.connect(|_, event| SEEN.with_borrow_mut(|seen| seen.push(*event)));
     let (mut left, mut right) = (Deferred::new(), Deferred::new());
-    left.send_coalesced(&saved, "same", 1, 7);
-    right.send_coalesced(&saved, "same", 2, 7);
+    left.record_coalesced(saved.from("same"), 1, 7);
+    right.record_coalesced(saved.from("same"), 2, 7);
     let _ = left.savepoint();
     right.rollback();
     assert_eq!((left.len(), right.len()), (1, 0));
@@ -408,12 +412,12 @@ fn debug_lists_what_a_commit_would_deliver() {
         format!("{deferred:?}"),
         "Deferred { events: [], open_savepoints: 0 }"
     );
-    deferred.send(&saved, "till", 1);
-    deferred.send_coalesced(&named, 7_u64, "first", 1);
+    deferred.record(saved.from("till"), 1);
+    deferred.record_coalesced(named.from(7_u64), "first", 1);
     let _ = deferred.savepoint();
     let inner = deferred.savepoint();
-    deferred.send_coalesced(&named, 7_u64, "second", 1);
-    deferred.send(&saved, Sender::NONE, 1);
+    deferred.record_coalesced(named.from(7_u64), "second", 1);
+    deferred.record(&saved, 1);
     assert_eq!(
         format!("{deferred:?}"),
         "Deferred { events: [u32 from \"till\", &str from key 7, u32 from no sender], \

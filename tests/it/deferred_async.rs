@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use fanfare::{Deferred, Sender, Signal};
+use fanfare::{Deferred, Signal};
 
 type Log = Arc<Mutex<Vec<u32>>>;
 
@@ -32,10 +32,7 @@ fn on_an_executor(run: impl FnOnce() + Send + 'static) {
         let run = run.lock().unwrap().take().unwrap();
         Box::pin(async move { run() })
     });
-    assert_eq!(
-        pollster::block_on(entered.asend(Sender::NONE, &())).len(),
-        1
-    );
+    assert_eq!(pollster::block_on(entered.asend(&())).len(), 1);
 }
 
 fn told<T>(refused: impl FnOnce() -> T) -> String {
@@ -50,9 +47,9 @@ fn a_commit_drives_async_receivers_to_their_end() {
     let log = Log::default();
     let (inline, awaited) = noting(&log);
     let mut deferred = Deferred::new();
-    deferred.send(&awaited, "own", 1);
-    deferred.send(&inline, Sender::NONE, 2);
-    deferred.send(&awaited, "own", 3);
+    deferred.record(awaited.from("own"), 1);
+    deferred.record(&inline, 2);
+    deferred.record(awaited.from("own"), 3);
     assert_eq!(deferred.commit(), 3);
     assert_eq!(*log.lock().unwrap(), [101, 2, 103]);
 }
@@ -82,8 +79,8 @@ fn an_awaited_commit_delivers_in_order_and_keeps_the_rest_when_it_is_dropped() {
     awaited.connect_async(|_, _| Box::pin(Once(false)));
     let mut deferred = Deferred::new();
     for n in 1..=3 {
-        deferred.send(&inline, Sender::NONE, n);
-        deferred.send_coalesced(&awaited, "own", n, n);
+        deferred.record(&inline, n);
+        deferred.record_coalesced(awaited.from("own"), n, n);
     }
     {
         let mut dropped = pin!(assert_send(deferred.commit_async()));
@@ -133,8 +130,8 @@ fn an_awaited_commit_delivers_one_event_after_the_other() {
     for commit in commits {
         let mut deferred = Deferred::new();
         for n in 1..=3 {
-            deferred.send(&signal, Sender::NONE, n);
-            deferred.send(&other, Sender::NONE, n);
+            deferred.record(&signal, n);
+            deferred.record(&other, n);
         }
         assert_eq!(commit(&mut deferred), 6);
         let expected = [1, 2, 3].map(|n| [n * 100, n * 100 + 1, n * 100 + 10, n * 100 + 11, n]);
@@ -151,8 +148,8 @@ fn on_an_executor_it_stops_before_the_event_that_would_block() {
     let deferred = Arc::new(Mutex::new(Deferred::new()));
     for n in 1..=3 {
         let mut deferred = deferred.lock().unwrap();
-        deferred.send(inline, Sender::NONE, n);
-        deferred.send(awaited, "own", n);
+        deferred.record(inline, n);
+        deferred.record(awaited.from("own"), n);
     }
     let (shared, seen) = (Arc::clone(&deferred), Arc::clone(&log));
     on_an_executor(move || {
@@ -186,9 +183,9 @@ fn events_that_reach_no_async_receiver_are_committed_there() {
         .sender("own")
         .connect_async(|_, _| Box::pin(async {}));
     let mut deferred = Deferred::new();
-    deferred.send(inline, Sender::NONE, 1);
-    deferred.send(own, "another", 2);
-    deferred.send(inline, Sender::NONE, 3);
+    deferred.record(inline, 1);
+    deferred.record(own.from("another"), 2);
+    deferred.record(inline, 3);
     on_an_executor(move || assert_eq!(deferred.commit(), 3));
     assert_eq!(*log.lock().unwrap(), [1, 2, 3]);
 }
@@ -201,12 +198,12 @@ fn a_robust_async_commit_runs_every_receiver_of_every_event() {
     let burnt = awaited.options().sender("own");
     burnt.connect_async(|_, n| Box::pin(async move { assert_ne!(*n, 1, "one") }));
     let mut deferred = Deferred::new();
-    deferred.send(&awaited, "own", 1);
-    deferred.send(&inline, Sender::NONE, 2);
-    deferred.send(&awaited, "own", 3);
+    deferred.record(awaited.from("own"), 1);
+    deferred.record(&inline, 2);
+    deferred.record(awaited.from("own"), 3);
     let report = pollster::block_on(deferred.commit_async_robust());
     assert_eq!((report.sent(), report.all_ok()), (3, false));
-    let failed: Vec<_> = report.failures().iter().map(|it| it.message()).collect();
+    let failed: Vec<_> = report.panics().iter().map(|it| it.message()).collect();
     assert!(
         failed[0].contains("one") && failed[1].contains("two"),
         "{failed:?}"

@@ -4,7 +4,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use fanfare::{Deferred, Event, Identity, Savepoint, Sender, Signal};
+use fanfare::deferred::Savepoint;
+use fanfare::{Deferred, Event, Identity, Sender, Signal};
 
 /// What is sent, and how many of it are alive.
 struct Change {
@@ -52,7 +53,7 @@ impl World {
     fn record<'s>(&'s self, deferred: &mut Deferred<'s>, changes: &[&str]) {
         for text in changes {
             let row: u32 = text.split(' ').next().unwrap().parse().unwrap();
-            deferred.send_coalesced(&self.changed, Sender::NONE, self.change(*text), row);
+            deferred.record_coalesced(&self.changed, self.change(*text), row);
         }
     }
 
@@ -217,21 +218,20 @@ fn another_signal_another_sender_or_another_type_of_key_is_another_event() {
     let (door, window) = (Identity::new(), Identity::new());
     let mut deferred = Deferred::new();
     for round in ["old", "new"] {
-        deferred.send_coalesced(&world.changed, Sender::NONE, world.change(round), 7_u32);
-        deferred.send_coalesced(&other.changed, Sender::NONE, other.change(round), 7_u32);
-        deferred.send_coalesced(&world.changed, Sender::NONE, world.change(round), 7_u64);
-        deferred.send_coalesced(&world.changed, Sender::NONE, world.change(round), "7");
-        deferred.send_coalesced(&world.changed, "7", world.change(round), 7_u32);
-        deferred.send_coalesced(&world.changed, 7_u64, world.change(round), 7_u32);
-        deferred.send_coalesced(&world.changed, &door, world.change(round), 7_u32);
-        deferred.send_coalesced(&world.changed, &window, world.change(round), 7_u32);
-        deferred.send_coalesced(
-            &world.changed,
-            Sender::of::<Till>(),
+        deferred.record_coalesced(&world.changed, world.change(round), 7_u32);
+        deferred.record_coalesced(&other.changed, other.change(round), 7_u32);
+        deferred.record_coalesced(&world.changed, world.change(round), 7_u64);
+        deferred.record_coalesced(&world.changed, world.change(round), "7");
+        deferred.record_coalesced(world.changed.from("7"), world.change(round), 7_u32);
+        deferred.record_coalesced(world.changed.from(7_u64), world.change(round), 7_u32);
+        deferred.record_coalesced(world.changed.from(&door), world.change(round), 7_u32);
+        deferred.record_coalesced(world.changed.from(&window), world.change(round), 7_u32);
+        deferred.record_coalesced(
+            world.changed.from(Sender::of::<Till>()),
             world.change(round),
             7_u32,
         );
-        deferred.send_coalesced(&world.changed, Sender::NONE, world.change(round), ());
+        deferred.record_coalesced(&world.changed, world.change(round), ());
     }
     assert_eq!(deferred.len(), 10);
     assert_eq!((world.alive(), other.alive()), (9, 1));
@@ -246,7 +246,7 @@ fn neighbours_are_different_signals() {
     let signals: [Signal<u32>; 8] = std::array::from_fn(|_| Signal::new());
     let mut deferred = Deferred::new();
     for signal in signals.iter().chain(&signals) {
-        deferred.send_coalesced(signal, Sender::NONE, 1, "key");
+        deferred.record_coalesced(signal, 1, "key");
     }
     assert_eq!(deferred.len(), 8);
 }
@@ -255,11 +255,11 @@ fn neighbours_are_different_signals() {
 fn plain_sends_stand_for_themselves() {
     let world = World::new();
     let mut deferred = Deferred::new();
-    deferred.send(&world.changed, Sender::NONE, world.change("plain 1"));
-    deferred.send_coalesced(&world.changed, Sender::NONE, world.change("keyed 1"), ());
-    deferred.send(&world.changed, Sender::NONE, world.change("plain 2"));
-    deferred.send_coalesced(&world.changed, Sender::NONE, world.change("keyed 2"), ());
-    deferred.send(&world.changed, Sender::NONE, world.change("plain 3"));
+    deferred.record(&world.changed, world.change("plain 1"));
+    deferred.record_coalesced(&world.changed, world.change("keyed 1"), ());
+    deferred.record(&world.changed, world.change("plain 2"));
+    deferred.record_coalesced(&world.changed, world.change("keyed 2"), ());
+    deferred.record(&world.changed, world.change("plain 3"));
     assert_eq!(
         world.committed(&mut deferred),
         ["plain 1", "plain 2", "keyed 2", "plain 3"]
@@ -282,12 +282,12 @@ fn keys_of_one_hash_are_told_apart() {
     let mut deferred = Deferred::new();
     for row in (0..20).chain(10..15) {
         let change = world.change(format!("{row}"));
-        deferred.send_coalesced(&world.changed, Sender::NONE, change, Colliding(row));
+        deferred.record_coalesced(&world.changed, change, Colliding(row));
     }
     let savepoint = deferred.savepoint();
     for row in (0..30).rev() {
         let change = world.change("rolled back");
-        deferred.send_coalesced(&world.changed, Sender::NONE, change, Colliding(row));
+        deferred.record_coalesced(&world.changed, change, Colliding(row));
     }
     assert_eq!(deferred.len(), 30);
     deferred.rollback_to(savepoint).unwrap();
@@ -315,10 +315,10 @@ fn a_key_that_breaks_the_rules_of_eq_breaks_nothing() {
     }
     let world = World::new();
     let mut deferred = Deferred::new();
-    deferred.send_coalesced(&world.changed, Sender::NONE, world.change("1"), Odd);
+    deferred.record_coalesced(&world.changed, world.change("1"), Odd);
     let savepoint = deferred.savepoint();
-    deferred.send_coalesced(&world.changed, Sender::NONE, world.change("2"), Odd);
-    deferred.send_coalesced(&world.changed, Sender::NONE, world.change("3"), Odd);
+    deferred.record_coalesced(&world.changed, world.change("2"), Odd);
+    deferred.record_coalesced(&world.changed, world.change("3"), Odd);
     assert_eq!(deferred.len(), 3);
     deferred.rollback_to(savepoint).unwrap();
     assert_eq!(world.committed(&mut deferred), ["1"]);

@@ -9,7 +9,8 @@ use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
-use fanfare::{Deferred, Event, Savepoint, SavepointError, Sender, Signal};
+use fanfare::deferred::{Savepoint, SavepointError};
+use fanfare::{Deferred, Event, Sender, Signal};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
@@ -223,7 +224,7 @@ fn check(ops: &[Op]) {
 
         match *op {
             Op::Send(to) => {
-                deferred.send(&signals[to.signal], sender(to), event(to));
+                deferred.record(signals[to.signal].from(sender(to)), event(to));
                 model.events.push(listed(to, None));
             }
             Op::Coalesce {
@@ -236,9 +237,9 @@ fn check(ops: &[Op]) {
                 let (signal, sender, event) = (&signals[to.signal], sender(to), event(to));
                 let recorded = catch_unwind(AssertUnwindSafe(|| {
                     if typed {
-                        deferred.send_coalesced(signal, sender, event, Typed(Key(key)));
+                        deferred.record_coalesced(signal.from(sender), event, Typed(Key(key)));
                     } else {
-                        deferred.send_coalesced(signal, sender, event, Key(key));
+                        deferred.record_coalesced(signal.from(sender), event, Key(key));
                     }
                 }));
                 BREAKS.set(Breaks::Nothing);
@@ -287,7 +288,7 @@ fn check(ops: &[Op]) {
                 let (expected, exploding) = deliver(&mut model, true);
                 let report = deferred.commit_robust();
                 assert_eq!(report.sent(), expected.len());
-                assert_eq!(report.failures().len(), exploding);
+                assert_eq!(report.panics().len(), exploding);
                 assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), expected);
             }
             Op::Commit { robust: false } => {

@@ -7,7 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use fanfare::{Deferred, Event, Savepoint, SavepointError, Sender, Signal};
+use fanfare::deferred::{Savepoint, SavepointError};
+use fanfare::{Deferred, Event, Signal, SignalFrom};
 
 /// The text of a panic.
 fn panic_of<T>(run: impl FnOnce() -> T) -> String {
@@ -36,14 +37,14 @@ fn a_receivers_panic_travels_and_the_later_events_stay() {
     let (signal, seen) = only_even();
     let mut deferred = Deferred::new();
     for n in [2, 3, 4, 5, 6] {
-        deferred.send(&signal, Sender::NONE, n);
+        deferred.record(&signal, n);
     }
     assert_eq!(panic_of(|| deferred.commit()), "3 is odd");
     assert_eq!(deferred.len(), 3);
     assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), [2, 102, 3]);
     assert_eq!(panic_of(|| deferred.commit()), "5 is odd");
     assert_eq!(deferred.len(), 1);
-    deferred.send(&signal, Sender::NONE, 8);
+    deferred.record(&signal, 8);
     assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), [4, 104, 5]);
     assert_eq!(deferred.commit(), 2);
     assert_eq!(*seen.lock().unwrap(), [6, 106, 8, 108]);
@@ -54,15 +55,15 @@ fn what_a_failed_commit_left_can_be_rolled_back() {
     let (signal, seen) = only_even();
     let mut deferred = Deferred::new();
     let outer = deferred.savepoint();
-    deferred.send(&signal, Sender::NONE, 1);
-    deferred.send(&signal, Sender::NONE, 2);
+    deferred.record(&signal, 1);
+    deferred.record(&signal, 2);
     assert_eq!(panic_of(|| deferred.commit()), "1 is odd");
     assert_eq!(
         deferred.rollback_to(outer),
         Err(SavepointError::Ended(outer))
     );
     let savepoint = deferred.savepoint();
-    deferred.send(&signal, Sender::NONE, 4);
+    deferred.record(&signal, 4);
     deferred.rollback_to(savepoint).unwrap();
     assert_eq!(deferred.len(), 1);
     deferred.rollback();
@@ -75,12 +76,12 @@ fn what_a_failed_commit_left_still_coalesces() {
     let (signal, seen) = only_even();
     let mut deferred = Deferred::new();
     for n in [2, 3, 4, 6] {
-        deferred.send_coalesced(&signal, Sender::NONE, n, n);
+        deferred.record_coalesced(&signal, n, n);
     }
     assert_eq!(panic_of(|| deferred.commit()), "3 is odd");
     seen.lock().unwrap().clear();
-    deferred.send_coalesced(&signal, Sender::NONE, 14, 4_u32);
-    deferred.send_coalesced(&signal, Sender::NONE, 12, 2_u32);
+    deferred.record_coalesced(&signal, 14, 4_u32);
+    deferred.record_coalesced(&signal, 12, 2_u32);
     assert_eq!(deferred.commit(), 3);
     assert_eq!(*seen.lock().unwrap(), [6, 106, 14, 114, 12, 112]);
 }
@@ -95,18 +96,18 @@ fn a_robust_commit_delivers_all_and_returns_each_failure() {
     others.connect(move |_, n| log.lock().unwrap().push(*n));
 
     let mut deferred = Deferred::new();
-    deferred.send(&signal, Sender::NONE, 3);
-    deferred.send(&failing, Sender::NONE, 0);
+    deferred.record(&signal, 3);
+    deferred.record(&failing, 0);
     let _ = deferred.savepoint();
-    deferred.send(&others, Sender::NONE, 9);
-    deferred.send(&signal, Sender::NONE, 5);
+    deferred.record(&others, 9);
+    deferred.record(&signal, 5);
     let report = deferred.commit_robust();
     assert!(deferred.is_empty());
     assert!(!report.all_ok());
     assert_eq!(report.sent(), 4);
     assert_eq!(*seen.lock().unwrap(), [3, 103, 9, 5, 105]);
     let told: Vec<_> = report
-        .failures()
+        .panics()
         .iter()
         .map(|it| it.message().to_owned())
         .collect();
@@ -114,9 +115,9 @@ fn a_robust_commit_delivers_all_and_returns_each_failure() {
         told,
         ["3 is odd", "first", "a panic without a message", "5 is odd"]
     );
-    assert_eq!(report.failures()[0].name(), "even");
-    assert_eq!(report.failures()[1].receiver(), first.id());
-    let third = report.into_failures().swap_remove(2);
+    assert_eq!(report.panics()[0].name(), "even");
+    assert_eq!(report.panics()[1].receiver(), first.id());
+    let third = report.into_panics().swap_remove(2);
     assert_eq!(third.receiver(), second.id());
     assert_eq!(third.into_panic().downcast_ref::<u16>(), Some(&404));
 }
@@ -133,7 +134,7 @@ fn sends_nested_too_deep_cost_no_event() {
         RAN.fetch_add(1, Ordering::Relaxed);
     });
     ROUND.connect(|_, ()| {
-        if catch_unwind(|| ROUND.send(Sender::NONE, &())).is_ok() {
+        if catch_unwind(|| ROUND.send(&())).is_ok() {
             return;
         }
         let mut deferred = DEFERRED.lock().unwrap();
@@ -147,11 +148,11 @@ fn sends_nested_too_deep_cost_no_event() {
         }
     });
     let mut deferred = Deferred::new();
-    deferred.send(&SAVED, Sender::NONE, 1);
+    deferred.record(&SAVED, 1);
     let savepoint = deferred.savepoint();
-    deferred.send(&SAVED, Sender::NONE, 2);
+    deferred.record(&SAVED, 2);
     *DEFERRED.lock().unwrap() = Some(deferred);
-    ROUND.send(Sender::NONE, &());
+    ROUND.send(&());
 
     let told = TOLD.lock().unwrap();
     assert_eq!(told.len(), 2);
@@ -213,8 +214,8 @@ fn fragile<'s>(
     let savepoint = deferred.savepoint();
     for (sender, breaks) in [true, false, true, false, true].into_iter().enumerate() {
         let (event, key) = (Fragile::new(alive, breaks), Fragile::new(alive, breaks));
-        deferred.send_coalesced(signal, sender as u64, event, key);
-        deferred.send(signal, Sender::NONE, Fragile::new(alive, breaks));
+        deferred.record_coalesced(signal.from(sender as u64), event, key);
+        deferred.record(signal, Fragile::new(alive, breaks));
     }
     assert_eq!((deferred.len(), alive.load(Ordering::Relaxed)), (10, 15));
     (deferred, savepoint)
@@ -271,12 +272,12 @@ fn a_panic_in_the_destructor_of_what_is_replaced_never_travels() {
     let pair = || (Fragile::new(&alive, true), Fragile::new(&alive, true));
     for _ in 0..3 {
         let (event, key) = pair();
-        deferred.send_coalesced(&signal, Sender::NONE, event, key);
+        deferred.record_coalesced(&signal, event, key);
     }
     assert_eq!((deferred.len(), alive.load(Ordering::Relaxed)), (1, 2));
     let savepoint = deferred.savepoint();
     let (event, key) = pair();
-    deferred.send_coalesced(&signal, Sender::NONE, event, key);
+    deferred.record_coalesced(&signal, event, key);
     assert_eq!((deferred.len(), alive.load(Ordering::Relaxed)), (1, 4));
     deferred.release(savepoint).unwrap();
     assert_eq!((deferred.len(), alive.load(Ordering::Relaxed)), (1, 2));
@@ -334,8 +335,8 @@ fn a_panic_that_carries_a_panic_is_contained_too() {
     }
     let signal = Signal::<Last>::new();
     let mut deferred = Deferred::new();
-    deferred.send(&signal, Sender::NONE, Last);
-    deferred.send(&signal, Sender::NONE, Last);
+    deferred.record(&signal, Last);
+    deferred.record(&signal, Last);
     assert_eq!(deferred.commit(), 2);
 }
 
@@ -368,12 +369,12 @@ fn a_panic_of_a_key_leaves_the_buffer_as_it_was() {
     let (counted, (signal, seen)) = (Signal::<Fragile>::new(), only_even());
     for panics in ["hash", "eq"] {
         let mut deferred = Deferred::new();
-        deferred.send_coalesced(&counted, Sender::NONE, Fragile::new(&alive, false), Key(1));
+        deferred.record_coalesced(&counted, Fragile::new(&alive, false), Key(1));
         for n in [2, 4] {
-            deferred.send_coalesced(&signal, Sender::NONE, n, Key(n));
+            deferred.record_coalesced(&signal, n, Key(n));
         }
         let savepoint = deferred.savepoint();
-        deferred.send_coalesced(&signal, Sender::NONE, 12, Key(2));
+        deferred.record_coalesced(&signal, 12, Key(2));
         let before = (deferred.len(), format!("{deferred:?}"));
 
         for key in [1, 2, 3, 4] {
@@ -381,10 +382,10 @@ fn a_panic_of_a_key_leaves_the_buffer_as_it_was() {
             let told = panic_of(|| {
                 // Its destructor panics as well, while the key's panic travels.
                 let event = Fragile::new(&alive, true);
-                deferred.send_coalesced(&counted, Sender::NONE, event, Key(key));
+                deferred.record_coalesced(&counted, event, Key(key));
             });
             assert_eq!(told, format!("in {panics}"));
-            let told = panic_of(|| deferred.send_coalesced(&signal, Sender::NONE, 0, Key(key)));
+            let told = panic_of(|| deferred.record_coalesced(&signal, 0, Key(key)));
             assert_eq!(told, format!("in {panics}"));
             PANICS.set(None);
             assert_eq!((deferred.len(), format!("{deferred:?}")), before);
@@ -395,7 +396,7 @@ fn a_panic_of_a_key_leaves_the_buffer_as_it_was() {
         PANICS.set(Some(panics));
         deferred.rollback_to(savepoint).unwrap();
         PANICS.set(None);
-        deferred.send_coalesced(&signal, Sender::NONE, 14, Key(4));
+        deferred.record_coalesced(&signal, 14, Key(4));
         PANICS.set(Some(panics));
         assert_eq!(deferred.commit(), 3);
         PANICS.set(None);
@@ -408,25 +409,22 @@ fn a_panic_of_a_key_leaves_the_buffer_as_it_was() {
 }
 
 #[test]
-fn a_panic_of_what_becomes_the_sender_leaves_the_buffer_as_it_was() {
-    struct Nobody;
-    impl From<Nobody> for Sender<'_> {
-        fn from(_: Nobody) -> Self {
-            panic!("no sender");
+fn a_panic_of_the_conversion_into_a_signal_leaves_the_buffer_as_it_was() {
+    struct NoSignal;
+    impl From<NoSignal> for SignalFrom<'_, '_, Fragile> {
+        fn from(_: NoSignal) -> Self {
+            panic!("no signal");
         }
     }
     let alive = Arc::new(AtomicUsize::new(0));
     let signal = Signal::<Fragile>::new();
     let mut deferred = Deferred::new();
-    deferred.send_coalesced(&signal, Sender::NONE, Fragile::new(&alive, false), 1);
+    deferred.record_coalesced(&signal, Fragile::new(&alive, false), 1);
     let event = Fragile::new(&alive, true);
-    assert_eq!(
-        panic_of(|| deferred.send(&signal, Nobody, event)),
-        "no sender"
-    );
+    assert_eq!(panic_of(|| deferred.record(NoSignal, event)), "no signal");
     let (event, key) = (Fragile::new(&alive, true), Fragile::new(&alive, true));
-    let told = panic_of(|| deferred.send_coalesced(&signal, Nobody, event, key));
-    assert_eq!(told, "no sender");
+    let told = panic_of(|| deferred.record_coalesced(NoSignal, event, key));
+    assert_eq!(told, "no signal");
     assert_eq!((deferred.len(), alive.load(Ordering::Relaxed)), (1, 1));
     assert_eq!(deferred.commit(), 1);
 }

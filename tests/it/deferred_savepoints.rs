@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
-use fanfare::{Deferred, Savepoint, SavepointError, Sender, Signal};
+use fanfare::deferred::{Savepoint, SavepointError};
+use fanfare::{Deferred, Signal};
 
 /// Notes what it is sent.
 struct Noting {
@@ -22,7 +23,7 @@ impl Noting {
 
     fn record<'s>(&'s self, deferred: &mut Deferred<'s>, events: impl IntoIterator<Item = u32>) {
         for event in events {
-            deferred.send(&self.signal, Sender::NONE, event);
+            deferred.record(&self.signal, event);
         }
     }
 

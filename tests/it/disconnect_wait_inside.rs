@@ -5,7 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::blocked::{LONG, blocking};
-use fanfare::{Connection, Sender, Signal, WaitError};
+use fanfare::error::WaitError;
+use fanfare::{Connection, Signal};
 
 type Plain = Signal<()>;
 
@@ -18,10 +19,7 @@ fn from_the_receiver_itself_it_refuses() {
     static OWN: OnceLock<Connection> = OnceLock::new();
     OWN.set(SIGNAL.connect(|_, ()| OWN.get()?.disconnect_and_wait(LONG).err()))
         .unwrap();
-    assert_eq!(
-        *SIGNAL.send(Sender::NONE, &()),
-        [Some(WaitError::InsideSend)]
-    );
+    assert_eq!(*SIGNAL.send(&()), [Some(WaitError::InsideSend)]);
     assert!(
         !OWN.get().unwrap().is_connected(),
         "it is disconnected all the same"
@@ -49,9 +47,9 @@ fn from_a_sibling_in_the_same_send_it_refuses() {
     let after = SIGNAL.options().sender("a").connect(|_, ()| None);
     SIBLINGS.lock().unwrap().extend([before, after]);
     let refused = Some(WaitError::InsideSend);
-    assert_eq!(*SIGNAL.send("a", &()), [None, refused, None]);
-    assert_eq!(*SIGNAL.send("a", &()), [None, refused]);
-    assert_eq!(*SIGNAL.send("a", &()), [None]);
+    assert_eq!(*SIGNAL.from("a").send(&()), [None, refused, None]);
+    assert_eq!(*SIGNAL.from("a").send(&()), [None, refused]);
+    assert_eq!(*SIGNAL.from("a").send(&()), [None]);
 }
 
 #[test]
@@ -60,15 +58,12 @@ fn from_a_nested_send_of_another_signal_it_refuses() {
     static INNER: Signal<(), Option<WaitError>> = Signal::new();
     static OUTERMOST: OnceLock<Connection> = OnceLock::new();
     OUTERMOST
-        .set(OUTER.connect(|_, ()| INNER.send(Sender::NONE, &())[0]))
+        .set(OUTER.connect(|_, ()| INNER.send(&())[0]))
         .unwrap();
     INNER.connect(|_, ()| OUTERMOST.get()?.disconnect_and_wait(LONG).err());
+    assert_eq!(*OUTER.send(&()), [Some(WaitError::InsideSend)]);
     assert_eq!(
-        *OUTER.send(Sender::NONE, &()),
-        [Some(WaitError::InsideSend)]
-    );
-    assert_eq!(
-        *INNER.send(Sender::NONE, &()),
+        *INNER.send(&()),
         [None],
         "outside of the outer send nothing is in the way"
     );
@@ -82,13 +77,13 @@ fn from_a_nested_send_of_the_same_signal_it_refuses() {
         0 => {
             OWN.get()?.disconnect();
             SIGNAL.connect(|_, _| OWN.get()?.disconnect_and_wait(LONG).err());
-            SIGNAL.send(Sender::NONE, &9)[0]
+            SIGNAL.send(&9)[0]
         }
-        left => SIGNAL.send(Sender::NONE, &(left - 1))[0],
+        left => SIGNAL.send(&(left - 1))[0],
     }))
     .unwrap();
     assert_eq!(
-        *SIGNAL.send(Sender::NONE, &3),
+        *SIGNAL.send(&3),
         [Some(WaitError::InsideSend)],
         "only the outer sends hold it"
     );
@@ -103,29 +98,19 @@ fn every_way_of_sending_is_noticed() {
         connection.disconnect_and_wait(LONG).err()
     }
     let ways: [fn() -> Option<WaitError>; 6] = [
-        || SIGNAL.send(Sender::NONE, &())[0],
+        || SIGNAL.send(&())[0],
+        || SIGNAL.send_robust(&()).into_iter().next()?.ok()?,
+        || SIGNAL.send_until(&(), |_| true)?.value,
         || {
             SIGNAL
-                .send_robust(Sender::NONE, &())
-                .into_iter()
-                .next()?
-                .ok()?
-        },
-        || SIGNAL.send_until(Sender::NONE, &(), |_| true)?.value,
-        || {
-            SIGNAL
-                .send_until(Sender::NONE, &(), |_| {
-                    refused() == Some(WaitError::InsideSend)
-                })?
+                .send_until(&(), |_| refused() == Some(WaitError::InsideSend))?
                 .value
         },
-        || SIGNAL.emitter().send(Sender::NONE, &())[0],
+        || SIGNAL.emitter().send(&())[0],
         || {
             SIGNAL
                 .emitter()
-                .send_each(Sender::NONE, &(), |_, value| {
-                    std::ops::ControlFlow::Break(value)
-                })
+                .send_each(&(), |_, value| std::ops::ControlFlow::Break(value))
                 .break_value()?
         },
     ];
@@ -149,7 +134,7 @@ fn inside_a_send_it_may_wait_for_what_that_send_does_not_hold() {
         let outcomes = [stranger, late].map(|connection| connection.disconnect_and_wait(LONG));
         OUTCOMES.lock().unwrap().extend(outcomes);
     });
-    SIGNAL.send(Sender::NONE, &());
+    SIGNAL.send(&());
     assert_eq!(*OUTCOMES.lock().unwrap(), [Ok(()), Ok(())]);
 }
 
@@ -166,7 +151,7 @@ fn the_answers_of_a_failing_send_are_inside_it() {
         })))
     });
     LAST.set(SIGNAL.connect(|_, ()| panic!("later"))).unwrap();
-    assert!(std::panic::catch_unwind(|| drop(SIGNAL.send(Sender::NONE, &()))).is_err());
+    assert!(std::panic::catch_unwind(|| drop(SIGNAL.send(&()))).is_err());
     assert_eq!(*OUTCOME.lock().unwrap(), Some(Err(WaitError::InsideSend)));
 }
 
@@ -177,7 +162,7 @@ fn inside_a_send_it_may_wait_for_a_run_on_another_thread() {
     static SHUTDOWN: Plain = Plain::new();
     let (receiver, blocked) = blocking(|| ());
     let worker = WORK.connect(receiver);
-    let work = thread::spawn(|| WORK.send(Sender::NONE, &()).len());
+    let work = thread::spawn(|| WORK.send(&()).len());
     blocked.wait_until_it_runs();
     let blocked = Mutex::new(blocked);
     let outcomes: Arc<Mutex<Vec<Result<(), WaitError>>>> = Arc::default();
@@ -189,7 +174,7 @@ fn inside_a_send_it_may_wait_for_a_run_on_another_thread() {
             .unwrap()
             .extend([early, worker.disconnect_and_wait(LONG)]);
     });
-    SHUTDOWN.send(Sender::NONE, &());
+    SHUTDOWN.send(&());
     assert_eq!(work.join().unwrap(), 1);
     let outcomes = outcomes.lock().unwrap();
     assert!(
@@ -220,8 +205,7 @@ fn two_that_wait_for_each_other_both_give_up() {
         })
     });
     CONNECTIONS.set(connections).unwrap();
-    let sends =
-        [&LEFT, &RIGHT].map(|signal| thread::spawn(|| signal.send(Sender::NONE, &()).len()));
+    let sends = [&LEFT, &RIGHT].map(|signal| thread::spawn(|| signal.send(&()).len()));
     for send in sends {
         assert_eq!(send.join().unwrap(), 1);
     }
@@ -240,7 +224,7 @@ fn the_destructor_of_one_does_not_wait_for_its_sibling_in_vain() {
         drop,
         |_| {
             SIGNAL.connect(|_, ()| assert_eq!(SIGNAL.disconnect_all(), 3));
-            SIGNAL.send(Sender::NONE, &());
+            SIGNAL.send(&());
             SIGNAL.purge();
         },
     ];

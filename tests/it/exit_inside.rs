@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use fanfare::{Connection, Sender, Signal};
+use fanfare::{Connection, Signal};
 
 const CHILD: &str = "FANFARE_EXIT_INSIDE_TEST";
 const WHOLE: u64 = 7;
@@ -35,7 +35,7 @@ struct AtEnd(Cell<Option<Connection>>);
 
 impl Drop for AtEnd {
     fn drop(&mut self) {
-        OTHER.send(Sender::NONE, &());
+        OTHER.send(&());
         if let Some(connection) = self.0.take() {
             connection.disconnect();
         }
@@ -66,7 +66,7 @@ fn exit_inside() {
         });
     });
     AT_END.with(|at_end| at_end.0.set(Some(connection)));
-    CLOSING.send(Sender::NONE, &());
+    CLOSING.send(&());
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use fanfare::{Connection, Deferred, Sender, Signal, WaitError};
+use fanfare::error::WaitError;
+use fanfare::{Connection, Deferred, Sender, Signal};
 
 type Doubled = Signal<u32, u32>;
 
@@ -50,32 +51,33 @@ impl Drop for Counted {
 #[test]
 fn sends_return_what_they_returned_before_the_freeze() {
     let (signal, [first, second]) = frozen();
-    assert_eq!(*signal.send(Sender::NONE, &10), [11]);
-    let answers = signal.send("two", &10);
+    assert_eq!(*signal.send(&10), [11]);
+    let answers = signal.from("two").send(&10);
     let pairs: Vec<_> = answers.pairs().collect();
     assert_eq!(pairs, [(first.id(), &11), (second.id(), &12)]);
-    assert_eq!(**signal.send_robust("two", &10).answers(), [11, 12]);
+    assert_eq!(**signal.from("two").send_robust(&10).responses(), [11, 12]);
 
-    let found = signal.send_until("two", &10, |answer| *answer == 12);
+    let found = signal.from("two").send_until(&10, |answer| *answer == 12);
     assert_eq!(found.unwrap().receiver, second.id());
     assert!(
         signal
-            .send_until("two", &10, |answer| *answer == 13)
+            .from("two")
+            .send_until(&10, |answer| *answer == 13)
             .is_none()
     );
 
     let mut seen = Vec::new();
-    let stopped = signal.send_each("two", &10, |receiver, answer| {
+    let stopped = signal.from("two").send_each(&10, |receiver, answer| {
         seen.push((receiver, answer));
         ControlFlow::Break("stop")
     });
     assert_eq!(stopped, ControlFlow::Break("stop"));
     assert_eq!(seen, [(first.id(), 11)]);
 
-    assert_eq!(*signal.send_batch("two", &[10, 20]), [11, 21, 12, 22]);
-    assert!(signal.send_batch("two", &[]).is_empty());
-    assert!(signal.has_listeners("two") && signal.has_listeners(Sender::NONE));
-    assert_eq!(signal.len(), 2);
+    assert_eq!(*signal.from("two").send_batch(&[10, 20]), [11, 21, 12, 22]);
+    assert!(signal.from("two").send_batch(&[]).is_empty());
+    assert!(signal.from("two").has_listeners() && signal.has_listeners());
+    assert_eq!(signal.receiver_count(), 2);
     assert_eq!(signal.connections().len(), 2);
 }
 
@@ -91,15 +93,15 @@ fn sends_without_answers_count_the_receivers() {
             });
         }
         signal.freeze();
-        assert_eq!(signal.send(Sender::NONE, &1).len(), receivers);
-        assert_eq!(signal.send("somebody", &1).len(), receivers);
+        assert_eq!(signal.send(&1).len(), receivers);
+        assert_eq!(signal.from("somebody").send(&1).len(), receivers);
         assert_eq!(calls.load(Ordering::Relaxed), 2 * receivers);
-        assert_eq!(signal.has_listeners(Sender::NONE), receivers > 0);
+        assert_eq!(signal.has_listeners(), receivers > 0);
     }
 }
 
 #[test]
-fn a_failing_receiver_stops_a_try_send_and_not_a_robust_send() {
+fn a_failing_receiver_stops_a_send_until_err_and_not_a_robust_send() {
     let signal = Signal::<u32, Result<u32, String>>::new();
     signal.connect(|_sender, n| Ok(*n));
     signal.connect(|_sender, n| {
@@ -111,14 +113,14 @@ fn a_failing_receiver_stops_a_try_send_and_not_a_robust_send() {
     });
     signal.connect(|_sender, n| Ok(n + 1));
     signal.freeze();
-    let stopped = signal.try_send(Sender::NONE, &5).unwrap_err();
+    let stopped = signal.send_until_err(&5).unwrap_err();
     assert_eq!((&*stopped.before, stopped.error.as_str()), (&[5][..], "5"));
 
-    let outcomes = signal.send_robust(Sender::NONE, &0);
-    assert_eq!(outcomes.failures().count(), 1);
-    assert_eq!(**outcomes.answers(), [Ok(0), Ok(1)]);
-    assert_eq!(refusal_of_str(|| signal.send(Sender::NONE, &0)), "zero");
-    assert_eq!(signal.send_robust(Sender::NONE, &1).failures().count(), 0);
+    let outcomes = signal.send_robust(&0);
+    assert_eq!(outcomes.panics().count(), 1);
+    assert_eq!(**outcomes.responses(), [Ok(0), Ok(1)]);
+    assert_eq!(refusal_of_str(|| signal.send(&0)), "zero");
+    assert_eq!(signal.send_robust(&1).panics().count(), 0);
 }
 
 fn refusal_of_str<T>(run: impl FnOnce() -> T) -> &'static str {
@@ -133,17 +135,17 @@ fn an_emitter_sends_the_last_table_whenever_it_was_made() {
     let signal = Doubled::new();
     let first = signal.connect(one);
     let mut early = signal.emitter();
-    assert_eq!(*early.send(Sender::NONE, &1), [2]);
+    assert_eq!(*early.send(&1), [2]);
     signal.connect(two);
     assert!(first.disconnect());
     signal.freeze();
     let mut late = signal.emitter();
     for _ in 0..3 {
         for emitter in [&mut early, &mut late] {
-            assert_eq!(*emitter.send(Sender::NONE, &1), [3]);
-            assert_eq!(**emitter.send_robust(Sender::NONE, &1).answers(), [3]);
+            assert_eq!(*emitter.send(&1), [3]);
+            assert_eq!(**emitter.send_robust(&1).responses(), [3]);
             let mut sum = 0;
-            let _ = emitter.send_each(Sender::NONE, &1, |_receiver, answer| {
+            let _ = emitter.send_each(&1, |_receiver, answer| {
                 sum += answer;
                 ControlFlow::<()>::Continue(())
             });
@@ -151,7 +153,7 @@ fn an_emitter_sends_the_last_table_whenever_it_was_made() {
         }
     }
     early.release();
-    assert_eq!(*early.send(Sender::NONE, &1), [3]);
+    assert_eq!(*early.send(&1), [3]);
 }
 
 #[test]
@@ -164,9 +166,9 @@ fn deferred_events_are_sent_by_a_commit_after_the_freeze() {
         *n
     });
     let mut deferred = Deferred::new();
-    deferred.send(signal, Sender::NONE, 3);
+    deferred.record(signal, 3);
     signal.freeze();
-    deferred.send(signal, Sender::NONE, 4);
+    deferred.record(signal, 4);
     deferred.commit();
     assert_eq!(calls.load(Ordering::Relaxed), 7);
 }
@@ -180,11 +182,8 @@ fn parallel_sends_answer_in_order() {
     }
     signal.freeze();
     let expected: Vec<u32> = (1..51).collect();
-    assert_eq!(*signal.send_parallel(Sender::NONE, &1), *expected);
-    assert_eq!(
-        **signal.send_parallel_robust(Sender::NONE, &1).answers(),
-        *expected
-    );
+    assert_eq!(*signal.send_parallel(&1), *expected);
+    assert_eq!(**signal.send_parallel_robust(&1).responses(), *expected);
 }
 
 #[cfg(feature = "async")]
@@ -194,12 +193,12 @@ fn async_sends_and_sends_that_await_answer_alike() {
     signal.connect_async(|_sender, n| Box::pin(async move { n + 2 }));
     signal.connect(one);
     signal.freeze();
-    assert!(signal.has_async_listeners(Sender::NONE));
-    assert_eq!(*pollster::block_on(signal.asend(Sender::NONE, &1)), [2, 3]);
-    let outcomes = pollster::block_on(signal.asend_robust(Sender::NONE, &1));
-    assert_eq!(**outcomes.answers(), [2, 3]);
-    assert_eq!(*signal.send(Sender::NONE, &1), [2, 3]);
-    assert_eq!(*signal.send_batch(Sender::NONE, &[1]), [2, 3]);
+    assert!(signal.from(Sender::NONE).wants_asend());
+    assert_eq!(*pollster::block_on(signal.asend(&1)), [2, 3]);
+    let outcomes = pollster::block_on(signal.asend_robust(&1));
+    assert_eq!(**outcomes.responses(), [2, 3]);
+    assert_eq!(*signal.send(&1), [2, 3]);
+    assert_eq!(*signal.send_batch(&[1]), [2, 3]);
 }
 
 #[cfg(feature = "queue")]
@@ -217,7 +216,7 @@ fn a_queued_receiver_gets_every_event() {
         });
     signal.freeze();
     for n in 1..=10 {
-        assert_eq!(signal.send(Sender::NONE, &n).len(), 1);
+        assert_eq!(signal.send(&n).len(), 1);
     }
     queue.flush().unwrap();
     assert_eq!(sum.load(Ordering::Relaxed), 55);
@@ -233,18 +232,21 @@ fn a_dead_weak_receiver_is_passed_by() {
     let dead = signal.connect_weak(&dies, read);
     signal.connect_weak(&lives, read);
     signal.freeze();
-    assert_eq!(*signal.send(Sender::NONE, &1), [2, 3]);
+    assert_eq!(*signal.send(&1), [2, 3]);
     drop(dies);
     for _ in 0..20 {
-        assert_eq!(*signal.send(Sender::NONE, &1), [3]);
-        assert_eq!(*signal.send_batch(Sender::NONE, &[1]), [3]);
+        assert_eq!(*signal.send(&1), [3]);
+        assert_eq!(*signal.send_batch(&[1]), [3]);
     }
     assert!(!dead.is_connected());
-    assert_eq!((signal.purge(), signal.purged(), signal.len()), (0, 0, 2));
-    assert_eq!(*signal.emitter().send(Sender::NONE, &1), [3]);
+    assert_eq!(
+        (signal.purge(), signal.purged(), signal.receiver_count()),
+        (0, 0, 2)
+    );
+    assert_eq!(*signal.emitter().send(&1), [3]);
     drop(lives);
-    assert!(!signal.has_listeners(Sender::NONE));
-    assert!(signal.send(Sender::NONE, &1).is_empty());
+    assert!(!signal.has_listeners());
+    assert!(signal.send(&1).is_empty());
 }
 
 #[test]
@@ -258,12 +260,15 @@ fn a_once_only_receiver_runs_once_and_is_dropped_with_the_signal() {
     });
     signal.connect(one);
     signal.freeze();
-    assert_eq!(*signal.send(Sender::NONE, &1), [1, 2]);
+    assert_eq!(*signal.send(&1), [1, 2]);
     for _ in 0..20 {
-        assert_eq!(*signal.send(Sender::NONE, &1), [2]);
+        assert_eq!(*signal.send(&1), [2]);
     }
     assert!(!once.is_connected());
-    assert_eq!((signal.len(), drops.load(Ordering::Relaxed)), (2, 0));
+    assert_eq!(
+        (signal.receiver_count(), drops.load(Ordering::Relaxed)),
+        (2, 0)
+    );
     drop(signal);
     assert_eq!(drops.load(Ordering::Relaxed), 1);
 }
@@ -283,8 +288,8 @@ fn the_drop_of_a_frozen_signal_drops_each_receiver_once() {
             .collect();
         signal.freeze();
         let mut emitter = signal.emitter();
-        emitter.send(Sender::NONE, &1);
-        signal.send(Sender::NONE, &1);
+        emitter.send(&1);
+        signal.send(&1);
         drop(emitter);
         assert_eq!(drops.load(Ordering::Relaxed), 0);
         drop(signal);
@@ -312,8 +317,8 @@ fn a_receiver_may_freeze_its_own_signal() {
         let signal = other.upgrade().unwrap();
         signal.frozen_at().is_some() && signal.options().try_connect(|_sender, _n| true).is_err()
     });
-    assert_eq!(*signal.send(Sender::NONE, &1), [true, true]);
-    assert_eq!(*signal.send(Sender::NONE, &1), [false, true, true]);
+    assert_eq!(*signal.send(&1), [true, true]);
+    assert_eq!(*signal.send(&1), [false, true, true]);
 }
 
 #[test]
@@ -325,7 +330,7 @@ fn a_wait_inside_a_send_of_a_frozen_signal_names_the_freeze() {
         signal.connect(move |_sender, _n| its_own.get()?.disconnect_and_wait(Duration::MAX).err());
     own.set(connection).unwrap();
     signal.freeze();
-    let answers = signal.send(Sender::NONE, &1);
+    let answers = signal.send(&1);
     assert!(matches!(answers[0], Some(WaitError::Frozen { .. })));
 }
 
@@ -336,15 +341,15 @@ fn sends_of_a_frozen_signal_that_nest_without_end_are_stopped() {
     let (own, deeper) = (Arc::downgrade(&signal), Arc::clone(&depth));
     signal.connect(move |_sender, n| {
         deeper.fetch_add(1, Ordering::Relaxed);
-        own.upgrade().unwrap().send(Sender::NONE, n);
+        own.upgrade().unwrap().send(n);
     });
     signal.freeze();
-    let message = refusal(|| signal.send(Sender::NONE, &1));
+    let message = refusal(|| signal.send(&1));
     assert!(message.contains("a receiver sends a signal that leads back to it"));
     assert!((10..=1_000).contains(&depth.load(Ordering::Relaxed)));
     // The guard is as before.
     depth.store(0, Ordering::Relaxed);
-    refusal(|| signal.send_robust(Sender::NONE, &1).into_result().unwrap());
+    refusal(|| signal.send_robust(&1).into_result().unwrap());
     assert!(depth.load(Ordering::Relaxed) >= 10);
 }
 
@@ -392,17 +397,17 @@ fn a_freeze_meets_sends_and_changes() {
                         let mut emitter = signal.emitter();
                         let mut sent = 0;
                         for _ in 0..100 {
-                            assert!(!signal.send(Sender::NONE, &1).is_empty());
-                            assert!(!emitter.send(Sender::NONE, &1).is_empty());
+                            assert!(!signal.send(&1).is_empty());
+                            assert!(!emitter.send(&1).is_empty());
                             sent += 2;
                         }
-                        (sent, emitter.send(Sender::NONE, &0).len())
+                        (sent, emitter.send(&0).len())
                     })
                 })
                 .collect();
             start.wait();
             signal.freeze();
-            let frozen = signal.send(Sender::NONE, &0).len();
+            let frozen = signal.send(&0).len();
             let kept = changers
                 .into_iter()
                 .flat_map(|changer| changer.join().unwrap());
@@ -421,10 +426,7 @@ fn a_freeze_meets_sends_and_changes() {
         ids.sort();
         kept.sort();
         assert_eq!(ids, kept);
-        assert_eq!(signal.send(Sender::NONE, &0).len(), kept.len() + 1);
-        assert_eq!(
-            signal.emitter().send(Sender::NONE, &0).len(),
-            kept.len() + 1
-        );
+        assert_eq!(signal.send(&0).len(), kept.len() + 1);
+        assert_eq!(signal.emitter().send(&0).len(), kept.len() + 1);
     }
 }

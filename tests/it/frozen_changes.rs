@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fanfare::{Connection, DisconnectError, Identity, Sender, Signal, WaitError};
+use fanfare::error::{DisconnectError, WaitError};
+use fanfare::{Connection, Identity, Sender, Signal};
 
 type Doubled = Signal<u32, u32>;
 
@@ -55,13 +56,13 @@ fn an_empty_frozen_signal_sends_to_nobody_and_refuses_receivers() {
         assert_eq!(signal.frozen_at(), None);
         signal.freeze();
         let at = signal.frozen_at().unwrap();
-        assert!(signal.send(Sender::NONE, &1).is_empty());
-        assert!(signal.emitter().send(Sender::NONE, &1).is_empty());
-        assert!(!signal.has_listeners(Sender::NONE));
+        assert!(signal.send(&1).is_empty());
+        assert!(signal.emitter().send(&1).is_empty());
+        assert!(!signal.has_listeners());
         assert!(refusal(|| signal.connect(one)).contains(&at.to_string()));
         assert!(signal.options().try_connect(one).is_err());
-        assert_eq!((signal.len(), signal.purge()), (0, 0));
-        assert!(signal.send(Sender::NONE, &1).is_empty());
+        assert_eq!((signal.receiver_count(), signal.purge()), (0, 0));
+        assert!(signal.send(&1).is_empty());
     }
 }
 
@@ -102,9 +103,12 @@ fn each_connect_is_refused_with_the_place_of_the_freeze() {
         );
         assert_eq!(message, expected);
     }
-    assert_eq!((signal.len(), Arc::strong_count(&target)), (2, 1));
+    assert_eq!(
+        (signal.receiver_count(), Arc::strong_count(&target)),
+        (2, 1)
+    );
     assert_eq!(Arc::weak_count(&target), 0, "what was refused is dropped");
-    assert_eq!(*signal.send("two", &1), [2, 3]);
+    assert_eq!(*signal.from("two").send(&1), [2, 3]);
 }
 
 #[test]
@@ -140,7 +144,7 @@ fn a_refused_receiver_is_handed_back_whole() {
     assert!(connected.unwrap().is_new());
     let again = other.options().dispatch_uid("uid").try_connect(one);
     assert!(!again.unwrap().is_new());
-    assert_eq!(*other.send(Sender::NONE, &4), [4]);
+    assert_eq!(*other.send(&4), [4]);
     drop(other);
     assert_eq!(drops.load(Ordering::Relaxed), 1);
 }
@@ -155,7 +159,7 @@ fn a_try_connect_notes_its_caller_and_minds_a_dead_identity() {
     let identity = Identity::new();
     let connected = signal.options().sender(&identity).try_connect(one).unwrap();
     drop(identity);
-    assert!(!connected.is_connected() && signal.is_empty());
+    assert!(!connected.is_connected() && signal.receiver_count() == 0);
 }
 
 #[test]
@@ -201,7 +205,7 @@ fn each_disconnect_is_refused_with_the_place_of_the_freeze() {
     assert!(matches!(waited, WaitError::Frozen { at: place, .. } if place == at));
     assert_eq!(waited.to_string(), message);
     assert!(connection.is_connected());
-    assert_eq!(*signal.send(Sender::NONE, &1), [2, 3, 4]);
+    assert_eq!(*signal.send(&1), [2, 3, 4]);
 }
 
 #[test]
@@ -209,7 +213,7 @@ fn a_receiver_that_was_out_before_the_freeze_can_be_asked_for_again() {
     let signal = Doubled::new();
     let mut emitter = signal.emitter();
     let gone = signal.connect(two);
-    emitter.send(Sender::NONE, &1);
+    emitter.send(&1);
     assert!(gone.disconnect());
     signal.freeze();
     // The emitter still holds the receiver.
@@ -219,7 +223,7 @@ fn a_receiver_that_was_out_before_the_freeze_can_be_asked_for_again() {
         emitter.release();
     }
     assert_eq!(gone.disconnect_and_wait(Duration::ZERO), Ok(()));
-    assert!(emitter.send(Sender::NONE, &1).is_empty());
+    assert!(emitter.send(&1).is_empty());
     assert_eq!(gone.try_disconnect(), Ok(false));
 }
 
@@ -232,7 +236,7 @@ fn the_drop_of_a_guard_changes_nothing() {
         panic!("unwinds through the guard");
     }));
     assert!(unwound.is_err());
-    assert_eq!(*signal.send("two", &1), [2, 3]);
+    assert_eq!(*signal.from("two").send(&1), [2, 3]);
 }
 
 #[test]
@@ -243,8 +247,8 @@ fn the_drop_of_an_identity_changes_nothing() {
     signal.options().sender(&kept).connect(two);
     signal.freeze();
     drop(gone);
-    assert_eq!(signal.len(), 2);
+    assert_eq!(signal.receiver_count(), 2);
     assert!(of_gone.is_connected());
-    assert_eq!(*signal.send(&kept, &1), [3]);
-    assert!(signal.send(&Identity::new(), &1).is_empty());
+    assert_eq!(*signal.from(&kept).send(&1), [3]);
+    assert!(signal.from(&Identity::new()).send(&1).is_empty());
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use fanfare::{Queue, Sender, Signal};
+use fanfare::{Queue, Signal};
 
 type Asked = Signal<u32, u32>;
 
@@ -23,9 +23,9 @@ fn a_limited_receiver_runs_in_so_many_sends_and_is_gone() {
     let signal = limited(3);
     for event in 0..3 {
         assert_eq!(signal.connections()[0].max_calls, Some(3));
-        assert_eq!(*signal.send(Sender::NONE, &event), [event, 100 + event]);
+        assert_eq!(*signal.send(&event), [event, 100 + event]);
     }
-    assert_eq!(*signal.send(Sender::NONE, &3), [103]);
+    assert_eq!(*signal.send(&3), [103]);
     assert_eq!(signal.connections().len(), 1);
 }
 
@@ -34,28 +34,28 @@ fn once_is_max_calls_of_one() {
     let signal = Asked::new();
     signal.options().once().connect(|_, event| *event);
     assert_eq!(signal.connections()[0].max_calls, Some(1));
-    assert_eq!(*signal.send(Sender::NONE, &1), [1]);
-    assert!(signal.send(Sender::NONE, &2).is_empty());
+    assert_eq!(*signal.send(&1), [1]);
+    assert!(signal.send(&2).is_empty());
 }
 
 #[test]
 fn every_way_of_sending_takes_one_run_of_a_limited_receiver() {
     let ways: [fn(&Asked) -> usize; 8] = [
-        |signal| signal.send("n", &1).len(),
-        |signal| signal.send_robust("n", &1).len(),
-        |signal| usize::from(signal.send_until("n", &1, |_| true).is_some()),
+        |signal| signal.from("n").send(&1).len(),
+        |signal| signal.from("n").send_robust(&1).len(),
+        |signal| usize::from(signal.from("n").send_until(&1, |_| true).is_some()),
         |signal| {
             let mut count = 0;
-            let _ = signal.send_each("n", &1, |_, _| {
+            let _ = signal.from("n").send_each(&1, |_, _| {
                 count += 1;
                 ControlFlow::<()>::Continue(())
             });
             count
         },
-        |signal| signal.send_parallel("n", &1).len(),
-        |signal| signal.emitter().send("n", &1).len(),
-        |signal| pollster::block_on(signal.asend("n", &1)).len(),
-        |signal| pollster::block_on(signal.asend_robust("n", &1)).len(),
+        |signal| signal.from("n").send_parallel(&1).len(),
+        |signal| signal.emitter().from("n").send(&1).len(),
+        |signal| pollster::block_on(signal.from("n").asend(&1)).len(),
+        |signal| pollster::block_on(signal.from("n").asend_robust(&1)).len(),
     ];
     for (number, way) in ways.into_iter().enumerate() {
         let signal = Asked::new();
@@ -69,17 +69,13 @@ fn every_way_of_sending_takes_one_run_of_a_limited_receiver() {
 #[test]
 fn each_event_of_a_batch_is_one_run_of_a_limited_receiver() {
     let signal = limited(3);
+    assert_eq!(*signal.send_batch(&[1, 2]), [1, 2, 101, 102], "two runs");
     assert_eq!(
-        *signal.send_batch(Sender::NONE, &[1, 2]),
-        [1, 2, 101, 102],
-        "two runs"
-    );
-    assert_eq!(
-        *signal.send_batch(Sender::NONE, &[3, 4, 5]),
+        *signal.send_batch(&[3, 4, 5]),
         [3, 103, 104, 105],
         "the last"
     );
-    assert_eq!(*signal.send_batch(Sender::NONE, &[6]), [106]);
+    assert_eq!(*signal.send_batch(&[6]), [106]);
 }
 
 #[test]
@@ -87,9 +83,9 @@ fn a_batch_is_one_run_of_a_limited_receiver_that_takes_slices() {
     let signal = Asked::new();
     let options = signal.options().max_calls(2);
     options.connect_batch(|_, events| events.iter().sum());
-    assert_eq!(*signal.send_batch(Sender::NONE, &[1, 2, 3]), [6]);
-    assert_eq!(*signal.send(Sender::NONE, &4), [4]);
-    assert!(signal.send_batch(Sender::NONE, &[5, 6]).is_empty());
+    assert_eq!(*signal.send_batch(&[1, 2, 3]), [6]);
+    assert_eq!(*signal.send(&4), [4]);
+    assert!(signal.send_batch(&[5, 6]).is_empty());
 }
 
 #[test]
@@ -104,9 +100,9 @@ fn each_event_that_a_queue_gets_is_one_run_of_a_limited_receiver() {
         .connect(|_, event| {
             SEEN.fetch_add(*event, Ordering::Relaxed);
         });
-    signal.send_batch(Sender::NONE, &[1, 10]);
+    signal.send_batch(&[1, 10]);
     for event in [100, 1_000, 10_000] {
-        signal.send(Sender::NONE, &event);
+        signal.send(&event);
     }
     queue.flush().unwrap();
     assert_eq!(SEEN.load(Ordering::Relaxed), 111);
@@ -119,17 +115,17 @@ fn a_run_that_panics_counts() {
         .options()
         .max_calls(2)
         .connect(|_, event| assert_eq!(*event, 7, "a test panics"));
-    let failed = catch_unwind(AssertUnwindSafe(|| signal.send(Sender::NONE, &1)));
+    let failed = catch_unwind(AssertUnwindSafe(|| signal.send(&1)));
     assert!(failed.is_err());
-    assert_eq!(signal.send(Sender::NONE, &7).len(), 1);
-    assert!(signal.send(Sender::NONE, &7).is_empty());
+    assert_eq!(signal.send(&7).len(), 1);
+    assert!(signal.send(&7).is_empty());
 }
 
 #[test]
 fn a_frozen_signal_passes_a_limited_receiver_by_when_its_runs_are_over() {
     let signal = limited(2);
     signal.freeze();
-    let calls = [1, 2, 3, 4].map(|event| signal.send(Sender::NONE, &event).len());
+    let calls = [1, 2, 3, 4].map(|event| signal.send(&event).len());
     assert_eq!(calls, [2, 2, 1, 1]);
 }
 
@@ -149,7 +145,7 @@ fn sends_on_many_threads_run_a_receiver_exactly_max_calls_times() {
                 scope.spawn(|| {
                     start.wait();
                     for event in 0..RUNS / 2 {
-                        signal.send(Sender::NONE, &event);
+                        signal.send(&event);
                     }
                 });
             }

@@ -27,8 +27,8 @@ static SIGNAL: Countdown = Signal::new();
 #[test]
 fn plain_sends() {
     survives("plain_sends", || {
-        SIGNAL.connect(|_, left| count(*left, |left| SIGNAL.send(Sender::NONE, left)[0]));
-        goes(DEEP, |left| SIGNAL.send(Sender::NONE, left)[0]);
+        SIGNAL.connect(|_, left| count(*left, |left| SIGNAL.send(left)[0]));
+        goes(DEEP, |left| SIGNAL.send(left)[0]);
     });
 }
 
@@ -39,9 +39,9 @@ fn sends_without_answers() {
     survives("sends_without_answers", || {
         QUIET.connect(|_, left| {
             DEEPEST.fetch_max((DEEP - left) as usize, Ordering::Relaxed);
-            count(*left, |left| QUIET.send(Sender::NONE, left).len() as u32);
+            count(*left, |left| QUIET.send(left).len() as u32);
         });
-        assert_eq!(QUIET.send(Sender::NONE, &DEEP).len(), 1);
+        assert_eq!(QUIET.send(&DEEP).len(), 1);
         assert_eq!(DEEPEST.load(Ordering::Relaxed), DEEP as usize);
     });
 }
@@ -50,16 +50,16 @@ fn sends_without_answers() {
 fn sends_from_a_sender() {
     survives("sends_from_a_sender", || {
         let options = SIGNAL.options().sender("s");
-        options.connect(|_, left| count(*left, |left| SIGNAL.send("s", left)[0]));
-        goes(DEEP, |left| SIGNAL.send("s", left)[0]);
+        options.connect(|_, left| count(*left, |left| SIGNAL.from("s").send(left)[0]));
+        goes(DEEP, |left| SIGNAL.from("s").send(left)[0]);
     });
 }
 
 #[test]
 fn sends_by_emitters() {
     survives("sends_by_emitters", || {
-        SIGNAL.connect(|_, left| count(*left, |left| SIGNAL.emitter().send(Sender::NONE, left)[0]));
-        goes(DEEP, |left| SIGNAL.emitter().send(Sender::NONE, left)[0]);
+        SIGNAL.connect(|_, left| count(*left, |left| SIGNAL.emitter().send(left)[0]));
+        goes(DEEP, |left| SIGNAL.emitter().send(left)[0]);
     });
 }
 
@@ -68,8 +68,8 @@ fn sends_to_both_kinds_of_receivers() {
     survives("sends_to_both_kinds_of_receivers", || {
         SIGNAL.connect(|_, _| 0);
         let options = SIGNAL.options().sender("s").priority(1);
-        options.connect(|_, left| count(*left, |left| SIGNAL.send("s", left)[0]));
-        goes(COSTLY, |left| SIGNAL.send("s", left)[0]);
+        options.connect(|_, left| count(*left, |left| SIGNAL.from("s").send(left)[0]));
+        goes(COSTLY, |left| SIGNAL.from("s").send(left)[0]);
     });
 }
 
@@ -103,9 +103,7 @@ fn sends_until_and_each() {
             0 => 0,
             left if left % 2 == 0 => first_answer(&(left - 1)) + 1,
             left => {
-                let send = SIGNAL.send_each(Sender::NONE, &(left - 1), |_, value| {
-                    ControlFlow::Break(value)
-                });
+                let send = SIGNAL.send_each(&(left - 1), |_, value| ControlFlow::Break(value));
                 send.break_value().unwrap() + 1
             }
         });
@@ -118,9 +116,9 @@ fn sends_to_a_weak_receiver() {
     survives("sends_to_a_weak_receiver", || {
         let target = Arc::new(0_u32);
         SIGNAL.connect_weak(&target, |zero: &u32, _, left| {
-            count(*left, |left| SIGNAL.send(Sender::NONE, left)[0]) + zero
+            count(*left, |left| SIGNAL.send(left)[0]) + zero
         });
-        goes(COSTLY, |left| SIGNAL.send(Sender::NONE, left)[0]);
+        goes(COSTLY, |left| SIGNAL.send(left)[0]);
     });
 }
 
@@ -136,7 +134,7 @@ fn sends_to_once_receivers() {
             });
         }
         assert_eq!(first_answer(&COSTLY), COSTLY);
-        assert!(SIGNAL.send(Sender::NONE, &0).is_empty(), "each ran once");
+        assert!(SIGNAL.send(&0).is_empty(), "each ran once");
     });
 }
 
@@ -148,9 +146,13 @@ fn robust_sends_to_weak_receivers_of_a_sender() {
         SIGNAL.connect(|_, _| 0);
         let options = SIGNAL.options().sender("s");
         options.connect_weak(&target, |step: &u32, _, depth| {
-            SIGNAL.send_robust("s", &(depth + step)).failures().count() as u32
+            SIGNAL
+                .from("s")
+                .send_robust(&(depth + step))
+                .panics()
+                .count() as u32
         });
-        let results = SIGNAL.send_robust("s", &0);
+        let results = SIGNAL.from("s").send_robust(&0);
         assert!(
             results.all_ok(),
             "some level caught it, and the levels above went on"
@@ -164,17 +166,20 @@ fn the_thousandth_works_and_the_next_is_a_panic() {
     survives("the_thousandth_works_and_the_next_is_a_panic", || {
         let connection = SIGNAL.connect(|_, depth| {
             DEEPEST.fetch_max(*depth as usize, Ordering::Relaxed);
-            SIGNAL.send(Sender::NONE, &(depth + 1))[0]
+            SIGNAL.send(&(depth + 1))[0]
         });
         let other = SIGNAL.options().sender("a").connect(|_, _| 1);
         for _ in 0..3 {
-            assert_refused(|| SIGNAL.send(Sender::NONE, &1)[0]);
+            assert_refused(|| SIGNAL.send(&1)[0]);
             assert_eq!(DEEPEST.swap(0, Ordering::Relaxed), 1_000);
             assert!(connection.is_connected() && other.is_connected());
-            assert_eq!((SIGNAL.len(), SIGNAL.connections().len()), (2, 2));
+            assert_eq!(
+                (SIGNAL.receiver_count(), SIGNAL.connections().len()),
+                (2, 2)
+            );
         }
         connection.disconnect();
-        assert_eq!(*SIGNAL.send("a", &1), [1]);
+        assert_eq!(*SIGNAL.from("a").send(&1), [1]);
     });
 }
 
@@ -183,16 +188,14 @@ fn the_thousandth_works_and_the_next_is_a_panic() {
 fn the_limit_is_for_all_signals_of_a_thread() {
     static PONG: Countdown = Signal::new();
     survives("the_limit_is_for_all_signals_of_a_thread", || {
-        SIGNAL.connect(|_, left| count(*left, |left| PONG.send(Sender::NONE, left)[0]));
+        SIGNAL.connect(|_, left| count(*left, |left| PONG.send(left)[0]));
         PONG.connect(|_, left| match *left {
-            400 => thread::spawn(|| SIGNAL.send(Sender::NONE, &700)[0] + 1)
-                .join()
-                .unwrap(),
-            left => count(left, |left| SIGNAL.send(Sender::NONE, left)[0]),
+            400 => thread::spawn(|| SIGNAL.send(&700)[0] + 1).join().unwrap(),
+            left => count(left, |left| SIGNAL.send(left)[0]),
         });
-        assert_refused(|| SIGNAL.send(Sender::NONE, &1_400)[0]);
+        assert_refused(|| SIGNAL.send(&1_400)[0]);
         assert_eq!(
-            *SIGNAL.send(Sender::NONE, &901),
+            *SIGNAL.send(&901),
             [1_202],
             "the other half in another thread"
         );
@@ -230,10 +233,10 @@ fn circle_on(stack: usize, circle: fn()) {
 fn circle<const FRAME: usize>() {
     fn receiver<const FRAME: usize>(_: Sender<'_>, left: &u32) -> u32 {
         let frame = std::hint::black_box([1_u8; FRAME]);
-        count(*left, |left| SIGNAL.send(Sender::NONE, left)[0]) + u32::from(frame[7])
+        count(*left, |left| SIGNAL.send(left)[0]) + u32::from(frame[7])
     }
     let connection = SIGNAL.connect(receiver::<FRAME>);
-    assert_refused(|| SIGNAL.send(Sender::NONE, &CIRCLE)[0]);
+    assert_refused(|| SIGNAL.send(&CIRCLE)[0]);
     connection.disconnect();
 }
 
@@ -245,9 +248,9 @@ fn four_sends_with_frames_of_100_kb_work_on_a_stack_of_2_mib() {
         || {
             SIGNAL.connect(|_, left| {
                 let frame = std::hint::black_box([1_u8; 100_000]);
-                count(*left, |left| SIGNAL.send(Sender::NONE, left)[0]) + u32::from(frame[7]) - 1
+                count(*left, |left| SIGNAL.send(left)[0]) + u32::from(frame[7]) - 1
             });
-            assert_eq!(*SIGNAL.send(Sender::NONE, &4), [4]);
+            assert_eq!(*SIGNAL.send(&4), [4]);
         },
     );
 }
@@ -262,10 +265,9 @@ fn a_few_sends_with_large_frames_work_where_the_stack_is_large() {
             let thread = large.spawn(|| {
                 SIGNAL.connect(|_, left| {
                     let buffer = std::hint::black_box([1_u8; 1 << 18]);
-                    count(*left, |left| SIGNAL.send(Sender::NONE, left)[0]) + u32::from(buffer[7])
-                        - 1
+                    count(*left, |left| SIGNAL.send(left)[0]) + u32::from(buffer[7]) - 1
                 });
-                assert_eq!(*SIGNAL.send(Sender::NONE, &10), [10]);
+                assert_eq!(*SIGNAL.send(&10), [10]);
             });
             thread.unwrap().join().unwrap();
         },
@@ -278,13 +280,13 @@ fn count(left: u32, send: impl FnOnce(&u32) -> u32) -> u32 {
 }
 
 fn first_answer(left: &u32) -> u32 {
-    let first = SIGNAL.send_until(Sender::NONE, left, |_| true);
+    let first = SIGNAL.send_until(left, |_| true);
     first.unwrap().value
 }
 
 /// The answer, or 0 where the receiver panicked.
 fn robust_answer(left: &u32) -> u32 {
-    let mut results = SIGNAL.send_robust(Sender::NONE, left).into_iter();
+    let mut results = SIGNAL.send_robust(left).into_iter();
     results.next().unwrap().unwrap_or(0)
 }
 

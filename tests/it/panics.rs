@@ -17,7 +17,7 @@ fn a_panic_travels_with_its_payload_and_the_rest_do_not_run() {
     signal.connect(counting(&ran));
     signal.connect(|_, ()| panic_any(404_u16));
     signal.connect(counting(&ran));
-    let payload = catch_unwind(AssertUnwindSafe(|| signal.send(Sender::NONE, &()))).unwrap_err();
+    let payload = catch_unwind(AssertUnwindSafe(|| signal.send(&()))).unwrap_err();
     assert_eq!(payload.downcast_ref::<u16>(), Some(&404));
     assert_eq!(ran.load(Ordering::Relaxed), 1);
 }
@@ -25,21 +25,23 @@ fn a_panic_travels_with_its_payload_and_the_rest_do_not_run() {
 #[test]
 fn every_way_of_sending_lets_a_panic_travel_but_the_robust_one() {
     let ways: [fn(&Asked); 5] = [
-        |signal| drop(signal.send("n", &())),
-        |signal| assert!(signal.send_until("n", &(), |_| false).is_none()),
+        |signal| drop(signal.from("n").send(&())),
+        |signal| assert!(signal.from("n").send_until(&(), |_| false).is_none()),
         |signal| {
             assert!(
                 signal
-                    .send_each("n", &(), |_, _| ControlFlow::Break(()))
+                    .from("n")
+                    .send_each(&(), |_, _| ControlFlow::Break(()))
                     .is_break()
             )
         },
-        |signal| drop(signal.emitter().send("n", &())),
+        |signal| drop(signal.emitter().from("n").send(&())),
         |signal| {
             assert!(
                 signal
                     .emitter()
-                    .send_each("n", &(), |_, _| ControlFlow::Break(()))
+                    .from("n")
+                    .send_each(&(), |_, _| ControlFlow::Break(()))
                     .is_break()
             )
         },
@@ -57,8 +59,11 @@ fn every_way_of_sending_lets_a_panic_travel_but_the_robust_one() {
         );
     }
     assert_eq!(ran.load(Ordering::Relaxed), 0);
-    assert_eq!(signal.send_robust("n", &()).failures().count(), 1);
-    assert_eq!(signal.emitter().send_robust("n", &()).failures().count(), 1);
+    assert_eq!(signal.from("n").send_robust(&()).panics().count(), 1);
+    assert_eq!(
+        signal.emitter().from("n").send_robust(&()).panics().count(),
+        1
+    );
     assert_eq!(ran.load(Ordering::Relaxed), 2);
 }
 
@@ -89,12 +94,12 @@ fn for_every_shape_of_table_the_rest_do_not_run() {
         (0..*many).for_each(|_| connect(&signal, &target, &ran));
         let failing = signal.connect(|_, ()| panic!("in the middle"));
         (0..*many).for_each(|_| connect(&signal, &target, &ran));
-        assert!(catch_unwind(AssertUnwindSafe(|| signal.send("n", &()))).is_err());
+        assert!(catch_unwind(AssertUnwindSafe(|| signal.from("n").send(&()))).is_err());
         assert_eq!(ran.swap(0, Ordering::Relaxed), *many, "shape {shape}");
-        let responses = signal.send_robust("n", &());
+        let responses = signal.from("n").send_robust(&());
         let failures: Vec<_> = responses
-            .failures()
-            .map(fanfare::Failure::receiver)
+            .panics()
+            .map(fanfare::ReceiverPanic::receiver)
             .collect();
         assert_eq!(failures, [failing.id()], "shape {shape}");
         assert_eq!(
@@ -112,11 +117,11 @@ fn a_panic_of_the_one_who_asks_travels_too() {
     let signal = Asked::new();
     signal.connect(|_, ()| 1);
     let until = catch_unwind(AssertUnwindSafe(|| {
-        signal.send_until(Sender::NONE, &(), |_| panic!("asker"))
+        signal.send_until(&(), |_| panic!("asker"))
     }));
     assert!(until.is_err());
     let each = catch_unwind(AssertUnwindSafe(|| {
-        signal.send_each::<()>(Sender::NONE, &(), |_, _| panic!("asker"))
+        signal.send_each::<()>(&(), |_, _| panic!("asker"))
     }));
     assert!(each.is_err());
     assert_works(&signal);
@@ -130,9 +135,9 @@ fn robust_sends_catch_every_kind_of_payload() {
     signal.connect(|_, ()| panic_any(7_u8));
     signal.connect(|_, ()| panic_any(Box::<dyn std::error::Error + Send + Sync>::from("boxed")));
     signal.connect(|_, ()| 5);
-    let responses = signal.send_robust(Sender::NONE, &());
+    let responses = signal.send_robust(&());
     let messages: Vec<_> = responses
-        .failures()
+        .panics()
         .map(|failure| failure.message().to_owned())
         .collect();
     assert_eq!(messages[..2], ["a literal", "a format"]);
@@ -174,16 +179,16 @@ fn a_failure_has_the_name_of_its_receiver_exactly() {
         .name("the bell")
         .dispatch_uid("named")
         .connect(fails);
-    let outcomes = signal.send_robust("n", &());
-    let names: Vec<_> = outcomes.failures().map(|it| it.name().to_owned()).collect();
+    let outcomes = signal.from("n").send_robust(&());
+    let names: Vec<_> = outcomes.panics().map(|it| it.name().to_owned()).collect();
     let [function, closure, method] =
         ["fails", "{{closure}}", "method"].map(|name| format!("{here}::{name}"));
     let expected = [
         &*function, &closure, &method, &function, &function, "the bell",
     ];
     assert_eq!(names, expected);
-    let shown: Vec<_> = outcomes.failures().map(ToString::to_string).collect();
-    let id = outcomes.failures().next().unwrap().receiver();
+    let shown: Vec<_> = outcomes.panics().map(ToString::to_string).collect();
+    let id = outcomes.panics().next().unwrap().receiver();
     assert_eq!(
         shown[0],
         format!("receiver {id} ({function}) panicked: of a function")
@@ -215,10 +220,10 @@ fn a_failure_of_an_async_receiver_has_its_name_exactly() {
         .connect_async(fails);
     let expected = ["fails", "{{closure}}", "method"].map(|name| format!("{here}::{name}"));
     for outcomes in [
-        signal.send_robust("n", &()),
-        pollster::block_on(signal.asend_robust("n", &())),
+        signal.from("n").send_robust(&()),
+        pollster::block_on(signal.from("n").asend_robust(&())),
     ] {
-        let names: Vec<_> = outcomes.failures().map(|it| it.name().to_owned()).collect();
+        let names: Vec<_> = outcomes.panics().map(|it| it.name().to_owned()).collect();
         assert_eq!(names[..3], expected);
         assert_eq!(names[3..], ["the bell"]);
     }
@@ -235,13 +240,13 @@ fn what_a_panic_leaves_behind_is_the_signal_as_it_was() {
         .sender("a")
         .connect(move |_, ()| Arc::strong_count(&captured) as u32);
     for _ in 0..50 {
-        assert!(catch_unwind(AssertUnwindSafe(|| signal.send("a", &()))).is_err());
-        assert!(!signal.send_robust("a", &()).all_ok());
+        assert!(catch_unwind(AssertUnwindSafe(|| signal.from("a").send(&()))).is_err());
+        assert!(!signal.from("a").send_robust(&()).all_ok());
     }
     assert!(failing.is_connected() && other.is_connected());
-    assert_eq!(signal.len(), 2);
+    assert_eq!(signal.receiver_count(), 2);
     assert!(failing.disconnect());
-    assert_eq!(*signal.send("a", &()), [2]);
+    assert_eq!(*signal.from("a").send(&()), [2]);
     other.disconnect();
     assert_eq!(
         Arc::strong_count(&held),
@@ -255,12 +260,10 @@ fn what_a_panic_leaves_behind_is_the_signal_as_it_was() {
 fn a_signal_may_cross_catch_unwind_as_it_is() {
     static SIGNAL: Asked = Asked::new();
     SIGNAL.connect(|_, ()| panic!("crosses"));
-    assert!(catch_unwind(|| SIGNAL.send(Sender::NONE, &())).is_err());
+    assert!(catch_unwind(|| SIGNAL.send(&())).is_err());
     let signal = Asked::new();
     let connection = signal.connect(|_, ()| 1);
-    assert!(
-        catch_unwind(move || signal.send(Sender::NONE, &()).len()).is_ok_and(|count| count == 1)
-    );
+    assert!(catch_unwind(move || signal.send(&()).len()).is_ok_and(|count| count == 1));
     assert!(!connection.is_connected());
 }
 
@@ -322,7 +325,7 @@ fn a_panic_in_a_destructor_does_not_travel_out_of_connect_or_the_end_of_a_signal
     );
     assert_eq!(dropped.load(Ordering::Relaxed), 1);
     signal.options().once().connect(explosive(&dropped));
-    let once = catch_unwind(AssertUnwindSafe(|| signal.send(Sender::NONE, &()).len()));
+    let once = catch_unwind(AssertUnwindSafe(|| signal.send(&()).len()));
     assert_eq!(once.ok(), Some(2), "one that is spent");
     assert_eq!(dropped.load(Ordering::Relaxed), 2);
     signal.connect(explosive(&dropped));
@@ -341,7 +344,7 @@ fn a_panic_in_a_destructor_that_a_later_change_runs_does_not_travel() {
     let dropped = Arc::new(AtomicUsize::new(0));
     SIGNAL.connect(|_, ()| SIGNAL.disconnect_all() as u32);
     SIGNAL.connect(explosive(&dropped));
-    let sent = catch_unwind(|| SIGNAL.send(Sender::NONE, &()).to_vec());
+    let sent = catch_unwind(|| SIGNAL.send(&()).to_vec());
     assert_eq!(sent.ok(), Some(vec![2, 0]));
     assert_eq!(dropped.load(Ordering::Relaxed), 0, "a send frees nothing");
     assert!(catch_unwind(|| SIGNAL.purge()).is_ok());
@@ -360,7 +363,7 @@ fn a_panic_in_a_destructor_while_a_panic_travels_ends_nothing() {
         let _disconnects = OTHER.connect(explosive(&count)).scoped();
         panic!("travels")
     });
-    let payload = catch_unwind(|| SIGNAL.send(Sender::NONE, &())).unwrap_err();
+    let payload = catch_unwind(|| SIGNAL.send(&())).unwrap_err();
     assert_eq!(payload.downcast_ref::<&str>(), Some(&"travels"));
     assert_eq!(dropped.load(Ordering::Relaxed), 1);
     SIGNAL.disconnect_all();
@@ -381,13 +384,13 @@ fn a_panic_in_the_destructor_of_a_weak_target_does_not_travel() {
     signal.connect(move |_, ()| u32::from(last.lock().unwrap().take().is_some()));
     signal.connect_weak(&target, |_: &Target, _, ()| 2);
     drop(target);
-    let sent = catch_unwind(AssertUnwindSafe(|| signal.send(Sender::NONE, &()).to_vec()));
+    let sent = catch_unwind(AssertUnwindSafe(|| signal.send(&()).to_vec()));
     assert_eq!(
         sent.ok(),
         Some(vec![1, 2]),
         "the send was the last to hold the target"
     );
-    assert_eq!(*signal.send(Sender::NONE, &()), [0]);
+    assert_eq!(*signal.send(&()), [0]);
     assert_works(&signal);
 }
 
@@ -403,9 +406,9 @@ fn a_panic_in_the_destructor_of_a_target_while_a_panic_travels_ends_nothing() {
         let targets = last.lock().unwrap().take();
         targets.map_or(0, |_| panic!("travels"))
     });
-    let payload = catch_unwind(AssertUnwindSafe(|| signal.send(Sender::NONE, &()))).unwrap_err();
+    let payload = catch_unwind(AssertUnwindSafe(|| signal.send(&()))).unwrap_err();
     assert_eq!(payload.downcast_ref::<&str>(), Some(&"travels"));
-    assert_eq!(*signal.send(Sender::NONE, &()), [0], "the targets are gone");
+    assert_eq!(*signal.send(&()), [0], "the targets are gone");
     assert_works(&signal);
 }
 
@@ -416,12 +419,12 @@ fn a_payload_that_panics_when_dropped_does_not_stop_a_robust_send() {
     signal.connect(|_, ()| panic_any(Bomb));
     signal.connect(|_, ()| panic_any(Bomb));
     signal.connect(counting(&ran));
-    let responses = catch_unwind(AssertUnwindSafe(|| signal.send_robust(Sender::NONE, &())))
+    let responses = catch_unwind(AssertUnwindSafe(|| signal.send_robust(&())))
         .expect("the send itself succeeds");
     assert_eq!(
         (
             responses.len(),
-            responses.failures().count(),
+            responses.panics().count(),
             ran.load(Ordering::Relaxed)
         ),
         (3, 2, 1)
@@ -437,7 +440,7 @@ fn a_payload_that_panics_when_dropped_does_not_stop_a_robust_send() {
 fn dropping_a_failure_whose_payload_panics_does_not_travel() {
     let signal = Asked::new();
     signal.connect(|_, ()| panic_any(Bomb));
-    let responses = signal.send_robust(Sender::NONE, &());
+    let responses = signal.send_robust(&());
     assert!(catch_unwind(AssertUnwindSafe(|| drop(responses))).is_ok());
     assert_works(&signal);
 }
@@ -454,17 +457,17 @@ fn a_debug_that_panics_hurts_only_the_one_who_formats() {
     signal.connect(|_, ()| Ok(Unprintable));
     signal.connect(|_, ()| Err(Unprintable));
     signal.connect(|_, ()| panic_any(Unprintable));
-    let robust = signal.send_robust(Sender::NONE, &());
-    assert_eq!(robust.failures().count(), 1);
-    let failure = robust.failures().next().unwrap();
+    let robust = signal.send_robust(&());
+    assert_eq!(robust.panics().count(), 1);
+    let failure = robust.panics().next().unwrap();
     assert!(
         !format!("{failure} {failure:?}").is_empty(),
         "a payload is not formatted"
     );
     assert!(catch_unwind(AssertUnwindSafe(|| format!("{robust:?}"))).is_err());
-    let tried = signal.try_send(Sender::NONE, &()).unwrap_err();
+    let tried = signal.send_until_err(&()).unwrap_err();
     assert!(catch_unwind(AssertUnwindSafe(|| format!("{tried:?}"))).is_err());
-    assert_eq!((tried.before.len(), signal.len()), (1, 3));
+    assert_eq!((tried.before.len(), signal.receiver_count()), (1, 3));
     assert_eq!(signal.disconnect_all(), 3);
 }
 
@@ -474,13 +477,13 @@ fn a_panic_inside_a_nested_send_travels_to_whoever_catches() {
     static OUTER: Asked = Asked::new();
     INNER.connect(|_, ()| panic!("deep"));
     INNER.connect(|_, ()| 1);
-    OUTER.connect(|_, ()| INNER.send(Sender::NONE, &()).len() as u32);
-    OUTER.connect(|_, ()| INNER.send_robust(Sender::NONE, &()).len() as u32);
-    assert!(catch_unwind(|| OUTER.send(Sender::NONE, &())).is_err());
-    let responses = OUTER.send_robust(Sender::NONE, &());
+    OUTER.connect(|_, ()| INNER.send(&()).len() as u32);
+    OUTER.connect(|_, ()| INNER.send_robust(&()).len() as u32);
+    assert!(catch_unwind(|| OUTER.send(&())).is_err());
+    let responses = OUTER.send_robust(&());
     assert_eq!(
         responses
-            .failures()
+            .panics()
             .map(|failure| failure.message().to_owned())
             .collect::<Vec<_>>(),
         ["deep"]
@@ -503,13 +506,13 @@ fn panics_do_not_use_up_the_nesting_depth() {
     SIGNAL.connect(|_, left| match *left {
         0 => 0,
         1_000_000 => panic!("at once"),
-        left => SIGNAL.send(Sender::NONE, &(left - 1))[0] + 1,
+        left => SIGNAL.send(&(left - 1))[0] + 1,
     });
     for _ in 0..1_500 {
-        assert!(catch_unwind(|| SIGNAL.send(Sender::NONE, &1_000_000)).is_err());
-        assert!(!SIGNAL.send_robust(Sender::NONE, &1_000_000).all_ok());
+        assert!(catch_unwind(|| SIGNAL.send(&1_000_000)).is_err());
+        assert!(!SIGNAL.send_robust(&1_000_000).all_ok());
     }
-    assert_eq!(*SIGNAL.send(Sender::NONE, &500), [500]);
+    assert_eq!(*SIGNAL.send(&500), [500]);
 }
 
 #[test]
@@ -520,7 +523,7 @@ fn a_panic_in_the_iterator_of_a_batch_connects_nothing() {
         signal.options().prepare(move |_, ()| index)
     });
     assert!(catch_unwind(AssertUnwindSafe(|| signal.connect_many(prepared))).is_err());
-    assert!(signal.is_empty());
+    assert_eq!(signal.receiver_count(), 0);
     assert_works(&signal);
 }
 
@@ -529,9 +532,9 @@ fn a_once_receiver_that_panics_is_spent() {
     let signal = Asked::new();
     let once = signal.options().once().connect(|_, ()| panic!("only once"));
     let kept = signal.connect(|_, ()| 1);
-    assert!(catch_unwind(AssertUnwindSafe(|| signal.send(Sender::NONE, &()))).is_err());
+    assert!(catch_unwind(AssertUnwindSafe(|| signal.send(&()))).is_err());
     assert!(!once.is_connected());
-    assert_eq!(*signal.send(Sender::NONE, &()), [1]);
+    assert_eq!(*signal.send(&()), [1]);
     assert!(kept.disconnect());
     assert_works(&signal);
 }
@@ -543,15 +546,15 @@ fn assert_works(signal: &Asked) {
     let scoped = signal.connect(|_, ()| 1).scoped();
     signal.connect_weak(&target, |target: &u32, _, ()| *target);
     let many = signal.connect_many([signal.options().prepare(|_, ()| 4)]);
-    assert_eq!(*signal.send(Sender::NONE, &()), [1, 3, 4]);
-    assert!(signal.send_robust(Sender::NONE, &()).all_ok());
+    assert_eq!(*signal.send(&()), [1, 3, 4]);
+    assert!(signal.send_robust(&()).all_ok());
     drop((scoped, target));
-    assert_eq!(*signal.send(Sender::NONE, &()), [4]);
+    assert_eq!(*signal.send(&()), [4]);
     many[0]
         .disconnect_and_wait(std::time::Duration::from_secs(30))
         .unwrap();
     signal.purge();
-    assert!(signal.is_empty());
+    assert_eq!(signal.receiver_count(), 0);
 }
 
 struct Bomb;

@@ -15,7 +15,8 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use crate::blocked::blocking;
-use fanfare::{Connection, Event, Sender, Signal, WaitError};
+use fanfare::error::WaitError;
+use fanfare::{Connection, Event, Sender, Signal};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 type Numbers = Signal<u32, u32>;
@@ -39,12 +40,12 @@ fn answers_are_in_the_order_of_a_send() {
     assert_eq!(connections.len(), 1_000);
     for pool in [pool(2), pool(5)] {
         for sender in [Sender::NONE, Sender::named("s"), Sender::named("t")] {
-            let expected: Vec<_> = signal.send(sender, &5).into_pairs().collect();
+            let expected: Vec<_> = signal.from(sender).send(&5).into_pairs().collect();
             pool.install(|| {
-                let answers = signal.send_parallel(sender, &5);
+                let answers = signal.from(sender).send_parallel(&5);
                 assert!(answers.into_pairs().eq(expected.iter().copied()));
-                let outcomes = signal.send_parallel_robust(sender, &5);
-                assert!(outcomes.answers().clone().into_pairs().eq(expected));
+                let outcomes = signal.from(sender).send_parallel_robust(&5);
+                assert!(outcomes.responses().clone().into_pairs().eq(expected));
             });
         }
     }
@@ -61,7 +62,7 @@ fn receivers_run_at_the_same_time() {
         });
     }
     // Each waits for all others, so with fewer threads than receivers this would not end.
-    let ended = within_long(move || pool(4).install(|| signal.send_parallel("s", &()).len()));
+    let ended = within_long(move || pool(4).install(|| signal.from("s").send_parallel(&()).len()));
     assert_eq!(ended, 4);
 }
 
@@ -89,9 +90,9 @@ fn a_slow_receiver_keeps_no_other_waiting() {
                 });
             }
             let pool = pool(threads);
-            let outcomes = pool.install(|| signal.send_parallel_robust("s", &()));
+            let outcomes = pool.install(|| signal.from("s").send_parallel_robust(&()));
             let failures: Vec<_> = outcomes
-                .failures()
+                .panics()
                 .map(|it| it.message().to_owned())
                 .collect();
             assert!(
@@ -113,9 +114,9 @@ fn they_run_in_the_pool_that_the_caller_is_in() {
     (0..16).for_each(|n| drop(signal.connect(move |_, ()| (thread::current().id(), n).0)));
     let own = pool(2);
     let threads = own.broadcast(|_| thread::current().id());
-    let ran = own.install(|| signal.send_parallel(Sender::NONE, &()));
+    let ran = own.install(|| signal.send_parallel(&()));
     assert!(ran.iter().all(|thread| threads.contains(thread)));
-    let outside = signal.send_parallel(Sender::NONE, &());
+    let outside = signal.send_parallel(&());
     assert_eq!(outside.len(), 16);
     assert!(!outside.iter().any(|thread| threads.contains(thread)));
 }
@@ -125,15 +126,11 @@ fn one_receiver_is_called_here() {
     let signal = Threads::new();
     signal.connect(|_, ()| thread::current().id());
     let here = thread::current().id();
-    assert_eq!(*signal.send_parallel(Sender::NONE, &()), [here]);
-    let robust = signal.send_parallel_robust(Sender::NONE, &());
-    assert_eq!(**robust.answers(), [here]);
-    assert!(Threads::new().send_parallel(Sender::NONE, &()).is_empty());
-    assert!(
-        Threads::new()
-            .send_parallel_robust(Sender::NONE, &())
-            .is_empty()
-    );
+    assert_eq!(*signal.send_parallel(&()), [here]);
+    let robust = signal.send_parallel_robust(&());
+    assert_eq!(**robust.responses(), [here]);
+    assert!(Threads::new().send_parallel(&()).is_empty());
+    assert!(Threads::new().send_parallel_robust(&()).is_empty());
 }
 
 #[test]
@@ -147,7 +144,7 @@ fn a_pool_of_one_thread_runs_them_in_order() {
             n
         });
     }
-    let answers = pool(1).install(|| signal.send_parallel(Sender::NONE, &0));
+    let answers = pool(1).install(|| signal.send_parallel(&0));
     assert!(answers.iter().copied().eq(0..100));
     assert!(ran.lock().unwrap().iter().copied().eq(0..100));
 }
@@ -166,7 +163,7 @@ fn events_may_borrow_and_answers_need_only_be_send() {
         });
     }
     let (text, read) = (String::from("borrowed"), AtomicUsize::new(0));
-    let answers = pool(2).install(|| signal.send_parallel(Sender::NONE, &Text(&text, &read)));
+    let answers = pool(2).install(|| signal.send_parallel(&Text(&text, &read)));
     assert!(answers.into_iter().map(Cell::into_inner).eq(8..18));
     assert_eq!(read.into_inner(), 10);
 }
@@ -179,10 +176,10 @@ fn answers_without_content_are_counted() {
     }
     let pool = pool(2);
     pool.install(|| {
-        assert_eq!(signal.send_parallel(Sender::NONE, &100).len(), 100);
-        assert_eq!(signal.send_parallel_robust(Sender::NONE, &100).len(), 100);
-        let outcomes = signal.send_parallel_robust(Sender::NONE, &7);
-        assert_eq!((outcomes.len(), outcomes.answers().len()), (100, 99));
+        assert_eq!(signal.send_parallel(&100).len(), 100);
+        assert_eq!(signal.send_parallel_robust(&100).len(), 100);
+        let outcomes = signal.send_parallel_robust(&7);
+        assert_eq!((outcomes.len(), outcomes.responses().len()), (100, 99));
         assert!(outcomes.iter().nth(7).unwrap().is_err());
     });
 
@@ -195,7 +192,7 @@ fn answers_without_content_are_counted() {
     }
     let empties = Signal::<(), Empty>::new();
     (0..10).for_each(|n| drop(empties.connect(move |_, ()| (Empty, n).0)));
-    let answers = pool.install(|| empties.send_parallel(Sender::NONE, &()));
+    let answers = pool.install(|| empties.send_parallel(&()));
     assert_eq!((answers.len(), DROPPED.load(Ordering::Relaxed)), (10, 0));
     drop(answers);
     assert_eq!(DROPPED.load(Ordering::Relaxed), 10);
@@ -207,20 +204,20 @@ fn parallel_sends_may_be_nested() {
     for _ in 0..3 {
         SIGNAL
             .options()
-            .dispatch_uid(format!("{:?}", SIGNAL.len()))
+            .dispatch_uid(format!("{:?}", SIGNAL.receiver_count()))
             .connect(|_, left| match *left {
                 0 => 1,
-                left => SIGNAL.send_parallel(Sender::NONE, &(left - 1)).iter().sum(),
+                left => SIGNAL.send_parallel(&(left - 1)).iter().sum(),
             });
     }
     for threads in [1, 2, 4] {
         let sum = within_long(move || {
-            let answers = pool(threads).install(|| SIGNAL.send_parallel(Sender::NONE, &5));
+            let answers = pool(threads).install(|| SIGNAL.send_parallel(&5));
             answers.iter().sum::<u32>()
         });
         assert_eq!(sum, 3_u32.pow(6), "{threads} threads");
     }
-    let sum = within_long(|| SIGNAL.send_parallel(Sender::NONE, &5).iter().sum::<u32>());
+    let sum = within_long(|| SIGNAL.send_parallel(&5).iter().sum::<u32>());
     assert_eq!(sum, 3_u32.pow(6), "rayon's own pool");
 }
 
@@ -229,7 +226,7 @@ fn parallel_sends_may_be_nested() {
 fn a_circle_of_parallel_sends_is_a_panic() {
     static SIGNAL: Numbers = Numbers::new();
     fn first_answer(left: &u32) -> u32 {
-        SIGNAL.send_parallel(Sender::NONE, left)[0]
+        SIGNAL.send_parallel(left)[0]
     }
     alone("a_circle_of_parallel_sends_is_a_panic", || {
         SIGNAL.connect(|_, left| match *left {
@@ -255,11 +252,11 @@ fn other_sends_may_be_inside_and_outside() {
     static OUTER: Numbers = Numbers::new();
     static INNER: Numbers = Numbers::new();
     (0..10).for_each(|n| drop(INNER.connect(move |_, add| n + add)));
-    OUTER.connect(|_, add| INNER.send_parallel(Sender::NONE, add).iter().sum());
-    OUTER.connect(|_, add| INNER.send(Sender::NONE, add).iter().sum());
-    assert_eq!(*OUTER.send(Sender::NONE, &1), [55, 55]);
-    assert_eq!(*OUTER.send_parallel(Sender::NONE, &1), [55, 55]);
-    assert_eq!(*OUTER.send_batch(Sender::NONE, &[0, 1]), [45, 55, 45, 55]);
+    OUTER.connect(|_, add| INNER.send_parallel(add).iter().sum());
+    OUTER.connect(|_, add| INNER.send(add).iter().sum());
+    assert_eq!(*OUTER.send(&1), [55, 55]);
+    assert_eq!(*OUTER.send_parallel(&1), [55, 55]);
+    assert_eq!(*OUTER.send_batch(&[0, 1]), [45, 55, 45, 55]);
 }
 
 #[test]
@@ -276,11 +273,7 @@ fn on_the_pools_threads_nobody_waits_for_a_receiver_of_the_send() {
         let meeting = Arc::clone(&meeting);
         SIGNAL.connect(move |_, ()| {
             meeting.wait();
-            if n == 0 {
-                OTHER.send(Sender::NONE, &())[0]
-            } else {
-                wait()
-            }
+            if n == 0 { OTHER.send(&())[0] } else { wait() }
         });
     }
     OTHER.connect(|_, ()| wait());
@@ -288,7 +281,7 @@ fn on_the_pools_threads_nobody_waits_for_a_receiver_of_the_send() {
     let refused = Some(WaitError::InsideSend);
     within_long(move || {
         let pool = pool(3);
-        let send = || SIGNAL.send_parallel(Sender::NONE, &());
+        let send = || SIGNAL.send_parallel(&());
         assert_eq!(*pool.install(send), [refused, refused, refused, None]);
         // It is out now, and no thread of the pool is marked any more.
         assert_eq!(LAST.get().unwrap().disconnect_and_wait(LONG), Ok(()));
@@ -299,7 +292,7 @@ fn on_the_pools_threads_nobody_waits_for_a_receiver_of_the_send() {
             receiver(sender, &());
             None
         });
-        let holds = thread::spawn(|| SIGNAL.send(Sender::NONE, &()).len());
+        let holds = thread::spawn(|| SIGNAL.send(&()).len());
         blocked.wait_until_it_runs();
         let waited = pool.broadcast(|_| held.disconnect_and_wait(Duration::ZERO));
         let in_vain = |waited| matches!(waited, Err(WaitError::Timeout { .. }));
@@ -321,7 +314,7 @@ fn a_wait_from_outside_ends_after_the_send() {
         may_leave.lock().unwrap().recv().unwrap();
     });
     SIGNAL.connect(|_, ()| ());
-    let sending = thread::spawn(|| pool(2).install(|| SIGNAL.send_parallel("s", &()).len()));
+    let sending = thread::spawn(|| pool(2).install(|| SIGNAL.from("s").send_parallel(&()).len()));
     has_entered.recv_timeout(LONG).unwrap();
     let waited = slow.disconnect_and_wait(Duration::from_millis(20));
     assert!(
@@ -349,9 +342,9 @@ fn the_snapshot_is_taken_before_the_first_call() {
         })
     }));
     CONNECTIONS.lock().unwrap().extend(all);
-    let answers = pool(2).install(|| SIGNAL.send_parallel(Sender::NONE, &0));
+    let answers = pool(2).install(|| SIGNAL.send_parallel(&0));
     assert!(answers.iter().copied().eq(0..50));
-    let mut later = SIGNAL.send(Sender::NONE, &0).into_vec();
+    let mut later = SIGNAL.send(&0).into_vec();
     later.sort();
     assert!(later.into_iter().eq(100..150));
 }
@@ -374,7 +367,7 @@ fn weak_targets_are_kept_from_before_the_first_call() {
     }
     signal.connect_weak(&dead, |_: &u32, _, _| unreachable!("it is dead"));
     drop(dead);
-    let answers = pool(2).install(|| signal.send_parallel(Sender::NONE, &1));
+    let answers = pool(2).install(|| signal.send_parallel(&1));
     assert!(
         answers
             .iter()
@@ -382,7 +375,7 @@ fn weak_targets_are_kept_from_before_the_first_call() {
             .eq((0..30).flat_map(|n| [n * 10 + 1, n]))
     );
     assert!(watched.iter().all(|target| target.strong_count() == 0));
-    assert_eq!(signal.len(), 60, "the one that was dead is out");
+    assert_eq!(signal.receiver_count(), 60, "the one that was dead is out");
 }
 
 #[test]
@@ -397,12 +390,12 @@ fn a_once_only_receiver_runs_in_one_of_many_parallel_sends() {
     (0..4).for_each(|n| drop(signal.connect(move |_, _| n)));
     let pool = pool(3);
     let answered: usize = thread::scope(|scope| {
-        let send = || pool.install(|| signal.send_parallel(Sender::NONE, &0).len());
+        let send = || pool.install(|| signal.send_parallel(&0).len());
         let sends: Vec<_> = (0..4).map(|_| scope.spawn(send)).collect();
         sends.into_iter().map(|send| send.join().unwrap()).sum()
     });
     assert_eq!((answered, ran.load(Ordering::Relaxed)), (4 * 4 + 50, 50));
-    assert_eq!(signal.len(), 4);
+    assert_eq!(signal.receiver_count(), 4);
 }
 
 #[test]
@@ -410,7 +403,7 @@ fn a_receiver_of_batches_takes_a_slice_of_one() {
     let signal = Numbers::new();
     signal.connect_batch(|_, events| events.len() as u32 * 100 + events[0]);
     signal.connect(|_, event| *event);
-    assert_eq!(*signal.send_parallel(Sender::NONE, &7), [107, 7]);
+    assert_eq!(*signal.send_parallel(&7), [107, 7]);
 }
 
 fn pool(threads: usize) -> ThreadPool {

@@ -9,9 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::queue_gate::{Gated, assert_adds_up};
-use fanfare::{
-    Connection, Event, Identity, Queue, QueueError, QueueWaitError, Sender, Signal, WaitError,
-};
+use fanfare::error::WaitError;
+use fanfare::{Connection, Event, Identity, Queue, Sender, Signal, queue};
 
 #[test]
 fn one_worker_delivers_in_the_order_of_sending() {
@@ -30,8 +29,8 @@ fn one_worker_delivers_in_the_order_of_sending() {
         .connect(keep('b'));
     second.options().queued(&queue).connect(keep('c'));
     for event in 0..100 {
-        first.send(Sender::NONE, &event);
-        second.send(Sender::key(u128::from(event)), &event);
+        first.send(&event);
+        second.from(Sender::key(u128::from(event))).send(&event);
     }
     queue.flush().unwrap();
     let expected = (0..100).flat_map(|event| [('b', event), ('a', event), ('c', event)]);
@@ -62,7 +61,8 @@ fn several_workers_keep_the_order_of_each_receiver_and_sender() {
     thread::scope(|threads| {
         for key in 0..SENDERS {
             let signal = &signal;
-            threads.spawn(move || (0..EVENTS).for_each(|event| drop(signal.send(key, &event))));
+            threads
+                .spawn(move || (0..EVENTS).for_each(|event| drop(signal.from(key).send(&event))));
         }
     });
     queue.flush().unwrap();
@@ -88,7 +88,7 @@ fn several_workers_run_one_receiver_for_different_senders_at_a_time() {
     // Each blocks its worker until another worker has one as well: 64 senders are not all
     // of one worker, or the number of tries at this test is astronomical.
     for key in 0..64_u64 {
-        signal.send(key, &0);
+        signal.from(key).send(&0);
     }
     let met = [tells.recv().unwrap(), tells.recv().unwrap()];
     assert_ne!(met[0], met[1]);
@@ -123,7 +123,7 @@ fn receivers_are_told_who_sent() {
     ];
     let expected = senders.map(|sender| format!("{sender:?}"));
     for sender in senders {
-        signal.send(sender, &1);
+        signal.from(sender).send(&1);
     }
     drop((identity, name));
     queue.flush().unwrap();
@@ -156,7 +156,7 @@ fn the_event_is_cloned_once_for_all_queued_receivers_of_a_send() {
     let parcel = Parcel {
         clones: Arc::clone(&clones),
     };
-    signal.send(Sender::NONE, &parcel);
+    signal.send(&parcel);
     assert_eq!(clones.load(Ordering::Relaxed), 0, "nobody is queued");
     let queues = [Queue::bounded(16).unwrap(), Queue::bounded(16).unwrap()];
     let addresses = Arc::<Mutex<Vec<usize>>>::default();
@@ -170,7 +170,7 @@ fn the_event_is_cloned_once_for_all_queued_receivers_of_a_send() {
                 .push(std::ptr::from_ref(parcel).addr());
         });
     }
-    signal.send(Sender::NONE, &parcel);
+    signal.send(&parcel);
     queues.iter().for_each(|queue| queue.flush().unwrap());
     assert_eq!(clones.load(Ordering::Relaxed), 1);
     let addresses = addresses.lock().unwrap();
@@ -183,23 +183,23 @@ fn the_event_is_cloned_once_for_all_queued_receivers_of_a_send() {
 #[test]
 fn every_way_of_sending_reaches_a_queue() {
     let queue = Queue::bounded(16).unwrap();
-    let signal = Signal::<u32, Result<(), QueueError>>::new();
+    let signal = Signal::<u32, Result<(), queue::Error>>::new();
     let seen = Arc::<Mutex<Vec<u32>>>::default();
     let keeps = Arc::clone(&seen);
     let options = signal.options().queued(&queue);
     options.connect(move |_, event| keeps.lock().unwrap().push(*event));
-    assert_eq!(*signal.send(Sender::NONE, &0), [Ok(())]);
-    assert_eq!(**signal.send_robust(Sender::NONE, &1).answers(), [Ok(())]);
-    assert_eq!(*signal.try_send(Sender::NONE, &2).unwrap(), [()]);
-    assert!(signal.send_until(Sender::NONE, &3, Result::is_ok).is_some());
+    assert_eq!(*signal.send(&0), [Ok(())]);
+    assert_eq!(**signal.send_robust(&1).responses(), [Ok(())]);
+    assert_eq!(*signal.send_until_err(&2).unwrap(), [()]);
+    assert!(signal.send_until(&3, Result::is_ok).is_some());
     let mut answers = 0;
-    let _ = signal.send_each(Sender::NONE, &4, |_, answer| {
+    let _ = signal.send_each(&4, |_, answer| {
         answers += usize::from(answer.is_ok());
         ControlFlow::<()>::Continue(())
     });
     assert_eq!(answers, 1);
     let mut emitter = signal.emitter();
-    assert_eq!(*emitter.send(Sender::NONE, &5), [Ok(())]);
+    assert_eq!(*emitter.send(&5), [Ok(())]);
     queue.flush().unwrap();
     assert_eq!(*seen.lock().unwrap(), [0, 1, 2, 3, 4, 5]);
 }
@@ -210,7 +210,7 @@ fn receivers_called_at_once_run_before_the_send_returns() {
     let signal = Signal::<u32, Option<u32>>::new();
     let gated = Gated::connect(&signal, &queue);
     signal.connect(|_, event| Some(event + 1));
-    assert_eq!(*signal.send(Sender::NONE, &1), [None, Some(2)]);
+    assert_eq!(*signal.send(&1), [None, Some(2)]);
     assert_eq!(gated.seen(), []);
     gated.open(1);
     queue.flush().unwrap();
@@ -223,11 +223,11 @@ fn a_flush_waits_for_what_was_sent_before_and_no_longer() {
     let signal = Signal::<u32>::new();
     let gated = Gated::connect(&signal, &queue);
     for event in 0..3 {
-        signal.send(Sender::NONE, &event);
+        signal.send(&event);
     }
     let timeout = queue.flush_timeout(Duration::ZERO).unwrap_err();
     assert!(
-        matches!(timeout, QueueWaitError::Timeout { .. }),
+        matches!(timeout, queue::WaitError::Timeout { .. }),
         "{timeout:?}"
     );
     assert!(
@@ -255,7 +255,7 @@ fn many_threads_flush_at_a_time() {
             let (queue, signal, seen) = (&queue, &signal, &seen);
             threads.spawn(move || {
                 for event in thread * 1_000..(thread + 1) * 1_000 {
-                    signal.send(u64::from(event % 5), &event);
+                    signal.from(u64::from(event % 5)).send(&event);
                     if event % 7 == 0 {
                         queue.flush().unwrap();
                         let seen = seen[event as usize].load(Ordering::Relaxed);
@@ -277,11 +277,11 @@ fn a_receiver_may_send_to_its_own_queue() {
     let (told, tells) = mpsc::channel();
     signal.options().queued(&queue).connect(move |_, event| {
         if let Some(signal) = again.upgrade().filter(|_| *event > 0) {
-            signal.send(Sender::NONE, &(event - 1));
+            signal.send(&(event - 1));
         }
         told.send(*event).unwrap();
     });
-    signal.send(Sender::NONE, &3);
+    signal.send(&3);
     assert_eq!(Vec::from_iter(tells.iter().take(4)), [3, 2, 1, 0]);
     queue.flush().unwrap();
     assert_eq!(queue.delivered(), 4);
@@ -298,11 +298,11 @@ fn a_receiver_must_not_wait_for_its_own_queue() {
         told.send((its.flush(), its.flush_timeout(Duration::MAX), shutdown))
             .unwrap();
     });
-    signal.send(Sender::NONE, &0);
+    signal.send(&0);
     let (flush, flush_timeout, shutdown) = tells.recv().unwrap();
     for error in [flush.unwrap_err(), flush_timeout.unwrap_err(), shutdown] {
         assert!(
-            matches!(error, QueueWaitError::InsideWorker { .. }),
+            matches!(error, queue::WaitError::InsideWorker { .. }),
             "{error:?}"
         );
         assert!(
@@ -319,7 +319,7 @@ fn a_disconnected_receiver_gets_what_is_in_the_queue() {
     let signal = Signal::<u32>::new();
     let gated = Gated::connect(&signal, &queue);
     for event in 0..3 {
-        signal.send(Sender::NONE, &event);
+        signal.send(&event);
     }
     assert_eq!(gated.started(), 0);
     let refused = gated.connection.disconnect_and_wait(Duration::ZERO);
@@ -328,7 +328,7 @@ fn a_disconnected_receiver_gets_what_is_in_the_queue() {
         "{refused:?}"
     );
     assert!(!gated.connection.is_connected());
-    signal.send(Sender::NONE, &3);
+    signal.send(&3);
     gated.open(3);
     assert_eq!(gated.connection.disconnect_and_wait(Duration::MAX), Ok(()));
     assert_eq!(gated.seen(), [0, 1, 2]);
@@ -346,7 +346,7 @@ fn a_receiver_cannot_wait_for_itself_to_be_gone() {
         told.send(own.disconnect_and_wait(Duration::MAX)).unwrap();
     });
     *own.lock().unwrap() = Some(connection);
-    signal.send(Sender::NONE, &0);
+    signal.send(&0);
     assert_eq!(tells.recv().unwrap(), Err(WaitError::InsideSend));
 }
 
@@ -361,7 +361,7 @@ fn a_panic_costs_the_queue_nothing_but_that_event() {
         keeps.lock().unwrap().push(*event);
     });
     for event in 0..6 {
-        signal.send(Sender::NONE, &event);
+        signal.send(&event);
     }
     queue.flush().unwrap();
     assert_eq!(*seen.lock().unwrap(), [1, 3, 5]);
@@ -378,7 +378,7 @@ fn workers_have_the_name_of_their_queue() {
         told.send(thread::current().name().map(String::from))
             .unwrap();
     });
-    signal.send(Sender::NONE, &0);
+    signal.send(&0);
     assert_eq!(tells.recv().unwrap().as_deref(), Some("mail-0"));
 }
 
@@ -386,9 +386,9 @@ fn workers_have_the_name_of_their_queue() {
 fn queues_pass_between_threads_and_through_panics() {
     fn assert_fit<T: Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
     assert_fit::<Queue>();
-    assert_fit::<fanfare::QueueBuilder>();
+    assert_fit::<fanfare::queue::Builder>();
     fn assert_sent<T: Send + Sync>() {}
-    assert_sent::<fanfare::ShutdownReport>();
-    assert_sent::<QueueError>();
-    assert_sent::<QueueWaitError>();
+    assert_sent::<fanfare::queue::ShutdownReport>();
+    assert_sent::<queue::Error>();
+    assert_sent::<queue::WaitError>();
 }

@@ -10,10 +10,12 @@ use std::thread;
 use std::time::Duration;
 
 use crate::queue_gate::assert_adds_up;
-use fanfare::{Overflow, Queue, QueueBuilder, QueueError, QueueWaitError, Signal, WaitError};
+use fanfare::error::WaitError;
+use fanfare::queue::{self, Overflow};
+use fanfare::{Queue, Signal};
 use tokio::sync::Semaphore;
 
-type Asked = Signal<u32, Result<(), QueueError>>;
+type Asked = Signal<u32, Result<(), queue::Error>>;
 
 /// Events below this one hang until the gate is opened.
 const HANG: u32 = 100;
@@ -62,7 +64,7 @@ struct World {
 }
 
 impl Way {
-    fn builder(self) -> QueueBuilder {
+    fn builder(self) -> queue::Builder {
         let builder = Queue::builder().name("at once");
         match self {
             Way::Unordered => builder.workers(2).unordered(),
@@ -72,7 +74,7 @@ impl Way {
         }
     }
 
-    fn world(self, builder: QueueBuilder) -> World {
+    fn world(self, builder: queue::Builder) -> World {
         let queue = builder.build().unwrap();
         let signal = Asked::new();
         let gate = Arc::new(Semaphore::new(0));
@@ -139,7 +141,7 @@ impl World {
 
     fn send(&self, events: impl IntoIterator<Item = u32>) {
         for event in events {
-            assert!(self.signal.try_send("shop", &event).is_ok());
+            assert!(self.signal.from("shop").send_until_err(&event).is_ok());
         }
     }
 
@@ -219,7 +221,7 @@ fn an_ordered_queue_keeps_the_order_of_each_receiver_and_sender() {
     });
     for n in 0..200 {
         for sender in 0..7 {
-            signal.send(u64::from(sender), &(sender * 1_000 + n));
+            signal.from(u64::from(sender)).send(&(sender * 1_000 + n));
         }
     }
     queue.flush().unwrap();
@@ -258,7 +260,7 @@ fn flush_waits_for_all_that_run() {
         world.send(100..110);
         world.started(11);
         let waited = world.queue.flush_timeout(Duration::from_millis(5));
-        assert!(matches!(waited, Err(QueueWaitError::Timeout { .. })));
+        assert!(matches!(waited, Err(queue::WaitError::Timeout { .. })));
         thread::scope(|scope| {
             let flushes = scope.spawn(|| world.queue.flush());
             world.send(110..120);
@@ -286,8 +288,8 @@ fn a_shutdown_that_does_not_wait_returns_what_was_not_started() {
         assert_eq!(left, [Some(&100), Some(&101), Some(&102)], "{way:?}");
         assert_eq!(report.still_running, 2);
         assert_adds_up(world.queue.stats());
-        let refused = world.signal.try_send("shop", &103).unwrap_err();
-        assert!(matches!(refused.error, QueueError::Closed { .. }));
+        let refused = world.signal.from("shop").send_until_err(&103).unwrap_err();
+        assert!(matches!(refused.error, queue::Error::Closed { .. }));
         world.open();
         let again = world.queue.shutdown(Duration::MAX).unwrap();
         assert_eq!((again.undelivered.len(), again.still_running), (0, 0));
@@ -333,7 +335,7 @@ fn dropping_the_last_handle_delivers_everything() {
             ..
         } = World::of(*way);
         for event in [1, 100, 101, 102] {
-            signal.try_send("shop", &event).unwrap();
+            signal.from("shop").send_until_err(&event).unwrap();
         }
         drop(signal);
         drop(gate);
@@ -372,8 +374,8 @@ fn overflow_counts_the_one_line() {
                     vec![1, 2, 101, 102]
                 }
                 _ => {
-                    let refused = world.signal.try_send("shop", &102).unwrap_err();
-                    assert!(matches!(refused.error, QueueError::Full { .. }), "{case}");
+                    let refused = world.signal.from("shop").send_until_err(&102).unwrap_err();
+                    assert!(matches!(refused.error, queue::Error::Full { .. }), "{case}");
                     vec![1, 2, 100, 101]
                 }
             });
@@ -403,7 +405,7 @@ fn a_panic_costs_its_event_alone() {
 #[test]
 fn a_receiver_that_waits_for_its_queue_is_refused() {
     for way in AT_ONCE {
-        static REFUSED: Mutex<Vec<(QueueWaitError, WaitError)>> = Mutex::new(Vec::new());
+        static REFUSED: Mutex<Vec<(queue::WaitError, WaitError)>> = Mutex::new(Vec::new());
         let queue = way.builder().build().unwrap();
         let signal = Signal::<()>::new();
         let own = Arc::new(Mutex::new(None::<fanfare::Connection>));
@@ -428,13 +430,13 @@ fn a_receiver_that_waits_for_its_queue_is_refused() {
             _ => options.connect(move |_, ()| run()),
         });
         drop(place);
-        signal.send("shop", &());
+        signal.from("shop").send(&());
         queue.flush().unwrap();
         let [(flush, end)] = &std::mem::take(&mut *REFUSED.lock().unwrap())[..] else {
             panic!("it ran once")
         };
         assert!(
-            matches!(flush, QueueWaitError::InsideWorker { .. }),
+            matches!(flush, queue::WaitError::InsideWorker { .. }),
             "{way:?}"
         );
         assert_eq!(*end, WaitError::InsideSend, "{way:?}");
@@ -462,7 +464,11 @@ fn each_event_of_many_senders_is_delivered_once() {
                 scope.spawn(move || {
                     for n in 0..200 {
                         let event = 100 + sender * 200 + n;
-                        world.signal.try_send(u64::from(sender), &event).unwrap();
+                        world
+                            .signal
+                            .from(u64::from(sender))
+                            .send_until_err(&event)
+                            .unwrap();
                         if n % 50 == 0 {
                             world.queue.flush().unwrap();
                         }
@@ -532,7 +538,7 @@ mod concurrent {
             wait.lock().unwrap().recv().unwrap();
             ended.send("sync").unwrap();
         });
-        signal.send("shop", &1);
+        signal.from("shop").send(&1);
         while queue.stats().running < 2 {
             thread::yield_now();
         }
@@ -565,7 +571,7 @@ mod concurrent {
                 _ => Box::pin(async {}),
             });
         for n in [0, 1, 2, 0, 1, 2] {
-            signal.send("shop", &n);
+            signal.from("shop").send(&n);
         }
         queue.flush().unwrap();
         let stats = queue.stats();
@@ -591,7 +597,7 @@ mod concurrent {
             })
         });
         for n in 0..10 {
-            signal.send("shop", &n);
+            signal.from("shop").send(&n);
         }
         queue.flush_timeout(Duration::from_secs(60)).unwrap();
         assert_eq!(queue.delivered(), 10);

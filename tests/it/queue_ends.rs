@@ -6,7 +6,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use fanfare::{Connection, Event, Queue, Sender, Signal, WaitError};
+use fanfare::error::WaitError;
+use fanfare::{Connection, Event, Queue, Signal};
 
 type Slot = OnceLock<Connection>;
 
@@ -41,7 +42,7 @@ fn an_events_destructor_on_a_worker_waits_for_no_receiver_that_the_job_held() {
         may_go_on.lock().unwrap().recv().unwrap();
     });
     assert!(CONNECTION.set(connection).is_ok());
-    ENDED.send(Sender::NONE, &Ends);
+    ENDED.send(&Ends);
     // Only then, so that the worker is the last to have the event.
     go_on.send(()).unwrap();
     queue.flush().unwrap();
@@ -85,8 +86,8 @@ fn an_events_destructor_that_panics_in_the_sender_is_none_of_its_business() {
         own.flush().unwrap();
     });
     let event = Fragile(false);
-    assert_eq!(BROKEN.send(Sender::NONE, &event).len(), 2);
-    assert_eq!(BROKEN.send_robust(Sender::NONE, &event).failures().len(), 0);
+    assert_eq!(BROKEN.send(&event).len(), 2);
+    assert_eq!(BROKEN.send_robust(&event).panics().len(), 0);
     assert_eq!(CLONES_DROPPED.load(Ordering::Relaxed), 2);
 }
 
@@ -105,8 +106,8 @@ fn a_wait_on_a_worker_for_a_receiver_of_its_queue_is_refused() {
         let waited = behind.disconnect_and_wait(Duration::from_secs(60));
         WAITED.lock().unwrap().push(waited);
     });
-    FIRST.send(Sender::NONE, &1);
-    SECOND.send(Sender::NONE, &2);
+    FIRST.send(&1);
+    SECOND.send(&2);
     go_on.send(()).unwrap();
     queue.flush().unwrap();
     assert_eq!(*WAITED.lock().unwrap(), [Err(WaitError::InsideSend)]);

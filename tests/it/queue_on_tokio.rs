@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fanfare::{Queue, QueueWaitError, Sender, Signal};
+use fanfare::{Queue, Signal, queue};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::spawn_blocking;
 
@@ -15,7 +15,7 @@ fn with_an_event(runtime: &Runtime, signal: &Signal<u32>) -> Queue {
         .options()
         .queued(&queue)
         .connect_async(|_, _| Box::pin(tokio::time::sleep(Duration::from_millis(1))));
-    signal.send(Sender::NONE, &1);
+    signal.send(&1);
     queue
 }
 
@@ -27,18 +27,18 @@ fn a_current_thread_runtime_is_not_waited_for_on_its_own_thread() {
     let waiting = queue.clone();
     runtime.block_on(async {
         let refused = queue.flush().unwrap_err();
-        assert!(matches!(refused, QueueWaitError::OnItsRuntime { .. }));
+        assert!(matches!(refused, queue::WaitError::OnItsRuntime { .. }));
         assert_eq!(
             refused.to_string(),
             "the caller drives the current-thread runtime that the workers of queue \"slow\" \
              wait for: flush or shut down in `spawn_blocking`, or use a multi-threaded runtime"
         );
         let refused = queue.shutdown(Duration::MAX).unwrap_err();
-        assert!(matches!(refused, QueueWaitError::OnItsRuntime { .. }));
+        assert!(matches!(refused, queue::WaitError::OnItsRuntime { .. }));
         assert!(!queue.is_closed());
         let flushed = spawn_blocking(move || waiting.flush()).await.unwrap();
         assert_eq!((flushed, queue.delivered()), (Ok(()), 1));
-        signal.send(Sender::NONE, &2);
+        signal.send(&2);
         // The last of them: refused as well, so it does not wait.
         drop(queue);
     });

@@ -5,9 +5,10 @@ use std::sync::mpsc;
 use std::thread;
 
 use crate::queue_gate::{Gated, assert_adds_up};
-use fanfare::{Overflow, Queue, QueueError, Sender, Signal};
+use fanfare::queue::{self, Overflow};
+use fanfare::{Queue, Signal};
 
-type Asked = Signal<u32, Result<(), QueueError>>;
+type Asked = Signal<u32, Result<(), queue::Error>>;
 
 fn queue(overflow: Overflow) -> Queue {
     let builder = Queue::builder().name("small").capacity(2);
@@ -17,10 +18,10 @@ fn queue(overflow: Overflow) -> Queue {
 /// The worker runs event 0, and 1 and 2 fill the line.
 fn filled(queue: &Queue, signal: &Asked) -> Gated {
     let gated = Gated::connect(signal, queue);
-    assert_eq!(*signal.send(Sender::NONE, &0), [Ok(())]);
+    assert_eq!(*signal.send(&0), [Ok(())]);
     assert_eq!(gated.started(), 0);
     for event in 1..3 {
-        assert_eq!(*signal.send(Sender::NONE, &event), [Ok(())]);
+        assert_eq!(*signal.send(&event), [Ok(())]);
     }
     let stats = queue.stats();
     assert_eq!((stats.depth, stats.running), (2, 1));
@@ -41,7 +42,7 @@ fn a_sender_waits_for_room() {
     let (tell, told) = mpsc::channel();
     thread::scope(|threads| {
         threads.spawn(|| {
-            let answer = signal.send(Sender::NONE, &3).into_iter().next();
+            let answer = signal.send(&3).into_iter().next();
             tell.send(answer.unwrap()).unwrap();
         });
         // It has been given to the queue, and there is no room.
@@ -64,7 +65,7 @@ fn the_newest_is_dropped() {
     let (queue, signal) = (queue(Overflow::DropNewest), Asked::new());
     let gated = filled(&queue, &signal);
     for event in 3..6 {
-        assert_eq!(*signal.send(Sender::NONE, &event), [Ok(())]);
+        assert_eq!(*signal.send(&event), [Ok(())]);
     }
     gated.open(3);
     queue.flush().unwrap();
@@ -81,7 +82,7 @@ fn the_oldest_is_dropped() {
     let (queue, signal) = (queue(Overflow::DropOldest), Asked::new());
     let gated = filled(&queue, &signal);
     for event in 3..6 {
-        assert_eq!(*signal.send(Sender::NONE, &event), [Ok(())]);
+        assert_eq!(*signal.send(&event), [Ok(())]);
     }
     gated.open(3);
     queue.flush().unwrap();
@@ -97,9 +98,9 @@ fn the_oldest_is_dropped() {
 fn a_refusal_is_in_the_answer() {
     let (queue, signal) = (queue(Overflow::Reject), Asked::new());
     let gated = filled(&queue, &signal);
-    let refused = signal.send(Sender::NONE, &3);
+    let refused = signal.send(&3);
     let [
-        Err(QueueError::Full {
+        Err(queue::Error::Full {
             queue: name,
             capacity,
             ..
@@ -109,7 +110,7 @@ fn a_refusal_is_in_the_answer() {
         panic!("{refused:?}");
     };
     assert_eq!((&**name, *capacity), ("small", 2));
-    let refused = signal.try_send(Sender::NONE, &3).unwrap_err();
+    let refused = signal.send_until_err(&3).unwrap_err();
     assert_eq!(refused.receiver, gated.connection.id());
     let text = "queue \"small\" is full with 2 events for this worker: give it more capacity or \
                 workers, or another overflow policy";
@@ -129,14 +130,14 @@ fn a_worker_is_refused_where_another_sender_would_wait() {
     INNER.options().queued(&queue).connect(|_, _| ());
     signal.options().queued(&queue).connect(move |_, event| {
         for nested in 0..3 {
-            let answer = INNER.send(Sender::NONE, &nested).into_iter().next();
+            let answer = INNER.send(&nested).into_iter().next();
             tell.send((*event, answer.unwrap())).unwrap();
         }
     });
-    signal.send(Sender::NONE, &0);
+    signal.send(&0);
     let told = Vec::from_iter(told.iter().take(3));
     assert_eq!(told[..2], [(0, Ok(())), (0, Ok(()))]);
-    let (0, Err(error @ QueueError::WouldDeadlock { .. })) = &told[2] else {
+    let (0, Err(error @ queue::Error::WouldDeadlock { .. })) = &told[2] else {
         panic!("{told:?}");
     };
     assert!(
@@ -156,7 +157,7 @@ fn each_worker_has_its_own_room() {
     let gated = Gated::connect(&signal, &queue);
     // All of one sender are of one worker, whose line has room for one.
     for event in 0..4 {
-        signal.send("one", &event);
+        signal.from("one").send(&event);
         if event == 0 {
             assert_eq!(gated.started(), 0);
         }
@@ -174,7 +175,7 @@ fn an_unbounded_queue_is_never_full() {
     let signal = Signal::<u32>::new();
     let gated = Gated::connect(&signal, &queue);
     for event in 0..5_000 {
-        signal.send(Sender::NONE, &event);
+        signal.send(&event);
     }
     assert_eq!(gated.started(), 0);
     assert_eq!((queue.depth(), queue.rejected()), (4_999, 0));

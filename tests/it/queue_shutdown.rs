@@ -7,18 +7,19 @@ use std::thread;
 use std::time::Duration;
 
 use crate::queue_gate::{Gated, assert_adds_up};
-use fanfare::{Overflow, Queue, QueueError, Sender, ShutdownReport, Signal, Undelivered};
+use fanfare::queue::{self, Overflow, ShutdownReport, Undelivered};
+use fanfare::{Queue, Sender, Signal};
 
 const NOW: Duration = Duration::ZERO;
 const EVER: Duration = Duration::MAX;
 
-type Asked = Signal<u32, Result<(), QueueError>>;
+type Asked = Signal<u32, Result<(), queue::Error>>;
 
 /// Whether a send gave the event to its one receiver's queue.
 fn is_accepted(signal: &Asked, sender: Sender<'_>, event: u32) -> bool {
-    match &*signal.send(sender, &event) {
+    match &*signal.from(sender).send(&event) {
         [Ok(())] => true,
-        [Err(QueueError::Closed { .. } | QueueError::Full { .. })] => false,
+        [Err(queue::Error::Closed { .. } | queue::Error::Full { .. })] => false,
         answers => panic!("{answers:?}"),
     }
 }
@@ -52,7 +53,7 @@ fn what_is_not_delivered_is_returned_with_all_that_it_takes_to_send_it_again() {
         .queued(&queue)
         .connect(|_, _| ());
     for event in 0..3 {
-        signal.send("shop", &event);
+        signal.from("shop").send(&event);
     }
     assert_eq!(gated.started(), 0);
     let report = queue.shutdown(NOW).unwrap();
@@ -89,7 +90,7 @@ fn a_second_shutdown_returns_nothing_and_does_not_hang() {
     let (queue, signal) = (Queue::bounded(16).unwrap(), Asked::new());
     let gated = Gated::connect(&signal, &queue);
     for event in 0..3 {
-        signal.send(Sender::NONE, &event);
+        signal.send(&event);
     }
     assert_eq!(gated.started(), 0);
     assert_eq!(events(&queue.shutdown(NOW).unwrap()), [1, 2]);
@@ -107,7 +108,7 @@ fn after_it_sends_are_refused() {
     assert!(!queue.is_closed());
     assert!(queue.shutdown(NOW).unwrap().undelivered.is_empty());
     assert!(queue.is_closed());
-    let refused = signal.try_send(Sender::NONE, &0).unwrap_err().error;
+    let refused = signal.send_until_err(&0).unwrap_err().error;
     let text = "queue \"mail\" is shut down: send before its shutdown, or disconnect its receivers";
     assert_eq!(refused.to_string(), text);
     assert_eq!((queue.stats().pushed, queue.rejected()), (0, 1));
@@ -303,7 +304,7 @@ fn a_receiver_may_drop_the_last_handle() {
         tell.send(*event).unwrap();
     });
     for event in 0..3 {
-        signal.send(Sender::NONE, &event);
+        signal.send(&event);
     }
     drop((signal, queue));
     gated.open(3);

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fanfare::{Queue, Sender, Signal};
+use fanfare::{Queue, Signal};
 
 /// Long enough for any machine; a wait that needs it has failed.
 const LONG: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ fn busy() -> Queue {
         io::stdin().read_line(&mut String::new()).unwrap();
         println!("delivered");
     });
-    ORDERED.send(Sender::NONE, &1);
+    ORDERED.send(&1);
     let stats = queue.stats();
     assert_eq!((stats.pushed, stats.delivered), (1, 0));
     queue

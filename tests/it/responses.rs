@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fanfare::{Connection, Event, ReceiverId, Sender, Signal};
+use fanfare::{Connection, Event, ReceiverId, Signal};
 
 struct Turn<'a>(&'a AtomicUsize);
 
@@ -19,7 +19,7 @@ type Tried = Signal<(), Result<u32, String>>;
 #[test]
 fn one_response_per_receiver_in_order_of_sending() {
     let (signal, connections) = asked([0, 1, 2, 3]);
-    let responses = signal.send(Sender::NONE, &());
+    let responses = signal.send(&());
     assert_eq!(*responses, [0, 1, 2, 3]);
     assert_eq!((responses.len(), responses[2]), (4, 2));
     let ids: Vec<_> = connections.iter().map(Connection::id).collect();
@@ -31,7 +31,7 @@ fn one_response_per_receiver_in_order_of_sending() {
             .collect::<Vec<_>>(),
         [0, 1, 2, 3]
     );
-    let pairs: Vec<(ReceiverId, u32)> = signal.send(Sender::NONE, &()).into_pairs().collect();
+    let pairs: Vec<(ReceiverId, u32)> = signal.send(&()).into_pairs().collect();
     assert_eq!(pairs, ids.iter().copied().zip(0..4).collect::<Vec<_>>());
     assert_eq!(responses.into_iter().collect::<Vec<u32>>(), [0, 1, 2, 3]);
 }
@@ -55,7 +55,7 @@ fn receiver_ids_are_unique_and_in_order_of_connection() {
 fn responses_may_be_kept_after_their_receivers_are_gone() {
     let signal = Signal::<(), Arc<str>>::new();
     signal.connect(|_, ()| Arc::from("kept"));
-    let responses = signal.send(Sender::NONE, &());
+    let responses = signal.send(&());
     drop(signal);
     assert_eq!(&*responses[0], "kept");
 }
@@ -77,18 +77,12 @@ fn every_response_is_dropped_once_however_it_is_left() {
             Counted(index)
         });
     }
-    drop(signal.send(Sender::NONE, &()));
-    drop(
-        signal
-            .send(Sender::NONE, &())
-            .into_iter()
-            .take(3)
-            .collect::<Vec<_>>(),
-    );
-    drop(signal.send(Sender::NONE, &()).into_pairs().next());
-    drop(signal.send_robust(Sender::NONE, &()).into_iter().next());
-    drop(signal.send_until(Sender::NONE, &(), |_| MADE.load(Ordering::Relaxed) % 7 == 0));
-    let flow = signal.send_each(Sender::NONE, &(), |_, value| ControlFlow::Break(value));
+    drop(signal.send(&()));
+    drop(signal.send(&()).into_iter().take(3).collect::<Vec<_>>());
+    drop(signal.send(&()).into_pairs().next());
+    drop(signal.send_robust(&()).into_iter().next());
+    drop(signal.send_until(&(), |_| MADE.load(Ordering::Relaxed) % 7 == 0));
+    let flow = signal.send_each(&(), |_, value| ControlFlow::Break(value));
     assert!(flow.is_break());
     drop(flow);
     assert_eq!(
@@ -114,17 +108,17 @@ fn responses_of_no_size_are_counted_and_dropped_once_each() {
             Token
         });
     }
-    let responses = signal.send(Sender::NONE, &());
+    let responses = signal.send(&());
     assert_eq!((responses.len(), responses.iter().count()), (5, 5));
     assert_eq!(DROPPED.load(Ordering::Relaxed), 0);
     drop(responses);
     assert_eq!(DROPPED.load(Ordering::Relaxed), 5);
-    let mut rest = signal.send(Sender::NONE, &()).into_iter();
+    let mut rest = signal.send(&()).into_iter();
     assert!(rest.next().is_some());
     assert_eq!(DROPPED.load(Ordering::Relaxed), 6);
     drop(rest);
     assert_eq!(DROPPED.load(Ordering::Relaxed), 10);
-    drop(signal.send_robust(Sender::NONE, &()));
+    drop(signal.send_robust(&()));
     assert_eq!(DROPPED.load(Ordering::Relaxed), 15);
 }
 
@@ -134,27 +128,27 @@ fn unit_responses_are_only_a_number() {
     for index in 0..3_u32 {
         signal.connect(move |_, sent| assert_eq!(*sent, 5, "receiver {index}"));
     }
-    assert_eq!(signal.send(Sender::NONE, &5).len(), 3);
-    assert_eq!(*signal.send(Sender::NONE, &5), [(); 3]);
+    assert_eq!(signal.send(&5).len(), 3);
+    assert_eq!(*signal.send(&5), [(); 3]);
 }
 
-// try_send.
+// send_until_err.
 
 #[test]
-fn try_send_gives_the_values_of_all() {
+fn send_until_err_gives_the_values_of_all() {
     let signal = Tried::new();
     let ids = [1, 2].map(|value| signal.connect(move |_, ()| Ok(value)).id());
-    let responses = signal.try_send(Sender::NONE, &()).unwrap();
+    let responses = signal.send_until_err(&()).unwrap();
     assert_eq!(*responses, [1, 2]);
     assert_eq!(
         responses.into_pairs().collect::<Vec<_>>(),
         [(ids[0], 1), (ids[1], 2)]
     );
-    assert!(Tried::new().try_send(Sender::NONE, &()).unwrap().is_empty());
+    assert!(Tried::new().send_until_err(&()).unwrap().is_empty());
 }
 
 #[test]
-fn try_send_stops_at_the_first_error_and_says_whose() {
+fn send_until_err_stops_at_the_first_error_and_says_whose() {
     let signal = Tried::new();
     let ran = Arc::new(AtomicUsize::new(0));
     signal.connect(|_, ()| Ok(1));
@@ -162,7 +156,7 @@ fn try_send_stops_at_the_first_error_and_says_whose() {
     let refusing = signal.connect(|_, ()| Err("full".to_owned()));
     let later = Arc::clone(&ran);
     signal.connect(move |_, ()| Ok(later.fetch_add(1, Ordering::Relaxed) as u32));
-    let error = signal.try_send(Sender::NONE, &()).unwrap_err();
+    let error = signal.send_until_err(&()).unwrap_err();
     assert_eq!(*error.before, [1, 2]);
     assert_eq!(
         (error.receiver, error.error.as_str()),
@@ -170,16 +164,16 @@ fn try_send_stops_at_the_first_error_and_says_whose() {
     );
     assert_eq!(ran.load(Ordering::Relaxed), 0);
     refusing.disconnect();
-    assert_eq!(*signal.try_send(Sender::NONE, &()).unwrap(), [1, 2, 0]);
+    assert_eq!(*signal.send_until_err(&()).unwrap(), [1, 2, 0]);
 }
 
 #[test]
-fn try_send_with_nothing_to_say_on_success() {
+fn send_until_err_with_nothing_to_say_on_success() {
     let signal = Signal::<(), Result<(), &'static str>>::new();
     signal.connect(|_, ()| Ok(()));
-    assert_eq!(signal.try_send(Sender::NONE, &()).unwrap().len(), 1);
+    assert_eq!(signal.send_until_err(&()).unwrap().len(), 1);
     signal.connect(|_, ()| Err("no"));
-    let error = signal.try_send(Sender::NONE, &()).unwrap_err();
+    let error = signal.send_until_err(&()).unwrap_err();
     assert_eq!((error.before.len(), error.error), (1, "no"));
 }
 
@@ -198,26 +192,16 @@ fn send_until_stops_at_the_first_that_satisfies() {
             })
         })
         .collect();
-    let answer = signal
-        .send_until(Sender::NONE, &(), |value| *value >= 2)
-        .unwrap();
+    let answer = signal.send_until(&(), |value| *value >= 2).unwrap();
     assert_eq!((answer.receiver, answer.value), (connections[2].id(), 2));
     assert_eq!(
         ran.swap(0, Ordering::Relaxed),
         3,
         "the fourth was not asked"
     );
-    assert!(
-        signal
-            .send_until(Sender::NONE, &(), |value| *value > 9)
-            .is_none()
-    );
+    assert!(signal.send_until(&(), |value| *value > 9).is_none());
     assert_eq!(ran.load(Ordering::Relaxed), 4);
-    assert!(
-        Asked::new()
-            .send_until(Sender::NONE, &(), |_| true)
-            .is_none()
-    );
+    assert!(Asked::new().send_until(&(), |_| true).is_none());
 }
 
 #[test]
@@ -225,9 +209,7 @@ fn send_until_gives_back_what_is_not_copied() {
     let signal = Signal::<(), Box<str>>::new();
     signal.connect(|_, ()| "no".into());
     signal.connect(|_, ()| "yes".into());
-    let answer = signal
-        .send_until(Sender::NONE, &(), |text| &**text == "yes")
-        .unwrap();
+    let answer = signal.send_until(&(), |text| &**text == "yes").unwrap();
     assert_eq!(&*answer.value, "yes");
 }
 
@@ -237,7 +219,7 @@ fn send_until_gives_back_what_is_not_copied() {
 fn send_each_hands_over_every_answer_with_its_receiver() {
     let (signal, connections) = asked([5, 6, 7]);
     let mut heard = Vec::new();
-    let flow = signal.send_each(Sender::NONE, &(), |receiver, value| {
+    let flow = signal.send_each(&(), |receiver, value| {
         heard.push((receiver, value));
         ControlFlow::<()>::Continue(())
     });
@@ -250,7 +232,7 @@ fn send_each_hands_over_every_answer_with_its_receiver() {
 fn send_each_stops_where_it_is_told_to() {
     let (signal, connections) = asked([5, 6, 7]);
     let mut asked = 0;
-    let flow = signal.send_each(Sender::NONE, &(), |receiver, value| {
+    let flow = signal.send_each(&(), |receiver, value| {
         asked += 1;
         if value == 6 {
             ControlFlow::Break(receiver)
@@ -269,7 +251,7 @@ fn send_each_hands_over_between_the_calls() {
     }
     let turn = AtomicUsize::new(0);
     let mut heard = Vec::new();
-    let _ = signal.send_each(Sender::NONE, &Turn(&turn), |_, value| {
+    let _ = signal.send_each(&Turn(&turn), |_, value| {
         heard.push((value, turn.fetch_add(1, Ordering::Relaxed)));
         ControlFlow::<()>::Continue(())
     });
@@ -287,7 +269,7 @@ fn a_robust_send_has_a_result_for_each_receiver_in_order() {
         .name("broken")
         .connect(|_, ()| panic!("by panic"));
     signal.connect(|_, ()| Err("by value".to_owned()));
-    let responses = signal.send_robust(Sender::NONE, &());
+    let responses = signal.send_robust(&());
     assert_eq!(
         (responses.len(), responses.is_empty(), responses.all_ok()),
         (3, false, false)
@@ -309,7 +291,7 @@ fn a_robust_send_has_a_result_for_each_receiver_in_order() {
         ]
     );
     let failures: Vec<_> = responses
-        .failures()
+        .panics()
         .map(|failure| (failure.receiver(), failure.name().to_owned()))
         .collect();
     assert_eq!(failures, [(broken.id(), "broken".to_owned())]);
@@ -321,9 +303,9 @@ fn a_robust_send_has_a_result_for_each_receiver_in_order() {
 fn a_robust_send_without_failures_is_all_ok_even_if_errors_were_returned() {
     let signal = Tried::new();
     signal.connect(|_, ()| Err("by value".to_owned()));
-    let responses = signal.send_robust(Sender::NONE, &());
+    let responses = signal.send_robust(&());
     assert!(responses.all_ok());
-    assert_eq!(responses.failures().count(), 0);
+    assert_eq!(responses.panics().count(), 0);
     assert_eq!(
         responses.into_iter().next().unwrap().unwrap(),
         Err("by value".to_owned())
@@ -337,7 +319,7 @@ fn a_robust_send_of_unit_counts_and_keeps_the_failures() {
         .map(|index| signal.connect(move |_, ()| assert!(index % 3 != 1, "receiver {index}")))
         .filter(|connection| connection.is_connected())
         .collect();
-    let responses = signal.send_robust(Sender::NONE, &());
+    let responses = signal.send_robust(&());
     assert_eq!(
         (
             responses.len(),
@@ -348,7 +330,7 @@ fn a_robust_send_of_unit_counts_and_keeps_the_failures() {
     let shape: Vec<_> = responses.iter().map(|result| result.is_ok()).collect();
     assert_eq!(shape, [true, false, true, true, false, true]);
     let failures: Vec<_> = responses
-        .failures()
+        .panics()
         .map(|failure| (failure.receiver(), failure.message().to_owned()))
         .collect();
     assert_eq!(
@@ -414,19 +396,24 @@ fn assert_walks(signal: &Asked, sender: u64, plain: &[(i32, u32, u64, Connection
         .unzip();
     let pairs: Vec<_> = ids.iter().copied().zip(values.iter().copied()).collect();
     assert_eq!(
-        signal.send(sender, &()).into_pairs().collect::<Vec<_>>(),
+        signal
+            .from(sender)
+            .send(&())
+            .into_pairs()
+            .collect::<Vec<_>>(),
         pairs
     );
     assert_eq!(
         signal
-            .send_robust(sender, &())
+            .from(sender)
+            .send_robust(&())
             .into_iter()
             .map(Result::unwrap)
             .collect::<Vec<_>>(),
         values
     );
     let mut each = Vec::new();
-    let _ = signal.send_each(sender, &(), |id, value| {
+    let _ = signal.from(sender).send_each(&(), |id, value| {
         each.push((id, value));
         ControlFlow::<()>::Continue(())
     });
@@ -434,7 +421,8 @@ fn assert_walks(signal: &Asked, sender: u64, plain: &[(i32, u32, u64, Connection
     let mut until = Vec::new();
     assert!(
         signal
-            .send_until(sender, &(), |value| {
+            .from(sender)
+            .send_until(&(), |value| {
                 until.push(*value);
                 false
             })
@@ -443,12 +431,17 @@ fn assert_walks(signal: &Asked, sender: u64, plain: &[(i32, u32, u64, Connection
     assert_eq!(until, values);
     let mut emitter = signal.emitter();
     assert_eq!(
-        emitter.send(sender, &()).into_pairs().collect::<Vec<_>>(),
+        emitter
+            .from(sender)
+            .send(&())
+            .into_pairs()
+            .collect::<Vec<_>>(),
         pairs
     );
     assert_eq!(
         emitter
-            .send_robust(sender, &())
+            .from(sender)
+            .send_robust(&())
             .into_iter()
             .map(Result::unwrap)
             .collect::<Vec<_>>(),
@@ -460,19 +453,19 @@ fn assert_walks(signal: &Asked, sender: u64, plain: &[(i32, u32, u64, Connection
 fn an_emitter_sees_every_change_made_before_its_send() {
     let signal = Asked::new();
     let mut emitter = signal.emitter();
-    assert!(emitter.send(Sender::NONE, &()).is_empty());
+    assert!(emitter.send(&()).is_empty());
     for value in 0..5 {
         let connection = signal.connect(move |_, ()| value);
-        assert_eq!(*emitter.send(Sender::NONE, &()), [value]);
+        assert_eq!(*emitter.send(&()), [value]);
         connection.disconnect();
-        assert!(emitter.send(Sender::NONE, &()).is_empty());
+        assert!(emitter.send(&()).is_empty());
         if value % 2 == 0 {
             emitter.release();
         }
     }
     signal.connect(|_, ()| 9);
     let mut heard = Vec::new();
-    let _ = emitter.send_each(Sender::NONE, &(), |_, value| {
+    let _ = emitter.send_each(&(), |_, value| {
         heard.push(value);
         ControlFlow::<()>::Continue(())
     });

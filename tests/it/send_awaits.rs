@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use fanfare::{Connection, Signal, WaitError};
+use fanfare::error::WaitError;
+use fanfare::{Connection, Signal};
 use smol::future::yield_now;
 use tokio::sync::oneshot;
 
@@ -55,14 +56,14 @@ const ALL: [Result<u32, &str>; 5] = [Ok(1), Ok(2), Ok(3), Err("four"), Ok(5)];
 fn every_way_of_sending_runs_them_and_keeps_their_order() {
     let (signal, ended) = noting();
     let all_ended = || assert_eq!(take(&ended), [1, 2, 5, 4, 3]);
-    assert_eq!(*signal.send("web", &()), ALL);
+    assert_eq!(*signal.from("web").send(&()), ALL);
     all_ended();
-    assert_eq!(**signal.send_robust("web", &()).answers(), ALL);
+    assert_eq!(**signal.from("web").send_robust(&()).responses(), ALL);
     all_ended();
-    assert_eq!(*signal.emitter().send("web", &()), ALL);
+    assert_eq!(*signal.emitter().from("web").send(&()), ALL);
     all_ended();
     let mut each = Vec::new();
-    let _ = signal.send_each("web", &(), |_, answer| {
+    let _ = signal.from("web").send_each(&(), |_, answer| {
         each.push(answer);
         ControlFlow::<()>::Continue(())
     });
@@ -74,15 +75,17 @@ fn every_way_of_sending_runs_them_and_keeps_their_order() {
 #[test]
 fn a_send_until_that_stops_at_an_async_answer_has_run_them_all() {
     let (signal, ended) = noting();
-    let three = signal.send_until("web", &(), |answer| *answer == Ok(3));
+    let three = signal
+        .from("web")
+        .send_until(&(), |answer| *answer == Ok(3));
     assert_eq!(three.unwrap().value, Ok(3));
     assert_eq!(take(&ended), [1, 2, 5, 4, 3]);
 }
 
 #[test]
-fn a_try_send_that_stops_at_an_async_error_drops_those_that_wait() {
+fn a_send_until_err_that_stops_at_an_async_error_drops_those_that_wait() {
     let (signal, ended) = noting();
-    let stopped = signal.try_send("web", &()).unwrap_err();
+    let stopped = signal.from("web").send_until_err(&()).unwrap_err();
     assert_eq!(stopped.error, "four");
     assert_eq!(*stopped.before, [1, 2]);
     assert_eq!(take(&ended), [1, 2, 5, 4]);
@@ -91,7 +94,9 @@ fn a_try_send_that_stops_at_an_async_error_drops_those_that_wait() {
 #[test]
 fn a_send_that_stops_at_a_sync_answer_has_started_none() {
     let (signal, ended) = noting();
-    let two = signal.send_until("web", &(), |answer| *answer == Ok(2));
+    let two = signal
+        .from("web")
+        .send_until(&(), |answer| *answer == Ok(2));
     assert_eq!(two.unwrap().value, Ok(2));
     assert_eq!(take(&ended), [1, 2]);
 }
@@ -127,7 +132,7 @@ fn on_the_calling_thread_and_together() {
         });
     }
     CALLER.set(true);
-    assert_eq!(*signal.send("web", &()), [true, true]);
+    assert_eq!(*signal.from("web").send(&()), [true, true]);
 }
 
 #[test]
@@ -140,7 +145,7 @@ fn it_sleeps_until_another_thread_wakes_it() {
         Box::pin(async { answered.await.unwrap() })
     });
     thread::scope(|scope| {
-        let sent = scope.spawn(|| signal.send("web", &()));
+        let sent = scope.spawn(|| signal.from("web").send(&()));
         asked.recv().unwrap().send(7).unwrap();
         assert_eq!(*sent.join().unwrap(), [7]);
     });
@@ -157,13 +162,16 @@ fn answers_without_content_are_counted() {
                 }
             })
         });
-        assert_eq!(signal.send("web", &()).len(), steps + 1);
-        assert_eq!(smol::block_on(signal.asend("web", &())).len(), steps + 1);
+        assert_eq!(signal.from("web").send(&()).len(), steps + 1);
+        assert_eq!(
+            smol::block_on(signal.from("web").asend(&())).len(),
+            steps + 1
+        );
     }
     signal.connect(|_, ()| ());
-    assert_eq!(signal.send("web", &()).len(), 41);
-    assert_eq!(smol::block_on(signal.asend("web", &())).len(), 41);
-    assert_eq!(signal.send_robust("web", &()).len(), 41);
+    assert_eq!(signal.from("web").send(&()).len(), 41);
+    assert_eq!(smol::block_on(signal.from("web").asend(&())).len(), 41);
+    assert_eq!(signal.from("web").send_robust(&()).len(), 41);
 }
 
 #[test]
@@ -180,9 +188,9 @@ fn a_panic_leaves_the_thread_as_it_was() {
         })
     });
     for n in 0..100 {
-        let sent = catch_unwind(AssertUnwindSafe(|| signal.send("web", &n)));
+        let sent = catch_unwind(AssertUnwindSafe(|| signal.from("web").send(&n)));
         assert_eq!(sent.is_ok(), n % 2 == 0, "{n}");
-        let outcomes = signal.send_robust("web", &n);
+        let outcomes = signal.from("web").send_robust(&n);
         assert_eq!(outcomes.all_ok(), n % 2 == 0);
     }
 }
@@ -194,11 +202,11 @@ fn once_and_weak() {
     let once = signal.options().once();
     once.connect_async(|_, ()| Box::pin(async { 1 }));
     signal.connect_weak_async(&target, |target, _, ()| Box::pin(async { *target }));
-    assert_eq!(*signal.send("web", &()), [1, 2]);
-    assert_eq!(*signal.send("web", &()), [2]);
+    assert_eq!(*signal.from("web").send(&()), [1, 2]);
+    assert_eq!(*signal.from("web").send(&()), [2]);
     drop(target);
-    assert!(signal.send("web", &()).is_empty());
-    assert_eq!((signal.len(), signal.purged()), (0, 1));
+    assert!(signal.from("web").send(&()).is_empty());
+    assert_eq!((signal.receiver_count(), signal.purged()), (0, 1));
 }
 
 #[test]
@@ -220,7 +228,7 @@ fn disconnect_and_wait_waits_for_it_and_is_refused_inside() {
     let (open, gate) = oneshot::channel();
     *GATE.lock().unwrap() = Some(gate);
     thread::scope(|scope| {
-        let sent = scope.spawn(|| ASKED.send("web", &()));
+        let sent = scope.spawn(|| ASKED.from("web").send(&()));
         is_running.recv().unwrap();
         let waited = OWN.get().unwrap().disconnect_and_wait(Duration::ZERO);
         assert!(matches!(waited, Err(WaitError::Timeout { .. })));

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use fanfare::{Event, Sender, Signal};
+use fanfare::{Event, Signal};
 use tokio::task::{spawn, yield_now};
 
 struct Line<'a> {
@@ -25,10 +25,10 @@ async fn a_signal_is_held_across_an_await() {
         yield_now().await;
         let text = String::from("abc");
         let line = Line { text: &text };
-        let answers = signal.asend(Sender::NONE, &line).await;
+        let answers = signal.asend(&line).await;
         yield_now().await;
-        let outcomes = signal.asend_robust(Sender::NONE, &line).await;
-        let tried = signal.try_asend(Sender::NONE, &line).await;
+        let outcomes = signal.asend_robust(&line).await;
+        let tried = signal.asend_until_err(&line).await;
         yield_now().await;
         (
             answers.len(),
@@ -55,7 +55,11 @@ async fn a_struct_with_a_signal_is_shared_by_tasks() {
         spawn(async move {
             let own = Arc::clone(&app);
             yield_now().await;
-            own.read.asend("web", &Line { text: "ab" }).await.into_vec()
+            own.read
+                .from("web")
+                .asend(&Line { text: "ab" })
+                .await
+                .into_vec()
         })
     });
     for task in tasks.collect::<Vec<_>>() {
@@ -75,7 +79,7 @@ async fn what_is_made_from_a_signal_is_held_too() {
         let mut emitter = READ.emitter();
         yield_now().await;
         assert!(connection.disconnect());
-        emitter.send("web", &Line { text: "abc" }).into_vec()
+        emitter.from("web").send(&Line { text: "abc" }).into_vec()
     });
     assert_eq!(sent.await.unwrap(), [Ok(3)]);
 }

@@ -7,9 +7,12 @@ use std::hash::Hash;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
+use fanfare::connections::Prepared;
+use fanfare::error::WaitError;
+use fanfare::responses::Response;
 use fanfare::{
-    Connection, Event, Failure, Identity, Prepared, ReceiverId, Response, Responses,
-    RobustResponses, ScopedConnection, Sender, Signal, TrySendError, WaitError,
+    Connection, Event, Identity, ReceiverError, ReceiverId, ReceiverPanic, Responses,
+    RobustResponses, ScopedConnection, Sender, Signal,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -42,14 +45,14 @@ assert_not_impl_any!(Identity: Clone, PartialEq);
 // What is answered goes where its values go, and no receiver comes with it.
 assert_impl_all!(Responses<u8>: Send, Sync, UnwindSafe, RefUnwindSafe, Debug, IntoIterator<Item = u8>);
 assert_not_impl_any!(Responses<Rc<u8>>: Send, Sync);
-assert_impl_all!(RobustResponses<u8>: Send, Debug, IntoIterator<Item = Result<u8, Failure>>);
+assert_impl_all!(RobustResponses<u8>: Send, Debug, IntoIterator<Item = Result<u8, ReceiverPanic>>);
 assert_not_impl_any!(RobustResponses<Rc<u8>>: Send, Sync);
 assert_impl_all!(Response<u8>: Send, Sync, Debug);
 
-assert_impl_all!(Failure: Send, Error, Debug, Display);
+assert_impl_all!(ReceiverPanic: Send, Error, Debug, Display);
 assert_impl_all!(WaitError: Send, Sync, Error, Copy, Eq);
-assert_impl_all!(TrySendError<u8, std::io::Error>: Send, Sync, Error);
-assert_not_impl_any!(TrySendError<Rc<u8>, u8>: Send);
+assert_impl_all!(ReceiverError<u8, std::io::Error>: Send, Sync, Error);
+assert_not_impl_any!(ReceiverError<Rc<u8>, u8>: Send);
 
 assert_impl_all!((): Event);
 assert_impl_all!(bool: Event);
@@ -70,8 +73,12 @@ const A_KEY: Sender<'static> = Sender::key(7);
 fn a_signal_is_made_at_compile_time() {
     let text = String::from("borrowed for the send alone");
     A_SIGNAL.connect(|_, text| text.len());
-    assert_eq!(*A_SIGNAL.send(A_NAME, &text.as_str()), [27]);
-    assert!(MANY_SIGNALS.iter().all(Signal::is_empty));
+    assert_eq!(*A_SIGNAL.from(A_NAME).send(&text.as_str()), [27]);
+    assert!(
+        MANY_SIGNALS
+            .iter()
+            .all(|signal| signal.receiver_count() == 0)
+    );
     assert_ne!(A_NAME, A_KEY);
 }
 
@@ -81,7 +88,7 @@ fn events_and_answers_need_not_be_send() {
     let signal = Signal::<Local, Rc<u8>>::new();
     signal.connect(|_, local| Rc::new(local.0.get() + 1));
     let local = Local(Rc::new(Cell::new(4)), RefCell::new(std::ptr::null_mut()));
-    assert_eq!(*signal.send(Sender::NONE, &&local), [Rc::new(5)]);
+    assert_eq!(*signal.send(&&local), [Rc::new(5)]);
 }
 
 #[test]

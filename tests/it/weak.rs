@@ -18,9 +18,9 @@ fn it_is_disconnected_by_target_method_and_sender() {
     assert!(!signal.disconnect_weak_from("b", &target, read));
     assert!(!signal.disconnect_weak_from("a", &Arc::new(3), read));
     assert!(signal.disconnect_weak_from("a", &target, read));
-    assert_eq!(*signal.send("a", &()), [3]);
+    assert_eq!(*signal.from("a").send(&()), [3]);
     assert!(signal.disconnect_weak(&target, read));
-    assert!(signal.is_empty());
+    assert_eq!(signal.receiver_count(), 0);
 }
 
 #[test]
@@ -31,19 +31,19 @@ fn disconnect_weak_for_any_sender_leaves_those_of_one_sender() {
     signal.connect_weak(&target, read);
     signal.options().sender("b").connect_weak(&target, read);
     assert!(signal.disconnect_weak(&target, read));
-    assert_eq!(*signal.send("a", &()), [3]);
-    assert_eq!(*signal.send("b", &()), [3]);
-    assert!(signal.send(Sender::NONE, &()).is_empty());
+    assert_eq!(*signal.from("a").send(&()), [3]);
+    assert_eq!(*signal.from("b").send(&()), [3]);
+    assert!(signal.send(&()).is_empty());
     assert!(
         !signal.disconnect_weak(&target, read),
         "there is none for any sender"
     );
-    assert_eq!(signal.len(), 2);
+    assert_eq!(signal.receiver_count(), 2);
     assert!(signal.disconnect_weak_from("a", &target, read));
     assert_eq!(
         (
-            signal.send("a", &()).len(),
-            *signal.send("b", &())[..].first().unwrap()
+            signal.from("a").send(&()).len(),
+            *signal.from("b").send(&())[..].first().unwrap()
         ),
         (0, 3)
     );
@@ -56,9 +56,9 @@ fn disconnect_weak_from_a_sender_leaves_those_of_any_sender() {
     signal.connect_weak(&target, read);
     signal.options().sender("a").connect_weak(&target, read);
     assert!(signal.disconnect_weak_from("a", &target, read));
-    assert_eq!(*signal.send("a", &()), [3]);
+    assert_eq!(*signal.from("a").send(&()), [3]);
     assert!(!signal.disconnect_weak_from("a", &target, read));
-    assert_eq!(signal.len(), 1);
+    assert_eq!(signal.receiver_count(), 1);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn it_runs_while_its_target_lives_and_does_not_keep_it() {
     let target = Arc::new(3);
     let connection = signal.connect_weak(&target, read);
     assert_eq!(Arc::strong_count(&target), 1);
-    assert_eq!(*signal.send(Sender::NONE, &()), [3]);
+    assert_eq!(*signal.send(&()), [3]);
     assert_eq!(
         Arc::strong_count(&target),
         1,
@@ -75,7 +75,7 @@ fn it_runs_while_its_target_lives_and_does_not_keep_it() {
     );
     assert!(connection.is_connected());
     assert_eq!(Arc::into_inner(target), Some(3));
-    assert!(signal.send(Sender::NONE, &()).is_empty());
+    assert!(signal.send(&()).is_empty());
     assert!(!connection.is_connected());
 }
 
@@ -90,11 +90,11 @@ fn one_send_takes_out_all_the_dead_of_its_sender_and_counts_them() {
         };
     }
     drop(targets);
-    assert_eq!((signal.len(), signal.purged()), (3_000, 0));
-    assert!(signal.send("a", &()).is_empty());
-    assert_eq!((signal.len(), signal.purged()), (1_000, 2_000));
-    assert!(signal.send("b", &()).is_empty());
-    assert_eq!((signal.len(), signal.purged()), (0, 3_000));
+    assert_eq!((signal.receiver_count(), signal.purged()), (3_000, 0));
+    assert!(signal.from("a").send(&()).is_empty());
+    assert_eq!((signal.receiver_count(), signal.purged()), (1_000, 2_000));
+    assert!(signal.from("b").send(&()).is_empty());
+    assert_eq!((signal.receiver_count(), signal.purged()), (0, 3_000));
 }
 
 /// A way of sending that a living receiver may stop.
@@ -105,36 +105,37 @@ type Way = fn(&Asked) -> bool;
 fn every_way_of_sending_takes_out_all_the_dead_that_it_meets() {
     #[allow(unused_mut, reason = "features add more")]
     let mut ways: Vec<(&str, Way)> = vec![
-        ("send", |signal| signal.send("n", &()).len() == 1),
+        ("send", |signal| signal.from("n").send(&()).len() == 1),
         ("send_robust", |signal| {
-            signal.send_robust("n", &()).len() == 1
+            signal.from("n").send_robust(&()).len() == 1
         }),
         ("send_until", |signal| {
-            signal.send_until("n", &(), |_| true).is_some()
+            signal.from("n").send_until(&(), |_| true).is_some()
         }),
         ("send_each", |signal| {
             signal
-                .send_each("n", &(), |_, _| std::ops::ControlFlow::Break(()))
+                .from("n")
+                .send_each(&(), |_, _| std::ops::ControlFlow::Break(()))
                 .is_break()
         }),
         ("send_batch", |signal| {
-            signal.send_batch("n", &[(), ()]).len() == 2
+            signal.from("n").send_batch(&[(), ()]).len() == 2
         }),
         ("emitter", |signal| {
-            signal.emitter().send("n", &()).len() == 1
+            signal.emitter().from("n").send(&()).len() == 1
         }),
     ];
     #[cfg(feature = "rayon")]
     ways.push(("send_parallel", |signal| {
-        signal.send_parallel("n", &()).len() == 1
+        signal.from("n").send_parallel(&()).len() == 1
     }));
     #[cfg(feature = "async")]
     ways.extend::<[(&str, Way); 2]>([
         ("asend", |signal| {
-            smol::block_on(signal.asend("n", &())).len() == 1
+            smol::block_on(signal.from("n").asend(&())).len() == 1
         }),
         ("asend_robust", |signal| {
-            smol::block_on(signal.asend_robust("n", &())).len() == 1
+            smol::block_on(signal.from("n").asend_robust(&())).len() == 1
         }),
     ]);
     for (way, send) in ways {
@@ -147,7 +148,11 @@ fn every_way_of_sending_takes_out_all_the_dead_that_it_meets() {
         behind.iter().for_each(|target| drop(connect(target)));
         drop(targets);
         assert!(send(&signal), "{way} reaches the living receiver");
-        assert_eq!((signal.len(), signal.purged()), (1, 1_000), "{way}");
+        assert_eq!(
+            (signal.receiver_count(), signal.purged()),
+            (1, 1_000),
+            "{way}"
+        );
         assert!(living.is_connected(), "{way}");
     }
 }
@@ -159,13 +164,13 @@ fn has_listeners_takes_out_the_dead_that_it_passes() {
     for value in 0..10 {
         signal.connect_weak(&Arc::new(value), read);
     }
-    assert!(!signal.has_listeners("n"));
-    assert_eq!((signal.len(), signal.purged()), (0, 10));
+    assert!(!signal.from("n").has_listeners());
+    assert_eq!((signal.receiver_count(), signal.purged()), (0, 10));
 
     signal.connect_weak(&Arc::new(1), read);
     signal.connect(|_, ()| 7);
-    assert!(signal.has_listeners("n"));
-    assert_eq!((signal.len(), signal.purged()), (1, 11));
+    assert!(signal.from("n").has_listeners());
+    assert_eq!((signal.receiver_count(), signal.purged()), (1, 11));
 }
 
 #[test]
@@ -177,10 +182,10 @@ fn the_dead_of_other_senders_go_by_a_purge() {
         .sender("never sent from")
         .connect_weak(&target, read);
     drop(target);
-    signal.send("another", &());
-    let left = signal.len();
+    signal.from("another").send(&());
+    let left = signal.receiver_count();
     assert_eq!(
-        (signal.purge(), signal.purged(), signal.len()),
+        (signal.purge(), signal.purged(), signal.receiver_count()),
         (left, 1, 0)
     );
 }
@@ -193,11 +198,11 @@ fn connects_take_the_dead_away() {
         signal.connect_weak(&Arc::new(value), read);
     }
     assert!(
-        signal.len() < 1_000,
+        signal.receiver_count() < 1_000,
         "{} of 10,000 dead are held",
-        signal.len()
+        signal.receiver_count()
     );
-    assert_eq!(signal.len() as u64 + signal.purged(), 10_000);
+    assert_eq!(signal.receiver_count() as u64 + signal.purged(), 10_000);
     let kept = Arc::new(1);
     for value in 0..10_000_u64 {
         signal.options().sender(value).connect_weak(&kept, read);
@@ -207,28 +212,29 @@ fn connects_take_the_dead_away() {
             .connect_weak(&Arc::new(2), read);
     }
     assert!(
-        signal.len() < 25_000,
+        signal.receiver_count() < 25_000,
         "{} are held for 10,000 alive",
-        signal.len()
+        signal.receiver_count()
     );
     signal.purge();
-    assert_eq!((signal.len(), signal.purged()), (10_000, 20_000));
+    assert_eq!((signal.receiver_count(), signal.purged()), (10_000, 20_000));
 }
 
 #[test]
 fn every_way_of_sending_skips_the_dead() {
     let ways: [fn(&Asked) -> usize; 5] = [
-        |signal| signal.send("n", &()).len(),
-        |signal| signal.send_robust("n", &()).len(),
-        |signal| usize::from(signal.send_until("n", &(), |_| true).is_some()),
+        |signal| signal.from("n").send(&()).len(),
+        |signal| signal.from("n").send_robust(&()).len(),
+        |signal| usize::from(signal.from("n").send_until(&(), |_| true).is_some()),
         |signal| {
             usize::from(
                 signal
-                    .send_each("n", &(), |_, _| std::ops::ControlFlow::Break(()))
+                    .from("n")
+                    .send_each(&(), |_, _| std::ops::ControlFlow::Break(()))
                     .is_break(),
             )
         },
-        |signal| signal.emitter().send("n", &()).len(),
+        |signal| signal.emitter().from("n").send(&()).len(),
     ];
     for (way, send) in ways.iter().enumerate() {
         let signal = Asked::new();
@@ -237,7 +243,11 @@ fn every_way_of_sending_skips_the_dead() {
         assert_eq!(send(&signal), 1, "way {way}");
         drop(target);
         assert_eq!(send(&signal), 0, "way {way}");
-        assert_eq!((signal.len(), signal.purged()), (0, 1), "way {way}");
+        assert_eq!(
+            (signal.receiver_count(), signal.purged()),
+            (0, 1),
+            "way {way}"
+        );
     }
 }
 
@@ -269,13 +279,13 @@ fn the_same_method_of_the_same_target_is_one_connection() {
             "what captures is always new"
         );
     }
-    assert_eq!(*signal.send("a", &()), [1, 1, 2, 1, 6, 6]);
+    assert_eq!(*signal.from("a").send(&()), [1, 1, 2, 1, 6, 6]);
     assert!(signal.disconnect_weak(&left, read));
     assert!(
         !signal.disconnect_weak(&left, read),
         "the one for a sender is another"
     );
-    assert_eq!(*signal.send(Sender::NONE, &()), [1, 2, 6, 6]);
+    assert_eq!(*signal.send(&()), [1, 2, 6, 6]);
 }
 
 /// Two targets of no size may share an address with anything; the allocation tells them apart.
@@ -287,7 +297,7 @@ fn targets_without_a_size_are_told_apart() {
     for target in &targets {
         assert!(signal.connect_weak(target, |_: &Nothing, _, ()| 1).is_new());
     }
-    assert_eq!(signal.send(Sender::NONE, &()).len(), 3);
+    assert_eq!(signal.send(&()).len(), 3);
 }
 
 /// The key is not an address that the next target could inherit.
@@ -297,11 +307,11 @@ fn a_new_target_at_the_same_address_is_new() {
     for round in 0..200 {
         let target = Arc::new(round);
         assert!(signal.connect_weak(&target, read).is_new(), "round {round}");
-        assert_eq!(*signal.send(Sender::NONE, &()), [round]);
+        assert_eq!(*signal.send(&()), [round]);
         drop(target);
         let next = Arc::new(round + 1_000);
         assert!(signal.connect_weak(&next, read).is_new(), "round {round}");
-        assert_eq!(*signal.send(Sender::NONE, &()), [round + 1_000]);
+        assert_eq!(*signal.send(&()), [round + 1_000]);
     }
     signal.purge();
     assert_eq!(signal.purged(), 400);
@@ -319,14 +329,10 @@ fn dropped_during_a_send_it_still_runs_and_dies_after() {
         mortal.0.load(Ordering::Relaxed) as u32 + 10
     });
     drop(target);
-    assert_eq!(
-        *signal.send(Sender::NONE, &()),
-        [1, 0, 10],
-        "alive to the last receiver"
-    );
+    assert_eq!(*signal.send(&()), [1, 0, 10], "alive to the last receiver");
     assert_eq!(drops.load(Ordering::Relaxed), 1);
-    assert_eq!(*signal.send(Sender::NONE, &()), [0]);
-    assert_eq!((signal.len(), signal.purged()), (1, 2));
+    assert_eq!(*signal.send(&()), [0]);
+    assert_eq!((signal.receiver_count(), signal.purged()), (1, 2));
 }
 
 #[test]
@@ -342,13 +348,13 @@ fn dropped_by_another_thread_during_a_send_it_still_runs() {
     });
     let target = Arc::new(2);
     SIGNAL.connect_weak(&target, read);
-    let send = thread::spawn(|| SIGNAL.send(Sender::NONE, &()).to_vec());
+    let send = thread::spawn(|| SIGNAL.send(&()).to_vec());
     runs.recv().unwrap();
     drop(target);
     go.send(()).unwrap();
     assert_eq!(send.join().unwrap(), [1, 2]);
     blocking.disconnect();
-    assert!(SIGNAL.send(Sender::NONE, &()).is_empty());
+    assert!(SIGNAL.send(&()).is_empty());
 }
 
 #[test]
@@ -358,9 +364,9 @@ fn a_send_that_panics_lets_go_of_the_targets() {
     signal.connect_weak(&target, read);
     signal.connect(|_, ()| panic!("after it"));
     signal.connect_weak(&target, double);
-    assert!(catch_unwind(AssertUnwindSafe(|| signal.send(Sender::NONE, &()))).is_err());
+    assert!(catch_unwind(AssertUnwindSafe(|| signal.send(&()))).is_err());
     assert_eq!(Arc::strong_count(&target), 1);
-    assert!(!signal.send_robust(Sender::NONE, &()).all_ok());
+    assert!(!signal.send_robust(&()).all_ok());
     assert_eq!(Arc::strong_count(&target), 1);
 }
 
@@ -396,8 +402,8 @@ fn a_target_may_disconnect_itself_in_its_destructor() {
     *target.0.lock().unwrap() = Some(connection);
     drop(target);
     assert_ne!(outcome.load(Ordering::Relaxed), 0, "it came back");
-    assert!(SIGNAL.send(Sender::NONE, &()).is_empty());
-    assert!(SIGNAL.is_empty());
+    assert!(SIGNAL.send(&()).is_empty());
+    assert_eq!(SIGNAL.receiver_count(), 0);
 }
 
 struct Mortal(Arc<AtomicUsize>);

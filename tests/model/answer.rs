@@ -25,7 +25,7 @@ pub(crate) enum Reply {
     No(u64),
 }
 
-/// What one `try_send` gave, with the receivers still by their ids.
+/// What one `send_until_err` gave, with the receivers still by their ids.
 pub(crate) struct Tried {
     pub(crate) before: Vec<(Option<ReceiverId>, Reply)>,
     pub(crate) error: Option<(ReceiverId, Reply)>,
@@ -39,8 +39,8 @@ pub(crate) trait Answer: Sized + 'static {
     fn expected(call: u64, refused: bool) -> Reply;
     /// The answers with their receivers, where the answers are kept.
     fn pairs(responses: Responses<Self>) -> Vec<(Option<ReceiverId>, Reply)>;
-    /// `try_send`, where the answers are results.
-    fn try_send(
+    /// `send_until_err`, where the answers are results.
+    fn send_until_err(
         signal: &Signal<Beat<'static>, Self>,
         sender: Sender<'_>,
         beat: &Beat<'_>,
@@ -186,7 +186,7 @@ impl Answer for Tracked {
 
     kept_pairs!();
 
-    fn try_send(
+    fn send_until_err(
         signal: &Signal<Beat<'static>, Self>,
         sender: Sender<'_>,
         beat: &Beat<'_>,
@@ -197,7 +197,7 @@ impl Answer for Tracked {
                 .map(|(id, counted)| (Some(id), Reply::Yes(counted.0)))
                 .collect()
         };
-        Some(match signal.try_send(sender, beat) {
+        Some(match signal.from(sender).send_until_err(beat) {
             Ok(responses) => Tried {
                 before: accepted(&responses),
                 error: None,

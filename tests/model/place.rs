@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use fanfare::{Connection, Prepared, Sender};
+use fanfare::connections::Prepared;
+use fanfare::{Connection, Sender};
 
 use super::answer::Answer;
 use super::real::{Beat, Real, stage};
@@ -344,16 +345,16 @@ impl<A: Answer> Real<A> {
         let sender = Sender::key(u128::MAX);
         let options = self.signal.options().sender(sender);
         let connection = options.connect(|_sender, _beat| A::make(0, false));
-        let mut sound = connection.is_new() && self.signal.has_listeners(sender);
+        let mut sound = connection.is_new() && self.signal.from(sender).has_listeners();
         let rows = self.signal.connections();
         // A send would spend the once-only receivers.
-        if rows.len() <= SMALL && !rows.iter().any(|row| row.once) {
+        if rows.len() <= SMALL && !rows.iter().any(|row| row.max_calls.is_some()) {
             let reached = rows
                 .iter()
                 .filter(|row| row.sender.is_none() && row.live)
                 .count()
                 + 1;
-            sound &= self.signal.send(sender, &Beat::silent()).len() == reached;
+            sound &= self.signal.from(sender).send(&Beat::silent()).len() == reached;
         }
         sound &= connection.disconnect() && !connection.is_connected();
         self.muted.set(false);

@@ -8,10 +8,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare::{
-    Connection, Emitter, Event, Identity, Prepared, ReceiverId, ScopedConnection, Sender, Signal,
-    WaitError,
-};
+use fanfare::connections::Prepared;
+use fanfare::error::WaitError;
+use fanfare::{Connection, Emitter, Event, Identity, ReceiverId, ScopedConnection, Sender, Signal};
 
 use super::answer::Answer;
 use super::place::{Placed, QUIET, Target, sender_of, take_dropped};
@@ -321,7 +320,7 @@ impl<A: Answer> Real<A> {
                 hand.pinned = false;
             }
             Op::HasListeners(from) => {
-                self.say(self.with_sender(from, |sender| self.signal.has_listeners(sender)))
+                self.say(self.with_sender(from, |sender| self.signal.from(sender).has_listeners()))
             }
             Op::Look => self.look(),
             Op::Unmatched => self.see(Seen::Unmatched(self.signal.unmatched_senders())),

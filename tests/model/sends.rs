@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use fanfare::{Connection, Failure, Identity, ReceiverId, RobustResponses, Sender};
+use fanfare::{Connection, Identity, ReceiverId, ReceiverPanic, RobustResponses, Sender};
 
 use super::answer::{self, Answer, Reply};
 use super::place::{sender_of, take_dropped};
@@ -98,7 +98,7 @@ impl<A: Answer> Real<A> {
         match sending.verb {
             Verb::Try if A::RESULTS => {
                 let tried =
-                    A::try_send(&self.signal, sender, beat).expect("the answers are results");
+                    A::send_until_err(&self.signal, sender, beat).expect("the answers are results");
                 Seen::Tried {
                     before: self.ordinals(tried.before),
                     error: tried.error.map(|(id, reply)| (self.ordinal(id), reply)),
@@ -106,21 +106,21 @@ impl<A: Answer> Real<A> {
             }
             Verb::Send | Verb::Try => {
                 let responses = match &mut emitter {
-                    Some(emitter) => emitter.send(sender, beat),
-                    None => self.signal.send(sender, beat),
+                    Some(emitter) => emitter.from(sender).send(beat),
+                    None => self.signal.from(sender).send(beat),
                 };
                 Seen::Answers(self.ordinals(A::pairs(responses)))
             }
             Verb::Robust => {
                 let responses = match &mut emitter {
-                    Some(emitter) => emitter.send_robust(sender, beat),
-                    None => self.signal.send_robust(sender, beat),
+                    Some(emitter) => emitter.from(sender).send_robust(beat),
+                    None => self.signal.from(sender).send_robust(beat),
                 };
                 Seen::Robust(self.robust(responses))
             }
             Verb::Until(stop) => {
                 let mut asked = 0;
-                let first = self.signal.send_until(sender, beat, |_answer| {
+                let first = self.signal.from(sender).send_until(beat, |_answer| {
                     asked += 1;
                     stops(stop, asked)
                 });
@@ -137,8 +137,8 @@ impl<A: Answer> Real<A> {
                     }
                 };
                 let flow = match &mut emitter {
-                    Some(emitter) => emitter.send_each(sender, beat, visit),
-                    None => self.signal.send_each(sender, beat, visit),
+                    Some(emitter) => emitter.from(sender).send_each(beat, visit),
+                    None => self.signal.from(sender).send_each(beat, visit),
                 };
                 if let ControlFlow::Break(at) = flow {
                     assert_eq!(at, answers.len());
@@ -159,7 +159,7 @@ impl<A: Answer> Real<A> {
     }
 
     fn robust(&self, responses: RobustResponses<A>) -> Vec<Result<Reply, Caught>> {
-        let told = |failure: &Failure| {
+        let told = |failure: &ReceiverPanic| {
             (
                 failure.receiver(),
                 failure.name().to_owned(),
@@ -173,7 +173,7 @@ impl<A: Answer> Real<A> {
         assert_eq!(borrowed.len(), responses.len());
         assert_eq!(borrowed.is_empty(), responses.is_empty());
         assert_eq!(borrowed.iter().all(Result::is_ok), responses.all_ok());
-        let failures: Vec<_> = responses.failures().map(told).collect();
+        let failures: Vec<_> = responses.panics().map(told).collect();
         assert_eq!(
             borrowed
                 .iter()
@@ -214,12 +214,13 @@ impl<A: Answer> Real<A> {
         assert_eq!(answer::alive(), 0, "an answer was leaked");
         // A change, though it finds nothing, frees the receivers that sends have held.
         assert!(!self.signal.disconnect_uid("of nothing"));
-        let len = self.signal.len();
-        assert_eq!(self.signal.is_empty(), len == 0);
+        let len = self.signal.receiver_count();
+        assert_eq!(self.signal.receiver_count() == 0, len == 0);
         if len <= SMALL {
             self.look();
             self.see(Seen::Unmatched(self.signal.unmatched_senders()));
-            let listeners = LISTENED.map(|from| self.signal.has_listeners(sender_of(from, None)));
+            let listeners =
+                LISTENED.map(|from| self.signal.from(sender_of(from, None)).has_listeners());
             self.see(Seen::Listeners(listeners.to_vec()));
         }
         let handles = self.handles.borrow();
@@ -231,7 +232,7 @@ impl<A: Answer> Real<A> {
         let (dropped, targets) = take_dropped();
         // `has_listeners` may have taken out some of the dead.
         self.see(Seen::State(State {
-            len: self.signal.len(),
+            len: self.signal.receiver_count(),
             purged: self.signal.purged(),
             dropped,
             targets,

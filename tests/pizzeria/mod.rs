@@ -1,6 +1,8 @@
 //! What the tests of `#[receiver]` send, and what they ask of the report.
 
-use fanfare::{ConnectionInfo, Event, ReportEntry, Signal, connect_receivers};
+use fanfare::connections::ConnectionInfo;
+use fanfare::declared::ReportEntry;
+use fanfare::{Event, Signal, connect_receivers};
 
 #[derive(Event)]
 pub(crate) struct PizzaDone<'a> {

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 
-use fanfare::{Connection, Queue, QueueAnswer, QueueStats, Signal};
+use fanfare::{Connection, Queue, Signal, queue};
 
 /// Tells of each event as it starts with it, waits for leave, and keeps it.
 pub(crate) struct Gated {
@@ -14,7 +14,7 @@ pub(crate) struct Gated {
 }
 
 impl Gated {
-    pub(crate) fn connect<R: QueueAnswer + 'static>(
+    pub(crate) fn connect<R: queue::Response + 'static>(
         signal: &Signal<u32, R>,
         queue: &Queue,
     ) -> Self {
@@ -55,7 +55,7 @@ impl Gated {
 }
 
 /// Wants the counters to add up, with nobody sending.
-pub(crate) fn assert_adds_up(stats: QueueStats) {
+pub(crate) fn assert_adds_up(stats: queue::Stats) {
     let inside = (stats.depth + stats.running) as u64;
     let out = stats.delivered + stats.dropped + stats.undelivered;
     assert_eq!(stats.pushed, out + inside, "{stats:?}");

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::listener::{Listener, told};
-use fanfare::{BoxFuture, Connection, Sender, Signal};
+use fanfare::{BoxFuture, Connection, Signal};
 use smol::future::yield_now;
 
 type Asked = Signal<(), Result<u32, &'static str>>;
@@ -27,9 +27,9 @@ fn connect(signal: &Asked, name: &'static str, steps: usize) -> Connection {
 
 type Sent<'s> = BoxFuture<'s, ()>;
 const WAYS: [fn(&Asked) -> Sent<'_>; 3] = [
-    |signal| Box::pin(async { drop(signal.asend(Sender::NONE, &()).await) }),
-    |signal| Box::pin(async { drop(signal.asend_robust(Sender::NONE, &()).await) }),
-    |signal| Box::pin(async { drop(signal.try_asend(Sender::NONE, &()).await) }),
+    |signal| Box::pin(async { drop(signal.asend(&()).await) }),
+    |signal| Box::pin(async { drop(signal.asend_robust(&()).await) }),
+    |signal| Box::pin(async { drop(signal.asend_until_err(&()).await) }),
 ];
 
 fn poll<T>(send: &mut Pin<Box<impl Future<Output = T> + ?Sized>>) -> Poll<T> {
@@ -106,10 +106,10 @@ fn a_send_to_many_names_them_all() {
 fn a_send_that_ends_tells_nothing_of_its_siblings() {
     let signal = Asked::new();
     connect(&signal, "slow", 5);
-    let quiet = told(|| drop(smol::block_on(signal.try_asend(Sender::NONE, &()))));
+    let quiet = told(|| drop(smol::block_on(signal.asend_until_err(&()))));
     assert_eq!(quiet, [""; 0]);
     signal.connect_async(|_, ()| Box::pin(async { Err("too hot") }));
-    let stopped = told(|| drop(smol::block_on(signal.try_asend(Sender::NONE, &()))));
+    let stopped = told(|| drop(smol::block_on(signal.asend_until_err(&()))));
     assert_eq!(stopped, [""; 0], "the error tells it");
 }
 
@@ -153,7 +153,7 @@ fn a_failure_is_told_once_also_by_a_send_that_is_dropped() {
         "ERROR fanfare: message=receiver panicked receiver={} name=\"burnt\" panic=\"too hot\" ",
         failing.id()
     );
-    let ended = told(|| drop(smol::block_on(signal.asend_robust(Sender::NONE, &()))));
+    let ended = told(|| drop(smol::block_on(signal.asend_robust(&()))));
     assert_eq!(ended, [failure.as_str()]);
     let dropped = told(|| assert!(poll(&mut WAYS[1](&signal)).is_pending()));
     let expected = format!(

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::listener::Listener;
-use fanfare::{Sender, Signal};
+use fanfare::Signal;
 use smol::future::yield_now;
 use tracing::{Instrument, info, info_span};
 
@@ -74,13 +74,13 @@ fn the_callers_span_is_current_in_receivers() {
             let signal = telling(receivers);
             smol::block_on(async {
                 let caller = info_span!("caller");
-                let answers = signal.asend(Sender::NONE, &()).instrument(caller).await;
+                let answers = signal.asend(&()).instrument(caller).await;
                 assert_eq!(answers.len(), 1 + receivers);
             });
             assert_eq!(told(&listener), expected("caller", receivers));
 
             let caller = async {
-                signal.asend_robust(Sender::NONE, &()).await;
+                signal.asend_robust(&()).await;
                 info!("after");
             };
             smol::block_on(caller.instrument(info_span!("caller")));
@@ -98,7 +98,7 @@ fn of_two_sends_on_one_thread_each_has_its_own() {
     tracing::subscriber::with_default(listener.clone(), || {
         let signal = telling(2);
         let [first, second] = ["first", "second"].map(|name| {
-            let send = signal.asend(Sender::NONE, &());
+            let send = signal.asend(&());
             match name {
                 "first" => send.instrument(info_span!("first")),
                 _ => send.instrument(info_span!("second")),
@@ -116,7 +116,7 @@ fn a_blocking_send_is_inside_the_span_that_was_entered() {
     let listener = Listener::default();
     tracing::subscriber::with_default(listener.clone(), || {
         let signal = telling(2);
-        info_span!("caller").in_scope(|| signal.send(Sender::NONE, &()));
+        info_span!("caller").in_scope(|| signal.send(&()));
         assert_eq!(told(&listener), expected("caller", 2));
     });
 }
@@ -140,7 +140,7 @@ fn receivers_are_of_the_callers_task() {
         });
     }
     let sent = runtime.spawn(async move {
-        let answers = signal.asend(Sender::NONE, &()).await;
+        let answers = signal.asend(&()).await;
         assert_eq!(answers.len(), 41);
         let own = tokio::task::id();
         assert!(answers.iter().all(|id| *id == own));

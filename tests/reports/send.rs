@@ -1,7 +1,7 @@
 //! With the feature `tracing`, each caught panic is told once, and telling fails nothing.
 
 use crate::listener::{Listener, told};
-use fanfare::{Sender, Signal};
+use fanfare::Signal;
 
 type Asked = Signal<(), u32>;
 
@@ -14,7 +14,7 @@ fn each_failure_is_told_once() {
         .name("burnt")
         .connect(|_, ()| panic!("too hot"));
     let told = told(|| {
-        assert_eq!(signal.send_robust(Sender::NONE, &()).failures().count(), 1);
+        assert_eq!(signal.send_robust(&()).panics().count(), 1);
     });
     let expected = format!(
         "ERROR fanfare: message=receiver panicked receiver={} name=\"burnt\" panic=\"too hot\" ",
@@ -55,7 +55,7 @@ fn a_deferred_event_that_panics_as_it_is_dropped_is_told_once() {
     }
     let signal = Signal::<Fragile>::new();
     let mut deferred = fanfare::Deferred::new();
-    deferred.send(&signal, Sender::NONE, Fragile);
+    deferred.record(&signal, Fragile);
     let told = told(|| drop(deferred));
     let expected = "ERROR fanfare: message=a deferred event, its key or an answer panicked as it \
                     was dropped name=\"\" panic=\"broken\" ";
@@ -72,8 +72,8 @@ fn a_listener_that_panics_fails_no_send() {
         ..Listener::default()
     };
     tracing::subscriber::with_default(listener, || {
-        let outcomes = signal.send_robust(Sender::NONE, &());
-        assert_eq!(outcomes.failures().count(), 1);
-        assert_eq!(**outcomes.answers(), [2]);
+        let outcomes = signal.send_robust(&());
+        assert_eq!(outcomes.panics().count(), 1);
+        assert_eq!(**outcomes.responses(), [2]);
     });
 }

@@ -90,7 +90,10 @@ pub(crate) async fn login(
         let email = email.to_string();
         let credentials = [("email", &*email), ("password", "")];
         let failed = UserLoginFailed::new(credentials).with_request(&head);
-        USER_LOGIN_FAILED.asend("forgot-password", &failed).await;
+        USER_LOGIN_FAILED
+            .from("forgot-password")
+            .asend(&failed)
+            .await;
         return Err(Failure::Refused("The e-mail or the password is wrong."));
     };
     // Whoever knew the session's number before does not know the new one.
@@ -102,7 +105,8 @@ pub(crate) async fn login(
     session.insert(LOGIN, login).await?;
     let logged_in = UserLoggedIn::new(&user).with_request(&head);
     USER_LOGGED_IN
-        .asend(Sender::of::<user::Model>(), &logged_in)
+        .from(Sender::of::<user::Model>())
+        .asend(&logged_in)
         .await;
     Ok(Reply::new(StatusCode::OK, "You are logged in."))
 }
@@ -120,7 +124,8 @@ pub(crate) async fn logout(
         .as_ref()
         .map_or_else(UserLoggedOut::anonymous, UserLoggedOut::new);
     USER_LOGGED_OUT
-        .asend(sender, &logged_out.with_request(&head))
+        .from(sender)
+        .asend(&logged_out.with_request(&head))
         .await;
     session.flush().await?;
     Ok(Reply::new(StatusCode::OK, "You are logged out."))

@@ -6,7 +6,8 @@ use std::num::NonZeroU8;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use fanfare::{Event, Overflow, Queue, QueueWaitError, Sender, Signal};
+use fanfare::queue::{self, Overflow};
+use fanfare::{Event, Queue, Sender, Signal};
 use fanfare_django::model::POST_SAVE;
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::prelude::{ChronoUtc, Expr};
@@ -172,7 +173,7 @@ pub(crate) fn connect(app: &App) -> Result<Outbox, Fatal> {
                     tries,
                     _in_hand: in_hand,
                 };
-                after_commit.send(signal, Sender::NONE, owed);
+                after_commit.record(signal, owed);
             }
             Ok(())
         });
@@ -236,14 +237,14 @@ impl Outbox {
                     tries,
                     _in_hand: in_hand,
                 };
-                lane.signal.asend(Sender::NONE, &owed).await;
+                lane.signal.asend(&owed).await;
             }
         }
         Ok(())
     }
 
     /// Ends both queues within the timeout; returns how many mails are left in them. Blocking.
-    pub(crate) fn shutdown(&self, timeout: Duration) -> Result<usize, QueueWaitError> {
+    pub(crate) fn shutdown(&self, timeout: Duration) -> Result<usize, queue::WaitError> {
         let deadline = Instant::now() + timeout;
         let mut left = 0;
         for lane in [&self.first, &self.later] {

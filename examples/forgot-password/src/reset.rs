@@ -191,7 +191,7 @@ async fn change_password(
     let reset = PasswordReset { user_id: id };
     transaction
         .after_commit()
-        .send(&PASSWORD_RESET, Sender::of::<user::Model>(), reset);
+        .record(PASSWORD_RESET.from(Sender::of::<user::Model>()), reset);
     transaction.commit().await?;
     Ok(())
 }

@@ -47,11 +47,12 @@ use crate::downcast;
 ///
 /// // The last line of the application's own log-in:
 /// # let (user, request) = (User { name: "ada".into() }, Request { from: "127.0.0.1" });
-/// USER_LOGGED_IN.send(Sender::of::<User>(), &UserLoggedIn::new(&user).with_request(&request));
+/// let logged_in = UserLoggedIn::new(&user).with_request(&request);
+/// USER_LOGGED_IN.from(Sender::of::<User>()).send(&logged_in);
 /// assert_eq!(*SEEN.lock().unwrap(), ["ada from 127.0.0.1"]);
 /// ```
 ///
-/// Where receivers are async: `USER_LOGGED_IN.asend(sender, &event).await`.
+/// Where receivers are async: `USER_LOGGED_IN.from(sender).asend(&event).await`.
 pub static USER_LOGGED_IN: Signal<UserLoggedIn<'static>> = Signal::new();
 
 /// Sent when a user is about to be logged out: before the session is flushed, so that receivers
@@ -71,8 +72,8 @@ pub static USER_LOGGED_IN: Signal<UserLoggedIn<'static>> = Signal::new();
 ///
 /// // In the application's own log-out, where somebody was logged in, and where nobody was:
 /// # let user = User;
-/// USER_LOGGED_OUT.send(Sender::of::<User>(), &UserLoggedOut::new(&user));
-/// USER_LOGGED_OUT.send(Sender::NONE, &UserLoggedOut::anonymous());
+/// USER_LOGGED_OUT.from(Sender::of::<User>()).send(&UserLoggedOut::new(&user));
+/// USER_LOGGED_OUT.send(&UserLoggedOut::anonymous());
 /// assert_eq!(KNOWN.load(Ordering::Relaxed), 1);
 /// ```
 pub static USER_LOGGED_OUT: Signal<UserLoggedOut<'static>> = Signal::new();
@@ -91,7 +92,7 @@ pub static USER_LOGGED_OUT: Signal<UserLoggedOut<'static>> = Signal::new();
 /// // In the application's own log-in, where it refuses:
 /// # let (name, password) = ("eve", "guess");
 /// let failed = UserLoginFailed::new([("username", name), ("password", password)]);
-/// USER_LOGIN_FAILED.send("shop", &failed);
+/// USER_LOGIN_FAILED.from("shop").send(&failed);
 /// assert_eq!(
 ///     *LOG.lock().unwrap(),
 ///     [r#""shop": [("username", "eve"), ("password", "********************")]"#],

@@ -36,7 +36,8 @@ use crate::Answer;
 /// });
 /// let mut connection = String::from("a connection");
 /// let created = ConnectionCreated::new("default", "sqlite", &mut connection);
-/// assert_eq!(CONNECTION_CREATED.try_send(Sender::of::<String>(), &created).unwrap().len(), 1);
+/// let responses = CONNECTION_CREATED.from(Sender::of::<String>()).send_until_err(&created);
+/// assert_eq!(responses.unwrap().len(), 1);
 /// ```
 pub static CONNECTION_CREATED: Signal<ConnectionCreated<'static>, Answer> = Signal::new();
 
@@ -63,7 +64,8 @@ pub static CONNECTION_CREATED: Signal<ConnectionCreated<'static>, Answer> = Sign
 /// let mut connection = Connection::default();
 /// let created = ConnectionCreated::new("default", "sqlite", &mut connection);
 /// CONNECTION_CREATED
-///     .try_send(Sender::of::<Connection>(), &created)
+///     .from(Sender::of::<Connection>())
+///     .send_until_err(&created)
 ///     .map_err(|failed| failed.error)?;
 /// drop(created);
 /// assert_eq!(connection.executed, ["PRAGMA foreign_keys = ON"]);
@@ -139,7 +141,7 @@ impl<'a> ConnectionCreated<'a> {
     /// let mut text = String::from("open");
     /// let created = ConnectionCreated::new("default", "text", &mut text);
     /// # pollster::block_on(async {
-    /// CONNECTION_CREATED.try_asend(Sender::of::<String>(), &created).await.unwrap();
+    /// CONNECTION_CREATED.from(Sender::of::<String>()).asend_until_err(&created).await.unwrap();
     /// # });
     /// drop(created);
     /// assert_eq!(text, "open!!!");

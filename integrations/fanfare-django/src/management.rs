@@ -36,10 +36,11 @@ use crate::{Answer, downcast};
 ///
 /// let blog = Sender::named("blog");
 /// let up = [Step::up("m0001_post"), Step::up("m0002_comment")];
-/// assert!(PRE_MIGRATE.try_send(blog, &Migrate::new(Operation::Up, &up)).is_ok());
+/// assert!(PRE_MIGRATE.from(blog).send_until_err(&Migrate::new(Operation::Up, &up)).is_ok());
 ///
 /// let down = [Step::down("m0002_comment")];
-/// let refused = PRE_MIGRATE.try_send(blog, &Migrate::new(Operation::Down, &down)).unwrap_err();
+/// let down = Migrate::new(Operation::Down, &down);
+/// let refused = PRE_MIGRATE.from(blog).send_until_err(&down).unwrap_err();
 /// assert_eq!(refused.error.to_string(), "m0002_comment would lose data");
 /// ```
 pub static PRE_MIGRATE: Signal<Migrate<'static>, Answer> = Signal::new();
@@ -59,7 +60,7 @@ pub static PRE_MIGRATE: Signal<Migrate<'static>, Answer> = Signal::new();
 ///     Ok(())
 /// });
 /// let nothing = Migrate::new(Operation::Up, &[]);
-/// assert_eq!(POST_MIGRATE.try_send(Sender::named("blog"), &nothing).unwrap().len(), 1);
+/// assert_eq!(POST_MIGRATE.from(Sender::named("blog")).send_until_err(&nothing).unwrap().len(), 1);
 /// ```
 pub static POST_MIGRATE: Signal<Migrate<'static>, Answer> = Signal::new();
 
@@ -67,7 +68,6 @@ pub static POST_MIGRATE: Signal<Migrate<'static>, Answer> = Signal::new();
 /// that one receiver can be connected to both.
 ///
 /// ```
-/// use fanfare::Sender;
 /// use fanfare_django::management::{
 ///     Direction, Migrate, Operation, POST_MIGRATE, PRE_MIGRATE, Step,
 /// };
@@ -93,9 +93,9 @@ pub static POST_MIGRATE: Signal<Migrate<'static>, Answer> = Signal::new();
 /// let migrate = Migrate::new(Operation::Up, &plan)
 ///     .with_using("replica")
 ///     .with_connection(&database);
-/// PRE_MIGRATE.try_send("blog", &migrate).map_err(|refused| refused.error)?;
+/// PRE_MIGRATE.from("blog").send_until_err(&migrate).map_err(|refused| refused.error)?;
 /// // ... it runs the plan ...
-/// POST_MIGRATE.try_send("blog", &migrate).map_err(|failed| failed.error)?;
+/// POST_MIGRATE.from("blog").send_until_err(&migrate).map_err(|failed| failed.error)?;
 /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 /// ```
 #[derive(Clone, Copy)]

@@ -24,9 +24,9 @@
 //! // A server of our own:
 //! struct Gopher;
 //! let id = next_id();
-//! REQUEST_STARTED.send(Sender::of::<Gopher>(), &RequestStarted::new(id, "GET", "/menu"));
+//! REQUEST_STARTED.from(Sender::of::<Gopher>()).send(&RequestStarted::new(id, "GET", "/menu"));
 //! let finished = RequestFinished::new(id, "GET", "/menu", Outcome::Sent).with_bytes(120);
-//! REQUEST_FINISHED.send(Sender::of::<Gopher>(), &finished);
+//! REQUEST_FINISHED.from(Sender::of::<Gopher>()).send(&finished);
 //! assert_eq!(*LOG.lock().unwrap(), ["GET /menu Sent"]);
 //! ```
 
@@ -57,7 +57,6 @@ use fanfare::{Event, Signal};
 /// [`request`](RequestStarted::request) gives what the server has, by its type.
 ///
 /// ```
-/// use fanfare::Sender;
 /// use fanfare_django::request::{REQUEST_STARTED, RequestStarted, next_id};
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 ///
@@ -66,7 +65,7 @@ use fanfare::{Event, Signal};
 ///     POSTS.fetch_add(usize::from(request.method() == "POST"), Ordering::Relaxed);
 /// });
 /// for method in ["GET", "POST"] {
-///     REQUEST_STARTED.send(Sender::NONE, &RequestStarted::new(next_id(), method, "/"));
+///     REQUEST_STARTED.send(&RequestStarted::new(next_id(), method, "/"));
 /// }
 /// assert_eq!(POSTS.load(Ordering::Relaxed), 1);
 /// ```
@@ -90,7 +89,6 @@ pub static REQUEST_STARTED: Signal<RequestStarted<'static>> = Signal::new();
 /// once.
 ///
 /// ```
-/// use fanfare::Sender;
 /// use fanfare_django::request::{Outcome, REQUEST_FINISHED, RequestFinished, next_id};
 /// use std::sync::atomic::{AtomicU64, Ordering};
 ///
@@ -99,7 +97,7 @@ pub static REQUEST_STARTED: Signal<RequestStarted<'static>> = Signal::new();
 ///     BYTES.fetch_add(request.bytes(), Ordering::Relaxed);
 /// });
 /// let finished = RequestFinished::new(next_id(), "GET", "/", Outcome::Sent).with_bytes(512);
-/// REQUEST_FINISHED.send("blog", &finished);
+/// REQUEST_FINISHED.from("blog").send(&finished);
 /// assert_eq!(BYTES.load(Ordering::Relaxed), 512);
 /// ```
 pub static REQUEST_FINISHED: Signal<RequestFinished<'static>> = Signal::new();
@@ -122,7 +120,6 @@ pub static REQUEST_FINISHED: Signal<RequestFinished<'static>> = Signal::new();
 /// the handler: what it does not leave in the extensions nobody hears of.
 ///
 /// ```
-/// use fanfare::Sender;
 /// use fanfare_django::request::{
 ///     ExceptionKind, GOT_REQUEST_EXCEPTION, RequestException, next_id,
 /// };
@@ -135,7 +132,7 @@ pub static REQUEST_FINISHED: Signal<RequestFinished<'static>> = Signal::new();
 /// let error = std::io::Error::other("the disk is full");
 /// let exception = RequestException::new(next_id(), "PUT", "/file", ExceptionKind::Service)
 ///     .with_error(&error);
-/// GOT_REQUEST_EXCEPTION.send(Sender::NONE, &exception);
+/// GOT_REQUEST_EXCEPTION.send(&exception);
 /// assert_eq!(*ALARMS.lock().unwrap(), ["PUT /file: service error: the disk is full"]);
 /// ```
 pub static GOT_REQUEST_EXCEPTION: Signal<RequestException<'static>> = Signal::new();

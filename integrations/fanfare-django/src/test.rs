@@ -34,7 +34,7 @@ use crate::{Answer, downcast};
 /// });
 ///
 /// let changed = SettingChanged::new("PAGE_SIZE", true).with_value(&0_usize);
-/// assert!(SETTING_CHANGED.try_send("settings", &changed).is_err());
+/// assert!(SETTING_CHANGED.from("settings").send_until_err(&changed).is_err());
 /// ```
 pub static SETTING_CHANGED: Signal<SettingChanged<'static>, Answer> = Signal::new();
 
@@ -152,7 +152,7 @@ where
         before: Some(exchange(cell, value)),
     };
     let changed = SettingChanged::new(setting, true).with_value(&told);
-    match SETTING_CHANGED.try_send(guard.sender, &changed) {
+    match SETTING_CHANGED.from(guard.sender).send_until_err(&changed) {
         Ok(_) => Ok(guard),
         Err(stopped) => Err(stopped.error),
     }
@@ -205,7 +205,7 @@ impl<T: Any + Clone + Send + Sync> OverriddenSetting<'_, T> {
         let told = before.clone();
         exchange(self.cell, before);
         let changed = SettingChanged::new(self.setting, false).with_value(&told);
-        let outcomes = SETTING_CHANGED.send_robust(self.sender, &changed);
+        let outcomes = SETTING_CHANGED.from(self.sender).send_robust(&changed);
         let first = outcomes.into_iter().find_map(|outcome| match outcome {
             Ok(answer) => answer.err(),
             Err(failure) => Some(failure.to_string().into()),

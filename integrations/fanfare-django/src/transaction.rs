@@ -8,8 +8,8 @@
 //! use fanfare_django::transaction::{COMMITTED, Committed, ROLLED_BACK, RolledBack};
 //!
 //! COMMITTED.connect(|_sender, event| assert_eq!(event.using(), "default"));
-//! COMMITTED.send("default", &Committed::new("default", 0));
-//! ROLLED_BACK.send("default", &RolledBack::new("default", 0, false));
+//! COMMITTED.from("default").send(&Committed::new("default", 0));
+//! ROLLED_BACK.from("default").send(&RolledBack::new("default", 0, false));
 //! ```
 
 use std::fmt;
@@ -17,7 +17,7 @@ use std::hash::Hash;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fanfare::{Deferred, Event, Sender, Signal};
+use fanfare::{Deferred, Event, Signal, SignalFrom};
 
 /// A transaction has been committed: the outermost, not a savepoint. Sent before the events that
 /// waited for it.
@@ -122,20 +122,20 @@ impl<'a> RolledBack<'a> {
 /// The model signals' events have one where their emitter knows the transaction
 /// ([`PostSave::after_commit`](crate::model::PostSave::after_commit)); a receiver records
 /// there what the world may hear only once the row is safe. It is a shared
-/// [`Deferred`]: what is said there of events, order and answers holds here.
+/// [`Deferred`], whose documentation of events, order and responses holds here.
 ///
 /// What is recorded after the transaction has ended is never sent: do not keep the handle. Events that
 /// a rollback to a savepoint or an equal key drops are dropped under the handle's lock: their
 /// destructors must not use it.
 ///
 /// ```
-/// use fanfare::{Sender, Signal};
+/// use fanfare::Signal;
 /// use fanfare_django::transaction::AfterCommit;
 ///
 /// static MAIL_OWED: Signal<String, usize> = Signal::new();
 ///
 /// let after_commit = AfterCommit::new();
-/// after_commit.send(&MAIL_OWED, Sender::NONE, String::from("ada@example.org"));
+/// after_commit.record(&MAIL_OWED, String::from("ada@example.org"));
 /// assert_eq!(after_commit.len(), 1);
 ///
 /// // What an emitter does after its COMMIT:
@@ -151,12 +151,10 @@ impl AfterCommit {
         AfterCommit::default()
     }
 
-    /// Records an event, to be sent on `signal` from `sender` after the commit. As
-    /// [`Deferred::send`].
-    pub fn send<'a, E, R>(
+    /// Records an event, which is sent through `source` after the commit. See [`Deferred::record`].
+    pub fn record<'a, E, R>(
         &self,
-        signal: &'static Signal<E, R>,
-        sender: impl Into<Sender<'a>>,
+        source: impl Into<SignalFrom<'static, 'a, E, R>>,
         event: E::Args<'static>,
     ) where
         E: Event,
@@ -164,17 +162,16 @@ impl AfterCommit {
         for<'x> E::Args<'x>: Sync,
         R: Send + 'static,
     {
-        self.lock().send(signal, sender, event);
+        self.lock().record(source, event);
     }
 
-    /// As [`send`](AfterCommit::send), and takes the place of an event recorded with an equal key.
-    /// As [`Deferred::send_coalesced`].
+    /// Records an event, which takes the place of one recorded with an equal key. See
+    /// [`Deferred::record_coalesced`].
     ///
     /// `Hash` and `Eq` of the key run under the handle's lock: they must not use the handle.
-    pub fn send_coalesced<'a, E, R, K>(
+    pub fn record_coalesced<'a, E, R, K>(
         &self,
-        signal: &'static Signal<E, R>,
-        sender: impl Into<Sender<'a>>,
+        source: impl Into<SignalFrom<'static, 'a, E, R>>,
         event: E::Args<'static>,
         key: K,
     ) where
@@ -184,7 +181,7 @@ impl AfterCommit {
         R: Send + 'static,
         K: Eq + Hash + Send + 'static,
     {
-        self.lock().send_coalesced(signal, sender, event, key);
+        self.lock().record_coalesced(source, event, key);
     }
 
     /// How many events wait.

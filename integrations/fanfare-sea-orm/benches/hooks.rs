@@ -53,7 +53,7 @@ fn connect() {
     options.connect(|_sender, event| {
         let user = event.instance::<told::Model>().ok_or("not told of")?;
         let after_commit = event.after_commit().ok_or("no transaction")?;
-        after_commit.send(&SAVED, Sender::NONE, user.id);
+        after_commit.record(&SAVED, user.id);
         Ok(())
     });
     SAVED.connect(|_sender, id| {

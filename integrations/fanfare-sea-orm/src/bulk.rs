@@ -94,11 +94,11 @@ async fn tell<E: ModelSignals, C: ConnectionTrait>(
 ) -> Result<(), DbErr> {
     E::prepare();
     let sender = Sender::of::<E>();
-    if signal.has_listeners(sender) {
+    if signal.from(sender).has_listeners() {
         let operation = Operation::done(scope::of(db));
         let event = Bulk::new(rows, instances, operation.context(E::NAME, None));
         operation
-            .tell(name, signal.try_asend(sender, &event))
+            .tell(name, signal.from(sender).asend_until_err(&event))
             .await?;
     }
     Ok(())

@@ -75,7 +75,7 @@ where
 {
     A::Entity::prepare();
     let sender = Sender::of::<A::Entity>();
-    if PRE_SAVE.has_listeners(sender) {
+    if PRE_SAVE.from(sender).has_listeners() {
         let columns = (!insert).then(|| set_columns(&instance));
         let operation = Operation::ahead(scope::of(db));
         let key = instance.get_primary_key_value().map(RowKey::from);
@@ -83,10 +83,10 @@ where
         let event = PreSave::new(&mut instance, insert, columns.as_deref(), context);
         let signal = signal_name!(PRE_SAVE);
         operation
-            .tell(signal, PRE_SAVE.try_asend(sender, &event))
+            .tell(signal, PRE_SAVE.from(sender).asend_until_err(&event))
             .await?;
     }
-    let is_asked_for = !insert && POST_SAVE.has_listeners(sender);
+    let is_asked_for = !insert && POST_SAVE.from(sender).has_listeners();
     handover::leave(is_asked_for.then(|| Box::new(Written::by(&instance))));
     Ok(instance)
 }
@@ -109,7 +109,7 @@ where
 {
     let written = handover::take();
     let sender = Sender::of::<A::Entity>();
-    if POST_SAVE.has_listeners(sender) {
+    if POST_SAVE.from(sender).has_listeners() {
         let scope = scope::of(db);
         // Over a connection that is not ours nothing carried it.
         let is_known = !insert && scope.is_some();
@@ -122,7 +122,7 @@ where
         let event = PostSave::new(&instance, insert, columns.as_deref(), context);
         let signal = signal_name!(POST_SAVE);
         operation
-            .tell(signal, POST_SAVE.try_asend(sender, &event))
+            .tell(signal, POST_SAVE.from(sender).asend_until_err(&event))
             .await?;
     }
     Ok(instance)
@@ -142,7 +142,7 @@ where
 {
     A::Entity::prepare();
     let sender = Sender::of::<A::Entity>();
-    if PRE_DELETE.has_listeners(sender) {
+    if PRE_DELETE.from(sender).has_listeners() {
         let operation = Operation::ahead(scope::of(db));
         let model = instance.clone().try_into_model().ok();
         let key = instance.get_primary_key_value().map(RowKey::from);
@@ -150,7 +150,7 @@ where
         let event = delete(&instance, model.as_ref(), context);
         let signal = signal_name!(PRE_DELETE);
         operation
-            .tell(signal, PRE_DELETE.try_asend(sender, &event))
+            .tell(signal, PRE_DELETE.from(sender).asend_until_err(&event))
             .await?;
     }
     Ok(instance)
@@ -169,7 +169,7 @@ where
     C: ConnectionTrait,
 {
     let sender = Sender::of::<A::Entity>();
-    if POST_DELETE.has_listeners(sender) {
+    if POST_DELETE.from(sender).has_listeners() {
         let operation = Operation::done(scope::of(db));
         let model = instance.clone().try_into_model().ok();
         let key = instance.get_primary_key_value().map(RowKey::from);
@@ -177,7 +177,7 @@ where
         let event = delete(&instance, model.as_ref(), context);
         let signal = signal_name!(POST_DELETE);
         operation
-            .tell(signal, POST_DELETE.try_asend(sender, &event))
+            .tell(signal, POST_DELETE.from(sender).asend_until_err(&event))
             .await?;
     }
     Ok(instance)

@@ -49,15 +49,19 @@ where
     pub fn new(mut model: M) -> Self {
         M::Entity::prepare();
         let sender = Sender::of::<M::Entity>();
-        if PRE_INIT.has_listeners(sender) {
+        if PRE_INIT.from(sender).has_listeners() {
             let key = RowKey::from(model.get_primary_key_value());
             let event = PreInit::new(&mut model).with_model_name(M::Entity::NAME);
-            PRE_INIT.send(sender, &event.with_pk(PrimaryKey::new(&key)));
+            PRE_INIT
+                .from(sender)
+                .send(&event.with_pk(PrimaryKey::new(&key)));
         }
-        if POST_INIT.has_listeners(sender) {
+        if POST_INIT.from(sender).has_listeners() {
             let key = RowKey::from(model.get_primary_key_value());
             let event = PostInit::new(&model).with_model_name(M::Entity::NAME);
-            POST_INIT.send(sender, &event.with_pk(PrimaryKey::new(&key)));
+            POST_INIT
+                .from(sender)
+                .send(&event.with_pk(PrimaryKey::new(&key)));
         }
         Inited(model)
     }

@@ -289,7 +289,7 @@ impl<'i, J: Through> Links<'i, J> {
 
     fn is_heard(&self) -> bool {
         J::prepare();
-        M2M_CHANGED.has_listeners(Sender::of::<J>())
+        M2M_CHANGED.from(Sender::of::<J>()).has_listeners()
     }
 
     /// The keys as the column has them, each once.
@@ -456,7 +456,7 @@ impl<'i, J: Through> Links<'i, J> {
         operation
             .tell(
                 signal_name!(M2M_CHANGED),
-                M2M_CHANGED.try_asend(Sender::of::<J>(), &event),
+                M2M_CHANGED.from(Sender::of::<J>()).asend_until_err(&event),
             )
             .await
     }
@@ -520,7 +520,7 @@ where
     J::ActiveModel: Sync,
 {
     J::prepare();
-    if !M2M_CHANGED.has_listeners(Sender::of::<J>()) {
+    if !M2M_CHANGED.from(Sender::of::<J>()).has_listeners() {
         return Ok(());
     }
     let ends = (
@@ -540,7 +540,7 @@ where
     operation
         .tell(
             signal_name!(M2M_CHANGED),
-            M2M_CHANGED.try_asend(Sender::of::<J>(), &event),
+            M2M_CHANGED.from(Sender::of::<J>()).asend_until_err(&event),
         )
         .await?;
     if action == M2mAction::PreAdd && pks.is_empty() {

@@ -335,10 +335,10 @@ async fn tell<M: AppMigrator>(
         DatabaseExecutor::OwnedTransaction(transaction) => migrate.with_connection(transaction),
     };
     let app = Sender::named(M::APP_LABEL);
-    let announced = PRE_MIGRATE.try_asend(app, &migrate).await;
+    let announced = PRE_MIGRATE.from(app).asend_until_err(&migrate).await;
     announced.map_err(|refused| refusal(signal_name!(PRE_MIGRATE), refused.error))?;
     work.await?;
-    let done = POST_MIGRATE.try_asend(app, &migrate).await;
+    let done = POST_MIGRATE.from(app).asend_until_err(&migrate).await;
     done.map_err(|failure| refusal(signal_name!(POST_MIGRATE), failure.error))?;
     Ok(())
 }

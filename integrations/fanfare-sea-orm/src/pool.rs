@@ -141,7 +141,8 @@ pub async fn connection_created<C: sqlx::Connection + Send + 'static>(
 ) -> Result<(), sqlx::Error> {
     let created = ConnectionCreated::new(using, backend, connection);
     let sent = CONNECTION_CREATED
-        .try_asend(Sender::of::<C>(), &created)
+        .from(Sender::of::<C>())
+        .asend_until_err(&created)
         .await;
     match sent {
         Ok(_) => Ok(()),

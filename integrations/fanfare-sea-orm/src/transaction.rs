@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
-use fanfare::{BoxFuture, Event, Savepoint, Sender, Signal};
+use fanfare::deferred::Savepoint;
+use fanfare::{BoxFuture, Event, Signal};
 use fanfare_django::transaction::{AfterCommit, COMMITTED, Committed, ROLLED_BACK, RolledBack};
 use futures_util::FutureExt;
 use futures_util::lock::{Mutex as AsyncMutex, OwnedMutexGuard};
@@ -43,7 +44,7 @@ use crate::scope::{self, Scope};
 ///   `commit`, although the transaction is committed.
 ///
 /// ```
-/// # use fanfare::{Sender, Signal};
+/// # use fanfare::Signal;
 /// # use fanfare_sea_orm::SignalConnection;
 /// # use sea_orm::{Database, DbErr, TransactionSession, TransactionTrait};
 /// # use std::sync::atomic::{AtomicU32, Ordering};
@@ -56,9 +57,9 @@ use crate::scope::{self, Scope};
 /// let db = SignalConnection::new(Database::connect("sqlite::memory:").await?);
 ///
 /// let outer = db.begin().await?;
-/// outer.after_commit().send(&PAID, Sender::NONE, 1);
+/// outer.after_commit().record(&PAID, 1);
 /// let inner = outer.begin().await?;
-/// inner.after_commit().send(&PAID, Sender::NONE, 20);
+/// inner.after_commit().record(&PAID, 20);
 /// inner.rollback().await?;
 /// assert_eq!(SUM.load(Ordering::SeqCst), 0);
 /// outer.commit().await?;
@@ -324,7 +325,10 @@ impl SignalTransaction {
 
     async fn tell_rolled_back(&mut self) {
         let undone = self.rolled_back();
-        ROLLED_BACK.asend(&*undone.using, &undone.event()).await;
+        ROLLED_BACK
+            .from(&*undone.using)
+            .asend(&undone.event())
+            .await;
     }
 }
 
@@ -404,7 +408,7 @@ impl TransactionSession for SignalTransaction {
         }
         let using = &*self.scope.using;
         let event = Committed::new(using, self.after_commit.len());
-        let told = AssertUnwindSafe(COMMITTED.asend(using, &event));
+        let told = AssertUnwindSafe(COMMITTED.from(using).asend(&event));
         let told = told.catch_unwind().await;
         deliver(&self.after_commit).await;
         if let Err(panic) = told {
@@ -436,13 +440,15 @@ impl Drop for SignalTransaction {
         // SeaORM's destructor panics where it cannot begin the rollback.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(open)));
         let undone = self.rolled_back();
-        if ROLLED_BACK.has_async_listeners(&*undone.using) {
+        if ROLLED_BACK.from(&*undone.using).wants_asend() {
             tell_elsewhere(undone);
             return;
         }
         // A destructor must not panic, and a send that is refused does.
         let _ = catch_unwind(AssertUnwindSafe(|| {
-            ROLLED_BACK.send_robust(&*undone.using, &undone.event());
+            ROLLED_BACK
+                .from(&*undone.using)
+                .send_robust(&undone.event());
         }));
     }
 }
@@ -454,7 +460,8 @@ fn tell_elsewhere(undone: Undone) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(async move {
             ROLLED_BACK
-                .asend_robust(&*undone.using, &undone.event())
+                .from(&*undone.using)
+                .asend_robust(&undone.event())
                 .await;
         });
         return;
@@ -463,7 +470,9 @@ fn tell_elsewhere(undone: Undone) {
     let _ = std::thread::Builder::new()
         .name("rolled_back".into())
         .spawn(move || {
-            ROLLED_BACK.send_robust(&*undone.using, &undone.event());
+            ROLLED_BACK
+                .from(&*undone.using)
+                .send_robust(&undone.event());
         });
 }
 
@@ -546,7 +555,7 @@ where
         });
     });
     let start: Start = Box::new(move || Box::pin(job()));
-    after_commit.send(&JOBS, Sender::NONE, Job(Mutex::new(Some(start))));
+    after_commit.record(&JOBS, Job(Mutex::new(Some(start))));
 }
 
 type Start = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::entities::person;
 use common::rows::person;
 use common::{Log, hear, on_each_database, sqlite, sqlite_in_turn, turn};
-use fanfare::{ScopedConnection, Sender, Signal};
+use fanfare::{ScopedConnection, Signal};
 use fanfare_django::model::POST_SAVE;
 use fanfare_django::transaction::{COMMITTED, ROLLED_BACK};
 use fanfare_sea_orm::{Scopes, SignalConnection};
@@ -32,7 +32,7 @@ fn owe_mails() -> [ScopedConnection; 2] {
     let owe = hear(person::Entity, &POST_SAVE, |_sender, event| {
         let person = event.instance::<person::Model>().ok_or("not a person")?;
         let after_commit = event.after_commit().ok_or("no transaction known")?;
-        after_commit.send(&MAIL, Sender::NONE, person.last_name.clone());
+        after_commit.record(&MAIL, person.last_name.clone());
         SEEN.push(format!("saved {}", person.last_name));
         Ok(())
     });
@@ -173,17 +173,13 @@ async fn jobs_have_their_place_among_the_events() {
     on_each_database(async |db: SignalConnection| {
         let _read = read_mail();
         let transaction = db.begin().await.unwrap();
-        transaction
-            .after_commit()
-            .send(&MAIL, Sender::NONE, "first".to_owned());
+        transaction.after_commit().record(&MAIL, "first".to_owned());
         let over = db.clone();
         transaction.on_commit(async move || {
             let count = person::Entity::find().count(&over).await.unwrap();
             SEEN.push(format!("{count} persons"));
         });
-        transaction
-            .after_commit()
-            .send(&MAIL, Sender::NONE, "last".to_owned());
+        transaction.after_commit().record(&MAIL, "last".to_owned());
         person("a").insert(&transaction).await.unwrap();
         transaction.commit().await.unwrap();
         assert_eq!(SEEN.take(), ["first", "1 persons", "last"]);
@@ -200,13 +196,11 @@ async fn what_is_recorded_during_the_delivery_is_delivered() {
     let again = MAIL.connect(move |_sender, text| {
         SEEN.push(text.clone());
         if text == "once" {
-            handle.send(&MAIL, Sender::NONE, "more".to_owned());
+            handle.record(&MAIL, "more".to_owned());
         }
     });
     let _again = again.scoped();
-    transaction
-        .after_commit()
-        .send(&MAIL, Sender::NONE, "once".to_owned());
+    transaction.after_commit().record(&MAIL, "once".to_owned());
     transaction.commit().await.unwrap();
     assert_eq!(SEEN.take(), ["once", "more"]);
 }
@@ -223,9 +217,7 @@ async fn a_panic_keeps_no_other_event_from_being_delivered() {
     let transaction = db.begin().await.unwrap();
     person("a").insert(&transaction).await.unwrap();
     for text in ["first", "bad", "last"] {
-        transaction
-            .after_commit()
-            .send(&MAIL, Sender::NONE, text.to_owned());
+        transaction.after_commit().record(&MAIL, text.to_owned());
     }
     let committed = AssertUnwindSafe(transaction.commit()).catch_unwind().await;
     assert!(committed.is_err());
@@ -255,17 +247,11 @@ async fn ends_are_told() {
         ];
         let outer = db.begin().await.unwrap();
         let inner = outer.begin().await.unwrap();
-        inner
-            .after_commit()
-            .send(&MAIL, Sender::NONE, "a".to_owned());
-        inner
-            .after_commit()
-            .send(&MAIL, Sender::NONE, "b".to_owned());
+        inner.after_commit().record(&MAIL, "a".to_owned());
+        inner.after_commit().record(&MAIL, "b".to_owned());
         inner.rollback().await.unwrap();
         let inner = outer.begin().await.unwrap();
-        inner
-            .after_commit()
-            .send(&MAIL, Sender::NONE, "c".to_owned());
+        inner.after_commit().record(&MAIL, "c".to_owned());
         inner.commit().await.unwrap();
         outer.commit().await.unwrap();
         assert_eq!(
@@ -372,7 +358,7 @@ async fn a_dropped_transaction_tells_async_receivers_in_a_task() {
     let transaction = db.begin().await.unwrap();
     transaction
         .after_commit()
-        .send(&MAIL, Sender::NONE, String::from("never sent"));
+        .record(&MAIL, String::from("never sent"));
     drop(transaction);
     let discarded = told.recv().await;
     std::panic::set_hook(hook);

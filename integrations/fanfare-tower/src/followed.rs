@@ -100,7 +100,7 @@ impl Followed {
             // Before the first receiver may have heard of it.
             state.phase = Phase::Started;
             let started = state.started();
-            let sending = REQUEST_STARTED.asend_robust(state.sender(), &started);
+            let sending = REQUEST_STARTED.from(state.sender()).asend_robust(&started);
             if !send::awaited(sending).await {
                 self.state().phase = Phase::Unstarted;
             }
@@ -132,7 +132,12 @@ impl Followed {
             let message = cause.panic_message().map(String::from);
             let state = self.state();
             let exception = state.exception(&cause, message.as_deref(), view);
-            send::awaited(GOT_REQUEST_EXCEPTION.asend_robust(state.sender(), &exception)).await;
+            send::awaited(
+                GOT_REQUEST_EXCEPTION
+                    .from(state.sender())
+                    .asend_robust(&exception),
+            )
+            .await;
             (self, cause)
         }))
     }
@@ -178,7 +183,12 @@ impl Followed {
     #[cfg(feature = "tokio")]
     pub(crate) async fn finish(self) {
         let state = self.over();
-        send::awaited(REQUEST_FINISHED.asend_robust(state.sender(), &state.finished())).await;
+        send::awaited(
+            REQUEST_FINISHED
+                .from(state.sender())
+                .asend_robust(&state.finished()),
+        )
+        .await;
     }
 
     /// Takes out the state, for whoever sends the end.

@@ -200,8 +200,8 @@ impl Who {
     #[inline]
     fn has_listeners(&self) -> bool {
         use fanfare_django::request::{GOT_REQUEST_EXCEPTION, REQUEST_FINISHED, REQUEST_STARTED};
-        REQUEST_FINISHED.has_listeners(self.sender())
-            || REQUEST_STARTED.has_listeners(self.sender())
-            || GOT_REQUEST_EXCEPTION.has_listeners(self.sender())
+        REQUEST_FINISHED.from(self.sender()).has_listeners()
+            || REQUEST_STARTED.from(self.sender()).has_listeners()
+            || GOT_REQUEST_EXCEPTION.from(self.sender()).has_listeners()
     }
 }

@@ -18,10 +18,10 @@ use crate::followed::Followed;
 /// False as well where the send refuses before its first call: it is nested too deep, or an
 /// async receiver has connected just now.
 pub(crate) fn now<E: Event>(signal: &Signal<E>, sender: Sender<'_>, event: &E::Args<'_>) -> bool {
-    if signal.has_async_listeners(sender) {
+    if signal.from(sender).wants_asend() {
         return false;
     }
-    let send = AssertUnwindSafe(|| drop(signal.send_robust(sender, event)));
+    let send = AssertUnwindSafe(|| drop(signal.from(sender).send_robust(event)));
     catch_unwind(send).is_ok()
 }
 
@@ -54,7 +54,11 @@ pub(crate) fn detached(followed: Followed) {
 pub(crate) fn on_a_thread(followed: Followed) {
     let state = followed.over();
     let send = move || {
-        let send = || REQUEST_FINISHED.send_robust(state.sender(), &state.finished());
+        let send = || {
+            REQUEST_FINISHED
+                .from(state.sender())
+                .send_robust(&state.finished())
+        };
         drop(catch_unwind(AssertUnwindSafe(send)));
     };
     // Where no thread is to be had, there is no place left that may block.

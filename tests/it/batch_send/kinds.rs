@@ -50,7 +50,7 @@ mod with_async {
             .once()
             .connect_async(note_later(&log, "once"));
         let y = signal.connect_async(note_later(&log, "y"));
-        let answers = signal.send_batch(Sender::NONE, &[1, 2]);
+        let answers = signal.send_batch(&[1, 2]);
         let heard = [
             "all [1, 2]",
             "x starts 1",
@@ -76,7 +76,7 @@ mod with_async {
             (y, 2),
         ];
         assert_eq!(answers, expected);
-        assert_eq!(signal.len(), 3, "what ran once is out");
+        assert_eq!(signal.receiver_count(), 3, "what ran once is out");
     }
 
     #[test]
@@ -88,12 +88,12 @@ mod with_async {
             .once()
             .connect_batch(|_, _| unreachable!("nothing may run"));
         INNER.connect_async(|_, event| Box::pin(async move { *event }));
-        OUTER.connect(|_, _| INNER.send_batch(Sender::NONE, &[1, 2]).len() as u32);
-        let refused = catch_unwind(|| pollster::block_on(OUTER.asend(Sender::NONE, &1)));
+        OUTER.connect(|_, _| INNER.send_batch(&[1, 2]).len() as u32);
+        let refused = catch_unwind(|| pollster::block_on(OUTER.asend(&1)));
         let panic = refused.unwrap_err();
         let message = panic.downcast_ref::<String>().unwrap();
         assert!(message.contains("asend"), "{message}");
-        assert_eq!(INNER.len(), 2);
+        assert_eq!(INNER.receiver_count(), 2);
         assert!(once.is_connected());
     }
 }
@@ -101,10 +101,10 @@ mod with_async {
 #[cfg(feature = "queue")]
 mod with_queue {
     use super::*;
-    use fanfare::{OwnedEvent, Queue, QueueError};
+    use fanfare::{OwnedEvent, Queue, queue};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    type Accepted = Signal<u32, Result<u32, QueueError>>;
+    type Accepted = Signal<u32, Result<u32, queue::Error>>;
 
     #[test]
     fn a_queue_is_handed_each_event_in_order_at_its_receivers_place() {
@@ -126,7 +126,7 @@ mod with_queue {
         let once = once.queued(&queue).connect(push("once"));
         let first = options().connect(push("first"));
         let second = options().connect(push("second"));
-        let answers = signal.send_batch(Sender::NONE, &[7, 8, 9]);
+        let answers = signal.send_batch(&[7, 8, 9]);
         let whose: Vec<_> = answers.pairs().map(|(receiver, _)| receiver).collect();
         let [once, first, second] = [once, first, second].map(|c| c.id());
         assert_eq!(whose[0], once);
@@ -139,7 +139,7 @@ mod with_queue {
             "once 7", "first 7", "first 8", "first 9", "second 7", "second 8", "second 9",
         ];
         assert_eq!(lines(&log), expected);
-        assert_eq!(signal.len(), 3);
+        assert_eq!(signal.receiver_count(), 3);
     }
 
     #[test]
@@ -150,7 +150,7 @@ mod with_queue {
         signal.connect(|_, event| Ok(*event));
         let left = queue.shutdown(Duration::MAX).unwrap();
         assert!(left.undelivered.is_empty());
-        let answers = signal.send_batch(Sender::NONE, &[1, 2]).into_vec();
+        let answers = signal.send_batch(&[1, 2]).into_vec();
         assert!(answers[..2].iter().all(Result::is_err));
         assert_eq!(answers[2..], [Ok(1), Ok(2)]);
     }
@@ -173,16 +173,13 @@ mod with_queue {
         let signal = Signal::<Counted>::new();
         let queue = Queue::bounded(100).unwrap();
         signal.connect(|_, _| ());
-        signal.send_batch(Sender::NONE, &[Counted, Counted]);
+        signal.send_batch(&[Counted, Counted]);
         assert_eq!(CLONES.load(Ordering::Relaxed), 0, "nobody is queued");
         for n in 0..3 {
             let options = signal.options().dispatch_uid(format!("{n}")).queued(&queue);
             options.connect(|_, _| ());
         }
-        assert_eq!(
-            signal.send_batch(Sender::NONE, &[Counted, Counted]).len(),
-            8
-        );
+        assert_eq!(signal.send_batch(&[Counted, Counted]).len(), 8);
         assert_eq!(CLONES.load(Ordering::Relaxed), 2);
         queue.flush().unwrap();
         assert_eq!(queue.delivered(), 6);

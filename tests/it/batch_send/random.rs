@@ -90,10 +90,10 @@ proptest! {
         sender in 0..3_u64,
     ) {
         let batch = heard(&specs, |signal| {
-            signal.send_batch(sender, &events).into_pairs().collect()
+            signal.from(sender).send_batch(&events).into_pairs().collect()
         });
         let sends = heard(&specs, |signal| {
-            let each = events.iter().flat_map(|event| signal.send(sender, event).into_pairs());
+            let each = events.iter().flat_map(|event| signal.from(sender).send(event).into_pairs());
             each.collect()
         });
         for ((spec, batch), (heard, answers)) in specs.iter().zip(batch).zip(sends) {

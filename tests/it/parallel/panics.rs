@@ -26,12 +26,12 @@ fn the_first_panic_in_order_travels() {
     within_long(move || {
         let pool = pool(2);
         for _ in 0..200 {
-            let send = AssertUnwindSafe(|| pool.install(|| signal.send_parallel(Sender::NONE, &0)));
+            let send = AssertUnwindSafe(|| pool.install(|| signal.send_parallel(&0)));
             assert_eq!(panic_of(send), "number 20");
             assert_eq!(ran.swap(0, Ordering::Relaxed), 20, "all before it have run");
             assert!(panicked.swap(false, Ordering::Relaxed));
         }
-        assert_eq!(signal.len(), 60, "nothing is disconnected");
+        assert_eq!(signal.receiver_count(), 60, "nothing is disconnected");
     });
 }
 
@@ -54,7 +54,7 @@ fn who_comes_after_a_panic_and_has_not_started_is_skipped() {
     });
     is_busy.recv_timeout(LONG).unwrap();
     for _ in 0..50 {
-        let send = AssertUnwindSafe(|| pool.install(|| signal.send_parallel(Sender::NONE, &0)));
+        let send = AssertUnwindSafe(|| pool.install(|| signal.send_parallel(&0)));
         assert_eq!(panic_of(send), "at once");
     }
     assert_eq!(ran.load(Ordering::Relaxed), 0, "they came after it");
@@ -73,10 +73,10 @@ fn after_a_panic_once_only_receivers_run_all_the_same() {
         options.connect(move |_, _| ran.fetch_add(1, Ordering::Relaxed) + n);
     }
     let pool = pool(2);
-    let send = AssertUnwindSafe(|| pool.install(|| signal.send_parallel(Sender::NONE, &0)));
+    let send = AssertUnwindSafe(|| pool.install(|| signal.send_parallel(&0)));
     assert_eq!(panic_of(send), "at once");
     assert_eq!(ran.load(Ordering::Relaxed), 100);
-    assert_eq!(signal.len(), 1, "they are out");
+    assert_eq!(signal.receiver_count(), 1, "they are out");
     assert!(failing.is_connected());
 }
 
@@ -95,7 +95,7 @@ fn nobody_runs_any_more_when_the_panic_travels() {
     }
     let pool = pool(4);
     for _ in 0..20 {
-        let send = AssertUnwindSafe(|| pool.install(|| signal.send_parallel(Sender::NONE, &())));
+        let send = AssertUnwindSafe(|| pool.install(|| signal.send_parallel(&())));
         assert_eq!(panic_of(send), "seven");
         assert_eq!(running.load(Ordering::SeqCst), 0);
     }
@@ -112,7 +112,7 @@ fn a_robust_send_runs_all_and_tells_each_outcome_in_its_place() {
         })
     }));
     for pool in [pool(1), pool(2), pool(4)] {
-        let outcomes = pool.install(|| signal.send_parallel_robust(Sender::NONE, &1));
+        let outcomes = pool.install(|| signal.send_parallel_robust(&1));
         assert_eq!(outcomes.len(), 200);
         assert!(!outcomes.all_ok());
         for ((n, connection), outcome) in (0..).zip(&connections).zip(outcomes.iter()) {
@@ -131,17 +131,13 @@ fn a_robust_send_runs_all_and_tells_each_outcome_in_its_place() {
                 }
             }
         }
-        let answered = outcomes.answers().pairs().map(|(receiver, answer)| {
+        let answered = outcomes.responses().pairs().map(|(receiver, answer)| {
             assert_eq!(receiver, connections[*answer as usize].id());
             *answer
         });
         assert!(answered.eq((0..200).filter(|n| n % 3 != 1)));
     }
-    assert!(
-        pool(2)
-            .install(|| signal.send_parallel_robust(Sender::NONE, &9))
-            .all_ok()
-    );
+    assert!(pool(2).install(|| signal.send_parallel_robust(&9)).all_ok());
 }
 
 #[test]
@@ -157,10 +153,10 @@ fn a_panic_drops_each_answer_once() {
         });
     }
     let pool = pool(2);
-    let send = AssertUnwindSafe(|| pool.install(|| signal.send_parallel(Sender::NONE, &())));
+    let send = AssertUnwindSafe(|| pool.install(|| signal.send_parallel(&())));
     assert!(catch_unwind(send).is_err());
     assert_eq!(Arc::strong_count(&made), 21);
-    let outcomes = pool.install(|| signal.send_parallel_robust(Sender::NONE, &()));
+    let outcomes = pool.install(|| signal.send_parallel_robust(&()));
     assert_eq!((outcomes.len(), Arc::strong_count(&made)), (20, 40));
 }
 
@@ -198,11 +194,11 @@ mod told {
             }
             pool(2).install(|| {
                 let told_plain = told(|| {
-                    let send = AssertUnwindSafe(|| signal.send_parallel(Sender::NONE, &()));
+                    let send = AssertUnwindSafe(|| signal.send_parallel(&()));
                     assert_eq!(panic_of(send), "first");
                 });
                 assert_eq!(told_plain, ["second"]);
-                let told_robust = told(|| drop(signal.send_parallel_robust(Sender::NONE, &())));
+                let told_robust = told(|| drop(signal.send_parallel_robust(&())));
                 assert_eq!(told_robust, ["first", "second"]);
             });
             #[cfg(feature = "async")]
@@ -212,8 +208,8 @@ mod told {
                     let options = signal.options().name("async");
                     options.connect_async(|_, ()| Box::pin(async { panic!("async") }));
                     (0..2).for_each(|n| drop(signal.connect(move |_, ()| assert!(n < 2))));
-                    let outcomes = signal.send_parallel_robust(Sender::NONE, &());
-                    assert_eq!(outcomes.failures().count(), 1);
+                    let outcomes = signal.send_parallel_robust(&());
+                    assert_eq!(outcomes.panics().count(), 1);
                 });
                 assert_eq!(told_async, ["async"]);
             }

@@ -16,7 +16,7 @@ fn disconnected(_sender: Sender<'_>, _n: &u32) -> &'static str {
 }
 
 fn ask() -> String {
-    ASKED.send(Sender::NONE, &1).join(" ")
+    ASKED.send(&1).join(" ")
 }
 
 fn main() {

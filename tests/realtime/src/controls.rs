@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::thread;
 
-use fanfare::{Sender, Signal};
+use fanfare::Signal;
 
 static SIGNAL: Signal<u64> = Signal::new();
 
@@ -34,5 +34,5 @@ fn locks() {
 /// The first send of its thread, which takes a node: one more than the connect has made.
 #[sanitize(realtime = "nonblocking")]
 fn sends() {
-    black_box(SIGNAL.send(Sender::NONE, &1));
+    black_box(SIGNAL.send(&1));
 }

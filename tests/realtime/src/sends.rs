@@ -83,17 +83,17 @@ pub(crate) const WAYS: [Way; 19] = [
 
 #[sanitize(realtime = "nonblocking")]
 fn send(desk: &mut Desk) {
-    black_box(desk.signal.send(Sender::NONE, &desk.event));
+    black_box(desk.signal.send(&desk.event));
 }
 
 #[sanitize(realtime = "nonblocking")]
 fn send_by_sender(desk: &mut Desk) {
-    black_box(desk.signal.send(SENDER, &desk.event));
+    black_box(desk.signal.from(SENDER).send(&desk.event));
 }
 
 #[sanitize(realtime = "nonblocking")]
 fn send_each(desk: &mut Desk) {
-    let _ = black_box(desk.signal.send_each(SENDER, &desk.event, |receiver, ()| {
+    let _ = black_box(desk.signal.from(SENDER).send_each(&desk.event, |receiver, ()| {
         black_box(receiver);
         ControlFlow::<()>::Continue(())
     }));
@@ -101,37 +101,37 @@ fn send_each(desk: &mut Desk) {
 
 #[sanitize(realtime = "nonblocking")]
 fn send_nested(desk: &mut Desk) {
-    let _ = black_box(desk.signal.send_each(SENDER, &desk.event, |_, ()| {
-        black_box(desk.signal.send(SENDER, &desk.event));
+    let _ = black_box(desk.signal.from(SENDER).send_each(&desk.event, |_, ()| {
+        black_box(desk.signal.from(SENDER).send(&desk.event));
         ControlFlow::<()>::Continue(())
     }));
 }
 
 #[sanitize(realtime = "nonblocking")]
 fn send_robust(desk: &mut Desk) {
-    black_box(desk.signal.send_robust(SENDER, &desk.event));
+    black_box(desk.signal.from(SENDER).send_robust(&desk.event));
 }
 
 #[sanitize(realtime = "nonblocking")]
 fn send_batch(desk: &mut Desk) {
-    black_box(desk.signal.send_batch(SENDER, &[1, desk.event, 3]));
+    black_box(desk.signal.from(SENDER).send_batch(&[1, desk.event, 3]));
 }
 
 #[sanitize(realtime = "nonblocking")]
 fn has_listeners(desk: &mut Desk) {
-    black_box(desk.signal.has_listeners(SENDER));
+    black_box(desk.signal.from(SENDER).has_listeners());
 }
 
 #[sanitize(realtime = "nonblocking")]
 fn emitter_send(desk: &mut Desk) {
-    black_box(desk.emitter.send(Sender::NONE, &desk.event));
+    black_box(desk.emitter.send(&desk.event));
 }
 
 #[sanitize(realtime = "nonblocking")]
 fn emitter_sends(desk: &mut Desk) {
-    black_box(desk.emitter.send(SENDER, &desk.event));
-    black_box(desk.emitter.send_robust(SENDER, &desk.event));
-    let _ = black_box(desk.emitter.send_each(SENDER, &desk.event, |receiver, ()| {
+    black_box(desk.emitter.from(SENDER).send(&desk.event));
+    black_box(desk.emitter.from(SENDER).send_robust(&desk.event));
+    let _ = black_box(desk.emitter.from(SENDER).send_each(&desk.event, |receiver, ()| {
         black_box(receiver);
         ControlFlow::<()>::Continue(())
     }));

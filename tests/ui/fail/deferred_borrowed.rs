@@ -1,4 +1,4 @@
-use fanfare::{Deferred, Event, Sender, Signal};
+use fanfare::{Deferred, Event, Signal};
 
 #[derive(Event)]
 struct PizzaDone<'a> {
@@ -10,6 +10,6 @@ static PIZZA_DONE: Signal<PizzaDone<'static>> = Signal::new();
 fn main() {
     let mut deferred = Deferred::new();
     let topping = String::from("olives");
-    deferred.send(&PIZZA_DONE, Sender::NONE, PizzaDone { topping: &topping });
+    deferred.record(&PIZZA_DONE, PizzaDone { topping: &topping });
     deferred.commit();
 }

@@ -1,10 +1,10 @@
-use fanfare::{Deferred, Sender, Signal};
+use fanfare::{Deferred, Signal};
 
 fn main() {
     let mut deferred = Deferred::new();
     {
         let signal = Signal::<u32>::new();
-        deferred.send(&signal, Sender::NONE, 1);
+        deferred.record(&signal, 1);
     }
     deferred.commit();
 }

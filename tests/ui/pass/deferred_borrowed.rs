@@ -1,4 +1,4 @@
-use fanfare::{Deferred, Event, Sender, Signal};
+use fanfare::{Deferred, Event, Signal};
 
 #[derive(Event)]
 struct PizzaDone<'a> {
@@ -9,6 +9,6 @@ static PIZZA_DONE: Signal<PizzaDone<'static>> = Signal::new();
 
 fn main() {
     let mut deferred = Deferred::new();
-    deferred.send(&PIZZA_DONE, Sender::NONE, PizzaDone { topping: "olives" });
+    deferred.record(&PIZZA_DONE, PizzaDone { topping: "olives" });
     deferred.commit();
 }

@@ -1,6 +1,6 @@
 use std::sync::atomic::AtomicU32;
 
-use fanfare::{Deferred, Event, Sender, Signal};
+use fanfare::{Deferred, Event, Signal};
 
 #[derive(Event)]
 struct Counted {
@@ -12,5 +12,5 @@ static COUNTED: Signal<Counted> = Signal::new();
 fn main() {
     let mut deferred = Deferred::new();
     let times = AtomicU32::new(0);
-    deferred.send(&COUNTED, Sender::NONE, Counted { times });
+    deferred.record(&COUNTED, Counted { times });
 }

@@ -1,10 +1,10 @@
-use fanfare::{Deferred, Sender, Signal};
+use fanfare::{Deferred, Signal};
 
 fn main() {
     let signal = Signal::<u32>::new();
     let mut deferred = Deferred::new();
     {
-        deferred.send(&signal, Sender::NONE, 1);
+        deferred.record(&signal, 1);
     }
     deferred.commit();
 }

@@ -27,7 +27,7 @@ macro_rules! signal {
 
             #[inline(always)]
             fn send(&self, (): &mut ()) {
-                self.0.send($fanfare::Sender::NONE, black_box(&1));
+                self.0.send(black_box(&1));
             }
 
             fn connect(&self, c: u64) -> Self::Held {
@@ -77,7 +77,7 @@ macro_rules! emitter {
 
             #[inline(always)]
             fn send(&self, local: &mut Self::Local) {
-                local.send($fanfare::Sender::NONE, black_box(&1));
+                local.send(black_box(&1));
             }
 
             fn connect(&self, c: u64) -> Self::Held {

@@ -85,7 +85,7 @@ fn signal(senders: u64) -> Send {
     let signal = Signal::<u64>::new();
     connect_senders(&signal, senders);
     Box::new(move |sender| {
-        black_box(&signal).send(Sender::key(sender.into()), black_box(&1));
+        black_box(&signal).from(Sender::key(sender.into())).send(black_box(&1));
     })
 }
 
@@ -97,6 +97,7 @@ fn emitter(senders: u64) -> Send {
     Box::new(move |sender| {
         emitter
             .borrow_mut()
-            .send(Sender::key(sender.into()), black_box(&1));
+            .from(Sender::key(sender.into()))
+            .send(black_box(&1));
     })
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;
 
-use fanfare::Sender;
 use fanfare_benches::connect_dead;
 
 use crate::measure::{Effort, median};
@@ -24,13 +23,13 @@ fn row(dead: u64, rounds: usize) -> Row {
     for _ in 0..rounds {
         let signal = connect_dead(dead);
         let started = Instant::now();
-        black_box(&signal).send(Sender::NONE, black_box(&1));
+        black_box(&signal).send(black_box(&1));
         first.push(started.elapsed().as_nanos() as f64 / dead as f64);
         assert_eq!(signal.purged(), dead);
 
         let started = Instant::now();
         for _ in 0..LATER {
-            black_box(&signal).send(Sender::NONE, black_box(&1));
+            black_box(&signal).send(black_box(&1));
         }
         later.push(started.elapsed().as_nanos() as f64 / f64::from(LATER));
     }

@@ -5,7 +5,8 @@ use std::any::Any;
 use std::ops::Deref;
 
 use fanfare::__private::{Declared, DeclaresSenders, Declaring, HasInstance, LendsInstance, Name};
-use fanfare::{ConnectOptions, Event, Prepared, Sender, Signal};
+use fanfare::connections::Prepared;
+use fanfare::{ConnectOptions, Event, Sender, Signal};
 
 use super::{
     ClassPrepared, Delete, M2mChanged, ModelEvent, ModelSender, PostInit, PostSave, PreInit,

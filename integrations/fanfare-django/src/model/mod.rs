@@ -27,17 +27,17 @@
 //! // What an ORM does:
 //! let mut user = User { name: String::from(" Ada ") };
 //! let event = PreSave::new(&mut user, true, None, Context::default());
-//! PRE_SAVE.try_send(Sender::of::<User>(), &event)?;
+//! PRE_SAVE.from(Sender::of::<User>()).send_until_err(&event)?;
 //! assert_eq!(user.name, "Ada");
 //!
 //! let event = PostSave::new(&user, true, None, Context::default());
-//! POST_SAVE.try_send(Sender::of::<User>(), &event)?;
+//! POST_SAVE.from(Sender::of::<User>()).send_until_err(&event)?;
 //!
 //! user.name.clear();
 //! let event = PreSave::new(&mut user, false, Some(&["name"]), Context::default());
-//! let refused = PRE_SAVE.try_send(Sender::of::<User>(), &event).unwrap_err();
+//! let refused = PRE_SAVE.from(Sender::of::<User>()).send_until_err(&event).unwrap_err();
 //! assert_eq!(refused.error.to_string(), "a user needs a name");
-//! # Ok::<(), fanfare::TrySendError<(), Box<dyn std::error::Error + Send + Sync>>>(())
+//! # Ok::<(), fanfare::ReceiverError<(), Box<dyn std::error::Error + Send + Sync>>>(())
 //! ```
 //!
 //! # Receivers that fail
@@ -204,7 +204,7 @@ pub trait ModelEvent: DeclaresSenders<Senders = Models> {}
 ///
 /// fanfare::connect_receivers();
 /// let event = PostSave::new(&User, true, None, Context::default());
-/// assert_eq!(POST_SAVE.try_send(Sender::of::<User>(), &event).unwrap().len(), 1);
+/// assert_eq!(POST_SAVE.from(Sender::of::<User>()).send_until_err(&event).unwrap().len(), 1);
 /// ```
 #[diagnostic::on_unimplemented(
     message = "no model signal is sent from `{Self}`",
@@ -242,7 +242,7 @@ model_events! { PreInit PostInit PreSave PostSave Delete M2mChanged Bulk }
 ///
 /// ARCHIVED.connect_model("wiki.Page", |_sender, _event| 1)?;
 /// model::prepare::<Page>("wiki.Page")?;
-/// assert_eq!(*ARCHIVED.send(Sender::of::<Page>(), &Archived), [1]);
+/// assert_eq!(*ARCHIVED.from(Sender::of::<Page>()).send(&Archived), [1]);
 /// # Ok::<(), model::ModelNameError>(())
 /// ```
 #[macro_export]

@@ -10,7 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use fanfare::__private::{ReceiverKey, for_sender, senders_beside};
-use fanfare::{Connection, Event, Prepared, Sender, Signal};
+use fanfare::connections::Prepared;
+use fanfare::{Connection, Event, Sender, Signal};
 
 use super::{
     BULK_CREATED, BULK_DELETED, BULK_UPDATED, CLASS_PREPARED, ClassPrepared, M2M_CHANGED,
@@ -152,7 +153,7 @@ fn models() -> MutexGuard<'static, BTreeMap<String, Model>> {
 /// assert!(model::unresolved_models().is_empty());
 ///
 /// let event = PostSave::new(&Post, true, None, Context::default());
-/// assert_eq!(POST_SAVE.try_send(Sender::of::<Post>(), &event).unwrap().len(), 1);
+/// assert_eq!(POST_SAVE.from(Sender::of::<Post>()).send_until_err(&event).unwrap().len(), 1);
 /// # Ok::<(), model::ModelNameError>(())
 /// ```
 pub fn prepare<E: Any>(name: &str) -> Result<bool, ModelNameError> {
@@ -180,7 +181,7 @@ pub fn prepare<E: Any>(name: &str) -> Result<bool, ModelNameError> {
     drop(all);
     // Ends the preparation even if a receiver of the signal panics.
     let finish = Finish { key, sender };
-    CLASS_PREPARED.send(sender, &ClassPrepared::new(name));
+    CLASS_PREPARED.from(sender).send(&ClassPrepared::new(name));
     drop(finish);
     Ok(true)
 }

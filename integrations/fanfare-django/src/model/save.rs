@@ -197,7 +197,7 @@ impl<'a> PreSave<'a> {
     /// # pollster::block_on(async {
     /// let mut post = Post { title: String::from("News"), slug: String::new() };
     /// let event = PreSave::new(&mut post, true, None, Context::default());
-    /// PRE_SAVE.try_asend(Sender::of::<Post>(), &event).await.unwrap();
+    /// PRE_SAVE.from(Sender::of::<Post>()).asend_until_err(&event).await.unwrap();
     /// assert_eq!(post.slug, "news-2");
     /// # });
     /// ```

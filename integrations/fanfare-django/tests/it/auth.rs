@@ -32,7 +32,7 @@ fn login() {
 
     let ada = User("ada");
     let event = UserLoggedIn::new(&ada).with_request(&LOGIN);
-    USER_LOGGED_IN.send(Sender::of::<User>(), &event);
+    USER_LOGGED_IN.from(Sender::of::<User>()).send(&event);
     assert_eq!(*seen.lock().unwrap(), [("ada", "/login")]);
 }
 
@@ -62,7 +62,7 @@ fn failed_login_has_no_secret() {
 
     let given = [("username", "ada"), ("password", "hunter2")];
     let event = UserLoginFailed::new(given).with_request(&LOGIN);
-    USER_LOGIN_FAILED.send("with a request", &event);
+    USER_LOGIN_FAILED.from("with a request").send(&event);
     let expected = [("username", "ada"), ("password", CLEANSED)];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(*seen.lock().unwrap(), expected);
@@ -116,7 +116,9 @@ fn logout() {
         .scoped();
 
     let ada = User("ada");
-    USER_LOGGED_OUT.send(Sender::of::<User>(), &UserLoggedOut::new(&ada));
+    USER_LOGGED_OUT
+        .from(Sender::of::<User>())
+        .send(&UserLoggedOut::new(&ada));
     assert_eq!(*seen.lock().unwrap(), ["ada"]);
 }
 
@@ -143,10 +145,7 @@ fn logout_of_nobody_has_no_user_and_reaches_no_receiver_of_users() {
             }),
     ];
 
-    USER_LOGGED_OUT.send(
-        Sender::NONE,
-        &UserLoggedOut::anonymous().with_request(&LOGIN),
-    );
+    USER_LOGGED_OUT.send(&UserLoggedOut::anonymous().with_request(&LOGIN));
     assert_eq!(*seen.lock().unwrap(), [("any", true, false)]);
     drop(connected.map(Connection::scoped));
 }
@@ -174,11 +173,15 @@ fn last_login_is_written_for_the_users_that_have_it_and_nothing_else_is() {
         .scoped();
 
     let (dated, undated) = (Dated::default(), Undated::default());
-    USER_LOGGED_IN.send(Sender::of::<Dated>(), &UserLoggedIn::new(&dated));
-    USER_LOGGED_IN.send(Sender::of::<Undated>(), &UserLoggedIn::new(&undated));
+    USER_LOGGED_IN
+        .from(Sender::of::<Dated>())
+        .send(&UserLoggedIn::new(&dated));
+    USER_LOGGED_IN
+        .from(Sender::of::<Undated>())
+        .send(&UserLoggedIn::new(&undated));
     assert_eq!(dated.last_login.into_inner(), 1_700_000_000);
     assert_eq!(dated.logins.into_inner() + undated.logins.into_inner(), 0);
-    assert!(!USER_LOGGED_IN.has_listeners(Sender::of::<Undated>()));
+    assert!(!USER_LOGGED_IN.from(Sender::of::<Undated>()).has_listeners());
 }
 
 #[test]
@@ -196,7 +199,7 @@ fn an_async_receiver_gets_the_same() {
     let ada = User("ada");
     let event = UserLoggedIn::new(&ada);
     // A log-in runs in a task of a server, which may move between threads.
-    let sent = must_be_send(USER_LOGGED_IN.asend(Sender::of::<User>(), &event));
+    let sent = must_be_send(USER_LOGGED_IN.from(Sender::of::<User>()).asend(&event));
     pollster::block_on(sent);
     assert_eq!(*seen.lock().unwrap(), ["ada"]);
 }

@@ -26,7 +26,14 @@ fn sync_receivers_get_it_one_after_the_other() {
     let mut connection = Connection::default();
     let event = ConnectionCreated::new("replica", "sqlite", &mut connection);
     assert_eq!((event.using(), event.backend()), ("replica", "sqlite"));
-    assert_eq!(CONNECTION_CREATED.try_send(app, &event).unwrap().len(), 2);
+    assert_eq!(
+        CONNECTION_CREATED
+            .from(app)
+            .send_until_err(&event)
+            .unwrap()
+            .len(),
+        2
+    );
     drop(event);
     assert_eq!(
         connection.executed,
@@ -102,7 +109,7 @@ mod in_async_receivers {
 
             let mut connection = Connection::default();
             let event = ConnectionCreated::new("default", "sqlite", &mut connection);
-            let sent = CONNECTION_CREATED.try_asend(&app, &event);
+            let sent = CONNECTION_CREATED.from(&app).asend_until_err(&event);
             assert_eq!(pollster::block_on(sent).unwrap().len(), receivers);
             drop(event);
             drop(connected);
@@ -190,7 +197,7 @@ mod in_async_receivers {
 
         let mut connection = Connection::default();
         let event = ConnectionCreated::new("default", "sqlite", &mut connection);
-        let sent = must_be_send(CONNECTION_CREATED.try_asend(app, &event));
+        let sent = must_be_send(CONNECTION_CREATED.from(app).asend_until_err(&event));
         let refused = pollster::block_on(sent).unwrap_err();
         assert_eq!(refused.error.to_string(), "not this one");
     }

@@ -66,8 +66,8 @@ fn sent_once_per_app_to_the_receivers_of_that_app() {
     let plan = [Step::up("m0001_post")];
     let event = Migrate::new(Operation::Up, &plan);
     for app in ["sent_once: blog", "sent_once: shop"] {
-        assert!(PRE_MIGRATE.try_send(app, &event).is_ok());
-        assert!(POST_MIGRATE.try_send(app, &event).is_ok());
+        assert!(PRE_MIGRATE.from(app).send_until_err(&event).is_ok());
+        assert!(POST_MIGRATE.from(app).send_until_err(&event).is_ok());
     }
     let once = ("sent_once: blog".to_owned(), 1);
     assert_eq!(*SEEN.lock().unwrap(), [once.clone(), once]);
@@ -95,11 +95,12 @@ fn an_error_refuses_and_later_receivers_do_not_run() {
         .scoped();
 
     let fresh = Migrate::new(Operation::Fresh, &[]);
-    let refused = PRE_MIGRATE.try_send(app, &fresh).unwrap_err();
+    let refused = PRE_MIGRATE.from(app).send_until_err(&fresh).unwrap_err();
     assert_eq!(refused.error.to_string(), "this is production");
     assert_eq!(
         PRE_MIGRATE
-            .try_send(app, &Migrate::new(Operation::Up, &[]))
+            .from(app)
+            .send_until_err(&Migrate::new(Operation::Up, &[]))
             .unwrap()
             .len(),
         2
@@ -126,10 +127,10 @@ fn the_future_of_a_send_may_change_its_thread() {
 
     let database = Database("memory");
     let event = Migrate::new(Operation::Up, &[]).with_connection(&database);
-    let sent = pollster::block_on(must_be_send(POST_MIGRATE.try_asend(app, &event)));
+    let sent = pollster::block_on(must_be_send(POST_MIGRATE.from(app).asend_until_err(&event)));
     assert_eq!(sent.unwrap().len(), 1);
     let without = Migrate::new(Operation::Up, &[]);
-    let failed = pollster::block_on(POST_MIGRATE.try_asend(app, &without)).unwrap_err();
+    let failed = pollster::block_on(POST_MIGRATE.from(app).asend_until_err(&without)).unwrap_err();
     assert_eq!(failed.error.to_string(), "no database");
 }
 
@@ -147,7 +148,19 @@ fn one_receiver_can_be_declared_for_both() {
 
     fanfare::connect_receivers();
     let event = Migrate::new(Operation::Reset, &[]);
-    assert!(PRE_MIGRATE.try_send("declared for both", &event).is_ok());
-    assert!(pollster::block_on(POST_MIGRATE.try_asend("declared for both", &event)).is_ok());
+    assert!(
+        PRE_MIGRATE
+            .from("declared for both")
+            .send_until_err(&event)
+            .is_ok()
+    );
+    assert!(
+        pollster::block_on(
+            POST_MIGRATE
+                .from("declared for both")
+                .asend_until_err(&event)
+        )
+        .is_ok()
+    );
     assert_eq!(*SEEN.lock().unwrap(), [Operation::Reset; 2]);
 }

@@ -52,7 +52,9 @@ fn each_receiver_finds_what_the_one_before_it_changed() {
     }
     let mut user = ada();
     let event = PreSave::new(&mut user, true, None, Context::default());
-    SAVE.try_send(Sender::of::<User>(), &event).unwrap();
+    SAVE.from(Sender::of::<User>())
+        .send_until_err(&event)
+        .unwrap();
     assert_eq!(user.name, "Ada King Lovelace");
 }
 
@@ -231,7 +233,7 @@ fn a_save_says_how_and_where() {
     assert_eq!(event.update_fields(), None);
     assert_eq!(event.instance(), Some(&user));
     static DONE: Signal<u32> = Signal::new();
-    event.after_commit().unwrap().send(&DONE, Sender::NONE, 1);
+    event.after_commit().unwrap().record(&DONE, 1);
     assert_eq!(after_commit.len(), 1);
 
     let event = PostSave::new(&user, true, None, Context::default());
@@ -320,6 +322,9 @@ fn an_async_receiver_changes_the_instance_between_awaits() {
     });
     let mut user = ada();
     let event = PreSave::new(&mut user, true, None, Context::default());
-    pollster::block_on(send(SAVE.try_asend(Sender::of::<User>(), &event))).unwrap();
+    pollster::block_on(send(
+        SAVE.from(Sender::of::<User>()).asend_until_err(&event),
+    ))
+    .unwrap();
     assert_eq!(user.name, "Ada12");
 }

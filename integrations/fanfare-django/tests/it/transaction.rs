@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::thread;
 
-use fanfare::{Sender, Signal};
+use fanfare::Signal;
 use fanfare_django::transaction::{AfterCommit, COMMITTED, Committed, ROLLED_BACK, RolledBack};
 use static_assertions::assert_impl_all;
 
@@ -15,14 +15,14 @@ fn every_clone_records_into_the_same_transaction() {
     static SEEN: Mutex<Vec<u32>> = Mutex::new(Vec::new());
     TOLD.connect(|_sender, n| SEEN.lock().unwrap().push(*n));
     let after_commit = AfterCommit::new();
-    after_commit.send(&TOLD, Sender::NONE, 1);
+    after_commit.record(&TOLD, 1);
     let clone = after_commit.clone();
-    thread::spawn(move || clone.send(&TOLD, Sender::NONE, 2))
+    thread::spawn(move || clone.record(&TOLD, 2))
         .join()
         .unwrap();
     assert_eq!(after_commit.len(), 2);
     let mut taken = after_commit.take();
-    after_commit.send(&TOLD, Sender::NONE, 3);
+    after_commit.record(&TOLD, 3);
     assert_eq!(taken.commit(), 2);
     assert_eq!(*SEEN.lock().unwrap(), [1, 2]);
     assert_eq!(after_commit.len(), 1);
@@ -34,10 +34,10 @@ fn equal_keys_coalesce_and_savepoints_roll_back() {
     static SEEN: Mutex<Vec<u32>> = Mutex::new(Vec::new());
     TOLD.connect(|_sender, n| SEEN.lock().unwrap().push(*n));
     let after_commit = AfterCommit::new();
-    after_commit.send_coalesced(&TOLD, Sender::NONE, 1, "row");
-    after_commit.send_coalesced(&TOLD, Sender::NONE, 2, "row");
+    after_commit.record_coalesced(&TOLD, 1, "row");
+    after_commit.record_coalesced(&TOLD, 2, "row");
     let savepoint = after_commit.lock().savepoint();
-    after_commit.send_coalesced(&TOLD, Sender::NONE, 3, "row");
+    after_commit.record_coalesced(&TOLD, 3, "row");
     after_commit.lock().rollback_to(savepoint).unwrap();
     assert_eq!(after_commit.take().commit(), 1);
     assert_eq!(*SEEN.lock().unwrap(), [2]);
@@ -61,8 +61,14 @@ fn the_ends_carry_the_connection_and_what_waits() {
             let nested = event.is_nested();
             replica(format!("{} {} {nested}", event.using(), event.discarded()));
         });
-    COMMITTED.send("replica", &Committed::new("replica", 3));
-    COMMITTED.send("default", &Committed::new("default", 3));
-    ROLLED_BACK.send("replica", &RolledBack::new("replica", 2, true));
+    COMMITTED
+        .from("replica")
+        .send(&Committed::new("replica", 3));
+    COMMITTED
+        .from("default")
+        .send(&Committed::new("default", 3));
+    ROLLED_BACK
+        .from("replica")
+        .send(&RolledBack::new("replica", 2, true));
     assert_eq!(*SEEN.lock().unwrap(), ["replica 3", "replica 2 true"]);
 }

@@ -33,11 +33,11 @@ pub async fn on_each_database(test: impl AsyncFn(SignalConnection)) {
 fn receivers() -> [usize; 5] {
     use fanfare_django::model::*;
     [
-        PRE_SAVE.len(),
-        POST_SAVE.len(),
-        PRE_DELETE.len(),
-        POST_DELETE.len(),
-        M2M_CHANGED.len(),
+        PRE_SAVE.receiver_count(),
+        POST_SAVE.receiver_count(),
+        PRE_DELETE.receiver_count(),
+        POST_DELETE.receiver_count(),
+        M2M_CHANGED.receiver_count(),
     ]
 }
 

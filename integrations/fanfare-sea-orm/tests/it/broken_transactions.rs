@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::common::entities::{person, tag};
 use crate::common::rows::{person, tag};
 use crate::common::{Log, databases, hear, hear_async, on_each_database};
-use fanfare::{ScopedConnection, Sender, Signal};
+use fanfare::{ScopedConnection, Signal};
 use fanfare_django::model::POST_SAVE;
 use fanfare_django::transaction::{COMMITTED, ROLLED_BACK};
 use fanfare_sea_orm::{Executor, SignalConnection, SignalTransaction};
@@ -42,7 +42,7 @@ async fn one_that_is_dropped_as_it_begins_fails_the_commit_around_it() {
     on_each_database(async |db: SignalConnection| {
         let transaction = db.begin().await.unwrap();
         person("a").insert(&transaction).await.unwrap();
-        transaction.after_commit().send(&TOLD, Sender::NONE, ());
+        transaction.after_commit().record(&TOLD, ());
         if !drop_as_it_begins(&transaction).await {
             assert_eq!(db.get_database_backend(), DbBackend::Postgres);
             return;
@@ -143,7 +143,7 @@ fn watch(log: &Log) -> [ScopedConnection; 3] {
 async fn one_in_the_other(db: &SignalConnection) -> (SignalTransaction, SignalTransaction) {
     let outer = db.begin().await.unwrap();
     person("outer").insert(&outer).await.unwrap();
-    outer.after_commit().send(&TOLD, Sender::NONE, "delivered");
+    outer.after_commit().record(&TOLD, "delivered");
     let inner = outer.begin().await.unwrap();
     person("inner").insert(&inner).await.unwrap();
     (outer, inner)
@@ -276,7 +276,7 @@ async fn a_commit_that_the_database_refuses_is_in_no_doubt() {
         let log = Log::new();
         let _watch = watch(&log);
         let transaction = db.begin().await.unwrap();
-        transaction.after_commit().send(&TOLD, Sender::NONE, "delivered");
+        transaction.after_commit().record(&TOLD, "delivered");
         let orphan = transaction.execute_unprepared("INSERT INTO owned VALUES (1)");
         orphan.await.unwrap();
         transaction.commit().await.unwrap_err();

@@ -3,7 +3,7 @@
 use crate::common::entities::{book, book_tag, page, tag};
 use crate::common::rows::{self, emma, page};
 use crate::common::{Log, hear, on_each_database, refusal_of};
-use fanfare::{ScopedConnection, Sender, Signal};
+use fanfare::{ScopedConnection, Signal};
 use fanfare_django::model::{M2M_CHANGED, M2mAction, POST_DELETE, POST_SAVE};
 use fanfare_django::transaction::COMMITTED;
 use fanfare_sea_orm::{Pk, PkSet, SignalConnection};
@@ -166,7 +166,7 @@ async fn what_waits_for_the_commit_waits_for_the_whole() {
         let rows = log.clone();
         let defer = POST_SAVE.connect(move |_sender, event| {
             let after_commit = event.after_commit().ok_or("no transaction known")?;
-            after_commit.send(&TOLD, Sender::NONE, "safe".to_owned());
+            after_commit.record(&TOLD, "safe".to_owned());
             rows.push("row");
             Ok(())
         });

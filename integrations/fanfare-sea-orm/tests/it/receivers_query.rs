@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::common::entities::{book, book_tag, page, person, tag};
 use crate::common::rows::{person, tag};
 use crate::common::{Log, hear, hear_async, on_each_database, sqlite_in_turn};
-use fanfare::{ScopedConnection, Sender, Signal};
+use fanfare::{ScopedConnection, Signal};
 use fanfare_django::model::{
     Answer, BULK_CREATED, M2M_CHANGED, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE,
 };
@@ -235,7 +235,7 @@ async fn a_save_in_a_receiver_is_as_complete_as_any_other() {
             let (using, raw, fields) = (event.using(), event.raw(), event.update_fields());
             seen.push(format!("{using} raw={raw} {fields:?}"));
             let later = event.after_commit().ok_or("no transaction")?;
-            later.send(&LATER, Sender::NONE, "delivered".to_owned());
+            later.record(&LATER, "delivered".to_owned());
             Ok(())
         });
         let deliver = LATER.connect(move |_sender, text| delivered.push(text.clone()));

@@ -310,7 +310,7 @@ async fn receivers_may_disconnect_themselves() {
         POST_SAVE.options().sender(persons).connect(second);
         ada().insert(&db).await.unwrap();
         assert_eq!(ANY.take(), ["first", "second"]);
-        assert!(!POST_SAVE.has_listeners(persons));
+        assert!(!POST_SAVE.from(persons).has_listeners());
     })
     .await;
 }

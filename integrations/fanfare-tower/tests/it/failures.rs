@@ -14,7 +14,7 @@ use crate::common::{Ears, Heard, serve};
 use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
-use fanfare::{Sender, Signal};
+use fanfare::Signal;
 use fanfare_django::request::{
     GOT_REQUEST_EXCEPTION, Outcome, REQUEST_FINISHED, REQUEST_STARTED, Stage,
 };
@@ -384,7 +384,7 @@ fn a_request_at_the_bottom_of_nested_sends_goes_on() {
     static ANSWERED: AtomicBool = AtomicBool::new(false);
     static LAYERED: Mutex<Option<SignalLayer>> = Mutex::new(None);
     CIRCLE.connect(|_, ()| {
-        let deeper = catch_unwind(|| CIRCLE.send(Sender::NONE, &()));
+        let deeper = catch_unwind(|| CIRCLE.send(&()));
         if deeper.is_ok() {
             return;
         }
@@ -397,7 +397,7 @@ fn a_request_at_the_bottom_of_nested_sends_goes_on() {
     });
     let ears = Ears::new("nested");
     *LAYERED.lock().unwrap() = Some(ears.layer());
-    CIRCLE.send(Sender::NONE, &());
+    CIRCLE.send(&());
     assert!(ANSWERED.load(Ordering::Relaxed));
     // An end would come from another thread.
     std::thread::sleep(std::time::Duration::from_millis(50));

@@ -1,11 +1,11 @@
-use fanfare::{Event, Queue, QueueError, Signal};
+use fanfare::{Event, Queue, Signal, queue};
 
 #[derive(Clone, Event)]
 struct Paid {
     by: String,
 }
 
-static PAID: Signal<Paid, Result<u32, QueueError>> = Signal::new();
+static PAID: Signal<Paid, Result<u32, queue::Error>> = Signal::new();
 
 fn main() {
     let queue = Queue::bounded(1).unwrap();
