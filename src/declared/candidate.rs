@@ -143,6 +143,10 @@ fn connect<E: Event, R: 'static>(
 }
 
 /// The result of connecting a declared receiver, for the report.
+#[cfg_attr(
+    not(feature = "macros"),
+    allow(dead_code, reason = "the report of `connect_receivers` reads it")
+)]
 pub struct Declared {
     sender: Option<String>,
     is_new: bool,

@@ -28,5 +28,5 @@ fn downcast<T: Any>(it: &(dyn Any + Sync)) -> Option<&T> {
 pub mod __private {
     pub use fanfare::__private::DeclaresSenders;
 
-    pub use crate::model::declared::Models;
+    pub use crate::model::Models;
 }

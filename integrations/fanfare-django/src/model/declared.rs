@@ -8,14 +8,9 @@ use fanfare::__private::{Declared, DeclaresSenders, Declaring, HasInstance, Lend
 use fanfare::connections::Prepared;
 use fanfare::{ConnectOptions, Event, Sender, Signal};
 
-use super::{
-    ClassPrepared, Delete, M2mChanged, ModelEvent, ModelSender, PostInit, PostSave, PreInit,
-    PreSave, names,
-};
-
-/// The senders of a model signal.
-#[derive(Default)]
-pub struct Models;
+use super::names;
+use super::signals::{ModelEvent, ModelSender, Models};
+use super::{ClassPrepared, Delete, M2mChanged, PostInit, PostSave, PreInit, PreSave};
 
 impl Models {
     pub fn of<S: ModelSender, E: Event, R: 'static>(
