@@ -143,10 +143,6 @@ fn connect<E: Event, R: 'static>(
 }
 
 /// The result of connecting a declared receiver, for the report.
-#[cfg_attr(
-    not(feature = "macros"),
-    allow(dead_code, reason = "the report of `connect_receivers` reads it")
-)]
 pub struct Declared {
     sender: Option<String>,
     is_new: bool,
@@ -170,13 +166,11 @@ impl Declared {
         }
     }
 
-    #[cfg(feature = "macros")]
-    pub(crate) fn sender_in_words(&self) -> Option<String> {
+    pub fn sender_in_words(&self) -> Option<String> {
         self.sender.clone()
     }
 
-    #[cfg(feature = "macros")]
-    pub(crate) fn is_new(&self) -> bool {
+    pub fn is_new(&self) -> bool {
         self.is_new
     }
 }

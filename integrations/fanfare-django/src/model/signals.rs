@@ -124,8 +124,8 @@ pub trait ModelEvent: DeclaresSenders<Senders = Models> {}
 /// other type as the sender of a model signal, because no event would reach such a receiver.
 ///
 /// ```
-/// use fanfare_django::model::{Answer, Context, ModelSender, POST_SAVE, PostSave};
 /// use fanfare::{Sender, receiver};
+/// use fanfare_django::model::{Answer, Context, ModelSender, POST_SAVE, PostSave};
 ///
 /// struct User;
 ///

@@ -1,5 +1,5 @@
-use fanfare_django::model::{BULK_CREATED, Bulk};
 use fanfare::{Signal, receiver};
+use fanfare_django::model::{BULK_CREATED, Bulk};
 
 mod customer {
     pub struct Entity;

@@ -1,5 +1,5 @@
-use fanfare_django::model::{Answer, POST_SAVE, PostSave};
 use fanfare::{Sender, receiver};
+use fanfare_django::model::{Answer, POST_SAVE, PostSave};
 
 mod customer {
     pub struct Entity;

@@ -1,5 +1,5 @@
-use fanfare_django::model::{Answer, CLASS_PREPARED, ClassPrepared, POST_SAVE, PostSave};
 use fanfare::{Sender, receiver};
+use fanfare_django::model::{Answer, CLASS_PREPARED, ClassPrepared, POST_SAVE, PostSave};
 
 #[receiver(POST_SAVE, sender = "customer")]
 fn welcome(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {

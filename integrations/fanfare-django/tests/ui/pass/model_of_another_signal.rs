@@ -1,5 +1,5 @@
-use fanfare_django::model::{Answer, BULK_CREATED, Bulk};
 use fanfare::{Sender, Signal, receiver};
+use fanfare_django::model::{Answer, BULK_CREATED, Bulk};
 
 mod customer {
     pub struct Entity;
