@@ -11,7 +11,6 @@ use pin_project_lite::pin_project;
 
 use crate::error::{Cause, DynError};
 use crate::followed::{Followed, Telling, Told};
-use crate::future::end;
 
 pin_project! {
     /// The body of a response from a [`SignalService`](crate::SignalService).
@@ -66,7 +65,7 @@ where
         if let Some(telling) = this.telling {
             let (followed, cause) = ready!(telling.poll(cx));
             *this.telling = None;
-            return Poll::Ready(Some(Err(end(followed, cause))));
+            return Poll::Ready(Some(Err(followed.end_with(cause))));
         }
         let Some(followed) = this.followed else {
             return this.inner.poll_frame(cx);
@@ -98,14 +97,14 @@ where
         };
         let followed = this.followed.take().expect("it was looked at");
         match followed.except(cause, *this.view) {
-            Told::Now(followed, cause) => Poll::Ready(Some(Err(end(followed, cause)))),
+            Told::Now(followed, cause) => Poll::Ready(Some(Err(followed.end_with(cause)))),
             Told::Waiting(mut telling) => {
                 let polled = telling.poll(cx);
                 let Poll::Ready((followed, cause)) = polled else {
                     *this.telling = Some(telling);
                     return Poll::Pending;
                 };
-                Poll::Ready(Some(Err(end(followed, cause))))
+                Poll::Ready(Some(Err(followed.end_with(cause))))
             }
         }
     }

@@ -45,6 +45,11 @@ impl RequestError {
         response.extensions_mut().insert(self);
     }
 
+    /// Returns the error that a handler has attached to `response`.
+    pub(crate) fn attached_to<B>(response: &Response<B>) -> Option<Self> {
+        response.extensions().get::<RequestError>().cloned()
+    }
+
     /// Returns the error, if it is an `E`.
     ///
     /// ```
@@ -138,15 +143,20 @@ impl<E, F> Clone for Views<E, F> {
 
 impl<E, F> Copy for Views<E, F> {}
 
-/// What receivers hear of, and what goes on afterwards.
+/// An error or a panic that is sent to receivers, and that the caller of the service gets afterwards.
 pub(crate) enum Cause<E> {
     Error(E),
     Application(RequestError),
     Panic(Box<dyn Any + Send>),
 }
 
-/// The text of a panic, where it has one.
-pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> Option<&str> {
-    let text = payload.downcast_ref::<&'static str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+impl<E> Cause<E> {
+    /// Returns the text of a panic, if it has one.
+    pub(crate) fn panic_message(&self) -> Option<&str> {
+        let Cause::Panic(payload) = self else {
+            return None;
+        };
+        let text = payload.downcast_ref::<&'static str>().copied();
+        text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+    }
 }

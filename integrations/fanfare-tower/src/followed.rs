@@ -1,9 +1,9 @@
-//! A request that somebody listens to, from its start to its end.
+//! A request that has receivers, from its start to its end.
 
 use std::mem;
-use std::pin::Pin;
-use std::sync::Mutex;
-use std::task::{Context, Poll};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use fanfare::Sender;
@@ -16,16 +16,37 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 
-use crate::error::{Cause, DynError, RequestError, panic_message};
-use crate::layer::Who;
-use crate::send;
+use crate::error::{Cause, DynError};
+use crate::send::{self, Waiting};
+
+/// The sender of the signals of a layer.
+#[derive(Clone)]
+pub(crate) enum Who {
+    /// A type.
+    Type(Sender<'static>),
+    Name(Arc<str>),
+}
+
+impl Who {
+    pub(crate) fn sender(&self) -> Sender<'_> {
+        match self {
+            Who::Type(sender) => *sender,
+            Who::Name(name) => Sender::named(name),
+        }
+    }
+
+    /// Returns `true` if any of the three signals has receivers for this sender.
+    #[inline]
+    pub(crate) fn has_listeners(&self) -> bool {
+        REQUEST_FINISHED.has_listeners(self.sender())
+            || REQUEST_STARTED.has_listeners(self.sender())
+            || GOT_REQUEST_EXCEPTION.has_listeners(self.sender())
+    }
+}
 
 /// One request. Its end is sent when this is dropped, if its start was sent: once, whatever
 /// happens in between.
 pub(crate) struct Followed(Option<Box<State>>);
-
-/// Something that receivers are being awaited for. In a lock that is never taken, to be `Sync`.
-pub(crate) struct Waiting<T>(Mutex<Pin<Box<dyn Future<Output = T> + Send>>>);
 
 /// An exception that is being sent; gives back what it was about.
 pub(crate) type Telling<E> = Waiting<(Followed, Cause<E>)>;
@@ -36,7 +57,7 @@ pub(crate) enum Told<E> {
     Waiting(Telling<E>),
 }
 
-pub(crate) struct State {
+struct State {
     id: u64,
     who: Who,
     parts: Parts,
@@ -179,9 +200,19 @@ impl Followed {
         self.state().outcome = Outcome::Sent;
     }
 
-    /// Sends the end. Dropped before the first poll, it leaves that to the drop of what it holds.
+    /// Ends the request, and then returns its error or resumes its panic.
+    pub(crate) fn end_with<E>(self, cause: Cause<E>) -> E {
+        drop(self);
+        match cause {
+            Cause::Error(error) => error,
+            Cause::Panic(payload) => resume_unwind(payload),
+            Cause::Application(_) => unreachable!("a response goes with it"),
+        }
+    }
+
+    /// Sends the end. If the future is dropped before its first poll, the drop of `self` sends it.
     #[cfg(feature = "tokio")]
-    pub(crate) async fn finish(self) {
+    async fn finish(self) {
         let state = self.over();
         send::awaited(
             REQUEST_FINISHED
@@ -191,8 +222,8 @@ impl Followed {
         .await;
     }
 
-    /// Takes out the state, for whoever sends the end.
-    pub(crate) fn over(mut self) -> Box<State> {
+    /// Takes out the state, so that the caller sends the end.
+    fn over(mut self) -> Box<State> {
         self.0.take().expect("only the end takes the state out")
     }
 }
@@ -206,16 +237,41 @@ impl Drop for Followed {
             Phase::Unstarted => {}
             Phase::Started => {
                 if !send::now(&REQUEST_FINISHED, state.sender(), &state.finished()) {
-                    send::detached(Followed(Some(state)));
+                    detached(Followed(Some(state)));
                 }
             }
-            Phase::Handed => send::on_a_thread(Followed(Some(state))),
+            Phase::Handed => on_a_thread(Followed(Some(state))),
         }
     }
 }
 
+/// Sends the end of a request from its destructor, which cannot await receivers.
+fn detached(followed: Followed) {
+    #[cfg(feature = "tokio")]
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        // A runtime that is shutting down drops the task, and the request with it: the request's
+        // destructor then finds a thread.
+        runtime.spawn(followed.finish());
+        return;
+    }
+    on_a_thread(followed);
+}
+
+/// Sends the end of a request on a new thread, which no executor uses.
+fn on_a_thread(followed: Followed) {
+    let state = followed.over();
+    let send = move || {
+        let send = || REQUEST_FINISHED.send_robust(state.sender(), &state.finished());
+        drop(catch_unwind(AssertUnwindSafe(send)));
+    };
+    // If no thread can be started, there is no place left that may block.
+    let _ = thread::Builder::new()
+        .name("request_finished".into())
+        .spawn(send);
+}
+
 impl State {
-    pub(crate) fn sender(&self) -> Sender<'_> {
+    fn sender(&self) -> Sender<'_> {
         self.who.sender()
     }
 
@@ -224,7 +280,7 @@ impl State {
             .with_request(&self.parts)
     }
 
-    pub(crate) fn finished(&self) -> RequestFinished<'_> {
+    fn finished(&self) -> RequestFinished<'_> {
         let (method, path) = (self.parts.method.as_str(), self.parts.uri.path());
         RequestFinished::new(self.id, method, path, self.outcome)
             .with_request(&self.parts)
@@ -272,15 +328,6 @@ impl State {
     }
 }
 
-impl<E> Cause<E> {
-    fn panic_message(&self) -> Option<&str> {
-        match self {
-            Cause::Panic(payload) => panic_message(&**payload),
-            _ => None,
-        }
-    }
-}
-
 /// What a response announces of its body.
 pub(crate) struct Expected {
     nothing: bool,
@@ -297,24 +344,5 @@ impl Expected {
             nothing: bytes == Some(0) || response.body().is_end_stream(),
             bytes,
         }
-    }
-}
-
-/// The error that a handler has left.
-pub(crate) fn left_error<B>(response: &Response<B>) -> Option<RequestError> {
-    response.extensions().get::<RequestError>().cloned()
-}
-
-impl<T> Waiting<T> {
-    fn on(future: impl Future<Output = T> + Send + 'static) -> Self {
-        Waiting(Mutex::new(Box::pin(future)))
-    }
-
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<T> {
-        let future = self
-            .0
-            .get_mut()
-            .unwrap_or_else(|poison| poison.into_inner());
-        future.as_mut().poll(cx)
     }
 }

@@ -1,7 +1,7 @@
 //! The future of a response.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -11,8 +11,9 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::body::SignalBody;
-use crate::error::{Cause, Views};
-use crate::followed::{Expected, Followed, Telling, Told, Waiting, left_error};
+use crate::error::{Cause, RequestError, Views};
+use crate::followed::{Expected, Followed, Telling, Told};
+use crate::send::Waiting;
 
 pin_project! {
     /// The future of a [`SignalService`](crate::SignalService).
@@ -84,7 +85,7 @@ where
         let state = match told {
             Told::Now(followed, cause) => {
                 // An error here would be lost, but a call has none.
-                let _ = end(followed, cause);
+                let _ = followed.end_with(cause);
                 State::Done
             }
             Told::Waiting(telling) => State::Telling {
@@ -140,7 +141,7 @@ where
                     match polled {
                         Ok(Ok((expected, response))) => {
                             followed.answered(response.status());
-                            let Some(error) = left_error(&response) else {
+                            let Some(error) = RequestError::attached_to(&response) else {
                                 this.state.set(State::Done);
                                 return Poll::Ready(Ok(respond(
                                     followed, expected, response, views,
@@ -169,7 +170,7 @@ where
                         Some((expected, response)) => {
                             Ok(respond(followed, expected, response, views))
                         }
-                        None => Err(end(followed, cause)),
+                        None => Err(followed.end_with(cause)),
                     });
                 }
             }
@@ -185,16 +186,6 @@ fn respond<B: Body, E>(
 ) -> Response<SignalBody<B>> {
     followed.responded(expected);
     response.map(|body| SignalBody::followed(body, followed, views.body))
-}
-
-/// Ends a request with the cause of its end.
-pub(crate) fn end<E>(followed: Followed, cause: Cause<E>) -> E {
-    drop(followed);
-    match cause {
-        Cause::Error(error) => error,
-        Cause::Panic(payload) => resume_unwind(payload),
-        Cause::Application(_) => unreachable!("a response goes with it"),
-    }
 }
 
 impl<S, Q, B> fmt::Debug for SignalFuture<S, Q, B>

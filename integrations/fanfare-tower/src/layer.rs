@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use crate::body::SignalBody;
 use crate::error::{AsError, Cause, Plain, Views};
-use crate::followed::Followed;
+use crate::followed::{Followed, Who};
 use crate::future::SignalFuture;
 
 /// Sends the request signals for the service that it wraps.
@@ -66,7 +66,8 @@ impl<V, W> SignalLayer<V, W> {
     /// A layer that sends from `Sender::of::<SignalLayer>()`.
     pub fn new() -> Self {
         SignalLayer {
-            who: Who::Layer,
+            // A layer with any other parameters has the same sender.
+            who: Who::Type(Sender::of::<SignalLayer>()),
             ways: PhantomData,
         }
     }
@@ -177,31 +178,5 @@ where
                 SignalFuture::panicked(followed.except(Cause::Panic(panic), views.service), views)
             }
         }
-    }
-}
-
-/// Who sends.
-#[derive(Clone)]
-pub(crate) enum Who {
-    Layer,
-    Name(Arc<str>),
-}
-
-impl Who {
-    pub(crate) fn sender(&self) -> Sender<'_> {
-        match self {
-            // The layer with any other parameters is the same sender.
-            Who::Layer => Sender::of::<SignalLayer>(),
-            Who::Name(name) => Sender::named(name),
-        }
-    }
-
-    /// Whether anybody listens to any of the three signals.
-    #[inline]
-    fn has_listeners(&self) -> bool {
-        use fanfare_django::request::{GOT_REQUEST_EXCEPTION, REQUEST_FINISHED, REQUEST_STARTED};
-        REQUEST_FINISHED.from(self.sender()).has_listeners()
-            || REQUEST_STARTED.from(self.sender()).has_listeners()
-            || GOT_REQUEST_EXCEPTION.from(self.sender()).has_listeners()
     }
 }

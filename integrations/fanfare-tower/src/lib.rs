@@ -1,6 +1,9 @@
 #![cfg_attr(any(feature = "tokio", not(doctest)), doc = include_str!("../README.md"))]
 #![deny(missing_docs)]
 
+// Each module imports only modules that are named before it: `error`, `send` (one send), `followed`
+// (one request and its signals), `body` and `future` (of its response), `layer`.
+
 mod body;
 mod error;
 mod followed;

@@ -1,22 +1,20 @@
-//! Sending: at once where nothing has to be awaited, and what to do where it has to.
+//! Sends at once if no receiver has to be awaited, and a future that awaits receivers otherwise.
 //!
-//! All sends are robust, and none lets a panic out: a request goes on whatever its receivers do.
+//! All sends are robust and catch panics, so that a request goes on whatever its receivers do.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
-use std::thread;
+use std::pin::{Pin, pin};
+use std::sync::Mutex;
+use std::task::{Context, Poll};
 
 use fanfare::{Event, Sender, Signal};
 use fanfare_django::request::REQUEST_FINISHED;
 
-use crate::followed::Followed;
-
-/// Sends if no receiver has to be awaited; returns whether it did.
+/// Sends if no receiver has to be awaited; returns `true` if it sent.
 ///
-/// False as well where the send refuses before its first call: it is nested too deep, or an
-/// async receiver has connected just now.
+/// Returns `false` as well if the send refuses before its first call, because it is nested too deep
+/// or an async receiver has connected just now.
 pub(crate) fn now<E: Event>(signal: &Signal<E>, sender: Sender<'_>, event: &E::Args<'_>) -> bool {
     if signal.from(sender).wants_asend() {
         return false;
@@ -25,7 +23,7 @@ pub(crate) fn now<E: Event>(signal: &Signal<E>, sender: Sender<'_>, event: &E::A
     catch_unwind(send).is_ok()
 }
 
-/// Awaits the receivers of a robust send; returns false if it refused, for being nested too deep.
+/// Awaits the receivers of a robust send; returns `false` if the send was nested too deep and refused.
 pub(crate) async fn awaited<T>(sending: impl Future<Output = T>) -> bool {
     let mut sending = pin!(sending);
     poll_fn(|cx| {
@@ -38,31 +36,21 @@ pub(crate) async fn awaited<T>(sending: impl Future<Output = T>) -> bool {
     .await
 }
 
-/// Sends the end of a request that nobody is there to await.
-pub(crate) fn detached(followed: Followed) {
-    #[cfg(feature = "tokio")]
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        // A runtime that is shutting down drops the task, and with it what was followed: then
-        // that finds a thread.
-        runtime.spawn(followed.finish());
-        return;
-    }
-    on_a_thread(followed);
-}
+/// A future that awaits receivers. It is in a lock that is never taken, so that this is `Sync`.
+pub(crate) struct Waiting<T>(Mutex<Pin<Box<dyn Future<Output = T> + Send>>>);
 
-/// Sends the end of a request on a thread of its own, which no executor uses.
-pub(crate) fn on_a_thread(followed: Followed) {
-    let state = followed.over();
-    let send = move || {
-        let send = || {
-            REQUEST_FINISHED
-                .from(state.sender())
-                .send_robust(&state.finished())
-        };
-        drop(catch_unwind(AssertUnwindSafe(send)));
-    };
-    // Where no thread is to be had, there is no place left that may block.
-    let _ = thread::Builder::new()
-        .name("request_finished".into())
-        .spawn(send);
+impl<T> Waiting<T> {
+    /// Wraps a future that awaits receivers.
+    pub(crate) fn on(future: impl Future<Output = T> + Send + 'static) -> Self {
+        Waiting(Mutex::new(Box::pin(future)))
+    }
+
+    /// Polls the future.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<T> {
+        let future = self
+            .0
+            .get_mut()
+            .unwrap_or_else(|poison| poison.into_inner());
+        future.as_mut().poll(cx)
+    }
 }
