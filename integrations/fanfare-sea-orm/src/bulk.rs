@@ -12,7 +12,8 @@ use sea_orm::{
 
 use crate::ModelSignals;
 use crate::error::{SignalName, signal_name};
-use crate::scope::{self, Operation};
+use crate::operation::Operation;
+use crate::scope;
 
 /// Runs a statement for many rows, and sends one event for it: on `insert_many`, `update_many` and
 /// `delete_many`.

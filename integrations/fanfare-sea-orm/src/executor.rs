@@ -1,19 +1,17 @@
 //! What a receiver runs its own queries on.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
 
-use futures_util::lock::OwnedMutexGuard;
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement,
-    TransactionOptions,
+    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, TransactionOptions,
 };
 
 use crate::begin;
 use crate::handover::across;
-use crate::scope::{self, Scope};
-use crate::transaction::{Open, SignalTransaction, ended};
+use crate::open_transaction::turn_at;
+use crate::scope::{self, Scope, Target};
+use crate::transaction::SignalTransaction;
 
 /// The connection of an operation, or the transaction that it runs in, lent to its receivers:
 /// `event.connection::<Executor>()`.
@@ -97,14 +95,6 @@ pub struct Executor {
     scope: Scope,
 }
 
-/// What the statements of an executor run on.
-#[derive(Clone)]
-pub(crate) enum Target {
-    Connection(DatabaseConnection),
-    /// Weak, since the transaction's own scope has it.
-    Transaction(Weak<Open>, DbBackend),
-}
-
 impl Executor {
     pub(crate) fn new(scope: Scope) -> Self {
         Executor { scope }
@@ -135,17 +125,10 @@ impl Executor {
             }
             Target::Transaction(open, _) => {
                 let (open, turn) = turn_at(open).await?;
-                open.nested(options, &self.scope, Some(turn)).await
+                SignalTransaction::inside(&open, options, &self.scope, Some(turn)).await
             }
         }
     }
-}
-
-/// The transaction, once no other receiver uses it.
-async fn turn_at(open: &Weak<Open>) -> Result<(Arc<Open>, OwnedMutexGuard<()>), DbErr> {
-    let open = open.upgrade().ok_or_else(ended)?;
-    let turn = Arc::clone(&open.turn).lock_owned().await;
-    Ok((open, turn))
 }
 
 /// Runs one statement on the target.

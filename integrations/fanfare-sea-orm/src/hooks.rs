@@ -59,7 +59,8 @@ use crate::ModelSignals;
 use crate::error::signal_name;
 use crate::handover::{self, Written, set_columns};
 use crate::keys::RowKey;
-use crate::scope::{self, Operation};
+use crate::operation::Operation;
+use crate::scope;
 
 /// Sends [`PRE_SAVE`]; returns the instance as receivers left it.
 ///

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+mod after_commit;
 mod begin;
 mod bulk;
 mod connection;
@@ -14,11 +15,14 @@ mod links;
 #[cfg(feature = "migration")]
 pub mod migration;
 mod names;
+mod open_transaction;
+mod operation;
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
 pub mod pool;
 mod scope;
 mod transaction;
 
+pub use after_commit::on_commit;
 pub use bulk::ExecSignalled;
 pub use connection::{Scoped, Scopes, SignalConnection};
 pub use error::{ReceiverError, receiver_error};
@@ -27,7 +31,7 @@ pub use inited::Inited;
 pub use keys::{Pk, PkSet, RowKey};
 pub use links::{Links, Through};
 pub use names::{ModelSignals, PrepareError, prepare_models};
-pub use transaction::{SignalTransaction, on_commit};
+pub use transaction::SignalTransaction;
 
 // Its types are in the interface, so that users need the same version.
 pub use fanfare_django;

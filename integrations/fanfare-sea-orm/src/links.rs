@@ -16,7 +16,8 @@ use sea_orm::{
 use crate::ModelSignals;
 use crate::error::signal_name;
 use crate::keys::{Pk, PkSet, RowKey};
-use crate::scope::{self, Operation};
+use crate::operation::Operation;
+use crate::scope;
 
 /// The junction entity of a many-to-many relation.
 /// [`model_signals!`](crate::model_signals) with `links(..)` implements it.

@@ -1,32 +1,33 @@
-//! What a connection tells the hooks.
+//! The scope of an operation, which the hooks get from a connection.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::error::Error;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, resume_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use fanfare::ReceiverError;
-use fanfare_django::model::{Context, PrimaryKey};
-use fanfare_django::transaction::AfterCommit;
-use futures_util::FutureExt;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+use fanfare::signals::transaction::AfterCommit;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 
-use crate::error::{SignalName, refusal};
-use crate::executor::{Executor, Target};
-use crate::keys::RowKey;
+use crate::open_transaction::Open;
 
-/// What is known of an operation beside its instance.
+/// The properties of an operation beside its instance.
 #[derive(Clone)]
 pub struct Scope {
     pub(crate) using: Arc<str>,
     pub(crate) raw: bool,
     pub(crate) origin: Option<Arc<dyn Any + Send + Sync>>,
-    /// In a transaction.
+    /// `Some` in a transaction.
     pub(crate) after_commit: Option<AfterCommit>,
-    /// What receivers run their queries on.
+    /// The target of the queries of receivers.
     pub(crate) target: Target,
+}
+
+/// The connection or the transaction that the statements of an [`Executor`](crate::Executor) run on.
+#[derive(Clone)]
+pub(crate) enum Target {
+    Connection(DatabaseConnection),
+    /// Weak, since the transaction's own scope has it.
+    Transaction(Weak<Open>, DbBackend),
 }
 
 impl Scope {
@@ -82,86 +83,5 @@ pub(crate) fn of<C: ConnectionTrait>(db: &C) -> Option<Scope> {
 pub(crate) fn answer(scope: &Scope) {
     if ASKING.get() {
         ANSWER.set(Some(scope.clone()));
-    }
-}
-
-/// One operation that sends: what is known of it, and where its receivers record what is for later.
-pub(crate) struct Operation {
-    /// Lent to receivers. What they do over it is neither raw nor of this origin.
-    executor: Option<Executor>,
-    raw: bool,
-    origin: Option<Arc<dyn Any + Send + Sync>>,
-    /// Outside a transaction what is recorded is sent right after the operation.
-    autocommit: Option<AfterCommit>,
-}
-
-impl Operation {
-    /// One that has not happened yet.
-    pub(crate) fn ahead(scope: Option<Scope>) -> Self {
-        let mut operation = Operation {
-            executor: None,
-            raw: false,
-            origin: None,
-            autocommit: None,
-        };
-        if let Some(mut scope) = scope {
-            operation.raw = std::mem::take(&mut scope.raw);
-            operation.origin = scope.origin.take();
-            operation.executor = Some(Executor::new(scope));
-        }
-        operation
-    }
-
-    /// One whose rows are written.
-    pub(crate) fn done(scope: Option<Scope>) -> Self {
-        let commits_itself = scope.as_ref().is_some_and(|it| it.after_commit.is_none());
-        Operation {
-            autocommit: commits_itself.then(AfterCommit::new),
-            ..Operation::ahead(scope)
-        }
-    }
-
-    /// Returns the context of an event of the model `name`, of its row `key` if there is one.
-    pub(crate) fn context<'a>(&'a self, name: &'a str, key: Option<&'a RowKey>) -> Context<'a> {
-        let context = self.about_connection().with_model_name(name);
-        match key {
-            Some(key) => context.with_pk(PrimaryKey::new(key)),
-            None => context,
-        }
-    }
-
-    fn about_connection(&self) -> Context<'_> {
-        let Some(executor) = &self.executor else {
-            return Context::default();
-        };
-        let scope = executor.own_scope();
-        let mut context = Context::new(&scope.using)
-            .raw(self.raw)
-            .connection(executor);
-        if let Some(origin) = &self.origin {
-            context = context.origin(&**origin);
-        }
-        match scope.after_commit.as_ref().or(self.autocommit.as_ref()) {
-            Some(after_commit) => context.after_commit(after_commit),
-            None => context,
-        }
-    }
-
-    /// Runs the send, then sends what receivers recorded, where there is no commit to wait for:
-    /// also if one of them failed or panicked, for the rows are written.
-    pub(crate) async fn tell<R>(
-        &self,
-        signal: SignalName,
-        send: impl Future<Output = Result<R, ReceiverError<(), Box<dyn Error + Send + Sync>>>>,
-    ) -> Result<(), DbErr> {
-        let sent = AssertUnwindSafe(send).catch_unwind().await;
-        if let Some(after_commit) = &self.autocommit {
-            crate::transaction::deliver(after_commit).await;
-        }
-        match sent {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(stopped)) => Err(refusal(signal, stopped.error)),
-            Err(panic) => resume_unwind(panic),
-        }
     }
 }

@@ -2,25 +2,23 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::Arc;
 
-use fanfare::deferred::Savepoint;
-use fanfare::{BoxFuture, Event, Signal};
-use fanfare_django::transaction::{AfterCommit, COMMITTED, Committed, ROLLED_BACK, RolledBack};
+use fanfare::Savepoint;
+use fanfare::signals::transaction::{AfterCommit, COMMITTED, Committed, ROLLED_BACK, RolledBack};
 use futures_util::FutureExt;
-use futures_util::lock::{Mutex as AsyncMutex, OwnedMutexGuard};
+use futures_util::lock::OwnedMutexGuard;
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
 use sea_orm::RuntimeErr;
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
-    TransactionOptions, TransactionSession, TransactionTrait,
+    TransactionOptions, TransactionSession,
 };
 
-use crate::executor::Target;
-use crate::handover::across;
-use crate::scope::{self, Scope};
+use crate::after_commit::{deliver, on_commit};
+use crate::open_transaction::{Open, ended};
+use crate::scope::{self, Scope, Target};
 
 /// A [`DatabaseTransaction`] whose commit delivers what waited for it. Begun from a
 /// [`SignalConnection`](crate::SignalConnection), or from another one: then it is a savepoint.
@@ -90,145 +88,42 @@ struct Within {
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
-/// A transaction that has not been ended.
-pub(crate) struct Open {
-    inner: DatabaseTransaction,
-    /// Whether a statement has failed, or was dropped and may yet fail.
-    has_failed: AtomicBool,
-    /// Whether a savepoint was not begun or released to its end, or a transaction ended before one inside it,
-    /// here or in a transaction around or inside this one. The driver counts levels: it has then ended
-    /// another one than was meant, which may be this one.
-    is_lost: Arc<AtomicBool>,
-    /// Has a clone in each transaction that was begun inside and has not ended.
-    inside: Arc<()>,
-    /// Held by a receiver for each statement, and for as long as a transaction that it has begun.
-    /// Async receivers of one send take turns at every `.await`: savepoints of two of them must not
-    /// lie one in the other, nor a statement of one in a savepoint of the other.
-    pub(crate) turn: Arc<AsyncMutex<()>>,
-}
-
-impl Open {
-    /// Runs a statement, and notes whether it fails.
-    pub(crate) async fn run<'t, T, F>(
-        &'t self,
-        statement: impl FnOnce(&'t DatabaseTransaction) -> F,
-    ) -> Result<T, DbErr>
-    where
-        F: Future<Output = Result<T, DbErr>>,
-    {
-        self.whole()?;
-        let unsure = Unless(&self.has_failed);
-        let result = across(statement(&self.inner)).await;
-        if result.is_ok() {
-            unsure.not();
-        }
-        result
+impl SignalTransaction {
+    pub(crate) fn outermost(inner: DatabaseTransaction, scope: Scope) -> Self {
+        SignalTransaction::new(Open::outermost(inner), scope, AfterCommit::new(), None)
     }
 
-    /// That nothing of it has been undone beside its back.
-    fn whole(&self) -> Result<(), DbErr> {
-        // Relaxed: set by a statement before this one, in whatever task: they borrow the
-        // transaction one after the other. Row M2.
-        if self.is_lost.load(Ordering::Relaxed) {
-            return Err(lost());
-        }
-        Ok(())
+    pub(crate) async fn nested(&self, options: TransactionOptions) -> Result<Self, DbErr> {
+        SignalTransaction::inside(self.open()?, options, &self.scope, None).await
     }
 
-    /// To be asked where it ends: that nothing inside of it is open still, and nothing of it was undone.
-    fn ends(&self) -> Result<(), DbErr> {
-        if Arc::strong_count(&self.inside) > 1 {
-            // The driver ends the innermost now, and what is inside would then end this one. Relaxed:
-            // that was begun through this one, and ends after it. Row M2.
-            self.is_lost.store(true, Ordering::Relaxed);
-            return Err(in_use());
-        }
-        self.whole()
-    }
-
-    /// Begins a savepoint. `scope` is that of the transaction.
-    pub(crate) async fn nested(
-        &self,
+    /// Begins a savepoint inside `open`. `scope` is that of the transaction.
+    pub(crate) async fn inside(
+        open: &Open,
         options: TransactionOptions,
         scope: &Scope,
         turn: Option<OwnedMutexGuard<()>>,
-    ) -> Result<SignalTransaction, DbErr> {
-        self.whole()?;
-        let unsure = Unless(&self.is_lost);
-        let inner = self.inner.begin_with_options(options).await?;
-        unsure.not();
+    ) -> Result<Self, DbErr> {
+        let inner = open.savepoint(options).await?;
         let after_commit = scope.after_commit.clone().unwrap_or_default();
         let savepoint = after_commit.lock().savepoint();
-        let is_lost = Arc::clone(&self.is_lost);
         let mut nested =
-            SignalTransaction::new(inner, scope.clone(), after_commit, Some(savepoint), is_lost);
+            SignalTransaction::new(inner, scope.clone(), after_commit, Some(savepoint));
         nested.within = Some(Within {
-            _inside: Arc::clone(&self.inside),
+            _inside: open.inside(),
             _turn: turn,
         });
         Ok(nested)
     }
-}
-
-/// Sets the flag when it is dropped, unless it is told not to.
-struct Unless<'f>(&'f AtomicBool);
-
-impl Unless<'_> {
-    fn not(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Unless<'_> {
-    fn drop(&mut self) {
-        // Relaxed: who commits looks after every statement. Row M2.
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-fn lost() -> DbErr {
-    DbErr::Custom(String::from(
-        "a transaction around or inside this one ended out of its turn, or was dropped as it began or was \
-         committed, and more may be undone than was meant: roll back and begin again",
-    ))
-}
-
-fn in_use() -> DbErr {
-    DbErr::Custom(String::from(
-        "a transaction that was begun inside this one is still open, and both are rolled back: end it first, \
-         and one that a receiver has begun before that returns",
-    ))
-}
-
-/// The error of whoever comes too late.
-pub(crate) fn ended() -> DbErr {
-    DbErr::Custom(String::from("the transaction has ended, or is being ended"))
-}
-
-impl SignalTransaction {
-    pub(crate) fn outermost(inner: DatabaseTransaction, scope: Scope) -> Self {
-        SignalTransaction::new(inner, scope, AfterCommit::new(), None, Arc::default())
-    }
-
-    pub(crate) async fn nested(&self, options: TransactionOptions) -> Result<Self, DbErr> {
-        self.open()?.nested(options, &self.scope, None).await
-    }
 
     fn new(
-        inner: DatabaseTransaction,
+        open: Open,
         mut scope: Scope,
         after_commit: AfterCommit,
         savepoint: Option<Savepoint>,
-        is_lost: Arc<AtomicBool>,
     ) -> Self {
-        let backend = inner.get_database_backend();
-        let open = Arc::new(Open {
-            inner,
-            has_failed: AtomicBool::new(false),
-            is_lost,
-            inside: Arc::default(),
-            turn: Arc::default(),
-        });
+        let backend = open.backend();
+        let open = Arc::new(open);
         scope.after_commit = Some(after_commit.clone());
         scope.target = Target::Transaction(Arc::downgrade(&open), backend);
         SignalTransaction {
@@ -297,6 +192,13 @@ impl SignalTransaction {
         self.open.as_deref().ok_or_else(ended)
     }
 
+    /// Takes the transaction out, to end it.
+    fn take_open(&mut self) -> Result<Open, DbErr> {
+        // A statement borrows from this transaction, so that only a leaked future has it still.
+        let open = self.open.take().and_then(Arc::into_inner);
+        open.ok_or_else(ended)
+    }
+
     /// Discards what waits; returns how much that was.
     fn discard(&mut self) -> usize {
         self.is_settled = true;
@@ -323,7 +225,19 @@ impl SignalTransaction {
         }
     }
 
-    async fn tell_rolled_back(&mut self) {
+    /// Sends [`COMMITTED`], and then the events that wait.
+    async fn send_committed(&self) {
+        let using = &*self.scope.using;
+        let event = Committed::new(using, self.after_commit.len());
+        let told = AssertUnwindSafe(COMMITTED.asend(using, &event));
+        let told = told.catch_unwind().await;
+        deliver(&self.after_commit).await;
+        if let Err(panic) = told {
+            resume_unwind(panic);
+        }
+    }
+
+    async fn send_rolled_back(&mut self) {
         let undone = self.rolled_back();
         ROLLED_BACK
             .from(&*undone.using)
@@ -363,67 +277,39 @@ fn leaves_doubt(error: &DbErr) -> bool {
 #[async_trait]
 impl TransactionSession for SignalTransaction {
     async fn commit(mut self) -> Result<(), DbErr> {
-        // Whoever runs a statement borrows from this transaction: only a leaked future has it still.
-        let open = self.open.take().and_then(Arc::into_inner);
-        let open = open.ok_or_else(ended)?;
-        let whole = open.ends();
-        let Open {
-            inner,
-            has_failed,
-            is_lost,
-            ..
-        } = open;
-        if let Err(error) = whole {
-            // Whether this undoes all of it or finds nothing left, the answer is the same.
-            let _ = inner.rollback().await;
-            self.tell_rolled_back().await;
+        let mut open = self.take_open()?;
+        if let Err(error) = open.ends() {
+            // Whether this undoes all of it or finds nothing left, the error is the same.
+            let _ = open.rollback().await;
+            self.send_rolled_back().await;
             return Err(error);
         }
-        let has_failed = has_failed.into_inner();
-        // PostgreSQL answers COMMIT after a failed statement with a rollback, which is no error to
-        // the driver.
-        if has_failed
-            && inner.get_database_backend() == DbBackend::Postgres
-            && let Err(aborted) = inner.execute_unprepared("SELECT 1").await
-        {
-            inner.rollback().await?;
-            self.tell_rolled_back().await;
+        if let Err(aborted) = open.committable().await {
+            open.rollback().await?;
+            self.send_rolled_back().await;
             return Err(aborted);
         }
         self.is_in_doubt = self.savepoint.is_none();
-        let unsure = self.savepoint.map(|_| Unless(&is_lost));
-        let committed = inner.commit().await;
-        if let Some(unsure) = unsure {
-            unsure.not();
-        }
-        if let Err(error) = committed {
+        if let Err(error) = open.commit(self.savepoint.is_some()).await {
             self.is_in_doubt &= leaves_doubt(&error);
-            self.tell_rolled_back().await;
+            self.send_rolled_back().await;
             return Err(error);
         }
         self.is_settled = true;
         if let Some(savepoint) = self.savepoint {
             let _ = self.after_commit.lock().release(savepoint);
-            return Ok(());
-        }
-        let using = &*self.scope.using;
-        let event = Committed::new(using, self.after_commit.len());
-        let told = AssertUnwindSafe(COMMITTED.from(using).asend(&event));
-        let told = told.catch_unwind().await;
-        deliver(&self.after_commit).await;
-        if let Err(panic) = told {
-            resume_unwind(panic);
+        } else {
+            self.send_committed().await;
         }
         Ok(())
     }
 
     async fn rollback(mut self) -> Result<(), DbErr> {
-        let open = self.open.take().and_then(Arc::into_inner);
-        let open = open.ok_or_else(ended)?;
-        // What is still open inside is undone with it.
+        let open = self.take_open()?;
+        // A transaction that is still open inside is undone with it.
         let _ = open.ends();
-        open.inner.rollback().await?;
-        self.tell_rolled_back().await;
+        open.rollback().await?;
+        self.send_rolled_back().await;
         Ok(())
     }
 }
@@ -509,62 +395,3 @@ impl fmt::Debug for SignalTransaction {
             .finish_non_exhaustive()
     }
 }
-
-/// Delivers what waits, and what is recorded meanwhile. A panic of a receiver keeps no other event
-/// from being delivered; the first one travels on at the end.
-pub(crate) async fn deliver(after_commit: &AfterCommit) {
-    let mut first_panic = None;
-    loop {
-        let mut taken = after_commit.take();
-        if taken.is_empty() {
-            break;
-        }
-        while !taken.is_empty() {
-            let waiting = taken.len();
-            let delivery = AssertUnwindSafe(taken.commit_async()).catch_unwind();
-            if let Err(panic) = delivery.await {
-                first_panic.get_or_insert(panic);
-                // Refused, as each further try would be.
-                if taken.len() == waiting {
-                    break;
-                }
-            }
-        }
-    }
-    if let Some(panic) = first_panic {
-        resume_unwind(panic);
-    }
-}
-
-/// Runs `job` after the commit, in its place among the events that wait. For a receiver that has a
-/// handle from its event; see [`SignalTransaction::on_commit`].
-pub fn on_commit<F, Fut>(after_commit: &AfterCommit, job: F)
-where
-    F: FnOnce() -> Fut + Send + 'static,
-    Fut: Future<Output = ()> + Send + 'static,
-{
-    static CONNECT: Once = Once::new();
-    CONNECT.call_once(|| {
-        JOBS.connect_async(|_sender, job| {
-            Box::pin(async move {
-                let taken = job.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(start) = taken {
-                    start().await;
-                }
-            })
-        });
-    });
-    let start: Start = Box::new(move || Box::pin(job()));
-    after_commit.record(&JOBS, Job(Mutex::new(Some(start))));
-}
-
-type Start = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
-
-/// A job is an event as well, so that it has its place among the others.
-struct Job(Mutex<Option<Start>>);
-
-impl Event for Job {
-    type Args<'a> = Job;
-}
-
-static JOBS: Signal<Job> = Signal::new();

@@ -1,0 +1,170 @@
+//! The statements of a transaction, from its beginning to its end.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use futures_util::lock::{Mutex as AsyncMutex, OwnedMutexGuard};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, TransactionOptions, TransactionTrait,
+};
+
+use crate::handover::across;
+
+/// A transaction that has not been ended.
+pub(crate) struct Open {
+    inner: DatabaseTransaction,
+    /// Whether a statement has failed, or was dropped and may yet fail.
+    has_failed: AtomicBool,
+    /// Whether a savepoint was not begun or released to its end, or a transaction ended before one inside it,
+    /// here or in a transaction around or inside this one. The driver counts levels: it has then ended
+    /// another one than was meant, which may be this one.
+    is_lost: Arc<AtomicBool>,
+    /// Has a clone in each transaction that was begun inside and has not ended.
+    inside: Arc<()>,
+    /// Held by a receiver for each statement, and for as long as a transaction that it has begun.
+    /// Async receivers of one send take turns at every `.await`: savepoints of two of them must not
+    /// lie one in the other, nor a statement of one in a savepoint of the other.
+    turn: Arc<AsyncMutex<()>>,
+}
+
+impl Open {
+    pub(crate) fn outermost(inner: DatabaseTransaction) -> Self {
+        Open::new(inner, Arc::default())
+    }
+
+    fn new(inner: DatabaseTransaction, is_lost: Arc<AtomicBool>) -> Self {
+        Open {
+            inner,
+            has_failed: AtomicBool::new(false),
+            is_lost,
+            inside: Arc::default(),
+            turn: Arc::default(),
+        }
+    }
+
+    pub(crate) fn backend(&self) -> DbBackend {
+        self.inner.get_database_backend()
+    }
+
+    /// Returns a handle for a transaction that was begun inside this one. It holds the handle until it
+    /// has ended.
+    pub(crate) fn inside(&self) -> Arc<()> {
+        Arc::clone(&self.inside)
+    }
+
+    /// Runs a statement, and notes whether it fails.
+    pub(crate) async fn run<'t, T, F>(
+        &'t self,
+        statement: impl FnOnce(&'t DatabaseTransaction) -> F,
+    ) -> Result<T, DbErr>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        self.whole()?;
+        let unsure = Unless(&self.has_failed);
+        let result = across(statement(&self.inner)).await;
+        if result.is_ok() {
+            unsure.not();
+        }
+        result
+    }
+
+    /// Returns an error if a part of the transaction may have been undone.
+    fn whole(&self) -> Result<(), DbErr> {
+        // Relaxed: set by a statement before this one, in whatever task: they borrow the
+        // transaction one after the other. Row M2.
+        if self.is_lost.load(Ordering::Relaxed) {
+            return Err(lost());
+        }
+        Ok(())
+    }
+
+    /// Returns an error if a transaction inside this one is still open, or if a part of this one may have
+    /// been undone. Called where this one ends.
+    pub(crate) fn ends(&self) -> Result<(), DbErr> {
+        if Arc::strong_count(&self.inside) > 1 {
+            // The driver ends the innermost now, and what is inside would then end this one. Relaxed:
+            // that was begun through this one, and ends after it. Row M2.
+            self.is_lost.store(true, Ordering::Relaxed);
+            return Err(in_use());
+        }
+        self.whole()
+    }
+
+    /// Begins a savepoint.
+    pub(crate) async fn savepoint(&self, options: TransactionOptions) -> Result<Open, DbErr> {
+        self.whole()?;
+        let unsure = Unless(&self.is_lost);
+        let inner = self.inner.begin_with_options(options).await?;
+        unsure.not();
+        Ok(Open::new(inner, Arc::clone(&self.is_lost)))
+    }
+
+    /// Returns an error if PostgreSQL would respond to COMMIT with a rollback, because a statement has
+    /// failed. That response is no error to the driver.
+    pub(crate) async fn committable(&mut self) -> Result<(), DbErr> {
+        let has_failed = *self.has_failed.get_mut();
+        if has_failed && self.backend() == DbBackend::Postgres {
+            self.inner.execute_unprepared("SELECT 1").await?;
+        }
+        Ok(())
+    }
+
+    /// Commits the transaction. If that is a savepoint and the future is dropped, it counts as lost.
+    pub(crate) async fn commit(self, is_savepoint: bool) -> Result<(), DbErr> {
+        let Open { inner, is_lost, .. } = self;
+        let unsure = is_savepoint.then(|| Unless(&is_lost));
+        let committed = inner.commit().await;
+        if let Some(unsure) = unsure {
+            unsure.not();
+        }
+        committed
+    }
+
+    /// Rolls the transaction back.
+    pub(crate) async fn rollback(self) -> Result<(), DbErr> {
+        self.inner.rollback().await
+    }
+}
+
+/// Waits until no other receiver uses the transaction, and returns it with the turn.
+pub(crate) async fn turn_at(open: &Weak<Open>) -> Result<(Arc<Open>, OwnedMutexGuard<()>), DbErr> {
+    let open = open.upgrade().ok_or_else(ended)?;
+    let turn = Arc::clone(&open.turn).lock_owned().await;
+    Ok((open, turn))
+}
+
+/// Sets the flag when it is dropped, unless [`not`](Unless::not) is called.
+struct Unless<'f>(&'f AtomicBool);
+
+impl Unless<'_> {
+    fn not(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Unless<'_> {
+    fn drop(&mut self) {
+        // Relaxed: a commit reads the flag after every statement. Row M2.
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn lost() -> DbErr {
+    DbErr::Custom(String::from(
+        "a transaction around or inside this one ended out of its turn, or was dropped as it began or was \
+         committed, and more may be undone than was meant: roll back and begin again",
+    ))
+}
+
+fn in_use() -> DbErr {
+    DbErr::Custom(String::from(
+        "a transaction that was begun inside this one is still open, and both are rolled back: end it first, \
+         and one that a receiver has begun before that returns",
+    ))
+}
+
+/// Returns the error of a statement that comes after the end.
+pub(crate) fn ended() -> DbErr {
+    DbErr::Custom(String::from("the transaction has ended, or is being ended"))
+}
