@@ -71,29 +71,18 @@ where
             return this.inner.poll_frame(cx);
         };
         followed.polled();
-        let poll = || {
-            let polled = this.inner.as_mut().poll_frame(cx);
-            polled.map_ok(|frame| {
-                let bytes = frame.data_ref().map_or(0, Buf::remaining);
-                let is_last = frame.is_trailers() || this.inner.is_end_stream();
-                (frame, bytes, is_last)
-            })
-        };
-        let cause = match catch_unwind(AssertUnwindSafe(poll)) {
-            Ok(polled) => match ready!(polled) {
-                Some(Ok((frame, bytes, is_last))) => {
-                    followed.handed_over(bytes, is_last);
-                    return Poll::Ready(Some(Ok(frame)));
+        let cause = match ready!(poll_inner(this.inner.as_mut(), cx)) {
+            Ok(Some((frame, bytes, is_last))) => {
+                followed.handed_over(bytes, is_last);
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            Ok(None) => {
+                if let Some(followed) = this.followed.take() {
+                    followed.sent();
                 }
-                Some(Err(error)) => Cause::Error(error),
-                None => {
-                    if let Some(followed) = this.followed.take() {
-                        followed.sent();
-                    }
-                    return Poll::Ready(None);
-                }
-            },
-            Err(panic) => Cause::Panic(panic),
+                return Poll::Ready(None);
+            }
+            Err(cause) => cause,
         };
         let followed = this.followed.take().expect("it was looked at");
         match followed.except(cause, *this.view) {
@@ -115,6 +104,28 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+/// A frame, with the number of its bytes and `true` if it is the last one.
+type Counted<D> = (Frame<D>, usize, bool);
+
+/// Polls a body for its next frame, and catches its panic.
+fn poll_inner<B: Body>(
+    mut inner: Pin<&mut B>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Option<Counted<B::Data>>, Cause<B::Error>>> {
+    let poll = || {
+        let polled = inner.as_mut().poll_frame(cx);
+        polled.map_ok(|frame| {
+            let bytes = frame.data_ref().map_or(0, Buf::remaining);
+            let is_last = frame.is_trailers() || inner.is_end_stream();
+            (frame, bytes, is_last)
+        })
+    };
+    match catch_unwind(AssertUnwindSafe(poll)) {
+        Ok(polled) => polled.map(|frame| frame.transpose().map_err(Cause::Error)),
+        Err(panic) => Poll::Ready(Err(Cause::Panic(panic))),
     }
 }
 

@@ -48,11 +48,14 @@ pin_project! {
         /// Async receivers of `got_request_exception` run; their cause goes on afterwards.
         Telling {
             telling: Telling<E>,
-            response: Option<(Expected, Response<B>)>,
+            response: Option<Answered<B>>,
         },
         Done,
     }
 }
+
+/// The response of a service, with the length that it announces.
+type Answered<B> = (Expected, Response<B>);
 
 impl<S, Q, B> SignalFuture<S, Q, B>
 where
@@ -80,7 +83,7 @@ where
         SignalFuture { state, views }
     }
 
-    /// Of a call that panicked.
+    /// Makes the future of a call that panicked.
     pub(crate) fn panicked(told: Told<S::Error>, views: Views<S::Error, B::Error>) -> Self {
         let state = match told {
             Told::Now(followed, cause) => {
@@ -109,7 +112,7 @@ where
         let mut this = self.project();
         let views = *this.views;
         loop {
-            let (told, response) = match this.state.as_mut().project() {
+            let next = match this.state.as_mut().project() {
                 Projected::Starting { starting, call } => {
                     let followed = ready!(starting.poll(cx));
                     let (mut service, request) = call.take().expect("called once");
@@ -119,58 +122,34 @@ where
                             this.state.set(State::Running { future, followed });
                             continue;
                         }
-                        Err(panic) => (followed.except(Cause::Panic(panic), views.service), None),
+                        Err(panic) => except(followed, Err(Cause::Panic(panic)), views),
                     }
                 }
                 Projected::Running { future, followed } => {
-                    let Some(_) = followed else {
+                    if followed.is_none() {
                         let response = ready!(future.poll(cx))?;
-                        return Poll::Ready(Ok(
-                            response.map(|body| SignalBody::passed(body, views.body))
-                        ));
-                    };
-                    let poll = || {
-                        let polled = future.poll(cx);
-                        polled.map_ok(|response| (Expected::of(&response), response))
-                    };
-                    let polled = match catch_unwind(AssertUnwindSafe(poll)) {
-                        Ok(polled) => Ok(ready!(polled)),
-                        Err(panic) => Err(panic),
-                    };
-                    let mut followed = followed.take().expect("it was looked at");
-                    match polled {
-                        Ok(Ok((expected, response))) => {
-                            followed.answered(response.status());
-                            let Some(error) = RequestError::attached_to(&response) else {
-                                this.state.set(State::Done);
-                                return Poll::Ready(Ok(respond(
-                                    followed, expected, response, views,
-                                )));
-                            };
-                            let told = followed.except(Cause::Application(error), views.service);
-                            (told, Some((expected, response)))
-                        }
-                        Ok(Err(error)) => {
-                            (followed.except(Cause::Error(error), views.service), None)
-                        }
-                        Err(panic) => (followed.except(Cause::Panic(panic), views.service), None),
+                        let passed = response.map(|body| SignalBody::passed(body, views.body));
+                        return Poll::Ready(Ok(passed));
                     }
+                    let polled = ready!(poll_service(future, cx));
+                    let followed = followed.take().expect("it was looked at");
+                    except(followed, polled, views)
                 }
                 Projected::Telling { telling, response } => {
                     let (followed, cause) = ready!(telling.poll(cx));
-                    (Told::Now(followed, cause), response.take())
+                    Next::Finish(followed, response.take().ok_or(cause))
                 }
                 Projected::Done => panic!("`SignalFuture` polled after it was ready"),
             };
-            match told {
-                Told::Waiting(telling) => this.state.set(State::Telling { telling, response }),
-                Told::Now(followed, cause) => {
+            match next {
+                Next::Wait(telling, response) => {
+                    this.state.set(State::Telling { telling, response });
+                }
+                Next::Finish(followed, result) => {
                     this.state.set(State::Done);
-                    return Poll::Ready(match response {
-                        Some((expected, response)) => {
-                            Ok(respond(followed, expected, response, views))
-                        }
-                        None => Err(followed.end_with(cause)),
+                    return Poll::Ready(match result {
+                        Ok(answered) => Ok(respond(followed, answered, views)),
+                        Err(cause) => Err(followed.end_with(cause)),
                     });
                 }
             }
@@ -178,14 +157,64 @@ where
     }
 }
 
+/// The step after a service's result.
+enum Next<B, E> {
+    /// Async receivers of `got_request_exception` run. The caller gets the response afterwards, or
+    /// the cause if there is none.
+    Wait(Telling<E>, Option<Answered<B>>),
+    /// The caller gets the result.
+    Finish(Followed, Result<Answered<B>, Cause<E>>),
+}
+
+/// Sends the exception of a service's result, if it has one.
+fn except<B: Body, E: Send + Sync + 'static>(
+    mut followed: Followed,
+    result: Result<Answered<B>, Cause<E>>,
+    views: Views<E, B::Error>,
+) -> Next<B, E> {
+    let (cause, response) = match result {
+        Ok((expected, response)) => {
+            followed.answered(response.status());
+            let Some(error) = RequestError::attached_to(&response) else {
+                return Next::Finish(followed, Ok((expected, response)));
+            };
+            (Cause::Application(error), Some((expected, response)))
+        }
+        Err(cause) => (cause, None),
+    };
+    match followed.except(cause, views.service) {
+        Told::Now(followed, cause) => Next::Finish(followed, response.ok_or(cause)),
+        Told::Waiting(telling) => Next::Wait(telling, response),
+    }
+}
+
+/// Makes the response that the caller gets.
 fn respond<B: Body, E>(
     mut followed: Followed,
-    expected: Expected,
-    response: Response<B>,
+    (expected, response): Answered<B>,
     views: Views<E, B::Error>,
 ) -> Response<SignalBody<B>> {
     followed.responded(expected);
     response.map(|body| SignalBody::followed(body, followed, views.body))
+}
+
+/// Polls the future of a service, and catches its panic.
+fn poll_service<F, B, E>(
+    future: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Answered<B>, Cause<E>>>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+{
+    let poll = || {
+        let polled = future.poll(cx);
+        polled.map_ok(|response| (Expected::of(&response), response))
+    };
+    match catch_unwind(AssertUnwindSafe(poll)) {
+        Ok(polled) => polled.map_err(Cause::Error),
+        Err(panic) => Poll::Ready(Err(Cause::Panic(panic))),
+    }
 }
 
 impl<S, Q, B> fmt::Debug for SignalFuture<S, Q, B>
