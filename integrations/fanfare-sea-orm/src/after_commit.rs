@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Mutex, Once, PoisonError};
 
-use fanfare::signals::transaction::AfterCommit;
-use fanfare::{BoxFuture, Event, Sender, Signal};
+use fanfare::{BoxFuture, Event, Signal};
+use fanfare_django::transaction::AfterCommit;
 use futures_util::FutureExt;
 
 /// Delivers the events that wait, and those that receivers record meanwhile. If a receiver panics,
@@ -52,7 +52,7 @@ where
         });
     });
     let start: Start = Box::new(move || Box::pin(job()));
-    after_commit.send(&JOBS, Sender::NONE, Job(Mutex::new(Some(start))));
+    after_commit.record(&JOBS, Job(Mutex::new(Some(start))));
 }
 
 type Start = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;

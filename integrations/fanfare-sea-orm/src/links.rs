@@ -1,41 +1,18 @@
-//! Many-to-many relations.
+//! The links of an instance in a many-to-many relation.
 
 use std::any::Any;
 use std::collections::HashSet;
 
-use fanfare::Sender;
-use fanfare_django::model::{M2M_CHANGED, M2mAction, M2mChanged};
+use fanfare_django::model::M2mAction;
 use sea_orm::sea_query::ValueTuple;
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr,
-    EntityTrait, IdenStatic, IntoActiveModel, Iterable, ModelTrait, PrimaryKeyToColumn,
-    QueryFilter, SqliteTransactionMode, TransactionOptions, TransactionSession, TransactionTrait,
-    Value,
+    EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter,
+    SqliteTransactionMode, TransactionOptions, TransactionSession, TransactionTrait, Value,
 };
 
-use crate::ModelSignals;
-use crate::error::signal_name;
-use crate::keys::{Pk, PkSet, RowKey};
-use crate::operation::Operation;
-use crate::scope;
-
-/// The junction entity of a many-to-many relation.
-/// [`model_signals!`](crate::model_signals) with `links(..)` implements it.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not the junction of a many-to-many relation",
-    note = "give the junction's entity, and let it say `fanfare_sea_orm::model_signals!(\"app.Model\", links(Column: left::Entity, Column: right::Entity))`"
-)]
-pub trait Through: ModelSignals {
-    /// The entity that declares the relation.
-    type Left: EntityTrait<Model: Any + Sync>;
-    /// The entity at the other end.
-    type Right: EntityTrait<Model: Any + Sync>;
-
-    /// The junction's column that refers to the left entity's primary key.
-    fn left() -> Self::Column;
-    /// The junction's column that refers to the right entity's primary key.
-    fn right() -> Self::Column;
-}
+use crate::keys::{Pk, PkSet};
+use crate::through::{End, Through, has_receivers, send_changed};
 
 /// Keys of one statement: SQLite takes 32,766 parameters, and a key of a symmetrical link is four.
 const AT_ONCE: usize = 8_000;
@@ -94,8 +71,7 @@ const AT_ONCE: usize = 8_000;
 ///         links(PostId: super::post::Entity, TagId: super::tag::Entity)
 ///     );
 /// }
-/// use fanfare::Sender;
-/// use fanfare_django::model::{M2M_CHANGED, M2mAction};
+/// use fanfare::{Sender, signals::model::{M2M_CHANGED, M2mAction}};
 /// use fanfare_sea_orm::{Links, PkSet};
 /// # use sea_orm::{ConnectionTrait, Database, DbErr, EntityTrait, PaginatorTrait};
 ///
@@ -124,15 +100,6 @@ pub struct Links<'i, J: Through> {
     of: std::marker::PhantomData<fn() -> J>,
 }
 
-fn single_pk<M: ModelTrait>(instance: &M) -> Result<Pk, DbErr> {
-    match instance.get_primary_key_value() {
-        ValueTuple::One(value) => Ok(Pk(value)),
-        _ => Err(DbErr::Type(String::from(
-            "links need a primary key of one column: write the rows of the junction yourself",
-        ))),
-    }
-}
-
 impl<'i, J: Through> Links<'i, J> {
     /// The links of an instance of the entity that declares the relation.
     ///
@@ -140,13 +107,7 @@ impl<'i, J: Through> Links<'i, J> {
     ///
     /// If its primary key has more than one column.
     pub fn of(instance: &'i <J::Left as EntityTrait>::Model) -> Result<Self, DbErr> {
-        Ok(Links {
-            pk: single_pk(instance)?,
-            instance,
-            reverse: false,
-            symmetrical: false,
-            of: std::marker::PhantomData,
-        })
+        Links::new(instance, false)
     }
 
     /// The links of an instance at the other end.
@@ -155,10 +116,19 @@ impl<'i, J: Through> Links<'i, J> {
     ///
     /// As [`of`](Links::of).
     pub fn of_reverse(instance: &'i <J::Right as EntityTrait>::Model) -> Result<Self, DbErr> {
+        Links::new(instance, true)
+    }
+
+    fn new<M: ModelTrait + Any + Sync>(instance: &'i M, reverse: bool) -> Result<Self, DbErr> {
+        let ValueTuple::One(pk) = instance.get_primary_key_value() else {
+            return Err(DbErr::Type(String::from(
+                "links need a primary key of one column: write the rows of the junction yourself",
+            )));
+        };
         Ok(Links {
-            pk: single_pk(instance)?,
             instance,
-            reverse: true,
+            pk: Pk(pk),
+            reverse,
             symmetrical: false,
             of: std::marker::PhantomData,
         })
@@ -190,7 +160,7 @@ impl<'i, J: Through> Links<'i, J> {
             return Ok(());
         }
         in_transaction(db, async |db| {
-            if self.is_heard() || !is_keyed::<J>() {
+            if has_receivers::<J>() || !is_keyed::<J>() {
                 let missing = without(&pks, &self.linked(Some(&pks), db).await?);
                 self.add_missing(missing, db).await
             } else {
@@ -286,11 +256,6 @@ impl<'i, J: Through> Links<'i, J> {
         } else {
             (J::left(), J::right())
         }
-    }
-
-    fn is_heard(&self) -> bool {
-        J::prepare();
-        M2M_CHANGED.from(Sender::of::<J>()).has_listeners()
     }
 
     /// The keys as the column has them, each once.
@@ -396,25 +361,25 @@ impl<'i, J: Through> Links<'i, J> {
     where
         J::ActiveModel: Send,
     {
-        self.tell(M2mAction::PreAdd, Some(&mut pks), db).await?;
+        self.send(M2mAction::PreAdd, Some(&mut pks), db).await?;
         if !pks.is_empty() {
             self.insert(&pks.0, db).await?;
         }
-        self.tell(M2mAction::PostAdd, Some(&mut pks), db).await
+        self.send(M2mAction::PostAdd, Some(&mut pks), db).await
     }
 
     async fn remove_these<C: ConnectionTrait>(&self, mut pks: PkSet, db: &C) -> Result<(), DbErr> {
-        self.tell(M2mAction::PreRemove, Some(&mut pks), db).await?;
+        self.send(M2mAction::PreRemove, Some(&mut pks), db).await?;
         for pks in pks.0.chunks(AT_ONCE) {
             self.delete(Some(pks), db).await?;
         }
-        self.tell(M2mAction::PostRemove, Some(&mut pks), db).await
+        self.send(M2mAction::PostRemove, Some(&mut pks), db).await
     }
 
     async fn remove_all<C: ConnectionTrait>(&self, db: &C) -> Result<(), DbErr> {
-        self.tell(M2mAction::PreClear, None, db).await?;
+        self.send(M2mAction::PreClear, None, db).await?;
         self.delete(None, db).await?;
-        self.tell(M2mAction::PostClear, None, db).await
+        self.send(M2mAction::PostClear, None, db).await
     }
 
     async fn delete<C: ConnectionTrait>(&self, pks: Option<&[Value]>, db: &C) -> Result<(), DbErr> {
@@ -434,32 +399,18 @@ impl<'i, J: Through> Links<'i, J> {
         Ok(())
     }
 
-    async fn tell<C: ConnectionTrait>(
+    async fn send<C: ConnectionTrait>(
         &self,
         action: M2mAction,
         pks: Option<&mut PkSet>,
         db: &C,
     ) -> Result<(), DbErr> {
-        if !self.is_heard() {
-            return Ok(());
-        }
-        let model = if self.reverse {
-            Sender::of::<J::Left>()
-        } else {
-            Sender::of::<J::Right>()
+        let end = End {
+            instance: self.instance,
+            pk: &self.pk,
+            reverse: self.reverse,
         };
-        let operation = operation(action, db);
-        let pks = pks.map(|pks| pks as &mut (dyn Any + Send));
-        let key = RowKey::from(ValueTuple::One(self.pk.0.clone()));
-        let context = operation.context(J::NAME, Some(&key));
-        let event = M2mChanged::new(action, self.instance, self.reverse, model, pks, context);
-        let event = event.or_as(&self.pk);
-        operation
-            .tell(
-                signal_name!(M2M_CHANGED),
-                M2M_CHANGED.from(Sender::of::<J>()).asend_until_err(&event),
-            )
-            .await
+        send_changed::<J, C>(action, end, pks, db).await
     }
 }
 
@@ -501,108 +452,4 @@ fn is_keyed<J: Through>() -> bool {
         .collect();
     let both = [J::left(), J::right()];
     of_key.len() == both.len() && both.iter().all(|column| of_key.contains(&column.as_str()))
-}
-
-fn operation<C: ConnectionTrait>(action: M2mAction, db: &C) -> Operation {
-    let scope = scope::of(db);
-    match action {
-        M2mAction::PreAdd | M2mAction::PreRemove | M2mAction::PreClear => Operation::ahead(scope),
-        _ => Operation::done(scope),
-    }
-}
-
-/// Tells of one row of the junction, from its hooks: which side started it they do not know.
-async fn tell_row<J: Through, C: ConnectionTrait>(
-    row: &J::ActiveModel,
-    action: M2mAction,
-    db: &C,
-) -> Result<(), DbErr>
-where
-    J::ActiveModel: Sync,
-{
-    J::prepare();
-    if !M2M_CHANGED.from(Sender::of::<J>()).has_listeners() {
-        return Ok(());
-    }
-    let ends = (
-        row.get(J::left()).into_value(),
-        row.get(J::right()).into_value(),
-    );
-    let (Some(left), Some(right)) = ends else {
-        return Ok(());
-    };
-    let left = Pk(left);
-    let mut pks = PkSet(vec![right]);
-    let operation = operation(action, db);
-    let model = Sender::of::<J::Right>();
-    let key = RowKey::from(ValueTuple::One(left.0.clone()));
-    let context = operation.context(J::NAME, Some(&key));
-    let event = M2mChanged::new(action, &left, false, model, Some(&mut pks), context);
-    operation
-        .tell(
-            signal_name!(M2M_CHANGED),
-            M2M_CHANGED.from(Sender::of::<J>()).asend_until_err(&event),
-        )
-        .await?;
-    if action == M2mAction::PreAdd && pks.is_empty() {
-        return Err(DbErr::Custom(String::from(
-            "a receiver took the only primary key out of the link of a nested save, which SeaORM \
-             inserts all the same: let the receiver answer an error, or use `Links`",
-        )));
-    }
-    Ok(())
-}
-
-#[doc(hidden)]
-pub async fn before_save<A, C>(row: A, db: &C, insert: bool) -> Result<A, DbErr>
-where
-    A: ActiveModelTrait + Send + Sync,
-    A::Entity: Through + EntityTrait<ActiveModel = A>,
-    C: ConnectionTrait,
-{
-    if insert {
-        tell_row::<A::Entity, C>(&row, M2mAction::PreAdd, db).await?;
-    }
-    Ok(row)
-}
-
-#[doc(hidden)]
-pub async fn after_save<A, C>(
-    row: <A::Entity as EntityTrait>::Model,
-    db: &C,
-    insert: bool,
-) -> Result<<A::Entity as EntityTrait>::Model, DbErr>
-where
-    A: ActiveModelTrait + Send + Sync,
-    A::Entity: Through + EntityTrait<ActiveModel = A>,
-    <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
-    C: ConnectionTrait,
-{
-    if insert {
-        let changed = row.clone().into_active_model();
-        tell_row::<A::Entity, C>(&changed, M2mAction::PostAdd, db).await?;
-    }
-    Ok(row)
-}
-
-#[doc(hidden)]
-pub async fn before_delete<A, C>(row: A, db: &C) -> Result<A, DbErr>
-where
-    A: ActiveModelTrait + Send + Sync,
-    A::Entity: Through + EntityTrait<ActiveModel = A>,
-    C: ConnectionTrait,
-{
-    tell_row::<A::Entity, C>(&row, M2mAction::PreRemove, db).await?;
-    Ok(row)
-}
-
-#[doc(hidden)]
-pub async fn after_delete<A, C>(row: A, db: &C) -> Result<A, DbErr>
-where
-    A: ActiveModelTrait + Send + Sync,
-    A::Entity: Through + EntityTrait<ActiveModel = A>,
-    C: ConnectionTrait,
-{
-    tell_row::<A::Entity, C>(&row, M2mAction::PostRemove, db).await?;
-    Ok(row)
 }

@@ -5,9 +5,9 @@ use std::error::Error;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 
-use fanfare::TrySendError;
-use fanfare::signals::model::{Context, PrimaryKey};
-use fanfare::signals::transaction::AfterCommit;
+use fanfare::ReceiverError;
+use fanfare_django::model::{Context, PrimaryKey};
+use fanfare_django::transaction::AfterCommit;
 use futures_util::FutureExt;
 use sea_orm::DbErr;
 
@@ -84,7 +84,7 @@ impl Operation {
     pub(crate) async fn tell<R>(
         &self,
         signal: SignalName,
-        send: impl Future<Output = Result<R, TrySendError<(), Box<dyn Error + Send + Sync>>>>,
+        send: impl Future<Output = Result<R, ReceiverError<(), Box<dyn Error + Send + Sync>>>>,
     ) -> Result<(), DbErr> {
         let sent = AssertUnwindSafe(send).catch_unwind().await;
         if let Some(after_commit) = &self.autocommit {

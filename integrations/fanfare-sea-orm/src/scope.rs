@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use fanfare::signals::transaction::AfterCommit;
+use fanfare_django::transaction::AfterCommit;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 
 use crate::open_transaction::Open;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use fanfare::Savepoint;
-use fanfare::signals::transaction::{AfterCommit, COMMITTED, Committed, ROLLED_BACK, RolledBack};
+use fanfare::deferred::Savepoint;
+use fanfare_django::transaction::{AfterCommit, COMMITTED, Committed, ROLLED_BACK, RolledBack};
 use futures_util::FutureExt;
 use futures_util::lock::OwnedMutexGuard;
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
@@ -229,7 +229,7 @@ impl SignalTransaction {
     async fn send_committed(&self) {
         let using = &*self.scope.using;
         let event = Committed::new(using, self.after_commit.len());
-        let told = AssertUnwindSafe(COMMITTED.asend(using, &event));
+        let told = AssertUnwindSafe(COMMITTED.from(using).asend(&event));
         let told = told.catch_unwind().await;
         deliver(&self.after_commit).await;
         if let Err(panic) = told {

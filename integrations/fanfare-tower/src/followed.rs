@@ -38,9 +38,9 @@ impl Who {
     /// Returns `true` if any of the three signals has receivers for this sender.
     #[inline]
     pub(crate) fn has_listeners(&self) -> bool {
-        REQUEST_FINISHED.has_listeners(self.sender())
-            || REQUEST_STARTED.has_listeners(self.sender())
-            || GOT_REQUEST_EXCEPTION.has_listeners(self.sender())
+        REQUEST_FINISHED.from(self.sender()).has_listeners()
+            || REQUEST_STARTED.from(self.sender()).has_listeners()
+            || GOT_REQUEST_EXCEPTION.from(self.sender()).has_listeners()
     }
 }
 
@@ -261,7 +261,11 @@ fn detached(followed: Followed) {
 fn on_a_thread(followed: Followed) {
     let state = followed.over();
     let send = move || {
-        let send = || REQUEST_FINISHED.send_robust(state.sender(), &state.finished());
+        let send = || {
+            REQUEST_FINISHED
+                .from(state.sender())
+                .send_robust(&state.finished())
+        };
         drop(catch_unwind(AssertUnwindSafe(send)));
     };
     // If no thread can be started, there is no place left that may block.

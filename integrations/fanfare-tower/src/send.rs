@@ -9,7 +9,6 @@ use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use fanfare::{Event, Sender, Signal};
-use fanfare_django::request::REQUEST_FINISHED;
 
 /// Sends if no receiver has to be awaited; returns `true` if it sent.
 ///
