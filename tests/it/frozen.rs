@@ -1,5 +1,6 @@
 //! Sends of frozen signals, and the receivers that have ended before or after the freeze.
 
+use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -97,6 +98,30 @@ fn sends_without_answers_count_the_receivers() {
         assert_eq!(signal.from("somebody").send(&1).len(), receivers);
         assert_eq!(calls.load(Ordering::Relaxed), 2 * receivers);
         assert_eq!(signal.has_listeners(), receivers > 0);
+    }
+}
+
+/// Each number of receivers has its own layout of the list.
+#[test]
+fn sends_without_answers_call_a_senders_receivers_and_spend_once_only_ones() {
+    for receivers in [1, 4, 64, 65, 200] {
+        let [with_own, with_once] = [(); 2].map(|()| {
+            let signal = Signal::<u32>::new();
+            for own in 0..receivers {
+                signal.connect(move |_sender, _n| _ = black_box(own));
+            }
+            signal
+        });
+        with_own.options().sender("two").connect(|_sender, _n| {});
+        with_own.freeze();
+        assert_eq!(with_own.send("two", &1).len(), receivers + 1);
+        assert_eq!(with_own.send("somebody", &1).len(), receivers);
+        assert_eq!(with_own.send(Sender::NONE, &1).len(), receivers);
+
+        with_once.options().once().connect(|_sender, _n| {});
+        with_once.freeze();
+        assert_eq!(with_once.send("two", &1).len(), receivers + 1);
+        assert_eq!(with_once.send("two", &1).len(), receivers);
     }
 }
 
