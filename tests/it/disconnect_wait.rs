@@ -326,6 +326,31 @@ fn a_timeout_names_a_suspended_future() {
     assert_eq!(connection.disconnect_and_wait(Duration::ZERO), Ok(()));
 }
 
+/// The queue has delivered its event, and only the send on another thread has the receiver.
+#[cfg(feature = "queue")]
+#[test]
+fn a_timeout_names_the_send_and_not_an_idle_queue() {
+    let queue = fanfare::Queue::bounded(8).unwrap();
+    let signal = Plain::new();
+    let queued = signal.options().queued(&queue).connect(|_, ()| ());
+    let (receiver, blocked) = blocking(|| ());
+    signal.connect(receiver);
+    thread::scope(|scope| {
+        let send = scope.spawn(|| signal.send(Sender::NONE, &()).len());
+        blocked.wait_until_it_runs();
+        queue.flush().unwrap();
+        let timeout = queued.disconnect_and_wait(SHORT);
+        blocked.let_go();
+        assert_eq!(send.join().unwrap(), 2);
+        let send_has_it = HeldBy::RunningSend;
+        assert!(
+            matches!(timeout, Err(WaitError::Timeout { held_by, .. }) if held_by == send_has_it),
+            "{timeout:?}"
+        );
+    });
+    assert_eq!(queued.disconnect_and_wait(LONG), Ok(()));
+}
+
 #[cfg(feature = "queue")]
 #[test]
 fn a_timeout_names_the_queue() {

@@ -71,6 +71,8 @@ fn what_is_not_delivered_is_returned_with_all_that_it_takes_to_send_it_again() {
         [later_id, gated_id, later_id, gated_id, later_id]
     );
     let last = &report.undelivered[4];
+    let shown = format!("Undelivered {{ receiver: {later_id:?}, name: \"later\", .. }}");
+    assert_eq!(format!("{last:?}"), shown);
     assert_eq!(last.sent::<u32>(), Some((Sender::named("shop"), &2)));
     assert_eq!(last.sent::<u64>(), None);
     assert_eq!(last.event::<String>(), None);
