@@ -148,3 +148,47 @@ fn one_item_alone_has_no_array() {
         assert!(items.iter().all(|item| item.count() == 1), "{is_kept}");
     }
 }
+
+/// Returns the number of leaves below `node`, all of whose nodes have at most as many parts as they
+/// may.
+fn leaves_of_legal_size(node: &Node<Held>) -> usize {
+    match node {
+        Node::Leaf(items) => {
+            assert!(
+                (1..=LEAF).contains(&items.len()),
+                "a leaf of {}",
+                items.len()
+            );
+            1
+        }
+        Node::Inner(children) => {
+            assert!(
+                (1..=FAN).contains(&children.len()),
+                "{} children",
+                children.len()
+            );
+            children
+                .iter()
+                .map(|child| leaves_of_legal_size(&child.node))
+                .sum()
+        }
+    }
+}
+
+/// Leaves join as they run low, and none becomes larger than a leaf may be.
+#[test]
+fn nodes_keep_their_sizes_while_a_list_shrinks() {
+    let items: Vec<Held> = (0..5_000).map(|at| Held(Arc::new((0, at)))).collect();
+    // 2,503 is prime: the list loses items all over, and none twice.
+    let spread = |step: usize| &items[step * 2_503 % items.len()];
+    let mut list = List::empty().with(&items);
+    for step in 0..4_800 {
+        take(&mut list, false, spread(step));
+        if step % 100 == 0 {
+            leaves_of_legal_size(&list.root);
+        }
+    }
+    let leaves = leaves_of_legal_size(&list.root);
+    // Two neighbors have more than 24 items, or they were one leaf.
+    assert!(leaves <= 2 * 200 / 24 + 1, "200 items in {leaves} leaves");
+}
