@@ -192,3 +192,21 @@ fn nodes_keep_their_sizes_while_a_list_shrinks() {
     // Two neighbors have more than 24 items, or they were one leaf.
     assert!(leaves <= 2 * 200 / 24 + 1, "200 items in {leaves} leaves");
 }
+
+/// Full leaves on both sides have no room for the leaf that loses its items.
+#[test]
+fn a_leaf_that_loses_its_last_item_is_taken_out() {
+    let items: Vec<Held> = (0..8 * LEAF as u64)
+        .map(|at| Held(Arc::new((0, at))))
+        .collect();
+    for leaf in [0, 3, 7] {
+        let mut list = List::empty().with(&items);
+        let gone = leaf * LEAF..(leaf + 1) * LEAF;
+        for item in &items[gone.clone()] {
+            take(&mut list, false, item);
+        }
+        let left = [&items[..gone.start], &items[gone.end..]].concat();
+        assert_eq!(numbers(&list), sorted(&left));
+        assert_eq!(leaves_of_legal_size(&list.root), 7);
+    }
+}
