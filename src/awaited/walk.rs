@@ -49,7 +49,7 @@ pub(crate) fn call_first<'t, E: Event, R: 'static>(
     let mut awaited = SmallVec::new();
     let mut shared = Shared::default();
     selection.for_each(|entry| {
-        if Group::Concurrent.has(entry.about().kind) {
+        if Group::Concurrent.has(entry.about().kind()) {
             awaited.push(entry);
         } else {
             let answer = call(Turn::or_enqueue(entry, &mut shared), sender, event);
@@ -267,7 +267,7 @@ fn call_inline<'t, E: Event, R: 'static, B>(
 
 /// Calls one of those, where it may block if it asked for that.
 fn call<E: Event, R: 'static>(turn: Turn<'_, E, R>, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
-    if turn.receiver.about().kind.may_block() {
+    if turn.receiver.about().kind().may_block() {
         blocking::in_place(|| turn.take(sender, event))
     } else {
         turn.take(sender, event)
@@ -331,7 +331,7 @@ pub(crate) fn refused_for<'t, E: Event, R: 'static>(
 ) -> Option<&'t Entry<E, R>> {
     // A dead one that had it refused would be met, and taken out, by no send.
     let is_awaited =
-        |entry: &&Entry<E, R>| Group::Awaited.has(entry.about().kind) && is_live(*entry);
+        |entry: &&Entry<E, R>| Group::Awaited.has(entry.about().kind()) && is_live(*entry);
     let first = (selection.awaited() > 0).then(|| selection.iter().find(is_awaited))??;
     blocking::is_forbidden().then_some(first)
 }
@@ -429,7 +429,7 @@ impl<E: Event, R: 'static> Drop for Cancelled<'_, E, R> {
         let receivers = receivers.map(|(receiver, finished)| {
             let progress = if finished.load(Ordering::Relaxed) {
                 Progress::Finished
-            } else if receiver.about().kind.outlives_its_send() {
+            } else if receiver.about().kind().outlives_its_send() {
                 Progress::Continuing
             } else {
                 Progress::Dropped

@@ -77,7 +77,7 @@ fn walk_special<E: Event, R: 'static>(
         group,
         |receiver, _, discards| {
             let mut run = |from: usize, events: &[E::Args<'_>]| {
-                if receiver.about().kind.is_queued() {
+                if receiver.about().kind().is_queued() {
                     shared.resize_with(shared.len().max(from + events.len()), Shared::default);
                     let handed_over = events.iter().zip(&mut shared[from..]);
                     let handed_over = handed_over
@@ -87,7 +87,7 @@ fn walk_special<E: Event, R: 'static>(
                     receiver.call_slice(sender, events, responses);
                 }
             };
-            if receiver.about().options.limit.is_limited() && !receiver.takes_slices() {
+            if receiver.about().options.limit().is_some() && !receiver.takes_slices() {
                 for (at, event) in events.iter().enumerate() {
                     // The first run has been claimed.
                     if at > 0 && !claim(receiver, discards) {

@@ -51,7 +51,7 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     pub(crate) fn new(signal: &'s Signal<E, R>) -> Self {
         ConnectOptions {
             signal,
-            options: Options::default(),
+            options: Options::new(),
         }
     }
 
@@ -78,7 +78,7 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
             !uid.is_empty(),
             "the dispatch_uid \"\" is empty: give it a text, or leave the option out"
         );
-        self.options.labels_mut().uid = Some(uid);
+        self.options.rare_mut().uid = Some(uid);
         self
     }
 
@@ -92,7 +92,7 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     /// The receiver runs once, in whichever send gets to it first, and is then
     /// disconnected. That run counts also if it panics.
     pub fn once(mut self) -> Self {
-        self.options.limit = Limit::calls(1);
+        self.options.rare_mut().limit = Limit::calls(1);
         self
     }
 
@@ -123,7 +123,7 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
             calls > 0,
             "`max_calls(0)` allows no run: give 1 or more, or leave the receiver out"
         );
-        self.options.limit = Limit::calls(calls);
+        self.options.rare_mut().limit = Limit::calls(calls);
         self
     }
 
@@ -146,14 +146,14 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
                  leave the option out"
             );
         }
-        self.options.blocking = true;
+        self.options.kind = ReceiverKind::Blocking;
         self
     }
 
     /// What the receiver is called in failures and in [`Signal::connections`]; by default
     /// the name of its type.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.options.labels_mut().name = Some(name.into());
+        self.options.rare_mut().name = Some(name.into());
         self
     }
 
@@ -258,16 +258,16 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
         location: &'static Location<'static>,
         callee: C,
     ) -> Prepared<E, R> {
+        let mut options = self.options;
+        options.weak = C::WEAK;
+        if C::KIND != ReceiverKind::Called {
+            options.kind = C::KIND;
+        }
         let about = About {
             link: Link::new(0),
             hub: Weak::new(),
             location,
-            kind: match C::KIND {
-                ReceiverKind::Called if self.options.blocking => ReceiverKind::Blocking,
-                kind => kind,
-            },
-            weak: C::WEAK,
-            options: self.options,
+            options,
         };
         Prepared(Arc::new(Slot::new(about, callee)))
     }
@@ -342,9 +342,9 @@ impl ConnectionInfo {
             sender: about.options.sender.as_ref().map(ToString::to_string),
             dispatch_uid: about.options.uid().map(ToString::to_string),
             priority: about.options.priority,
-            max_calls: about.options.limit.max_calls(),
-            weak: about.weak,
-            kind: about.kind,
+            max_calls: about.options.limit().and_then(Limit::max_calls),
+            weak: about.options.weak,
+            kind: about.kind(),
             live: entry.is_connected(),
         }
     }

@@ -108,7 +108,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
                     discards.note(entry);
                     return false;
                 }
-                of(entry.about().kind) && entry.is_connected()
+                of(entry.about().kind()) && entry.is_connected()
             })
         };
         match self.opening() {

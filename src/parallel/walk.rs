@@ -71,7 +71,7 @@ where
 
 /// Whether the pool would run receivers of `selection` side by side.
 fn is_worth_it<E: Event, R: 'static>(selection: &Selection<'_, E, R>) -> bool {
-    let called = |entry: &&Entry<E, R>| !entry.about().kind.is_special();
+    let called = |entry: &&Entry<E, R>| !entry.about().kind().is_special();
     selection.iter().filter(called).nth(FEWEST - 1).is_some() && rayon::current_num_threads() > 1
 }
 
@@ -127,7 +127,7 @@ where
     let panics = Panics::default();
     // What has been claimed runs: no other send will run it.
     let is_skipped = |at: usize, receiver: &Entry<E, R>| {
-        !ROBUST && panics.is_after_one(at) && !receiver.about().options.limit.is_limited()
+        !ROBUST && panics.is_after_one(at) && !receiver.about().options.limit().is_some()
     };
     let mut shared = Shared::default();
     let mut hand_over = |at: usize, receiver: &Entry<E, R>| {
@@ -144,7 +144,7 @@ where
         let _running = (!nesting::is_inside(hub)).then(|| Running::unchecked(hub));
         panics.catch(at, || receiver.call(sender, event))
     };
-    let is_queued = |receiver: &Entry<E, R>| receiver.about().kind.is_queued();
+    let is_queued = |receiver: &Entry<E, R>| receiver.about().kind().is_queued();
     // Where answers are only counted there are no places for them.
     let mut answers = Vec::new();
     if !Responses::<R>::ONLY_COUNTED {

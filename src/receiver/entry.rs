@@ -148,14 +148,20 @@ pub(crate) trait Receive<E: Event, R: 'static>: Attached {
     fn takes_slices(&self) -> bool;
 }
 
-/// The place of a receiver, and what its user asked for.
+/// The place of a receiver, and the wishes of its user.
 pub(crate) struct About<E: Event, R: 'static> {
     pub(crate) link: Link,
     pub(crate) hub: Weak<Hub<E, R>>,
     pub(crate) location: &'static Location<'static>,
     pub(crate) options: Options,
-    pub(crate) kind: ReceiverKind,
-    pub(crate) weak: bool,
+}
+
+impl<E: Event, R: 'static> About<E, R> {
+    /// Returns the kind of the receiver, which the callable has decided.
+    #[inline]
+    pub(crate) fn kind(&self) -> ReceiverKind {
+        self.options.kind
+    }
 }
 
 impl<E: Event, R: 'static> dyn Receive<E, R> + '_ {
@@ -217,11 +223,11 @@ impl<E: Event, R: 'static> publish::Entry for Entry<E, R> {
     }
 
     fn is_weak(&self) -> bool {
-        self.about().weak
+        self.about().options.weak
     }
 
     fn is_once(&self) -> bool {
-        self.about().options.limit.is_limited()
+        self.about().options.limit().is_some()
     }
 
     fn is_alive(&self) -> bool {
@@ -235,10 +241,10 @@ impl<E: Event, R: 'static> table::TableEntry for Entry<E, R> {
     }
 
     fn is_special(&self) -> bool {
-        publish::is_mortal(self) || self.about().kind.is_special()
+        publish::is_mortal(self) || self.about().kind().is_special()
     }
 
     fn is_awaited(&self) -> bool {
-        self.about().kind.is_awaited(Mode::Async)
+        self.about().kind().is_awaited(Mode::Async)
     }
 }

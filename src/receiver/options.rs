@@ -2,39 +2,59 @@
 
 use std::borrow::Cow;
 
+use super::kind::ReceiverKind;
 use super::limit::Limit;
 use crate::sender::SenderKey;
 
-/// What a user asked of a connection, apart from the callable.
-#[derive(Default)]
+/// The wishes of a user for a connection, apart from the callable.
+///
+/// The common options are here and the others in a box, because a signal may have a million
+/// receivers.
 pub(crate) struct Options {
     /// The sender; `None` for any.
     pub(crate) sender: Option<SenderKey>,
-    /// Boxed: most receivers have neither.
-    pub(crate) labels: Option<Box<Labels>>,
     pub(crate) priority: i32,
-    pub(crate) limit: Limit,
-    /// Whether an async send calls the receiver where it may block the thread.
-    pub(crate) blocking: bool,
+    /// `Called`, or `Blocking` if an async send must call the receiver where it may block. The
+    /// callable decides if it is of another kind.
+    pub(crate) kind: ReceiverKind,
+    /// Whether the receiver is a method of an object that it does not keep alive.
+    pub(crate) weak: bool,
+    rare: Option<Box<Rare>>,
 }
 
-/// The texts that a user gave to a receiver.
 #[derive(Default)]
-pub(crate) struct Labels {
+pub(crate) struct Rare {
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) uid: Option<Cow<'static, str>>,
+    pub(crate) limit: Limit,
 }
 
 impl Options {
-    pub(crate) fn labels_mut(&mut self) -> &mut Labels {
-        self.labels.get_or_insert_default()
+    pub(crate) fn new() -> Self {
+        Options {
+            sender: None,
+            priority: 0,
+            kind: ReceiverKind::Called,
+            weak: false,
+            rare: None,
+        }
+    }
+
+    pub(crate) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     pub(crate) fn name(&self) -> Option<&Cow<'static, str>> {
-        self.labels.as_ref()?.name.as_ref()
+        self.rare.as_ref()?.name.as_ref()
     }
 
     pub(crate) fn uid(&self) -> Option<&Cow<'static, str>> {
-        self.labels.as_ref()?.uid.as_ref()
+        self.rare.as_ref()?.uid.as_ref()
+    }
+
+    /// Returns the limit of a receiver that does not run in every send.
+    pub(crate) fn limit(&self) -> Option<&Limit> {
+        let limit = &self.rare.as_ref()?.limit;
+        limit.is_limited().then_some(limit)
     }
 }

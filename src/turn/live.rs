@@ -55,14 +55,18 @@ pub(crate) fn for_each_live<'t, E: Event, R: 'static, B>(
     let mut pinned = pins.0.iter();
     selection.iter().try_for_each(|entry| {
         let about = entry.about();
-        let pin = if about.weak { pinned.next() } else { None };
-        if !group.has(about.kind) {
+        let pin = if about.options.weak {
+            pinned.next()
+        } else {
+            None
+        };
+        if !group.has(about.kind()) {
             return ControlFlow::Continue(());
         }
-        if about.weak && pin.is_none_or(Option::is_none) {
+        if about.options.weak && pin.is_none_or(Option::is_none) {
             return ControlFlow::Continue(());
         }
-        if about.options.limit.is_limited() && !claim(entry, discards) {
+        if about.options.limit().is_some() && !claim(entry, discards) {
             return ControlFlow::Continue(());
         }
         each(entry, pin.and_then(Option::as_ref), discards)
@@ -75,7 +79,8 @@ pub(crate) fn claim<E: Event, R: 'static>(
     discards: &mut Discards<'_, E, R>,
 ) -> bool {
     let about = entry.about();
-    match about.options.limit.claim(&about.link) {
+    let limit = about.options.limit();
+    match limit.and_then(|limit| limit.claim(&about.link)) {
         Some(claim) => {
             if claim.is_last {
                 discards.note_spent(entry);
@@ -100,7 +105,7 @@ impl Pins {
         selection: &Selection<'_, E, R>,
         discards: &mut Discards<'_, E, R>,
     ) -> Self {
-        let weak = selection.iter().filter(|entry| entry.about().weak);
+        let weak = selection.iter().filter(|entry| entry.about().options.weak);
         let pins = weak.map(|entry| {
             let pin = entry.pin();
             if pin.is_none() {

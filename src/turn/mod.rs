@@ -89,7 +89,7 @@ pub(crate) fn call_or_enqueue<E: Event, R: 'static>(
     event: &E::Args<'_>,
 ) -> R {
     #[cfg(feature = "queue")]
-    if receiver.about().kind.is_queued() {
+    if receiver.about().kind().is_queued() {
         return receiver.enqueue(receiver, sender, event, shared);
     }
     let _ = shared;

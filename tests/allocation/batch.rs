@@ -91,6 +91,20 @@ fn answers_with_a_size_are_allocated_for_before_the_first_call() {
     assert_eq!(nothing, 0);
 }
 
+/// A receiver of slices returns one response for all events, so the vector needs no place for more.
+#[test]
+fn responses_to_slices_take_the_same_memory_for_any_number_of_events() {
+    let signal = Signal::<u64, u64>::new();
+    signal.connect_batch(|_, events| events[0]);
+    let bytes = |events: usize| {
+        let events: Vec<u64> = (0..).take(events).collect();
+        let send = || assert_eq!(black_box(signal.send_batch(Sender::NONE, &events)).len(), 1);
+        allocation_counter::measure(send).bytes_total
+    };
+    bytes(1);
+    assert_eq!(bytes(1), bytes(1_000));
+}
+
 fn touch(number: u64) {
     black_box(number);
 }

@@ -236,9 +236,11 @@ fn async_sends_allocate_each_future_and_a_few_vectors() {
             (kept..=kept + lists + 8).contains(&asend),
             "{receivers}: {asend}"
         );
+        // One future is awaited without a combinator.
+        let most = if receivers == 1 { 4 } else { lists + 16 };
         let robust = made(&|| drop(pollster::block_on(ready.from("n").asend_robust(&1))));
         assert!(
-            (1 + wakers..=lists + 16).contains(&robust),
+            (1 + wakers..=most).contains(&robust),
             "{receivers}: {robust}"
         );
         let send = made(&|| drop(ready.from("n").send(&1)));
