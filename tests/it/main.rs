@@ -31,6 +31,8 @@ mod reentry;
 mod responses;
 
 // Receivers that end.
+#[cfg(all(target_os = "linux", not(miri)))]
+mod barrier_refused;
 mod disconnect_wait;
 mod disconnect_wait_inside;
 mod exit_inside;
