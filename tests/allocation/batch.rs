@@ -98,7 +98,7 @@ fn responses_to_slices_take_the_same_memory_for_any_number_of_events() {
     signal.connect_batch(|_, events| events[0]);
     let bytes = |events: usize| {
         let events: Vec<u64> = (0..).take(events).collect();
-        let send = || assert_eq!(black_box(signal.send_batch(Sender::NONE, &events)).len(), 1);
+        let send = || assert_eq!(black_box(signal.send_batch(&events)).len(), 1);
         allocation_counter::measure(send).bytes_total
     };
     bytes(1);

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::blocked::LONG;
-use fanfare::{HeldBy, Sender, Signal, WaitError, prepare_thread};
+use fanfare::error::{HeldBy, WaitError};
+use fanfare::{Signal, prepare_thread};
 
 /// A wait that is to run out.
 const SHORT: Duration = Duration::from_millis(30);
@@ -54,7 +55,7 @@ fn an_idle_emitter_keeps_a_receiver_while_the_barrier_is_refused() {
     let captured = Arc::clone(&held);
     let connection = signal.connect(move |_, ()| drop(Arc::clone(&captured)));
     let mut emitter = signal.emitter();
-    assert_eq!(emitter.send(Sender::NONE, &()).len(), 1);
+    assert_eq!(emitter.send(&()).len(), 1);
     // Here, because the feature `asymmetric` needs the barrier to replace a table as well.
     assert!(connection.disconnect());
     let waited = thread::scope(|scope| {
@@ -73,5 +74,5 @@ fn an_idle_emitter_keeps_a_receiver_while_the_barrier_is_refused() {
 
     assert_eq!(connection.disconnect_and_wait(LONG), Ok(()));
     assert_eq!(Arc::strong_count(&held), 1);
-    assert!(emitter.send(Sender::NONE, &()).is_empty());
+    assert!(emitter.send(&()).is_empty());
 }

@@ -336,7 +336,7 @@ fn a_timeout_names_the_send_and_not_an_idle_queue() {
     let (receiver, blocked) = blocking(|| ());
     signal.connect(receiver);
     thread::scope(|scope| {
-        let send = scope.spawn(|| signal.send(Sender::NONE, &()).len());
+        let send = scope.spawn(|| signal.send(&()).len());
         blocked.wait_until_it_runs();
         queue.flush().unwrap();
         let timeout = queued.disconnect_and_wait(SHORT);

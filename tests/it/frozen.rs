@@ -114,14 +114,14 @@ fn sends_without_answers_call_a_senders_receivers_and_spend_once_only_ones() {
         });
         with_own.options().sender("two").connect(|_sender, _n| {});
         with_own.freeze();
-        assert_eq!(with_own.send("two", &1).len(), receivers + 1);
-        assert_eq!(with_own.send("somebody", &1).len(), receivers);
-        assert_eq!(with_own.send(Sender::NONE, &1).len(), receivers);
+        assert_eq!(with_own.from("two").send(&1).len(), receivers + 1);
+        assert_eq!(with_own.from("somebody").send(&1).len(), receivers);
+        assert_eq!(with_own.send(&1).len(), receivers);
 
         with_once.options().once().connect(|_sender, _n| {});
         with_once.freeze();
-        assert_eq!(with_once.send("two", &1).len(), receivers + 1);
-        assert_eq!(with_once.send("two", &1).len(), receivers);
+        assert_eq!(with_once.from("two").send(&1).len(), receivers + 1);
+        assert_eq!(with_once.from("two").send(&1).len(), receivers);
     }
 }
 
