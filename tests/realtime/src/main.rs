@@ -101,7 +101,11 @@ fn under_changes(way: &Way, note: &str, sends: impl Fn(&'static Signal<u64>) -> 
         });
         sender.join().expect("a send does not panic")
     });
-    assert_eq!(signal.receiver_count(), held.len(), "a change has left something");
+    assert_eq!(
+        signal.receiver_count(),
+        held.len(),
+        "a change has left something"
+    );
     println!(
         "{}{note}: {sent} sends, {} changes, {:.1} s",
         way.name,

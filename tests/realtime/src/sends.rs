@@ -93,10 +93,14 @@ fn send_by_sender(desk: &mut Desk) {
 
 #[sanitize(realtime = "nonblocking")]
 fn send_each(desk: &mut Desk) {
-    let _ = black_box(desk.signal.from(SENDER).send_each(&desk.event, |receiver, ()| {
-        black_box(receiver);
-        ControlFlow::<()>::Continue(())
-    }));
+    let _ = black_box(
+        desk.signal
+            .from(SENDER)
+            .send_each(&desk.event, |receiver, ()| {
+                black_box(receiver);
+                ControlFlow::<()>::Continue(())
+            }),
+    );
 }
 
 #[sanitize(realtime = "nonblocking")]
@@ -131,8 +135,12 @@ fn emitter_send(desk: &mut Desk) {
 fn emitter_sends(desk: &mut Desk) {
     black_box(desk.emitter.from(SENDER).send(&desk.event));
     black_box(desk.emitter.from(SENDER).send_robust(&desk.event));
-    let _ = black_box(desk.emitter.from(SENDER).send_each(&desk.event, |receiver, ()| {
-        black_box(receiver);
-        ControlFlow::<()>::Continue(())
-    }));
+    let _ = black_box(
+        desk.emitter
+            .from(SENDER)
+            .send_each(&desk.event, |receiver, ()| {
+                black_box(receiver);
+                ControlFlow::<()>::Continue(())
+            }),
+    );
 }

@@ -85,7 +85,9 @@ fn signal(senders: u64) -> Send {
     let signal = Signal::<u64>::new();
     connect_senders(&signal, senders);
     Box::new(move |sender| {
-        black_box(&signal).from(Sender::key(sender.into())).send(black_box(&1));
+        black_box(&signal)
+            .from(Sender::key(sender.into()))
+            .send(black_box(&1));
     })
 }
 
