@@ -127,7 +127,7 @@ where
     let panics = Panics::default();
     // What has been claimed runs: no other send will run it.
     let is_skipped = |at: usize, receiver: &Entry<E, R>| {
-        !ROBUST && panics.is_after_one(at) && !receiver.about().options.limit().is_some()
+        !ROBUST && panics.is_after_one(at) && receiver.about().options.limit().is_none()
     };
     let mut shared = Shared::default();
     let mut hand_over = |at: usize, receiver: &Entry<E, R>| {

@@ -110,11 +110,11 @@ where
 /// A frame, with the number of its bytes and `true` if it is the last one.
 type Counted<D> = (Frame<D>, usize, bool);
 
+/// The next frame, or `None` after the last one.
+type Next<B> = Result<Option<Counted<<B as Body>::Data>>, Cause<<B as Body>::Error>>;
+
 /// Polls a body for its next frame, and catches its panic.
-fn poll_inner<B: Body>(
-    mut inner: Pin<&mut B>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<Option<Counted<B::Data>>, Cause<B::Error>>> {
+fn poll_inner<B: Body>(mut inner: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Next<B>> {
     let poll = || {
         let polled = inner.as_mut().poll_frame(cx);
         polled.map_ok(|frame| {
