@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use fanfare::{Queue, Signal};
+#[cfg(feature = "queue")]
+use fanfare::Queue;
+use fanfare::Signal;
 
 type Asked = Signal<u32, u32>;
 
@@ -38,9 +40,22 @@ fn once_is_max_calls_of_one() {
     assert!(signal.send(&2).is_empty());
 }
 
+/// A way of sending, which returns the number of responses.
+type Way = fn(&Asked) -> usize;
+
+fn assert_takes_one_run(ways: &[Way]) {
+    for (number, way) in ways.iter().enumerate() {
+        let signal = Asked::new();
+        signal.options().max_calls(2).connect(|_, event| *event);
+        let calls = [(); 3].map(|()| way(&signal));
+        assert_eq!(calls, [1, 1, 0], "way {number}");
+        assert!(signal.connections().is_empty(), "way {number}");
+    }
+}
+
 #[test]
 fn every_way_of_sending_takes_one_run_of_a_limited_receiver() {
-    let ways: [fn(&Asked) -> usize; 8] = [
+    assert_takes_one_run(&[
         |signal| signal.from("n").send(&1).len(),
         |signal| signal.from("n").send_robust(&1).len(),
         |signal| usize::from(signal.from("n").send_until(&1, |_| true).is_some()),
@@ -52,18 +67,26 @@ fn every_way_of_sending_takes_one_run_of_a_limited_receiver() {
             });
             count
         },
-        |signal| signal.from("n").send_parallel(&1).len(),
         |signal| signal.emitter().from("n").send(&1).len(),
+    ]);
+}
+
+#[cfg(feature = "rayon")]
+#[test]
+fn a_parallel_send_takes_one_run_of_a_limited_receiver() {
+    assert_takes_one_run(&[
+        |signal| signal.from("n").send_parallel(&1).len(),
+        |signal| signal.from("n").send_parallel_robust(&1).len(),
+    ]);
+}
+
+#[cfg(feature = "async")]
+#[test]
+fn an_async_send_takes_one_run_of_a_limited_receiver() {
+    assert_takes_one_run(&[
         |signal| pollster::block_on(signal.from("n").asend(&1)).len(),
         |signal| pollster::block_on(signal.from("n").asend_robust(&1)).len(),
-    ];
-    for (number, way) in ways.into_iter().enumerate() {
-        let signal = Asked::new();
-        signal.options().max_calls(2).connect(|_, event| *event);
-        let calls = [(); 3].map(|()| way(&signal));
-        assert_eq!(calls, [1, 1, 0], "way {number}");
-        assert!(signal.connections().is_empty(), "way {number}");
-    }
+    ]);
 }
 
 #[test]
@@ -88,6 +111,7 @@ fn a_batch_is_one_run_of_a_limited_receiver_that_takes_slices() {
     assert!(signal.send_batch(&[5, 6]).is_empty());
 }
 
+#[cfg(feature = "queue")]
 #[test]
 fn each_event_that_a_queue_gets_is_one_run_of_a_limited_receiver() {
     static SEEN: AtomicU32 = AtomicU32::new(0);
