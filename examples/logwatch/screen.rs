@@ -1,4 +1,4 @@
-//! The terminal, or what stands in for it: its width, colour, bars, and the progress bar.
+//! The terminal, or what stands in for it: its width, color, bars, and the progress bar.
 
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 static PROGRESS: OnceLock<ProgressBar> = OnceLock::new();
 static LINES_PRINTED: AtomicBool = AtomicBool::new(false);
 
-/// Decides on colour for everything that `console` styles from here on.
+/// Decides on color for everything that `console` styles from here on.
 pub(crate) fn set_up() {
     let wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     console::set_colors_enabled(

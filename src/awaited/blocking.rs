@@ -144,7 +144,7 @@ fn has_budget() -> bool {
 }
 
 /// Whether this thread drives `runtime`, and no other does: what waits for it on this thread
-/// waits for ever.
+/// waits forever.
 #[cfg(all(feature = "queue", feature = "tokio"))]
 pub(crate) fn is_its_only_thread(runtime: &Handle) -> bool {
     runtime.runtime_flavor() == RuntimeFlavor::CurrentThread

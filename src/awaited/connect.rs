@@ -144,7 +144,7 @@ impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
     /// An async send awaits it together with the async receivers, and its answer stands
     /// among theirs. Should that send be dropped, the receiver runs on to its end. Without a
     /// tokio runtime it is called where the send is polled, and in a blocking send as any
-    /// other sync receiver. Costs some 30 µs more than a call. See
+    /// other sync receiver. Costs about 30 µs more than a call. See
     /// [`blocking`](ConnectOptions::blocking) for one that borrows its event.
     ///
     /// ```

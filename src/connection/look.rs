@@ -54,7 +54,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
     }
 
     /// Names that receivers were connected for and that nothing has sent from since the
-    /// first of those connections: misspelt ones, it may be. Sorted.
+    /// first of those connections: misspelled ones, it may be. Sorted.
     ///
     /// ```
     /// use fanfare::Signal;

@@ -175,7 +175,7 @@ impl Declared {
     }
 }
 
-/// The options of a signal that lives for ever. A `const` signal does not: each use of it
+/// The options of a signal that lives forever. A `const` signal does not: each use of it
 /// makes a new one, and does not compile here.
 pub fn options<E: Event, R: 'static>(
     signal: &'static Signal<E, R>,

@@ -67,7 +67,7 @@ inventory::collect!(Registration);
 /// see "Plugins" in `docs/guarantees.md`. A library that declares receivers must never be unloaded.
 ///
 /// Threads that call this at once wait for one another. Must not be called from inside a
-/// signal's `static` initialiser.
+/// signal's `static` initializer.
 ///
 /// ```
 /// use fanfare::{Sender, Signal, receiver};
@@ -108,7 +108,7 @@ impl Connected {
         new.sort_by_key(|it| it.place());
         for it in new {
             let connection = (it.connect)();
-            // Only now: a panic, as a signal's initialiser can have, leaves it to the next call.
+            // Only now: a panic, as a signal's initializer can have, leaves it to the next call.
             self.known.insert(ptr::from_ref(it).addr());
             self.report.push(ReportEntry {
                 signal: it.signal,

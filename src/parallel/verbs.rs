@@ -24,7 +24,7 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     ///   are called here, as by `send`.
     ///
     /// Costs what `par_iter` costs. From a thread outside of the pool the first receiver
-    /// starts after some 12 µs and the second after 19, where threads have to wake; inside
+    /// starts after about 12 µs and the second after 19, where threads have to wake; inside
     /// of it, at once and after 2 µs. So two receivers gain where each takes more than
     /// 20 µs, eight where each takes more than 5; inside, 2 and less than 1. It does not know
     /// how long they take, and goes to the pool with quick ones, too. Allocates nothing

@@ -35,7 +35,7 @@ use crate::turn::opening::open;
 /// From so many receivers to be called on, they go to the pool.
 ///
 /// Two gain by it if each takes 20 µs, eight if each takes 5: the number alone does not tell.
-/// To go there in vain costs some 12 µs; to stay here in vain costs what a receiver takes, and
+/// To go there in vain costs about 12 µs; to stay here in vain costs what a receiver takes, and
 /// who sends in parallel has slow ones.
 const FEWEST: usize = 2;
 /// Receivers that a send lists without allocating.

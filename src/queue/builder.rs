@@ -85,7 +85,7 @@ impl Builder {
 
     /// How many events each worker's line has room for, exactly; what the worker is running
     /// is not in it. If the queue is [`unordered`](Builder::unordered), all workers have one
-    /// line. The memory for them, some 50 bytes each, is taken at once.
+    /// line. The memory for them, about 50 bytes each, is taken at once.
     ///
     /// # Panics
     ///

@@ -64,7 +64,7 @@ fn count_frozen<E: Event, R: 'static>(
     }
 }
 
-/// On its own where nothing is optimised, for the frames of nested sends.
+/// On its own where nothing is optimized, for the frames of nested sends.
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn count_frozen_outermost<E: Event, R: 'static>(
     _running: Outermost,
@@ -105,7 +105,7 @@ fn count<E: Event, R: 'static, S: Snapshot<E, R>>(
     }
 }
 
-/// On its own where nothing is optimised, for the frames of nested sends.
+/// On its own where nothing is optimized, for the frames of nested sends.
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn count_outermost<E: Event, R: 'static, S: Snapshot<E, R>>(
     _running: Outermost,

@@ -5,7 +5,7 @@
 //!
 //! It is a radix trie over the bits of the hash, most significant first. A branch is a plain array indexed by the next
 //! bits: a lookup is one load a level, with no bits to count. A leaf holds up to [`ROOM`] entries and is split on one
-//! bit at a time; until the split is as deep as the branch above it, neighbouring slots share a leaf. So leaves stay
+//! bit at a time; until the split is as deep as the branch above it, neighboring slots share a leaf. So leaves stay
 //! more than half full whatever the size of the map.
 
 use std::mem;

@@ -211,7 +211,7 @@ fn once_runs_once_and_a_wait_for_itself_is_refused() {
     assert_eq!(WAITS.receiver_count(), 0);
 }
 
-/// A handle outlives its runtime, and who waits beside it must not wait for ever.
+/// A handle outlives its runtime, and who waits beside it must not wait forever.
 #[test]
 fn a_runtime_that_has_shut_down_fails_it() {
     for runtime in runtimes() {

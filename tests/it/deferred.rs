@@ -179,7 +179,7 @@ fn an_identity_that_died_reaches_the_receivers_for_any_sender() {
     assert_eq!(noted(&log), [format!("any 1 {name}")]);
 }
 
-/// Whatever the event may borrow in a send, here it borrows what lives for ever.
+/// Whatever the event may borrow in a send, here it borrows what lives forever.
 #[test]
 fn an_event_may_borrow_a_static() {
     struct Renamed<'a> {

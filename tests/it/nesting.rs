@@ -15,7 +15,7 @@ use fanfare::{Sender, Signal};
 
 type Countdown = Signal<u32, u32>;
 
-/// How deep a send to strong receivers goes, also without optimisation.
+/// How deep a send to strong receivers goes, also without optimization.
 const DEEP: u32 = 900;
 /// How deep those go that need more stack for each send.
 const COSTLY: u32 = 150;

@@ -111,7 +111,7 @@ pub(crate) fn measure(work: &str, effort: &Effort, mut cases: Vec<Case<'_>>) -> 
         Row::new(work, &case.rival, case.at, values)
     });
     let rows = rows.collect();
-    // Kept for good: a heap with holes favours some of those that are filled next.
+    // Kept forever: a heap with holes favors some of those that are filled next.
     std::mem::forget(cases);
     rows
 }

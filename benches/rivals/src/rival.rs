@@ -7,7 +7,7 @@ use crate::rivals::ours::{Asymmetric, Emitter, EmitterAsymmetric, Signal};
 use crate::rivals::swaps::{ArcSwapCache, ArcSwapLoad, Seize};
 
 /// One way to call many receivers with a `u64`, each of which adds it to a number of its own
-/// and hides the sum from the optimiser.
+/// and hides the sum from the optimizer.
 pub(crate) trait Rival: Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// What it is, and what is unfair about the comparison.
@@ -62,6 +62,6 @@ pub(crate) const ABSENT: [(&str, &str); 1] = [(
     "does not build: its dependency sea-orm-migration 2.0.0-rc.37 fails to compile (E0407)",
 )];
 
-/// On cache lines of its own: with a neighbour that is written, a rival would pay for that.
+/// On cache lines of its own: with a neighbor that is written, a rival would pay for that.
 #[repr(align(256))]
 pub(crate) struct Apart<T>(pub(crate) T);

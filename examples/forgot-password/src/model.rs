@@ -208,7 +208,7 @@ pub(crate) async fn connect(folder: &Path) -> Result<SignalConnection, Fatal> {
     let mut options = ConnectOptions::new(&url);
     options.sqlx_logging(false);
     // sqlx 0.9 looks after old connections with a count that can be wrong for a moment, and then
-    // spins for ever.
+    // spins forever.
     options.idle_timeout(None).max_lifetime(None);
     if url.starts_with("sqlite:") {
         // It has one writer at a time anyway, and a second connection would be told that it is

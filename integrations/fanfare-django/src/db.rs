@@ -121,7 +121,7 @@ impl<'a> ConnectionCreated<'a> {
     /// The connection for an async receiver, once no other one has it; `None` if it is not a `C`.
     ///
     /// Receivers of one send that wait get it in no certain order. Who holds the guard and asks
-    /// again waits for itself, for ever. A guard that is leaked keeps the connection.
+    /// again waits for itself, forever. A guard that is leaked keeps the connection.
     ///
     /// Dropping the future gives up the place in the queue and nothing else.
     ///

@@ -32,7 +32,7 @@ use crate::transaction::SignalTransaction;
 ///
 /// - **While a transaction that was begun from it is open, it waits.** Async receivers of one send run
 ///   side by side, and their savepoints must not mix. A receiver that begins a transaction and then uses
-///   the executor beside it waits for itself, for ever: use that transaction.
+///   the executor beside it waits for itself, forever: use that transaction.
 /// - Outside of a transaction nothing waits: a transaction that is begun from it has a connection of
 ///   its own, and what uses the executor beside that waits for a third, or for the pool's timeout.
 /// - What receivers record with `after_commit` is one list. A receiver that rolls its transaction back

@@ -49,7 +49,7 @@ async fn by_name_before_the_first_use() {
     assert_eq!(log.take(), ["library.Tag", "novel"]);
     assert!(waiting.connection().unwrap().is_connected());
 
-    // Only after all have been prepared does the list mean misspelt names.
+    // Only after all have been prepared does the list mean misspelled names.
     let unknown = prepare_models();
     let senders = [
         "POST_SAVE from \"library.Tag\"",

@@ -11,7 +11,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicUsize, Ordering, fence};
 
 /// What the handles share. Its memory lives as long as the execution has a use for it; what
-/// is modelled is the life of the value.
+/// is modeled is the life of the value.
 struct Shared<T> {
     strong: AtomicUsize,
     value: UnsafeCell<ManuallyDrop<T>>,

@@ -150,7 +150,7 @@ impl<T> Cell<T> {
         let _turn = lock(&NODES.turn);
         // Partner: the barrier in `enter`. Row R1.
         if !heavy() {
-            // Nobody can know who holds it, so it stays for ever.
+            // Nobody can know who holds it, so it stays forever.
             mem::forget(Arc::clone(old));
             return;
         }
@@ -167,7 +167,7 @@ impl<T> Cell<T> {
             return;
         }
         // Partner: the barrier in `leave`. If our store is first, who leaves sees it. If its
-        // store is first, we see that below. Row R4. If it cannot be had, counts stay for ever.
+        // store is first, we see that below. Row R4. If it cannot be had, counts stay forever.
         if !heavy() {
             return;
         }

@@ -133,7 +133,7 @@ fn nodes() -> impl Iterator<Item = &'static Node> {
     // Acquire: the node, and all that were pushed before it, are made. Row R6.
     let mut next = NODES.head.load(Ordering::Acquire);
     std::iter::from_fn(move || {
-        // SAFETY: a node lives for ever, and only its atomics change.
+        // SAFETY: a node lives forever, and only its atomics change.
         let node = unsafe { next.as_ref() }?;
         // Relaxed: stored before the node was pushed. Row R6.
         next = node.next.load(Ordering::Relaxed);

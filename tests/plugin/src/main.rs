@@ -26,7 +26,7 @@ fn main() {
 
     let plugin = std::env::args().nth(1).expect("the path of the plugin");
     let path = CString::new(plugin).expect("a path without a zero byte");
-    // SAFETY: the library is of the same build, so its initialisers are those of Rust crates.
+    // SAFETY: the library is of the same build, so its initializers are those of Rust crates.
     let library = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW) };
     assert!(!library.is_null(), "the plugin cannot be loaded");
     println!("loaded: {}", ask());

@@ -219,7 +219,7 @@ fn end(line: &Drawn) -> f64 {
     line.points.last().map_or(0.0, |point| point.1)
 }
 
-/// Ours are thick, and of colours that no other has.
+/// Ours are thick, and of colors that no other has.
 fn style(at: usize, of: usize, line: &Drawn) -> ShapeStyle {
     match line.name.as_str() {
         "fanfare signal" => RED.stroke_width(4),

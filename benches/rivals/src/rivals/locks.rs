@@ -57,7 +57,7 @@ pub(crate) struct RwLockHeld(RwLock<Vec<Shared>>);
 impl Rival for RwLockHeld {
     const NAME: &'static str = "`RwLock<Vec<F>>`, held";
     const ABOUT: &'static str = "by hand: the lock is held while receivers run, so one that connects waits for \
-                                 itself, for ever";
+                                 itself, forever";
 
     type Held = Shared;
     type Local = ();

@@ -9,7 +9,7 @@ pub(crate) mod swaps;
 use std::hint::black_box;
 use std::sync::Arc;
 
-/// What every receiver does: an addition, hidden from the optimiser.
+/// What every receiver does: an addition, hidden from the optimizer.
 #[inline(always)]
 fn add(c: u64, x: u64) {
     #[cfg(test)]

@@ -411,7 +411,7 @@ fn numbers(count: usize) -> String {
 
 async fn connected(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
-    // Without timeouts, for sqlx's upkeep of them can spin for ever.
+    // Without timeouts, for sqlx's upkeep of them can spin forever.
     options.max_connections(1);
     options.idle_timeout(None).max_lifetime(None);
     Database::connect(options).await.unwrap()

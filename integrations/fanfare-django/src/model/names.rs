@@ -132,7 +132,7 @@ fn models() -> MutexGuard<'static, BTreeMap<String, Model>> {
 /// returns at once.
 ///
 /// Two receivers of `CLASS_PREPARED` that each prepare the other's model, on two threads at once, wait for one
-/// another for ever.
+/// another forever.
 ///
 /// # Errors
 ///
@@ -249,7 +249,7 @@ fn lock(handle: &Mutex<Handle>) -> MutexGuard<'_, Handle> {
     handle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The names that receivers wait for and that no model has: misspelt ones, it may be, or of models
+/// The names that receivers wait for and that no model has: misspelled ones, it may be, or of models
 /// that nothing has prepared yet. Sorted.
 pub fn unresolved_models() -> Vec<String> {
     let all = models();

@@ -51,7 +51,7 @@ pub static PRE_SAVE: Signal<PreSave<'static>, Answer> = Signal::new();
 /// [`PostSave::after_commit`]).
 ///
 /// A receiver that saves an instance of the same model hears of that too, again and again: in a debug
-/// build the stack ends it after some forty levels, and by then autocommit has written each. As in
+/// build the stack ends it after about forty levels, and by then autocommit has written each. As in
 /// Django it needs a way out, such as a question that the second save answers differently:
 ///
 /// ```

@@ -224,7 +224,7 @@ fn options_are_kept_and_the_model_is_the_sender() {
     );
 }
 
-/// Django says nothing of a misspelt name.
+/// Django says nothing of a misspelled name.
 #[test]
 fn names_that_nothing_has_are_listed() {
     struct Spelt;

@@ -57,7 +57,7 @@ fn receivers_may_read_the_setting_which_has_its_new_value() {
 }
 
 #[test]
-fn overrides_nest() {
+fn overrides_of_settings_nest() {
     let app = Sender::named("nest");
     let (seen, _receiver) = note(app);
     let setting = RwLock::new(100_u32);

@@ -61,7 +61,7 @@ async fn on_a_new(what: &str, with: &str, test: impl AsyncFn(&str, &str)) {
 }
 
 /// Without a log, and without sqlx 0.9's upkeep of old connections: its count of them can be wrong
-/// for a moment, and then it spins for ever.
+/// for a moment, and then it spins forever.
 pub(crate) fn quiet(url: &str) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options.sqlx_logging(false);
