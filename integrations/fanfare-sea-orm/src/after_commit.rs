@@ -34,7 +34,8 @@ pub(crate) async fn deliver(after_commit: &AfterCommit) {
 }
 
 /// Runs `job` after the commit, in its place among the events that wait. For a receiver that has a
-/// handle from its event; see [`SignalTransaction::on_commit`](crate::SignalTransaction::on_commit).
+/// handle from its event; see
+/// [`SignalTransaction::on_commit`](crate::SignalTransaction::on_commit).
 pub fn on_commit<F, Fut>(after_commit: &AfterCommit, job: F)
 where
     F: FnOnce() -> Fut + Send + 'static,

@@ -13,17 +13,17 @@ use crate::handover::across;
 /// A transaction that has not been ended.
 pub(crate) struct Open {
     inner: DatabaseTransaction,
-    /// Whether a statement has failed, or was dropped and may yet fail.
+    /// `true` if a statement has failed, or was dropped and may yet fail.
     has_failed: AtomicBool,
-    /// Whether a savepoint was not begun or released to its end, or a transaction ended before one inside it,
-    /// here or in a transaction around or inside this one. The driver counts levels: it has then ended
-    /// another one than was meant, which may be this one.
+    /// `true` if a savepoint was not begun or released to its end, or if a transaction ended before
+    /// one inside it, here or in a transaction around or inside this one. The driver counts levels,
+    /// so that it may then have ended this one in place of another.
     is_lost: Arc<AtomicBool>,
     /// Has a clone in each transaction that was begun inside and has not ended.
     inside: Arc<()>,
-    /// Held by a receiver for each statement, and for as long as a transaction that it has begun.
-    /// Async receivers of one send take turns at every `.await`: savepoints of two of them must not
-    /// lie one in the other, nor a statement of one in a savepoint of the other.
+    /// A receiver holds this during each statement, and as long as a transaction that it has begun.
+    /// Async receivers of one send take turns at every `.await`. A savepoint or a statement of one
+    /// must not be inside a savepoint of another.
     turn: Arc<AsyncMutex<()>>,
 }
 
@@ -46,8 +46,8 @@ impl Open {
         self.inner.get_database_backend()
     }
 
-    /// Returns a handle for a transaction that was begun inside this one. It holds the handle until it
-    /// has ended.
+    /// Returns a handle for a transaction that was begun inside this one, which holds the handle until
+    /// it has ended.
     pub(crate) fn inside(&self) -> Arc<()> {
         Arc::clone(&self.inside)
     }
@@ -79,12 +79,12 @@ impl Open {
         Ok(())
     }
 
-    /// Returns an error if a transaction inside this one is still open, or if a part of this one may have
-    /// been undone. Called where this one ends.
+    /// Returns an error if a transaction inside this one is still open, or if a part of this one may
+    /// have been undone. Called where this one ends.
     pub(crate) fn ends(&self) -> Result<(), DbErr> {
         if Arc::strong_count(&self.inside) > 1 {
-            // The driver ends the innermost now, and what is inside would then end this one. Relaxed:
-            // that was begun through this one, and ends after it. Row M2.
+            // The driver now ends the innermost transaction, whose own end would then end this one.
+            // Relaxed: the one inside was begun through this one, and ends after it. Row M2.
             self.is_lost.store(true, Ordering::Relaxed);
             return Err(in_use());
         }
@@ -100,8 +100,8 @@ impl Open {
         Ok(Open::new(inner, Arc::clone(&self.is_lost)))
     }
 
-    /// Returns an error if PostgreSQL would respond to COMMIT with a rollback, because a statement has
-    /// failed. That response is no error to the driver.
+    /// Returns an error if PostgreSQL would respond to COMMIT with a rollback, because a statement
+    /// has failed. That response is no error to the driver.
     pub(crate) async fn committable(&mut self) -> Result<(), DbErr> {
         let has_failed = *self.has_failed.get_mut();
         if has_failed && self.backend() == DbBackend::Postgres {
@@ -110,7 +110,8 @@ impl Open {
         Ok(())
     }
 
-    /// Commits the transaction. If that is a savepoint and the future is dropped, it counts as lost.
+    /// Commits the transaction. If it is a savepoint and the future is dropped, the state of all
+    /// transactions around it is unknown.
     pub(crate) async fn commit(self, is_savepoint: bool) -> Result<(), DbErr> {
         let Open { inner, is_lost, .. } = self;
         let unsure = is_savepoint.then(|| Unless(&is_lost));

@@ -17,7 +17,8 @@ use crate::executor::Executor;
 use crate::keys::RowKey;
 use crate::scope::Scope;
 
-/// An operation that sends: its properties, and the list in which its receivers record later events.
+/// An operation that sends: its properties, and the list in which its receivers record later
+/// events.
 pub(crate) struct Operation {
     /// Lent to receivers. Their own operations over it are not raw and do not have this origin.
     executor: Option<Executor>,

@@ -22,7 +22,8 @@ pub struct Scope {
     pub(crate) target: Target,
 }
 
-/// The connection or the transaction that the statements of an [`Executor`](crate::Executor) run on.
+/// The connection or the transaction that the statements of an [`Executor`](crate::Executor) run
+/// on.
 #[derive(Clone)]
 pub(crate) enum Target {
     Connection(DatabaseConnection),

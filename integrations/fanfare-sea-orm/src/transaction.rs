@@ -73,15 +73,15 @@ pub struct SignalTransaction {
     after_commit: AfterCommit,
     /// Of a nested one.
     savepoint: Option<Savepoint>,
-    /// Whether what waits has been handed on, delivered or discarded.
+    /// `true` once the events that wait have been handed on, delivered or discarded.
     is_settled: bool,
-    /// Whether the outermost COMMIT has begun, and the database has not said what became of it.
+    /// `true` once the outermost COMMIT has begun, until the database has responded.
     is_in_doubt: bool,
     /// Of a nested one, until it has ended.
     within: Option<Within>,
 }
 
-/// What a transaction holds of the one around it.
+/// The handles that a transaction holds of the one around it.
 struct Within {
     _inside: Arc<()>,
     /// Of one that a receiver has begun: keeps the other receivers of the send waiting.
@@ -199,7 +199,7 @@ impl SignalTransaction {
         open.ok_or_else(ended)
     }
 
-    /// Discards what waits; returns how much that was.
+    /// Discards the events that wait; returns their number.
     fn discard(&mut self) -> usize {
         self.is_settled = true;
         let Some(savepoint) = self.savepoint else {
@@ -214,7 +214,8 @@ impl SignalTransaction {
         before.saturating_sub(deferred.len())
     }
 
-    /// Discards what waits, and lets others have their turn before they are told.
+    /// Discards the events that wait, and gives up the turn, so that receivers of the event can use
+    /// the transaction around this one.
     fn rolled_back(&mut self) -> Undone {
         self.within = None;
         Undone {
@@ -229,10 +230,10 @@ impl SignalTransaction {
     async fn send_committed(&self) {
         let using = &*self.scope.using;
         let event = Committed::new(using, self.after_commit.len());
-        let told = AssertUnwindSafe(COMMITTED.from(using).asend(&event));
-        let told = told.catch_unwind().await;
+        let sent = AssertUnwindSafe(COMMITTED.from(using).asend(&event));
+        let sent = sent.catch_unwind().await;
         deliver(&self.after_commit).await;
-        if let Err(panic) = told {
+        if let Err(panic) = sent {
             resume_unwind(panic);
         }
     }
@@ -246,7 +247,7 @@ impl SignalTransaction {
     }
 }
 
-/// What is told of a transaction that was not committed.
+/// The parts of the event of a transaction that was not committed.
 struct Undone {
     using: Arc<str>,
     discarded: usize,
@@ -261,7 +262,8 @@ impl Undone {
     }
 }
 
-/// Whether it may be committed after this error of COMMIT: the database has not said that it is not.
+/// Returns `true` if the transaction may be committed in spite of this error of COMMIT, because the
+/// database has not reported the opposite.
 fn leaves_doubt(error: &DbErr) -> bool {
     #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
     if let DbErr::Conn(RuntimeErr::SqlxError(error))
@@ -279,7 +281,7 @@ impl TransactionSession for SignalTransaction {
     async fn commit(mut self) -> Result<(), DbErr> {
         let mut open = self.take_open()?;
         if let Err(error) = open.ends() {
-            // Whether this undoes all of it or finds nothing left, the error is the same.
+            // The error is the same if the driver has already ended this transaction.
             let _ = open.rollback().await;
             self.send_rolled_back().await;
             return Err(error);
@@ -327,7 +329,7 @@ impl Drop for SignalTransaction {
         let _ = catch_unwind(AssertUnwindSafe(|| drop(open)));
         let undone = self.rolled_back();
         if ROLLED_BACK.from(&*undone.using).wants_asend() {
-            tell_elsewhere(undone);
+            send_elsewhere(undone);
             return;
         }
         // A destructor must not panic, and a send that is refused does.
@@ -339,9 +341,9 @@ impl Drop for SignalTransaction {
     }
 }
 
-/// Tells of a dropped transaction where its receivers can be awaited, which is not in a destructor: in a
-/// task of the runtime, or else on a thread.
-fn tell_elsewhere(undone: Undone) {
+/// Sends the event of a dropped transaction in a task of the runtime, or else on a thread, because
+/// a destructor cannot await its receivers.
+fn send_elsewhere(undone: Undone) {
     #[cfg(feature = "runtime-tokio")]
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(async move {
@@ -352,7 +354,7 @@ fn tell_elsewhere(undone: Undone) {
         });
         return;
     }
-    // Where no thread is to be had, there is no place left that may block.
+    // If no thread can be started, there is no place left that may block.
     let _ = std::thread::Builder::new()
         .name("rolled_back".into())
         .spawn(move || {

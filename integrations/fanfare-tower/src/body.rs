@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::error::{Cause, DynError};
-use crate::followed::{Followed, Telling, Told};
+use crate::followed::{Followed, Reported, Sending};
 
 pin_project! {
     /// The body of a response from a [`SignalService`](crate::SignalService).
@@ -22,7 +22,7 @@ pin_project! {
         inner: B,
         followed: Option<Followed>,
         // Async receivers of `got_request_exception` run; their cause goes on afterwards.
-        telling: Option<Telling<B::Error>>,
+        sending: Option<Sending<B::Error>>,
         view: fn(&B::Error) -> &DynError,
     }
 }
@@ -32,7 +32,7 @@ impl<B: Body> SignalBody<B> {
         SignalBody {
             inner,
             followed: None,
-            telling: None,
+            sending: None,
             view,
         }
     }
@@ -62,9 +62,9 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        if let Some(telling) = this.telling {
-            let (followed, cause) = ready!(telling.poll(cx));
-            *this.telling = None;
+        if let Some(sending) = this.sending {
+            let (followed, cause) = ready!(sending.poll(cx));
+            *this.sending = None;
             return Poll::Ready(Some(Err(followed.end_with(cause))));
         }
         let Some(followed) = this.followed else {
@@ -86,11 +86,11 @@ where
         };
         let followed = this.followed.take().expect("it was looked at");
         match followed.except(cause, *this.view) {
-            Told::Now(followed, cause) => Poll::Ready(Some(Err(followed.end_with(cause)))),
-            Told::Waiting(mut telling) => {
-                let polled = telling.poll(cx);
+            Reported::Now(followed, cause) => Poll::Ready(Some(Err(followed.end_with(cause)))),
+            Reported::Waiting(mut sending) => {
+                let polled = sending.poll(cx);
                 let Poll::Ready((followed, cause)) = polled else {
-                    *this.telling = Some(telling);
+                    *this.sending = Some(sending);
                     return Poll::Pending;
                 };
                 Poll::Ready(Some(Err(followed.end_with(cause))))
@@ -99,7 +99,7 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.telling.is_none() && self.inner.is_end_stream()
+        self.sending.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -107,14 +107,12 @@ where
     }
 }
 
-/// A frame, with the number of its bytes and `true` if it is the last one.
-type Counted<D> = (Frame<D>, usize, bool);
-
-/// The next frame, or `None` after the last one.
-type Next<B> = Result<Option<Counted<<B as Body>::Data>>, Cause<<B as Body>::Error>>;
+/// The next frame of a body, with the number of its bytes and `true` if it is the last one.
+type NextFrame<B> =
+    Result<Option<(Frame<<B as Body>::Data>, usize, bool)>, Cause<<B as Body>::Error>>;
 
 /// Polls a body for its next frame, and catches its panic.
-fn poll_inner<B: Body>(mut inner: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Next<B>> {
+fn poll_inner<B: Body>(mut inner: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<NextFrame<B>> {
     let poll = || {
         let polled = inner.as_mut().poll_frame(cx);
         polled.map_ok(|frame| {
@@ -134,7 +132,7 @@ impl<B: Body> fmt::Debug for SignalBody<B> {
         f.debug_struct("SignalBody")
             .field(
                 "is_followed",
-                &(self.followed.is_some() || self.telling.is_some()),
+                &(self.followed.is_some() || self.sending.is_some()),
             )
             .finish_non_exhaustive()
     }

@@ -143,7 +143,8 @@ impl<E, F> Clone for Views<E, F> {
 
 impl<E, F> Copy for Views<E, F> {}
 
-/// An error or a panic that is sent to receivers, and that the caller of the service gets afterwards.
+/// An error or a panic that is sent to receivers. The caller gets it afterwards, unless a handler has
+/// turned it into a response.
 pub(crate) enum Cause<E> {
     Error(E),
     Application(RequestError),

@@ -48,13 +48,13 @@ impl Who {
 /// happens in between.
 pub(crate) struct Followed(Option<Box<State>>);
 
-/// An exception that is being sent; gives back what it was about.
-pub(crate) type Telling<E> = Waiting<(Followed, Cause<E>)>;
+/// An exception that is being sent. Returns its request and its cause afterwards.
+pub(crate) type Sending<E> = Waiting<(Followed, Cause<E>)>;
 
-/// What became of an exception.
-pub(crate) enum Told<E> {
+/// An exception that has been sent, or whose receivers have to be awaited.
+pub(crate) enum Reported<E> {
     Now(Followed, Cause<E>),
-    Waiting(Telling<E>),
+    Waiting(Sending<E>),
 }
 
 struct State {
@@ -129,12 +129,12 @@ impl Followed {
         })
     }
 
-    /// Sends an exception. What is to follow from it happens when it has been sent.
+    /// Sends an exception. The caller acts on the cause when the exception has been sent.
     pub(crate) fn except<E: Send + Sync + 'static>(
         mut self,
         cause: Cause<E>,
         view: fn(&E) -> &DynError,
-    ) -> Told<E> {
+    ) -> Reported<E> {
         let state = self.state();
         match &cause {
             Cause::Error(_) => state.outcome = Outcome::Failed,
@@ -146,9 +146,9 @@ impl Followed {
             state.sender(),
             &state.exception(&cause, cause.panic_message(), view),
         ) {
-            return Told::Now(self, cause);
+            return Reported::Now(self, cause);
         }
-        Told::Waiting(Waiting::on(async move {
+        Reported::Waiting(Waiting::on(async move {
             // A panic's payload may not be shared between threads, so its text is copied.
             let message = cause.panic_message().map(String::from);
             let state = self.state();
@@ -321,7 +321,7 @@ impl State {
         exception
     }
 
-    /// Whether a response to this request has no body, whatever it holds.
+    /// Returns `true` if a response to this request has no body, whatever its headers announce.
     fn needs_no_body(&self) -> bool {
         let status = self.status.unwrap_or_default();
         self.parts.method == Method::HEAD
@@ -332,7 +332,7 @@ impl State {
     }
 }
 
-/// What a response announces of its body.
+/// The length that a response announces.
 pub(crate) struct Expected {
     nothing: bool,
     bytes: Option<u64>,

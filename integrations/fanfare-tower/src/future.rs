@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use crate::body::SignalBody;
 use crate::error::{Cause, RequestError, Views};
-use crate::followed::{Expected, Followed, Telling, Told};
+use crate::followed::{Expected, Followed, Reported, Sending};
 use crate::send::Waiting;
 
 pin_project! {
@@ -46,8 +46,8 @@ pin_project! {
             followed: Option<Followed>,
         },
         /// Async receivers of `got_request_exception` run; their cause goes on afterwards.
-        Telling {
-            telling: Telling<E>,
+        Sending {
+            sending: Sending<E>,
             response: Option<Answered<B>>,
         },
         Done,
@@ -84,15 +84,15 @@ where
     }
 
     /// Makes the future of a call that panicked.
-    pub(crate) fn panicked(told: Told<S::Error>, views: Views<S::Error, B::Error>) -> Self {
-        let state = match told {
-            Told::Now(followed, cause) => {
+    pub(crate) fn panicked(reported: Reported<S::Error>, views: Views<S::Error, B::Error>) -> Self {
+        let state = match reported {
+            Reported::Now(followed, cause) => {
                 // An error here would be lost, but a call has none.
                 let _ = followed.end_with(cause);
                 State::Done
             }
-            Told::Waiting(telling) => State::Telling {
-                telling,
+            Reported::Waiting(sending) => State::Sending {
+                sending,
                 response: None,
             },
         };
@@ -135,15 +135,15 @@ where
                     let followed = followed.take().expect("it was looked at");
                     except(followed, polled, views)
                 }
-                Projected::Telling { telling, response } => {
-                    let (followed, cause) = ready!(telling.poll(cx));
+                Projected::Sending { sending, response } => {
+                    let (followed, cause) = ready!(sending.poll(cx));
                     Next::Finish(followed, response.take().ok_or(cause))
                 }
                 Projected::Done => panic!("`SignalFuture` polled after it was ready"),
             };
             match next {
-                Next::Wait(telling, response) => {
-                    this.state.set(State::Telling { telling, response });
+                Next::Wait(sending, response) => {
+                    this.state.set(State::Sending { sending, response });
                 }
                 Next::Finish(followed, result) => {
                     this.state.set(State::Done);
@@ -161,7 +161,7 @@ where
 enum Next<B, E> {
     /// Async receivers of `got_request_exception` run. The caller gets the response afterwards, or
     /// the cause if there is none.
-    Wait(Telling<E>, Option<Answered<B>>),
+    Wait(Sending<E>, Option<Answered<B>>),
     /// The caller gets the result.
     Finish(Followed, Result<Answered<B>, Cause<E>>),
 }
@@ -183,8 +183,8 @@ fn except<B: Body, E: Send + Sync + 'static>(
         Err(cause) => (cause, None),
     };
     match followed.except(cause, views.service) {
-        Told::Now(followed, cause) => Next::Finish(followed, response.ok_or(cause)),
-        Told::Waiting(telling) => Next::Wait(telling, response),
+        Reported::Now(followed, cause) => Next::Finish(followed, response.ok_or(cause)),
+        Reported::Waiting(sending) => Next::Wait(sending, response),
     }
 }
 
@@ -226,7 +226,7 @@ where
         let state = match self.state {
             State::Starting { .. } => "starting",
             State::Running { .. } => "running",
-            State::Telling { .. } => "telling",
+            State::Sending { .. } => "telling",
             State::Done => "done",
         };
         f.debug_struct("SignalFuture")

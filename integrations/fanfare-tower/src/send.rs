@@ -22,7 +22,8 @@ pub(crate) fn now<E: Event>(signal: &Signal<E>, sender: Sender<'_>, event: &E::A
     catch_unwind(send).is_ok()
 }
 
-/// Awaits the receivers of a robust send; returns `false` if the send was nested too deep and refused.
+/// Awaits the receivers of a robust send; returns `false` if the send refused, because it was nested
+/// too deep.
 pub(crate) async fn awaited<T>(sending: impl Future<Output = T>) -> bool {
     let mut sending = pin!(sending);
     poll_fn(|cx| {
