@@ -1,6 +1,8 @@
-//! What a signal carries.
+//! The events of signals.
 
-/// The type of what a signal carries to its receivers.
+use std::sync::Arc;
+
+/// The type of the event that a signal carries to its receivers.
 ///
 /// A signal is a `static`, so its event type must be `'static`; what is sent may
 /// borrow all the same. `Args<'a>` is the event as one send sees it: for
@@ -8,7 +10,9 @@
 /// itself. `#[derive(Event)]` writes the implementation.
 ///
 /// Implemented here for `()`, `bool`, `char`, the integers, the floats, [`String`] and
-/// `&'static str` (which is sent as any `&str`).
+/// `&'static str` (which is sent as any `&str`), and for [`Vec`], [`Option`], [`Result`], [`Box`],
+/// [`Arc`] and tuples of up to four elements, of whatever is `'static`. For any other type of another
+/// crate, wrap the type in a struct of your own: `#[derive(Event)] struct Moved(Point);`.
 ///
 /// ```
 /// use fanfare::{Event, Signal};
@@ -32,7 +36,8 @@
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "a signal cannot carry this type",
-    note = "write `#[derive(fanfare::Event)]` on the type, and `Signal<TheType<'static>>` where it has a lifetime"
+    note = "write `#[derive(fanfare::Event)]` on the type, and `Signal<TheType<'static>>` where it has a lifetime",
+    note = "for a type of another crate, write a struct that holds it: `#[derive(fanfare::Event)] struct Wrapper(TheType);`"
 )]
 pub trait Event: 'static {
     /// The event with the lifetime of one send.
@@ -105,6 +110,33 @@ plain_events! {
     u8 u16 u32 u64 u128 usize
     i8 i16 i32 i64 i128 isize
     f32 f64
+}
+
+/// Types of std that hold values of other types. Their events are sent as they are.
+macro_rules! holding_events {
+    ($([$($parameter:ident)+] $name:ty)*) => {
+        $(impl<$($parameter: 'static),+> Event for $name {
+            type Args<'a> = $name;
+        })*
+    };
+}
+
+holding_events! {
+    [T] Vec<T>
+    [T] Option<T>
+    [T X] Result<T, X>
+    [A] (A,)
+    [A B] (A, B)
+    [A B C] (A, B, C)
+    [A B C D] (A, B, C, D)
+}
+
+impl<T: ?Sized + 'static> Event for Box<T> {
+    type Args<'a> = Box<T>;
+}
+
+impl<T: ?Sized + 'static> Event for Arc<T> {
+    type Args<'a> = Arc<T>;
 }
 
 impl Event for &'static str {

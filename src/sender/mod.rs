@@ -19,8 +19,10 @@ use identity::{Identity, IdentityState};
 /// without a sender has [`Sender::NONE`]. The kinds never equal one another: the name `"7"` is not
 /// the key `7`. Matching is exact; there is no inheritance between senders.
 ///
-/// `Copy`, 24 bytes, allocates nothing. A `&str`, a `u64`, a `u128` and an `&Identity` convert into
-/// a sender, so that every parameter for a sender takes them.
+/// `Copy`, 24 bytes, allocates nothing. A `&str`, every integer and an `&Identity` convert into a
+/// sender, so that every parameter for a sender takes them. One number is one sender, whatever its
+/// type: `7_u8` is `7_i64`. A type is written as [`Sender::of`], and an object of your own is known
+/// by a number ([`Sender::key`]) or by an [`Identity`](crate::Identity).
 ///
 /// ```
 /// use fanfare::Sender;
@@ -30,6 +32,8 @@ use identity::{Identity, IdentityState};
 /// assert_eq!(Sender::of::<Till>(), Sender::of::<Till>());
 /// assert_eq!(Sender::named("till"), Sender::from(&*String::from("till")));
 /// assert_ne!(Sender::named("7"), Sender::key(7));
+/// assert_eq!(Sender::from(7), Sender::key(7));
+/// assert_eq!(Sender::from(-1_i8), Sender::from(-1_i64));
 /// ```
 #[derive(Clone, Copy)]
 pub struct Sender<'a>(Repr<'a>);
@@ -273,16 +277,20 @@ impl<'a> From<&'a String> for Sender<'a> {
     }
 }
 
-impl From<u64> for Sender<'_> {
-    fn from(key: u64) -> Self {
-        Sender::key(u128::from(key))
-    }
+/// Signed integers are extended by their sign, so that one number is one key in every type.
+macro_rules! keys {
+    ($($integer:ty)*) => {
+        $(impl From<$integer> for Sender<'_> {
+            fn from(key: $integer) -> Self {
+                Sender::key(key as u128)
+            }
+        })*
+    };
 }
 
-impl From<u128> for Sender<'_> {
-    fn from(key: u128) -> Self {
-        Sender::key(key)
-    }
+keys! {
+    u8 u16 u32 u64 u128 usize
+    i8 i16 i32 i64 i128 isize
 }
 
 impl<'a> From<&'a Identity> for Sender<'a> {
