@@ -260,6 +260,32 @@ impl<R> RobustResponses<R> {
         in_order(self.responses.iter(), panics)
     }
 
+    /// Returns each receiver with its response or its panic, in the order of the calls.
+    ///
+    /// Does not compile if `R` has no content: such responses are counted, and their receivers are
+    /// not noted. See [`Responses::pairs`].
+    ///
+    /// ```
+    /// use fanfare::Signal;
+    ///
+    /// static DIVIDE: Signal<u32, u32> = Signal::new();
+    /// let whole = DIVIDE.connect(|_sender, by| 100 / by);
+    /// let zero = DIVIDE.connect(|_sender, _by| 0);
+    ///
+    /// let outcomes = DIVIDE.send_robust(&0);
+    /// let mut pairs = outcomes.pairs();
+    /// assert!(matches!(pairs.next(), Some((id, Err(_))) if id == whole.id()));
+    /// assert!(matches!(pairs.next(), Some((id, Ok(0))) if id == zero.id()));
+    /// ```
+    pub fn pairs(&self) -> impl Iterator<Item = (ReceiverId, Result<&R, &ReceiverPanic>)> {
+        let panics = self.panics.iter().map(|(at, panic)| (*at, panic));
+        let in_order = in_order(self.responses.pairs(), panics);
+        in_order.map(|outcome| match outcome {
+            Ok((receiver, response)) => (receiver, Ok(response)),
+            Err(panic) => (panic.receiver(), Err(panic)),
+        })
+    }
+
     /// Returns the responses if no receiver panicked.
     ///
     /// # Errors

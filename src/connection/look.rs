@@ -10,6 +10,7 @@ use crate::sender::Sender;
 use crate::signal::Signal;
 use crate::table::TableEntry;
 use crate::table::publish::{Entry as _, Opening};
+use crate::table::tree::Item as _;
 use crate::turn::discards::Discards;
 
 /// # Looking
@@ -34,22 +35,25 @@ impl<E: Event, R: 'static> Signal<E, R> {
         self.with_table(0, Table::len)
     }
 
-    /// Who listens: those connected for any sender first, then sender by sender in the
-    /// order in which those came, each in the order of their calls. For how often each ran,
-    /// count in [`send_each`](Signal::send_each), by id.
+    /// Returns the connections in the order of their calls: by priority, and then by connecting. A
+    /// send from one sender calls those for any sender and those for its own, in this order. For how
+    /// often each ran, count in [`send_each`](Signal::send_each), by id.
+    ///
+    /// ```
+    /// use fanfare::Signal;
+    ///
+    /// static SAVED: Signal<u32> = Signal::new();
+    /// SAVED.options().name("log").connect(|_sender, _id| ());
+    /// SAVED.options().sender("shop.Order").priority(7).name("index").connect(|_sender, _id| ());
+    ///
+    /// let names: Vec<String> = SAVED.connections().into_iter().map(|it| it.name).collect();
+    /// assert_eq!(names, ["index", "log"]);
+    /// ```
     pub fn connections(&self) -> Vec<ConnectionInfo> {
         self.with_table(Vec::new(), |table| {
-            let entries: Vec<_> = table.entries().collect();
-            let mut by_sender: Vec<_> = entries.chunk_by(|a, b| a.sender() == b.sender()).collect();
-            by_sender.sort_by_key(|of_one| {
-                let first = of_one.iter().map(|entry| entry.id()).min();
-                (of_one[0].sender().is_some(), first)
-            });
-            by_sender
-                .concat()
-                .into_iter()
-                .map(ConnectionInfo::of)
-                .collect()
+            let mut entries: Vec<_> = table.entries().collect();
+            entries.sort_by_key(|entry| entry.order());
+            entries.into_iter().map(ConnectionInfo::of).collect()
         })
     }
 

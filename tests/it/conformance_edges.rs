@@ -422,9 +422,9 @@ fn connections_tell_what_was_asked_for() {
     let infos = signal.connections();
     assert_eq!(
         infos.iter().map(|info| info.id).collect::<Vec<_>>(),
-        [high.id(), low.id(), for_sender.id()]
+        [for_sender.id(), high.id(), low.id()]
     );
-    let [first, second, third] = &infos[..] else {
+    let [third, first, second] = &infos[..] else {
         panic!("three are connected")
     };
     assert_eq!(

@@ -389,60 +389,25 @@ impl<A: Answer> Naive<'_, A> {
                 self.fail(&format!("{row:?} is neither dead nor spent"));
             }
         }
-        let senders: Vec<_> = rows
-            .chunk_by(|a, b| a.sender == b.sender)
-            .map(|rows| {
-                (
-                    rows[0].sender.is_some(),
-                    rows.iter().map(|row| row.ordinal).min(),
-                )
-            })
-            .collect();
-        if !senders.is_sorted() {
-            self.fail(&format!("the senders are out of order: {rows:#?}"));
+        if !rows.is_sorted_by_key(|row| Reverse(row.priority)) {
+            self.fail(&format!("the connections are out of order: {rows:#?}"));
         }
-        let live = rows.into_iter().filter(|row| row.live);
-        let mut groups: Vec<Vec<Row>> = Vec::new();
-        for row in live {
-            match groups.last_mut() {
-                Some(group) if group[0].sender == row.sender => group.push(row),
-                _ => groups.push(vec![row]),
-            }
-        }
-        let mut live: Vec<&Entry> = self
+        let live: Vec<Row> = rows.into_iter().filter(|row| row.live).collect();
+        let mut expected: Vec<&Entry> = self
             .entries
             .iter()
             .filter(|entry| self.is_alive(entry))
             .collect();
-        live.sort_by_key(|entry| Reverse(entry.blank.priority));
-        let mut expected: Vec<(Option<Origin>, Vec<&Entry>)> = Vec::new();
-        for entry in live {
-            match expected
-                .iter_mut()
-                .find(|(sender, _)| *sender == entry.blank.sender)
-            {
-                Some((_, group)) => group.push(entry),
-                None => expected.push((entry.blank.sender, vec![entry])),
-            }
-        }
-        // Without the dead, the order of the senders is another.
-        groups.sort_by_key(|group| group.iter().map(|row| row.ordinal).min());
-        expected.sort_by_key(|(_, group)| group.iter().map(|entry| entry.ordinal).min());
-        let same = groups.len() == expected.len()
-            && groups.iter().zip(&expected).all(|(group, (_, expected))| {
-                group.len() == expected.len()
-                    && group
-                        .iter()
-                        .zip(expected)
-                        .all(|(row, entry)| describes(row, entry))
-            });
-        if !same {
-            let expected: Vec<Vec<usize>> = expected
+        expected.sort_by_key(|entry| Reverse(entry.blank.priority));
+        let same = live.len() == expected.len()
+            && live
                 .iter()
-                .map(|(_, group)| group.iter().map(|entry| entry.ordinal).collect())
-                .collect();
+                .zip(&expected)
+                .all(|(row, entry)| describes(row, entry));
+        if !same {
+            let expected: Vec<usize> = expected.iter().map(|entry| entry.ordinal).collect();
             self.fail(&format!(
-                "the signal's connections: {groups:#?}\n the model's: {expected:?}"
+                "the signal's connections: {live:#?}\n the model's: {expected:?}"
             ));
         }
     }
