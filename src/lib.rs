@@ -1,4 +1,20 @@
+//! [apache]: https://github.com/fanfare-rs/fanfare/blob/main/LICENSE-APACHE
+//! [architecture]: docs::architecture
+//! [changelog]: https://github.com/fanfare-rs/fanfare/blob/main/CHANGELOG.md
+//! [comparison]: docs::comparison
+//! [contributing]: https://github.com/fanfare-rs/fanfare/blob/main/CONTRIBUTING.md
+//! [delivery]: docs::delivery
+//! [design]: docs::design
+//! [django]: docs::django
+//! [fanfare-django]: https://docs.rs/fanfare-django
+//! [fanfare-sea-orm]: https://docs.rs/fanfare-sea-orm
+//! [fanfare-tower]: https://docs.rs/fanfare-tower
+//! [guarantees]: docs::guarantees
+//! [mit]: https://github.com/fanfare-rs/fanfare/blob/main/LICENSE-MIT
+//! [orderings]: docs::orderings
+//! [performance]: docs::performance
 #![cfg_attr(any(feature = "macros", not(doctest)), doc = include_str!("../README.md"))]
+// The definitions above come first, so rustdoc takes them and a forge takes those of the README.
 // Names the feature that each item needs; a nightly Rust is wanted for it.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // For `.ci/run realtime`, which has its sanitizer treat each lock as a call that blocks.
@@ -12,6 +28,7 @@ mod batch;
 mod connection;
 pub mod declared;
 pub mod deferred;
+pub mod docs;
 pub mod error;
 mod event;
 #[cfg(any(feature = "queue", feature = "rayon", feature = "tokio"))]
@@ -79,26 +96,3 @@ pub mod connections {
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
-
-/// The documents, for their examples.
-#[cfg(all(doctest, feature = "macros"))]
-mod documents {
-    #[doc = include_str!("../ARCHITECTURE.md")]
-    struct Architecture;
-    #[cfg(all(
-        feature = "async",
-        feature = "queue",
-        feature = "rayon",
-        feature = "tokio"
-    ))]
-    #[doc = include_str!("../docs/delivery.md")]
-    struct Delivery;
-    #[doc = include_str!("../docs/design.md")]
-    struct Design;
-    #[doc = include_str!("../docs/django.md")]
-    struct Django;
-    #[doc = include_str!("../docs/guarantees.md")]
-    struct Guarantees;
-    #[doc = include_str!("../docs/performance.md")]
-    struct Performance;
-}

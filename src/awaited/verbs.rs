@@ -31,11 +31,11 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     /// The future does nothing until it is polled; its first poll takes the snapshot and
     /// calls the sync receivers. It is `Send`, works on any executor, and its receivers run
     /// inside the caller's task. Between polls it keeps the snapshot alive, so
-    /// [`disconnect_and_wait`](Connection::disconnect_and_wait) waits for its end; no guard
+    /// [`disconnect_and_wait`](crate::Connection::disconnect_and_wait) waits for its end; no guard
     /// of `arc_swap` is held then.
     ///
     /// A poll blocks for as long as a sync receiver does (see
-    /// [`blocking`](ConnectOptions::blocking)), and where a queue is full and its policy is
+    /// [`blocking`](crate::ConnectOptions::blocking)), and where a queue is full and its policy is
     /// to block.
     ///
     /// Allocates for each async receiver, whatever `R` is.

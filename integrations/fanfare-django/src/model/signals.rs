@@ -15,7 +15,7 @@ pub struct Models;
 
 /// A model has been given its name, and can be sent for.
 ///
-/// Sent by [`prepare`], once for each model, before receivers that wait for the name are connected,
+/// Sent by [`prepare`](super::prepare), once for each model, before receivers that wait for the name are connected,
 /// as in Django. `fanfare-sea-orm` prepares an entity at its first signal, or all at
 /// `prepare_models()`; Django does so when the class is defined. It is sent with
 /// [`send`](Signal::send): an async receiver makes the entity's first operation panic on an executor's
