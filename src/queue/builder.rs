@@ -202,6 +202,9 @@ impl Builder {
     /// }
     /// // The first one hangs.
     /// assert_eq!([(); 3].map(|()| is_sent.recv().unwrap()), [2, 3, 4]);
+    /// while mails.delivered() < 3 {
+    ///     std::thread::yield_now();
+    /// }
     /// let report = mails.shutdown(std::time::Duration::ZERO).unwrap();
     /// assert_eq!((report.undelivered.len(), report.still_running), (0, 1));
     /// # std::io::Result::Ok(())
