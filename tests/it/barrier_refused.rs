@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::blocked::LONG;
+use fanfare::Signal;
 use fanfare::error::{HeldBy, WaitError};
-use fanfare::{Signal, prepare_thread};
 
 /// A wait that is to run out.
 const SHORT: Duration = Duration::from_millis(30);
@@ -46,10 +46,19 @@ fn refuse_barriers() {
     assert_eq!(is_filtered, 0, "the kernel has no filters for calls");
 }
 
+/// Has the process registered for the barrier, on a thread that may: the first writer that finds an
+/// idle emitter does so, and remembers a refusal for the whole process.
+fn register_for_barriers() {
+    let signal = Signal::<()>::new();
+    let connection = signal.connect(|_, ()| ());
+    let mut emitter = signal.emitter();
+    assert_eq!(emitter.send(&()).len(), 1);
+    assert_eq!(connection.disconnect_and_wait(LONG), Ok(()));
+}
+
 #[test]
 fn an_idle_emitter_keeps_a_receiver_while_the_barrier_is_refused() {
-    // The process is registered for the barrier before it is refused to one thread.
-    prepare_thread();
+    register_for_barriers();
     let signal = Signal::<()>::new();
     let held = Arc::new(());
     let captured = Arc::clone(&held);
