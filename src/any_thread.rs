@@ -1,12 +1,12 @@
-//! What may go to any thread, found out once.
+//! A marker for values that may go to any thread, which the compiler checks once.
 
 use std::ops::{Deref, DerefMut};
 
 /// A value that is `Send` and `Sync`.
 ///
-/// The compiler takes that from here and does not look inside. There it would ask for
-/// `E: Event`; and of what a future holds across an `.await` it asks so for an event with
-/// any lifetimes, where only the one with `'static` is an `Event`.
+/// The compiler trusts this type and does not check the value inside again. There it would require
+/// `E: Event`. For a value that a future holds across an `.await`, it would require that for an
+/// event with any lifetimes, although only the event with `'static` is an `Event`.
 pub(crate) struct AnyThread<T>(T);
 
 // SAFETY: only `new` makes one, of a value that is `Send`.

@@ -1,4 +1,4 @@
-//! Errors of connecting, disconnecting and sending, one type for each operation.
+//! The errors of connecting, disconnecting and sending, with one type for each operation.
 //!
 //! ```
 //! use fanfare::Signal;
@@ -22,14 +22,15 @@ use crate::id::ReceiverId;
 pub use crate::receiver_panic::ReceiverPanic;
 use crate::responses::Responses;
 
-/// A receiver returned an `Err` in [`Signal::send_until_err`](crate::Signal::send_until_err), and
-/// later receivers did not run.
+/// The `Err` that a receiver returned in [`Signal::send_until_err`](crate::Signal::send_until_err),
+/// after which later receivers did not run.
 pub struct ReceiverError<T, X> {
-    /// The responses of the receivers before it. If it is async, only those of the sync receivers.
+    /// The responses of the receivers that ran before it. If the receiver is async, these are only
+    /// the responses of the sync receivers.
     pub before: Responses<T>,
     /// The receiver that failed.
     pub receiver: ReceiverId,
-    /// Its error.
+    /// The error that it returned.
     pub error: X,
 }
 
@@ -62,8 +63,8 @@ impl<T, X: Error + 'static> Error for ReceiverError<T, X> {
     }
 }
 
-/// A receiver was not connected by
-/// [`ConnectOptions::try_connect`](crate::ConnectOptions::try_connect).
+/// The reason for which [`ConnectOptions::try_connect`](crate::ConnectOptions::try_connect) did not
+/// connect a receiver.
 #[non_exhaustive]
 pub enum ConnectError<F> {
     /// The signal is [frozen](crate::Signal::freeze).
@@ -106,8 +107,8 @@ impl<F> fmt::Display for ConnectError<F> {
 
 impl<F> Error for ConnectError<F> {}
 
-/// A receiver was not disconnected by
-/// [`Connection::try_disconnect`](crate::Connection::try_disconnect).
+/// The reason for which [`Connection::try_disconnect`](crate::Connection::try_disconnect) did not
+/// disconnect a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DisconnectError {
@@ -132,45 +133,48 @@ impl fmt::Display for DisconnectError {
 
 impl Error for DisconnectError {}
 
-/// [`Connection::disconnect_and_wait`](crate::Connection::disconnect_and_wait) did not see
-/// the receiver's end. The receiver is disconnected, except if the signal is frozen.
+/// The reason for which [`Connection::disconnect_and_wait`](crate::Connection::disconnect_and_wait)
+/// did not wait until the receiver was dropped.
+///
+/// The receiver is disconnected, except if the signal is frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitError {
-    /// Something still held the receiver when the time was up.
+    /// The receiver was still held when the time was up.
     #[non_exhaustive]
     Timeout {
         /// The timeout.
         waited: Duration,
-        /// The most likely holder at that moment: a guess by the state of the signal and of the queue,
-        /// for messages and logs.
+        /// The most likely holder at that moment. It is a guess from the state of the signal and of
+        /// the queue, for messages and logs.
         held_by: HeldBy,
     },
-    /// The caller is inside a send of the same signal, or inside the destructor of one of its
-    /// receivers, or on a worker of the queue that the receiver runs on, and the receiver is
-    /// still held: to wait might be to wait for itself.
+    /// The receiver is still held, and the caller is inside a send of the same signal, inside the
+    /// destructor of one of its receivers, or on a worker of the queue that the receiver runs on.
+    /// To wait might be to wait for itself.
     InsideSend,
-    /// The receiver is connected to a [frozen](crate::Signal::freeze) signal, and stays so.
+    /// The receiver is connected to a [frozen](crate::Signal::freeze) signal, and stays connected.
     #[non_exhaustive]
     Frozen {
         /// The place of the freeze.
         at: &'static Location<'static>,
     },
-    /// The receiver runs on a queue that was made before this process was forked, and is still
-    /// held: by a copy of an event that only the parent delivers.
+    /// The receiver runs on a queue that was made before this process was forked. It is still held
+    /// by a copy of an event that only the parent delivers.
     Forked,
 }
 
-// No variant has the name of a trait of the prelude: the compiler would print that trait with its
-// whole path in every message about a program that uses this crate.
-/// A probable holder of a receiver that has been disconnected. Part of [`WaitError::Timeout`].
+// No variant has the name of a trait of the prelude, because the compiler would then print that
+// trait with its whole path in every message about a program that uses this crate.
+/// A probable holder of a receiver that has been disconnected. It is part of
+/// [`WaitError::Timeout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HeldBy {
     /// A send that is running on some thread.
     RunningSend,
     /// An [`Emitter`](crate::Emitter) that is idle, on a system where its snapshot cannot be taken
-    /// away: see there.
+    /// away: see [`Emitter`](crate::Emitter).
     IdleEmitter,
     /// The [queue](crate::Queue) on which the receiver runs, and which has events.
     QueuedEvents,

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 /// The type of the event that a signal carries to its receivers.
 ///
-/// A signal is a `static`, so its event type must be `'static`; what is sent may
-/// borrow all the same. `Args<'a>` is the event as one send sees it: for
-/// `PizzaDone<'static>` it is `PizzaDone<'a>`, for a type without lifetimes the type
-/// itself. `#[derive(Event)]` writes the implementation.
+/// A signal is a `static`, so its event type must be `'static`. The events that are sent may still
+/// borrow. `Args<'a>` is the event in one send: for `PizzaDone<'static>` it is `PizzaDone<'a>`, and
+/// for a type without lifetimes it is the type itself. `#[derive(Event)]` writes the
+/// implementation.
 ///
-/// Implemented here for `()`, `bool`, `char`, the integers, the floats, [`String`] and
-/// `&'static str` (which is sent as any `&str`), and for [`Vec`], [`Option`], [`Result`], [`Box`],
-/// [`Arc`] and tuples of up to four elements, of whatever is `'static`. For any other type of another
-/// crate, wrap the type in a struct of your own: `#[derive(Event)] struct Moved(Point);`.
+/// The trait is implemented here for `()`, `bool`, `char`, the integers, the floats, [`String`] and
+/// `&'static str` (which is sent as any `&str`). It is also implemented for [`Vec`], [`Option`],
+/// [`Result`], [`Box`], [`Arc`] and tuples of up to four elements, if their contents are `'static`.
+/// For any other type of another crate, wrap the type in a struct of your own: `#[derive(Event)]
+/// struct Moved(Point);`.
 ///
 /// ```
 /// use fanfare::{Event, Signal};
@@ -44,12 +45,12 @@ pub trait Event: 'static {
     type Args<'a>;
 }
 
-/// An event that borrows nothing, so that it can outlive its send: one whose `Args<'a>` is the
-/// type itself, for every `'a`.
+/// An event that does not borrow, so that it can outlive its send. Its `Args<'a>` is the type
+/// itself, for every `'a`.
 ///
-/// Implemented for each such event, and only here. It is what a place asks for that keeps a
-/// copy of what it is sent. (A [`Deferred`](crate::Deferred) is given its events, and takes any that
-/// hold no borrow shorter than `'static`.)
+/// The trait is implemented for each such event, and only here. Code that keeps a copy of the
+/// events of sends requires this trait. (A [`Deferred`](crate::Deferred) is given its events, and
+/// takes any that hold no borrow shorter than `'static`.)
 ///
 /// ```
 /// use fanfare::{Event, OwnedEvent};
@@ -71,7 +72,7 @@ pub trait Event: 'static {
 /// assert_eq!(copy::<LineRead>(&line).text, "kept");
 /// ```
 ///
-/// An event that borrows is none:
+/// An event that borrows does not implement it:
 ///
 /// ```compile_fail,E0308
 /// use fanfare::{Event, OwnedEvent};

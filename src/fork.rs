@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The process in which something was made.
+/// The process in which a value was made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Birth {
     forks: u64,
@@ -36,7 +36,7 @@ static FORKS: AtomicU64 = AtomicU64::new(0);
 fn count_forks() {
     use std::sync::atomic::AtomicBool;
 
-    // Not a `Once`: a fork in the middle of one would leave it taken in the child.
+    // It is not a `Once`: a fork in the middle of one would leave it taken in the child.
     static COUNTED: AtomicBool = AtomicBool::new(false);
 
     unsafe extern "C" fn in_child() {
@@ -44,15 +44,15 @@ fn count_forks() {
         FORKS.fetch_add(1, Ordering::Relaxed);
     }
 
-    // Relaxed: nothing is read because of it; a second handler does no harm. Row F2.
+    // Relaxed: no other memory is read because of it, and a second handler does no harm. Row F2.
     if !COUNTED.swap(true, Ordering::Relaxed) {
-        // SAFETY: the handler is a function of this program that takes no argument; it does
-        // nothing but an atomic addition, which is allowed after a fork.
+        // SAFETY: the handler is a function of this program that takes no argument. It does only an
+        // atomic addition, which is allowed after a fork.
         let refused = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
         debug_assert_eq!(refused, 0, "there is no memory for the handler");
     }
 }
 
-/// There is no `fork`.
+/// Does not count, because there is no `fork`.
 #[cfg(not(unix))]
 fn count_forks() {}

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The connection that a response or a panic came from.
+/// The connection from which a response or a panic came.
 ///
-/// Unique in the process and never used again; a later connection has a greater one.
-/// The same as [`Connection::id`](crate::Connection::id) of the handle.
+/// The id is unique in the process and is never used again. A later connection has a greater one.
+/// It is the same as [`Connection::id`](crate::Connection::id) of the handle.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReceiverId(u64);
 
@@ -19,8 +19,8 @@ impl ReceiverId {
     /// Returns the number of the next connection.
     pub(crate) fn next() -> u64 {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        // Relaxed: numbers of one thread, and of calls ordered by anything else, rise by
-        // the modification order of this counter alone. Row I2.
+        // Relaxed: numbers of one thread, and of calls ordered by any other means, rise by the
+        // modification order of this counter alone. Row I2.
         NEXT.fetch_add(1, Ordering::Relaxed)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-/// Takes the lock, also one that a panic left: the content is changed only by steps that cannot be
+/// Takes the lock, also one that a panic left. The content is changed only by steps that cannot be
 /// seen half done.
 #[cfg_attr(fanfare_realtime, sanitize(realtime = "blocking"))]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

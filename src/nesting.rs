@@ -1,7 +1,7 @@
-//! Which signals this thread is sending, and how deep.
+//! The signals that this thread is sending, and the depth of their nesting.
 //!
-//! Known so that `disconnect_and_wait` can refuse to wait for its own caller, and so that
-//! unbounded recursion ends in a panic before the stack overflows.
+//! They are recorded so that `disconnect_and_wait` can refuse to wait for its own caller, and so
+//! that unbounded recursion ends in a panic before the stack overflows.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -11,27 +11,27 @@ use crate::stack;
 
 /// The maximum number of sends inside one another on one thread.
 const MAX_NESTING: u32 = 1_000;
-/// Bytes of stack that a nested send must find for a panic: for its message, its hook and the
-/// destructors that it runs. An eighth of the stack, if that is less.
+/// The bytes of stack that a nested send must find for a panic: for its message, its hook and the
+/// destructors that it runs. It is an eighth of the stack, if that is less.
 const RESERVE: usize = 64 << 10;
-/// Bytes by which the calls between two nested sends may go deeper than the second send: those of
-/// a save over SeaORM, without optimization, by 1.5 to 2.5 times the step from send to send. Two
-/// steps, if that is less.
+/// The bytes by which the calls between two nested sends may go deeper than the second send. Those
+/// of a save over SeaORM, without optimization, go deeper by 1.5 to 2.5 times the step from send to
+/// send. It is two steps, if that is less.
 const DEEPER: usize = 256 << 10;
-/// Bytes of stack between `check_for_sends` and the sends that it is for, at most. A 32nd of the
-/// stack, if that is less.
+/// The maximum number of bytes of stack between `check_for_sends` and the sends that it checks for.
+/// It is a 32nd of the stack, if that is less.
 const TO_A_SEND: usize = 32 << 10;
-/// Bytes of stack that more than `FEW` nested sends may use if the bounds of the stack are not
-/// known: three quarters of the stack that `std` gives a thread.
+/// The bytes of stack that more than `FEW` nested sends may use if the bounds of the stack are not
+/// known. It is three quarters of the stack that `std` gives a thread.
 const MAX_STACK: usize = 3 << 19;
 const FEW: u32 = 12;
-/// Outer sends whose signals are known; inside more of them, any signal might be one.
+/// The number of outer sends whose signals are known. Inside more of them, any signal might be one.
 const KNOWN: usize = 32;
 
 thread_local! {
-    /// The address of the hub that the innermost send is of; `NONE` outside of sends.
+    /// The address of the hub of the innermost send. It is `NONE` outside of sends.
     static INNERMOST: Cell<usize> = const { Cell::new(NONE) };
-    /// What there is to know of a send inside a send. Left alone by one that is not.
+    /// The record of a send inside a send. A send that is not inside another does not touch it.
     static NESTED: Cell<Nested> = const { Cell::new(NOT_NESTED) };
     /// The addresses of the hubs of the outer sends, outermost first.
     static OUTER: [Cell<usize>; KNOWN] = const { [const { Cell::new(NONE) }; KNOWN] };
@@ -39,7 +39,7 @@ thread_local! {
 
 #[cfg(feature = "async")]
 thread_local! {
-    /// How many async sends this thread is polling, one inside another.
+    /// The number of async sends that this thread is polling, one inside another.
     static POLLS: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -53,13 +53,13 @@ const NOT_NESTED: Nested = Nested {
 
 #[derive(Clone, Copy)]
 struct Nested {
-    /// How many sends the innermost one is inside of.
+    /// The number of sends around the innermost one.
     depth: u32,
-    /// Bytes of stack between the first of those inside another and the innermost.
+    /// The bytes of stack between the first send that is inside another and the innermost.
     stack: usize,
     /// The most bytes of stack between two of them that follow each other.
     longest: usize,
-    /// Where on the stack the innermost was counted.
+    /// The address on the stack at which the innermost was counted.
     here: usize,
 }
 
@@ -70,8 +70,8 @@ impl Nested {
         let step = self.here.abs_diff(here);
         let same_stack = match (bounds.contains(&self.here), bounds.contains(&here)) {
             (true, true) => true,
-            // Coroutines, and crates that grow the stack, run on other stacks: a step this long is
-            // from one to another.
+            // Coroutines, and crates that grow the stack, run on other stacks. A step this long is
+            // from one stack to another.
             (false, false) => self.here != NOT_NESTED.here && step <= MAX_STACK,
             _ => false,
         };
@@ -84,13 +84,13 @@ impl Nested {
         }
     }
 
-    /// Returns `true` if the stack with these `bounds` has room for the innermost send. One that is
-    /// inside another of its own signal, in a circle, must leave room for the next turn as well.
+    /// Returns `true` if the stack with these `bounds` has room for the innermost send. A send that
+    /// is inside another of its own signal, in a circle, must leave room for the next turn as well.
     fn has_room(&self, in_circle: bool, bounds: &Range<usize>) -> bool {
         self.has_room_below(0, in_circle, bounds)
     }
 
-    /// As `has_room`, if so many bytes were used below the innermost send.
+    /// Returns the same as `has_room`, if `used` bytes were used below the innermost send.
     fn has_room_below(&self, used: usize, in_circle: bool, bounds: &Range<usize>) -> bool {
         if !bounds.contains(&self.here) {
             return self.depth <= FEW || self.stack <= MAX_STACK;
@@ -104,7 +104,7 @@ impl Nested {
     }
 }
 
-/// Whether this thread is inside a send of `hub`, or inside the destructor of one of its
+/// Returns `true` if this thread is inside a send of `hub`, or inside the destructor of one of its
 /// receivers.
 pub(crate) fn is_inside<H>(hub: *const H) -> bool {
     let depth = NESTED.get().depth as usize;
@@ -119,7 +119,7 @@ pub(crate) fn is_inside<H>(hub: *const H) -> bool {
 #[must_use]
 pub(crate) struct Running {
     outer: usize,
-    /// What NESTED was, where there is an outer one.
+    /// The former content of `NESTED`, if there is an outer send.
     nested: Nested,
 }
 
@@ -128,7 +128,8 @@ impl Running {
     ///
     /// # Panics
     ///
-    /// If the sends that are running on this thread are too many or leave too little of its stack.
+    /// Panics if the sends that are running on this thread are too many or leave too little of its
+    /// stack.
     #[inline]
     pub(crate) fn send<H>(hub: *const H) -> Self {
         let outer = INNERMOST.get();
@@ -154,12 +155,13 @@ impl Running {
     }
 }
 
-/// As [`Running`], for a send that is inside no other: it has nothing to put back.
+/// A send that is inside no other, until this is dropped. It differs from [`Running`] because it
+/// has no record to restore.
 #[must_use]
 pub(crate) struct Outermost(());
 
 impl Outermost {
-    /// Starts a send of `hub`; `None` inside of another.
+    /// Starts a send of `hub`. Returns `None` inside of another.
     #[inline(always)]
     pub(crate) fn send<H>(hub: *const H) -> Option<Self> {
         if INNERMOST.get() != NONE {
@@ -186,11 +188,12 @@ impl Drop for Running {
     }
 }
 
-/// Counts a send inside another; returns the record as it was.
+/// Counts a send inside another. Returns the record before it.
 ///
 /// # Panics
 ///
-/// If there are too many, or the stack has no room for it: an overflow would end the process.
+/// Panics if there are too many, or the stack has no room for the send, because an overflow would
+/// end the process.
 #[inline(never)]
 fn nest_checked(outer: usize, in_circle: bool) -> Nested {
     let nested = NESTED.get();
@@ -203,12 +206,12 @@ fn nest_checked(outer: usize, in_circle: bool) -> Nested {
     nested
 }
 
-/// Refuses what is about to send, where one of its sends would be refused. So it is refused before
-/// the first of them.
+/// Panics if a send that the caller is about to make would be refused. So the caller is refused
+/// before the first of its sends.
 ///
 /// # Panics
 ///
-/// If a send would panic that finds a little less of the stack than this function.
+/// Panics if a send would panic that finds a little less of the stack than this function.
 pub(crate) fn check_for_sends() {
     if INNERMOST.get() == NONE {
         return;
@@ -222,7 +225,8 @@ pub(crate) fn check_for_sends() {
     }
 }
 
-/// As `nest_checked`, for the destructor of a receiver, which cannot be refused.
+/// Counts the destructor of a receiver, as `nest_checked` counts a send. The destructor cannot be
+/// refused.
 #[inline(never)]
 fn nest(outer: usize) -> Nested {
     let nested = NESTED.get();
@@ -257,8 +261,8 @@ fn refuse(refused: Nested, bounds: &Range<usize>) -> ! {
     );
 }
 
-/// Whether this thread is polling an async send, so that to block it is to block an
-/// executor.
+/// Returns `true` if this thread is polling an async send, so that to block the thread is to block
+/// an executor.
 #[cfg(feature = "async")]
 pub(crate) fn is_polling() -> bool {
     POLLS.get() > 0
@@ -279,7 +283,7 @@ impl Polling {
         Polling { outer }
     }
 
-    /// Starts something inside of one that may block all the same.
+    /// Suspends the polling, for code inside it that may block all the same.
     #[cfg(feature = "tokio")]
     pub(crate) fn suspend() -> Self {
         Polling {
@@ -299,11 +303,11 @@ impl Drop for Polling {
 mod tests {
     use super::*;
 
-    /// Where the system does not report the bounds, and on stacks of coroutines.
+    /// The bounds if the system does not report them, and on stacks of coroutines.
     const UNKNOWN: Range<usize> = 0..0;
     const STACK: Range<usize> = 1 << 30..(1 << 30) + (2 << 20);
 
-    /// The record of sends that were counted at these addresses.
+    /// Returns the record of sends that were counted at these addresses.
     fn sends(at: impl IntoIterator<Item = usize>, bounds: &Range<usize>) -> Nested {
         let mut at = at.into_iter();
         let first = at.next().expect("one send at least");

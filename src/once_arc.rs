@@ -6,10 +6,10 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// A `OnceLock<Arc<T>>` of one word: a reader loads one word and not two, and has the address of
+/// A `OnceLock<Arc<T>>` of one word. A reader loads one word and not two, and has the address of
 /// the content without an addition.
 pub(crate) struct OnceArc<T> {
-    /// Null, or of `Arc::into_raw` with the count of this cell.
+    /// The content. It is null, or a pointer of `Arc::into_raw` with the count of this cell.
     content: AtomicPtr<T>,
     owns: PhantomData<Arc<T>>,
 }
@@ -28,18 +28,18 @@ impl<T> OnceArc<T> {
         // Acquire: with the release in `get_or_init`, so that the content is whole. Row O1.
         let content = self.content.load(Ordering::Acquire);
         // SAFETY: it is null or points to the content of an `Arc`, whose count is this cell's until
-        // the cell is dropped; a set pointer never changes.
+        // the cell is dropped. A set pointer never changes.
         unsafe { content.as_ref() }
     }
 
-    /// Sets the content unless it is set, and returns it. Of two threads that do so at the same
-    /// time, both may call `make`, and one result is dropped.
+    /// Sets the content unless it is set, and returns it. If two threads do so at the same time,
+    /// both may call `make`, and one result is dropped.
     pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
         if let Some(content) = self.get() {
             return content;
         }
         let made = Arc::into_raw(Arc::new(make())).cast_mut();
-        // Release: the content, to the load in `get`. Relaxed where another thread was first: `get`
+        // Release: the content, to the load in `get`. Relaxed if another thread was first: `get`
         // loads once more. Row O1.
         let set = self.content.compare_exchange(
             ptr::null_mut(),
@@ -48,7 +48,8 @@ impl<T> OnceArc<T> {
             Ordering::Relaxed,
         );
         if set.is_err() {
-            // SAFETY: the pointer is of `Arc::into_raw` above, and nothing else has taken its count.
+            // SAFETY: the pointer is of `Arc::into_raw` above, and no other code has taken its
+            // count.
             drop(unsafe { Arc::from_raw(made) });
         }
         self.get().expect("the content is set")
@@ -61,8 +62,8 @@ impl<T> OnceArc<T> {
         if content.is_null() {
             return None;
         }
-        // SAFETY: the pointer is of `Arc::into_raw`, and this cell has a count, which the `Arc` made
-        // of it here does not give back.
+        // SAFETY: the pointer is of `Arc::into_raw`, and this cell has a count, which the `Arc`
+        // made of it here does not give back.
         let held = ManuallyDrop::new(unsafe { Arc::from_raw(content) });
         Some(Arc::clone(&held))
     }

@@ -1,4 +1,4 @@
-//! Telling of panics that were caught. Never fails, whatever the subscriber does.
+//! Reports of panics that were caught. A report never fails, whatever the subscriber does.
 
 use std::any::Any;
 #[cfg(feature = "async")]
@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::id::ReceiverId;
 
-/// The text of a panic, where it has one.
+/// Returns the text of a panic, if it has one.
 pub(crate) fn message(payload: &(dyn Any + Send)) -> &str {
     if let Some(text) = payload.downcast_ref::<&'static str>() {
         text
@@ -18,19 +18,20 @@ pub(crate) fn message(payload: &(dyn Any + Send)) -> &str {
     }
 }
 
-/// Drops what a panic carried; a payload that panics in turn is let be.
+/// Drops the payload of a panic. If the payload panics in turn, that panic is ignored.
 pub(crate) fn discard(payload: Box<dyn Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(second);
     }
 }
 
-/// A receiver panicked in a robust send, or in a parallel one whose panic is another's.
+/// Reports a receiver that panicked in a robust send, or in a parallel send that resumes the panic
+/// of another receiver.
 pub(crate) fn receiver_panicked(receiver: ReceiverId, name: &str, payload: &(dyn Any + Send)) {
     event("receiver panicked", Some(receiver), name, message(payload));
 }
 
-/// A receiver's destructor panicked.
+/// Reports a receiver's destructor that panicked.
 pub(crate) fn destructor_panicked(receiver: ReceiverId, payload: Box<dyn Any + Send>) {
     event(
         "receiver's destructor panicked",
@@ -41,8 +42,8 @@ pub(crate) fn destructor_panicked(receiver: ReceiverId, payload: Box<dyn Any + S
     discard(payload);
 }
 
-/// The destructor of a weak receiver's target panicked at the end of a send, which had been
-/// its last owner.
+/// Reports a panic in the destructor of a weak receiver's target, at the end of a send that had
+/// been the target's last owner.
 pub(crate) fn target_panicked(payload: Box<dyn Any + Send>) {
     event(
         "a weak receiver's target panicked as it was dropped",
@@ -53,7 +54,7 @@ pub(crate) fn target_panicked(payload: Box<dyn Any + Send>) {
     discard(payload);
 }
 
-/// The destructor panicked of an event, a key or an answer that a `Deferred` let go of.
+/// Reports a panic in the destructor of an event, a key or a response that a `Deferred` dropped.
 pub(crate) fn deferred_panicked(payload: Box<dyn Any + Send>) {
     event(
         "a deferred event, its key or an answer panicked as it was dropped",
@@ -64,7 +65,7 @@ pub(crate) fn deferred_panicked(payload: Box<dyn Any + Send>) {
     discard(payload);
 }
 
-/// A receiver panicked on a queue's worker.
+/// Reports a receiver that panicked on a queue's worker.
 #[cfg(feature = "queue")]
 pub(crate) fn queued_receiver_panicked(
     receiver: ReceiverId,
@@ -80,7 +81,7 @@ pub(crate) fn queued_receiver_panicked(
     discard(payload);
 }
 
-/// The destructor of an event panicked as a queue let go of it.
+/// Reports a panic in the destructor of an event that a queue dropped.
 #[cfg(feature = "queue")]
 pub(crate) fn event_panicked(payload: Box<dyn Any + Send>) {
     event(
@@ -92,7 +93,7 @@ pub(crate) fn event_panicked(payload: Box<dyn Any + Send>) {
     discard(payload);
 }
 
-/// A receiver's future panicked as it was dropped before its end.
+/// Reports a receiver's future that panicked when it was dropped before its end.
 #[cfg(feature = "async")]
 pub(crate) fn future_panicked(payload: Box<dyn Any + Send>) {
     event(
@@ -104,7 +105,7 @@ pub(crate) fn future_panicked(payload: Box<dyn Any + Send>) {
     discard(payload);
 }
 
-/// Whether anybody hears of [`send_cancelled`].
+/// Returns `true` if a subscriber receives the event of [`send_cancelled`].
 #[cfg(feature = "async")]
 pub(crate) fn hears_of_cancelled_sends() -> bool {
     #[cfg(feature = "tracing")]
@@ -117,17 +118,17 @@ pub(crate) fn hears_of_cancelled_sends() -> bool {
     hears
 }
 
-/// How far a receiver had come when its send was dropped.
+/// The progress of a receiver when its send was dropped.
 #[cfg(feature = "async")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     Finished,
     Dropped,
-    /// It runs on elsewhere, to its end.
+    /// The receiver continues elsewhere, to its end.
     Continuing,
 }
 
-/// An async send was dropped.
+/// Reports an async send that was dropped.
 #[cfg(feature = "async")]
 pub(crate) fn send_cancelled(
     receivers: impl Iterator<Item = (ReceiverId, Cow<'static, str>, Progress)>,
@@ -167,6 +168,6 @@ fn event(what: &str, receiver: Option<ReceiverId>, name: &str, message: &str) {
     });
 }
 
-/// The panic hook has told of it already.
+/// Reports no event. The panic hook has already reported the panic.
 #[cfg(not(feature = "tracing"))]
 fn event(_what: &str, _receiver: Option<ReceiverId>, _name: &str, _message: &str) {}

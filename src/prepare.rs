@@ -13,8 +13,9 @@ use crate::table::sync;
 /// thread. It prepares the thread for all signals at once, and for both cells (feature
 /// `asymmetric`).
 ///
-/// The first send that is nested inside another asks the system for the bounds of the thread's stack,
-/// so that unbounded recursion ends in a panic. This function asks as well, and that send does not.
+/// The first send that is nested inside another requests the bounds of the thread's stack from the
+/// system, so that unbounded recursion ends in a panic. This function makes that request, and the
+/// nested send then does not.
 ///
 /// A second call on the same thread has no effect. A call from the destructor of a thread-local
 /// variable is allowed, but has no effect either: sends of a thread that is ending take and return

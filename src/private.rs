@@ -1,6 +1,6 @@
 //! Types and functions for two other crates of the project, and for no others: the expansion of
-//! `#[receiver]` by `fanfare-macros`, and `fanfare-django`, whose signals are sent from senders that have
-//! a name before they have a type. Not part of the interface.
+//! `#[receiver]` by `fanfare-macros`, and `fanfare-django`, whose signals are sent from senders
+//! that have a name before they have a type. They are not part of the interface.
 //!
 //! The hooks for an event's crate are here without the feature `macros` as well. Otherwise the same
 //! declaration would connect other receivers, depending on a feature of the event's crate.

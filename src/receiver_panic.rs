@@ -12,7 +12,7 @@ use crate::panic_report;
 pub struct ReceiverPanic {
     receiver: ReceiverId,
     name: Cow<'static, str>,
-    /// `None` once it has been taken out.
+    /// The payload. It is `None` once it has been taken out.
     payload: Option<Box<dyn Any + Send>>,
 }
 
@@ -34,8 +34,8 @@ impl ReceiverPanic {
         self.receiver
     }
 
-    /// Returns the receiver's name: the one that [`name`](crate::ConnectOptions::name) gave it, or else
-    /// the name of its type.
+    /// Returns the receiver's name: the name that [`name`](crate::ConnectOptions::name) set, or
+    /// else the name of its type.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -54,7 +54,8 @@ impl ReceiverPanic {
 }
 
 impl Drop for ReceiverPanic {
-    /// What a panic carries may panic as it is dropped; that ends here.
+    /// Drops the payload. The payload of a panic may panic as it is dropped, and that panic is
+    /// caught here.
     fn drop(&mut self) {
         if let Some(payload) = self.payload.take() {
             panic_report::discard(payload);

@@ -27,16 +27,18 @@ pub struct Response<R> {
     pub value: R,
 }
 
-/// The answers to one send, one per receiver that ran, in the order of their calls; to a
-/// batch, one per call. (Of a parallel send: in the order in which `send` would call.)
+/// The responses to one send, one for each receiver that ran, in the order of their calls.
 ///
-/// A slice of the answers (it dereferences to `[R]`), with the receiver of each
-/// ([`pairs`](Responses::pairs)). It owns what it holds: keeping it keeps no receiver
-/// alive and makes no disconnect wait.
+/// For a batch, there is one response for each call. For a parallel send, the order is that in
+/// which `send` would call the receivers.
 ///
-/// Answers of a type without content, such as `()`, are counted and not stored, so that
-/// a send that returns nothing allocates nothing; their receivers are not noted. To see
-/// those, send with [`Signal::send_each`](crate::Signal::send_each).
+/// It is a slice of the responses (it dereferences to `[R]`), with the receiver of each
+/// ([`pairs`](Responses::pairs)). It owns the responses. It does not keep receivers alive, and a
+/// disconnect does not wait for it.
+///
+/// Responses of a type without content, such as `()`, are counted and not stored, so that a send
+/// with such responses does not allocate. Their receivers are not noted. To see the receivers, send
+/// with [`Signal::send_each`](crate::Signal::send_each).
 ///
 /// ```
 /// use fanfare::Signal;
@@ -53,7 +55,7 @@ pub struct Response<R> {
 #[derive(Clone)]
 pub struct Responses<R> {
     values: Vec<R>,
-    /// As many as `values`, or none where `R` has no content.
+    /// The receivers, as many as there are `values`. It is empty if `R` has no content.
     receivers: Vec<ReceiverId>,
 }
 
@@ -66,21 +68,21 @@ impl<R> Responses<R> {
         }
     }
 
-    /// Whether answers are nothing but their number.
+    /// `true` if responses have no content and are only counted.
     pub(crate) const ONLY_COUNTED: bool = size_of::<R>() == 0 && !std::mem::needs_drop::<R>();
 
-    /// So many answers that have been made and forgotten.
+    /// Returns `answers` responses that have been made and forgotten.
     ///
-    /// Pushing them one by one would keep the count in memory, for the vector might grow:
-    /// 4 ns for a send to one receiver.
+    /// Pushing them one by one would keep the count in memory, because the vector might grow. That
+    /// costs 4 ns for a send to one receiver.
     #[inline(always)]
     #[expect(clippy::uninit_vec, reason = "values without size need no memory")]
     pub(crate) fn counted(answers: usize) -> Self {
         debug_assert!(Self::ONLY_COUNTED);
         let mut values = Vec::new();
-        // SAFETY: a vector of values without size has room for any number of them, and
-        // `answers` of them were made: forgetting one, which has no destructor, and moving
-        // it into the vector are the same.
+        // SAFETY: a vector of values without size has room for any number of them, and `answers` of
+        // them were made. Forgetting a value that has no destructor and moving it into the vector
+        // are the same.
         unsafe { values.set_len(answers) };
         Responses {
             values,
@@ -104,9 +106,9 @@ impl<R> Responses<R> {
         }
     }
 
-    /// Each answer with its receiver, in the order of the calls.
+    /// Returns each response with its receiver, in the order of the calls.
     ///
-    /// Does not compile for an `R` without content: see [`Responses`].
+    /// It does not compile for an `R` without content: see [`Responses`].
     pub fn pairs(&self) -> impl ExactSizeIterator<Item = (ReceiverId, &R)> + DoubleEndedIterator {
         const {
             assert!(
@@ -117,7 +119,7 @@ impl<R> Responses<R> {
         self.receivers.iter().copied().zip(&self.values)
     }
 
-    /// As [`pairs`](Responses::pairs), giving the answers away.
+    /// Returns each response, owned, with its receiver, in the order of the calls.
     pub fn into_pairs(
         self,
     ) -> impl ExactSizeIterator<Item = (ReceiverId, R)> + DoubleEndedIterator {
@@ -130,7 +132,7 @@ impl<R> Responses<R> {
         self.receivers.into_iter().zip(self.values)
     }
 
-    /// The answers alone, in the order of the calls.
+    /// Returns the responses without their receivers, in the order of the calls.
     pub fn into_vec(self) -> Vec<R> {
         self.values
     }
@@ -168,10 +170,9 @@ impl<R: fmt::Debug> fmt::Debug for Responses<R> {
     }
 }
 
-/// The outcomes of one robust send, one per receiver, in the order of their calls.
+/// The responses and panics of one robust send, one for each receiver, in the order of their calls.
 ///
-/// Allocates nothing for answers without content (see [`Responses`]) while no receiver
-/// panics.
+/// It does not allocate for responses without content (see [`Responses`]) while no receiver panics.
 ///
 /// ```
 /// use fanfare::Signal;
@@ -190,7 +191,7 @@ impl<R: fmt::Debug> fmt::Debug for Responses<R> {
 /// ```
 pub struct RobustResponses<R> {
     responses: Responses<R>,
-    /// Each with its place among all outcomes, rising.
+    /// The panics, each with its index among all outcomes, in rising order.
     panics: Vec<(usize, ReceiverPanic)>,
 }
 
@@ -248,8 +249,8 @@ impl<R> RobustResponses<R> {
         self.panics.iter().map(|(_, panic)| panic)
     }
 
-    /// Returns the responses of the receivers that did not panic, in the order of the calls. For the
-    /// receiver of each, see [`Responses::pairs`].
+    /// Returns the responses of the receivers that did not panic, in the order of the calls. For
+    /// the receiver of each, see [`Responses::pairs`].
     pub fn responses(&self) -> &Responses<R> {
         &self.responses
     }
@@ -262,8 +263,8 @@ impl<R> RobustResponses<R> {
 
     /// Returns each receiver with its response or its panic, in the order of the calls.
     ///
-    /// Does not compile if `R` has no content: such responses are counted, and their receivers are
-    /// not noted. See [`Responses::pairs`].
+    /// It does not compile if `R` has no content: such responses are counted, and their receivers
+    /// are not noted. See [`Responses::pairs`].
     ///
     /// ```
     /// use fanfare::Signal;
@@ -290,7 +291,7 @@ impl<R> RobustResponses<R> {
     ///
     /// # Errors
     ///
-    /// If a receiver panicked: these outcomes, untouched.
+    /// Returns these outcomes unchanged if a receiver panicked.
     pub fn into_result(self) -> Result<Responses<R>, Self> {
         if self.all_ok() {
             Ok(self.responses)
@@ -313,7 +314,7 @@ impl<R> IntoIterator for RobustResponses<R> {
     }
 }
 
-/// Every outcome of a robust send, in the order of the calls.
+/// An iterator over every outcome of a robust send, in the order of the calls.
 pub struct RobustIntoIter<R> {
     at: usize,
     responses: std::vec::IntoIter<R>,
@@ -358,13 +359,13 @@ fn next_in_order<V, F>(
 
 /// The responses to a batch so far.
 pub(crate) struct BatchResponses<R> {
-    /// Empty where responses are only counted.
+    /// The responses. It is empty if responses are only counted.
     responses: Responses<R>,
     counted: usize,
 }
 
 impl<R> BatchResponses<R> {
-    /// Makes room for as many as `most` returns, unless they are only counted.
+    /// Makes room for as many responses as `most` returns, unless they are only counted.
     pub(crate) fn with_capacity(most: impl FnOnce() -> usize) -> Self {
         let most = if Responses::<R>::ONLY_COUNTED {
             0

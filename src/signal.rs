@@ -14,42 +14,42 @@ use crate::table::publish::Opening;
 /// A typed signal: receivers connect to it, and a send calls those that its sender
 /// reaches.
 ///
-/// `E` is the type of its events (see [`Event`]), `R` the type of each receiver's response. A signal is
-/// usually a `static`; one inside a struct works as well, and its receivers go with it.
+/// `E` is the type of its events (see [`Event`]), and `R` is the type of each receiver's response.
+/// A signal is usually a `static`. A signal inside a struct works as well, and its receivers are
+/// dropped with it.
 ///
-/// # What a send sees
+/// # The snapshot of a send
 ///
-/// It takes a snapshot before its first call. Receivers connected before it started are
-/// called, in order of priority and then of connecting. One that is disconnected while
-/// the send runs, by another receiver or on another thread, is still called by it; one
-/// that is connected meanwhile is not. A send from inside a receiver takes a snapshot of
-/// its own.
+/// A send takes a snapshot before its first call. It calls the receivers that were connected before
+/// it started, in order of priority and then of connecting. It still calls a receiver that another
+/// receiver or another thread disconnects while the send runs. It does not call a receiver that is
+/// connected while it runs. A send from inside a receiver takes a separate snapshot.
 ///
 /// # Re-entry
 ///
-/// Receivers, and destructors of receivers, may do anything with the signal: connect,
-/// disconnect, send. No lock is held while they run. A send panics when sends are nested 1,000 deep
-/// on its thread, or when the stack of the thread has too little room for one more, so that
-/// unbounded recursion does not overflow the stack. See "Bounds" in `docs/guarantees.md`.
+/// Receivers, and destructors of receivers, may do anything with the signal: connect, disconnect,
+/// send. No lock is held while they run. A send panics when sends are nested 1,000 deep on its
+/// thread, or when the stack of the thread has too little room for one more, so that unbounded
+/// recursion does not overflow the stack. See "Bounds" in `docs/guarantees.md`.
 ///
 /// # Progress
 ///
-/// A send to a signal without receivers is one or two loads. Any other send takes the
-/// snapshot as `arc_swap` does it: lock-free, and wait-free but for the first send of a
-/// thread and once in `usize::MAX / 4` loads; with the feature `asymmetric`, wait-free but for
-/// the first send of a thread. It never waits for a connect or for another send. Connecting and
-/// disconnecting block one another, for a microsecond or two each.
-/// `docs/guarantees.md` has a row for each operation.
+/// A send to a signal without receivers is one or two loads. Any other send takes the snapshot as
+/// `arc_swap` does, which is lock-free. It is also wait-free, except for the first send of a thread
+/// and once in `usize::MAX / 4` loads. With the feature `asymmetric`, it is wait-free except for
+/// the first send of a thread. A send never waits for a connect or for another send. Connecting and
+/// disconnecting block one another, for a microsecond or two each. `docs/guarantees.md` has a row
+/// for each operation.
 pub struct Signal<E: Event, R: 'static = ()> {
     pub(crate) hub: AnyThread<OnceArc<Hub<E, R>>>,
 }
 
-// What runs inside the signal's own steps cannot panic half-way: receivers run outside.
+// Code that runs inside the signal's own steps cannot panic half-way: receivers run outside.
 impl<E: Event, R: 'static> UnwindSafe for Signal<E, R> {}
 impl<E: Event, R: 'static> RefUnwindSafe for Signal<E, R> {}
 
 impl<E: Event, R: 'static> Signal<E, R> {
-    /// Makes a signal without receivers. Allocates nothing until the first connect.
+    /// Makes a signal without receivers. It does not allocate until the first connect.
     pub const fn new() -> Self {
         Signal {
             hub: AnyThread::new(OnceArc::new()),

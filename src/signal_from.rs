@@ -8,8 +8,9 @@ use crate::signal::Signal;
 
 /// A [`Signal`] together with the sender of the sends made through it. Made by [`Signal::from`].
 ///
-/// It has the sending methods of the signal. It is `Copy` and allocates nothing. A `&Signal` converts
-/// into one without a sender, so a function that takes `impl Into<SignalFrom<…>>` takes both.
+/// It has the sending methods of the signal. It is `Copy` and does not allocate. A `&Signal`
+/// converts into a `SignalFrom` without a sender, so a function that takes
+/// `impl Into<SignalFrom<…>>` takes both.
 ///
 /// ```
 /// use fanfare::{Sender, Signal};

@@ -4,12 +4,12 @@ use std::cell::Cell;
 use std::ops::Range;
 
 thread_local! {
-    /// The addresses of the stack. Empty if the system does not report them.
+    /// The addresses of the stack. The range is empty if the system does not report them.
     static BOUNDS: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
 }
 
 /// Returns the addresses of this thread's stack, lowest first. The range is empty if the system
-/// does not report them. The first call on a thread asks the system, and later calls do not.
+/// does not report them. Only the first call on a thread makes the request to the system.
 ///
 /// A thread may run on another stack for a while, as coroutines do: then the range does not
 /// contain the address of a local variable.
@@ -22,7 +22,8 @@ pub(crate) fn bounds() -> Range<usize> {
     lowest..end
 }
 
-/// Asks the system. For the main thread it reads the memory map of the process.
+/// Requests the bounds from the system. For the main thread, the system reads the memory map of the
+/// process.
 #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
 fn ask() -> (usize, usize) {
     use std::mem::MaybeUninit;
@@ -48,8 +49,8 @@ fn ask() -> (usize, usize) {
     (lowest.addr(), lowest.addr() + size)
 }
 
-/// The other systems have no such call, or one that does not report how far the stack of the main
-/// thread can grow. Neither has Miri.
+/// Returns an empty range. The other systems have no such call, or one that does not report how far
+/// the stack of the main thread can grow. Miri does not have one either.
 #[cfg(not(all(target_os = "linux", target_env = "gnu", not(miri))))]
 fn ask() -> (usize, usize) {
     (0, 0)
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
     use std::{ptr, thread};
 
-    /// Returns the address of a local variable of its own.
+    /// Returns the address of a local variable of this function.
     #[inline(never)]
     fn here() -> usize {
         let local = 0_u8;

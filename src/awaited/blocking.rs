@@ -16,12 +16,13 @@ use tokio::runtime::{Handle, Id, RuntimeFlavor};
 #[cfg(feature = "tokio")]
 use tokio::task::coop;
 
-/// Runs what may block: on a worker of tokio's multi-threaded runtime after its other tasks
-/// have been handed on, elsewhere at once.
+/// Runs a function that may block. On a worker of tokio's multi-threaded runtime, it runs after the
+/// worker's other tasks have been handed on. Elsewhere it runs at once.
 pub(crate) fn in_place<T>(run: impl FnOnce() -> T) -> T {
     #[cfg(feature = "tokio")]
     if is_worker() {
-        // In a `LocalSet` tokio panics before it calls, and nothing tells beforehand.
+        // In a `LocalSet` tokio panics before it calls the closure, and this cannot be detected
+        // beforehand.
         let mut run = Some(run);
         let ran = catch_unwind(AssertUnwindSafe(|| {
             tokio::task::block_in_place(|| {
@@ -45,7 +46,8 @@ fn is_worker() -> bool {
         .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
 
-/// Runs what may block on a thread that tokio keeps for that; without a runtime, at once.
+/// Runs a function that may block on a thread that tokio keeps for that. Without a runtime, the
+/// function runs at once.
 #[cfg(feature = "tokio")]
 pub(crate) async fn elsewhere<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     let Ok(runtime) = Handle::try_current() else {
@@ -60,7 +62,8 @@ pub(crate) async fn elsewhere<T: Send + 'static>(run: impl FnOnce() -> T + Send 
         Ok(answer) => answer,
         Err(failed) => match failed.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
-            // Not left pending: who awaits this need not be a task of that runtime.
+            // This is not left pending, because the task that awaits it may be outside of that
+            // runtime.
             Err(_) => panic!(
                 "an offloaded receiver could not run: the tokio runtime whose handle this thread \
                  has entered has shut down"
@@ -72,11 +75,13 @@ pub(crate) async fn elsewhere<T: Send + 'static>(run: impl FnOnce() -> T + Send 
 /// Returns `true` if a receiver was offloaded to the runtime before this process was forked.
 #[cfg(feature = "tokio")]
 fn is_before_fork(runtime: &Handle) -> bool {
-    /// Runtimes that are remembered, those that were used first for the longest time.
+    /// The number of runtimes that are remembered. The runtime that was used first is forgotten
+    /// first.
     const REMEMBERED: usize = 64;
     static USED: Mutex<VecDeque<(Id, Birth)>> = Mutex::new(VecDeque::new());
 
-    // Not waited for: a fork while another thread has the lock leaves it taken in the child.
+    // The lock is not waited for, because a fork while another thread has it leaves it taken in the
+    // child.
     let Ok(mut used) = USED.try_lock() else {
         return false;
     };
@@ -91,8 +96,8 @@ fn is_before_fork(runtime: &Handle) -> bool {
     false
 }
 
-/// Drives a future to its end on a thread of our own, in the tokio runtime that the thread
-/// has entered, if any.
+/// Drives a future to its end on a thread of the crate, in the tokio runtime that the thread has
+/// entered, if any.
 #[cfg(feature = "queue")]
 pub(crate) fn drive<T>(future: impl Future<Output = T>) -> T {
     let _polling = nesting::Polling::start();
@@ -103,15 +108,18 @@ pub(crate) fn drive<T>(future: impl Future<Output = T>) -> T {
     pollster::block_on(future)
 }
 
-/// Whether blocking this thread would block an executor. Knows of our own async sends and,
-/// with the feature `tokio`, of its runtimes.
+/// Returns `true` if blocking this thread would block an executor. It detects the async sends of
+/// this crate and, with the feature `tokio`, the runtimes of tokio.
 pub(crate) fn is_forbidden() -> bool {
     nesting::is_polling() || runs_tokio()
 }
 
-/// Inside of a runtime there is a handle to it; but also on the threads that tokio keeps
-/// for blocking, and there nothing is forbidden. Only its locks know the difference, and they tell by
-/// a panic, which the panic hook would print. So what is surely a task is found by its budget.
+/// Returns `true` if this thread is inside a tokio runtime where blocking is forbidden.
+///
+/// Inside a runtime there is a handle to it. The threads that tokio keeps for blocking have a
+/// handle as well, but blocking is allowed there. Only tokio's locks make this difference, and they
+/// report it by a panic, which the panic hook would print. So a task is first detected by its
+/// budget, if it has one.
 #[cfg(feature = "tokio")]
 fn runs_tokio() -> bool {
     Handle::try_current().is_ok()
@@ -122,12 +130,12 @@ fn runs_tokio() -> bool {
             .is_err())
 }
 
-/// Whether tokio polls a task or a `block_on` here, which it gives a budget of steps: one that ends is
-/// found, and left as it was. None has one that is `unconstrained`, is dropped with the runtime,
-/// or may block.
+/// Returns `true` if tokio polls a task or a `block_on` here and gives it a budget of steps. A
+/// budget that ends is detected, and left as it was. A task has no budget if it is `unconstrained`,
+/// is dropped with the runtime, or may block.
 #[cfg(feature = "tokio")]
 fn has_budget() -> bool {
-    /// More than tokio gives, which is 128.
+    /// A number of steps above tokio's budget, which is 128.
     const STEPS: usize = 512;
     let mut nobody = Context::from_waker(Waker::noop());
     let mut taken = Vec::with_capacity(STEPS);
@@ -138,13 +146,13 @@ fn has_budget() -> bool {
         }
         Poll::Pending => true,
     });
-    // Each puts back what it found: the first one last.
+    // Each step puts back the budget that it found, and the first step does so last.
     while taken.pop().is_some() {}
     ends
 }
 
-/// Whether this thread drives `runtime`, and no other does: what waits for it on this thread
-/// waits forever.
+/// Returns `true` if this thread is the only one that drives `runtime`. A wait for the runtime on
+/// this thread would never end.
 #[cfg(all(feature = "queue", feature = "tokio"))]
 pub(crate) fn is_its_only_thread(runtime: &Handle) -> bool {
     runtime.runtime_flavor() == RuntimeFlavor::CurrentThread

@@ -1,4 +1,4 @@
-//! The callables of async receivers, and of those that an async send runs elsewhere.
+//! The callables of async receivers, and of receivers that an async send runs elsewhere.
 
 use std::sync::Weak;
 
@@ -85,7 +85,7 @@ where
     }
 }
 
-/// A function or closure that an async send runs on a thread of tokio's for blocking.
+/// A function or closure that an async send runs on a thread that tokio keeps for blocking.
 #[cfg(feature = "tokio")]
 pub(crate) struct Offloaded<F>(pub(crate) F);
 
@@ -110,8 +110,8 @@ where
         sender: Sender<'a>,
         event: &'a E,
     ) -> BoxFuture<'a, R> {
-        // Owned by the thread that runs it, which a cancelled send does not wait for; so it
-        // has the entry too, and `disconnect_and_wait` waits.
+        // These are owned by the thread that runs the receiver, because a cancelled send does not
+        // wait for that thread. So the thread has the entry too, and `disconnect_and_wait` waits.
         let entry = entry.clone();
         let (key, event) = (sender.to_key(), event.clone());
         Box::pin(super::blocking::elsewhere(move || {

@@ -16,14 +16,16 @@ use crate::signal::Signal;
 
 /// # Connecting async receivers
 impl<E: Event, R: 'static> Signal<E, R> {
-    /// Connects an async `receiver` for any sender, beside the others.
+    /// Connects an async `receiver` for any sender, in addition to the receivers that are
+    /// connected.
     ///
-    /// A receiver is a function or closure that returns its future boxed; the future may
-    /// borrow the sender and the event. An `async fn` becomes one through
-    /// `|sender, event| Box::pin(it(sender, event))`, or through `#[receiver]`. What a closure
-    /// captures its future cannot borrow; it clones an `Arc` of it.
+    /// A receiver is a function or closure that returns its future boxed. The future may borrow the
+    /// sender and the event. To connect an `async fn`, pass
+    /// `|sender, event| Box::pin(it(sender, event))` or use `#[receiver]`. The future cannot borrow
+    /// a variable that the closure captures. Clone an `Arc` of the variable into the future
+    /// instead.
     ///
-    /// Everything else is as for [`connect`](Signal::connect).
+    /// Otherwise it works like [`connect`](Signal::connect).
     ///
     /// ```
     /// use fanfare::Signal;
@@ -47,8 +49,8 @@ impl<E: Event, R: 'static> Signal<E, R> {
 
     /// Connects an async method of `target`, for any sender, without keeping `target` alive.
     ///
-    /// A send that has started keeps it alive until it is over or dropped. Everything else
-    /// is as for [`connect_weak`](Signal::connect_weak).
+    /// A send that has started keeps `target` alive until the send is over or dropped. Otherwise
+    /// this works like [`connect_weak`](Signal::connect_weak).
     ///
     /// ```
     /// use fanfare::{BoxFuture, Sender, Signal};
@@ -109,7 +111,7 @@ impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
         signal.connect_one(self.prepare_weak_async(target, method))
     }
 
-    /// As [`prepare`](ConnectOptions::prepare), for an async receiver.
+    /// Prepares an async receiver. See [`prepare`](ConnectOptions::prepare).
     #[track_caller]
     pub fn prepare_async<F>(self, receiver: F) -> Prepared<E, R>
     where
@@ -118,7 +120,8 @@ impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
         self.slot(Awaited(receiver))
     }
 
-    /// As [`prepare_weak`](ConnectOptions::prepare_weak), for an async method.
+    /// Prepares an async method of an object that the signal does not keep alive. See
+    /// [`prepare_weak`](ConnectOptions::prepare_weak).
     #[track_caller]
     pub fn prepare_weak_async<T, M>(self, target: &Arc<T>, method: M) -> Prepared<E, R>
     where
@@ -138,14 +141,14 @@ impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
 /// # Receivers that block
 #[cfg(feature = "tokio")]
 impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
-    /// Connects a receiver that an async send runs on a thread which tokio keeps for
-    /// blocking (`spawn_blocking`), with a clone of the event.
+    /// Connects a receiver that an async send runs, with a clone of the event, on a thread that
+    /// tokio keeps for blocking (`spawn_blocking`).
     ///
-    /// An async send awaits it together with the async receivers, and its answer stands
-    /// among theirs. Should that send be dropped, the receiver runs on to its end. Without a
-    /// tokio runtime it is called where the send is polled, and in a blocking send as any
-    /// other sync receiver. Costs about 30 µs more than a call. See
-    /// [`blocking`](ConnectOptions::blocking) for one that borrows its event.
+    /// An async send awaits it together with the async receivers, and returns its response among
+    /// their responses. If that send is dropped, the receiver still runs to its end. Without a
+    /// tokio runtime, the thread that polls the send calls the receiver. A blocking send calls it
+    /// like any other sync receiver. It costs about 30 µs more than a call. For a receiver that
+    /// borrows its event, see [`blocking`](ConnectOptions::blocking).
     ///
     /// ```
     /// use fanfare::Signal;
@@ -172,7 +175,9 @@ impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
         signal.connect_one(self.prepare_offloaded(receiver))
     }
 
-    /// As [`prepare`](ConnectOptions::prepare), for such a receiver.
+    /// Prepares a receiver for [`connect_many`](Signal::connect_many), as
+    /// [`prepare`](ConnectOptions::prepare) does. An async send runs it like a receiver of
+    /// [`connect_offloaded`](ConnectOptions::connect_offloaded).
     #[track_caller]
     pub fn prepare_offloaded<F>(self, receiver: F) -> Prepared<E, R>
     where

@@ -13,11 +13,11 @@ use super::outcome::{Cause, Outcome, Round, Stop};
 use crate::event::Event;
 use crate::receiver_panic::ReceiverPanic;
 
-/// From so many futures on `futures-concurrency`, which polls only those that were woken,
-/// is faster than `join_all`.
+/// The number of futures from which on `futures-concurrency`, which polls only the futures that
+/// were woken, is faster than `join_all`.
 pub(super) const MANY: usize = 31;
 
-/// Waits for all, and keeps their order.
+/// Waits for all futures, and returns their outputs in their order.
 pub(super) async fn join<F: Future>(
     mut futures: impl ExactSizeIterator<Item = F>,
 ) -> Vec<F::Output> {
@@ -29,8 +29,9 @@ pub(super) async fn join<F: Future>(
     }
 }
 
-/// Waits for all, and keeps their order, or for the first response that `split` calls an error, or
-/// the first panic, and drops the other futures. Each of them has been polled by then.
+/// Waits for all futures, and returns their responses in their order. At the first response that
+/// `split` calls an error, or at the first panic, it drops the other futures and returns the
+/// failure. Each of the futures has been polled by then.
 pub(super) async fn join_unless<'a, E: Event, R: 'static, T, X>(
     futures: impl ExactSizeIterator<Item = Outcome<'a, E, R>>,
     split: fn(R) -> Result<T, X>,
@@ -43,7 +44,8 @@ pub(super) async fn join_unless<'a, E: Event, R: 'static, T, X>(
     }
 }
 
-/// Waits for all, and keeps their order, or for the first panic, and drops the other futures.
+/// Waits for all futures, and returns their responses in their order. At the first panic, it drops
+/// the other futures and returns the panic.
 pub(super) async fn join_unless_panic<'a, E: Event, R: 'static>(
     futures: impl ExactSizeIterator<Item = Outcome<'a, E, R>>,
 ) -> Result<Vec<R>, ReceiverPanic> {
@@ -55,8 +57,8 @@ pub(super) async fn join_unless_panic<'a, E: Event, R: 'static>(
 }
 
 pin_project! {
-    /// A future whose parts have all been polled just now, so that its own first poll has
-    /// nothing to do.
+    /// A future whose parts have all been polled just now, so that its own first poll has no work
+    /// to do.
     pub(super) struct Polled<F> {
         #[pin]
         future: F,

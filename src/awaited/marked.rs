@@ -24,7 +24,7 @@ impl Mark {
     }
 }
 
-/// What an async send is of: its suspended futures are counted.
+/// The hub of an async send, which counts the suspended futures of the send.
 pub(super) trait Suspends {
     fn count_suspended(&self);
     fn count_ended(&self);
@@ -47,7 +47,7 @@ pin_project! {
         H: Suspends,
     {
         hub: &'h H,
-        // Whether it is counted as suspended.
+        // `true` if it is counted as suspended.
         is_counted: bool,
         #[pin]
         part: Option<F>,
@@ -95,7 +95,7 @@ impl<H: Suspends, F: Future> Future for Marked<'_, H, F> {
             }
             return Poll::Pending;
         };
-        // What is left goes while the thread is still marked.
+        // The rest of the part is dropped while the thread is still marked.
         this.part.set(None);
         Poll::Ready(output)
     }

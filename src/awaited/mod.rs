@@ -1,8 +1,11 @@
 //! Async receivers, and the sends that await them.
 //!
-//! * `connect`: connecting; `callee`: the callables.
-//! * `verbs`: the async sends; `walk`: their walk, and the walk of blocking sends over async
-//!   receivers; `join`: waiting for several; `outcome`: the end of one.
+//! * `connect`: the connects.
+//! * `callee`: the callables.
+//! * `verbs`: the async sends.
+//! * `walk`: the walk of async sends, and the walk of blocking sends over async receivers.
+//! * `join`: waiting for several receivers.
+//! * `outcome`: the end of one receiver.
 //! * `blocking`: threads that may block.
 
 pub(crate) mod blocking;

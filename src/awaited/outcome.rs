@@ -25,7 +25,7 @@ pub(super) enum Begun<'a, R> {
     Waits(ResponseFuture<'a, R>),
 }
 
-// An answer is never pinned.
+// A response is never pinned.
 impl<R> Unpin for Begun<'_, R> {}
 
 impl<R> Future for Begun<'_, R> {
@@ -41,8 +41,9 @@ impl<R> Future for Begun<'_, R> {
     }
 }
 
-/// Ends with the response of the receiver or with its panic, which has been reported if the send
-/// is robust: the send may be dropped before it reads the outcome.
+/// A future that ends with the response of the receiver or with its panic. If the send is robust,
+/// the panic has been reported by then, because the send may be dropped before it reads the
+/// outcome.
 pub(super) struct Outcome<'a, E: Event, R: 'static> {
     receiver: &'a Entry<E, R>,
     running: Result<ResponseFuture<'a, R>, Option<ReceiverPanic>>,
@@ -51,7 +52,7 @@ pub(super) struct Outcome<'a, E: Event, R: 'static> {
 }
 
 impl<'a, E: Event, R: 'static> Outcome<'a, E, R> {
-    /// Wraps the future of a receiver, or the panic that came instead of one.
+    /// Wraps the future of a receiver, or the panic that came instead of a future.
     pub(super) fn of(
         receiver: &'a Entry<E, R>,
         started: thread::Result<BoxFuture<'a, R>>,
@@ -66,13 +67,14 @@ impl<'a, E: Event, R: 'static> Outcome<'a, E, R> {
         }
     }
 
-    /// Also notes its end.
+    /// Sets the place where the future notes its end.
     pub(super) fn noting(self, finished: Option<&'a AtomicBool>) -> Self {
         Outcome { finished, ..self }
     }
 }
 
-/// The panic of a receiver. A robust send catches it, so it is reported.
+/// Converts the panic of a receiver into a failure. A robust send catches the panic, so it is
+/// reported.
 fn failure<E: Event, R: 'static>(
     receiver: &Entry<E, R>,
     panic: Panic,
@@ -102,18 +104,18 @@ impl<E: Event, R: 'static> Future for Outcome<'_, E, R> {
             }
         };
         let outcome = ready!(outcome);
-        // A panic that travels is not an end that others can see.
+        // A panic that travels is not an end that other code can see.
         let ended = outcome.is_ok() || robust;
         if let Some(finished) = self.finished.filter(|_| ended) {
-            // Relaxed: who drops the send has it after whoever polled it last, by whatever
-            // hands futures from thread to thread. Row A1.
+            // Relaxed: the thread that drops the send has it after the thread that polled it last,
+            // by whatever synchronization hands futures from thread to thread. Row A1.
             finished.store(true, Ordering::Relaxed);
         }
         Poll::Ready(outcome)
     }
 }
 
-/// Why a send stops at a receiver.
+/// The reason why a send stops at a receiver.
 pub(super) enum Cause<X> {
     Panic(ReceiverPanic),
     Error(X),
@@ -125,7 +127,7 @@ pub(super) struct Stop<X> {
     pub(super) cause: Cause<X>,
 }
 
-/// The first polls of the receivers of one send: a failure in one of them travels only when each
+/// The first polls of the receivers of one send. A failure in one of them travels only when each
 /// receiver has been polled.
 ///
 /// A combinator polls all its futures, one after the other, in its own first poll. It stops at the
@@ -133,7 +135,7 @@ pub(super) struct Stop<X> {
 pub(super) struct Round<X>(Mutex<FirstPolls<X>>);
 
 struct FirstPolls<X> {
-    /// How many receivers have not been polled.
+    /// The number of receivers that have not been polled.
     left: usize,
     /// The first failure.
     stop: Option<Stop<X>>,
@@ -168,7 +170,7 @@ impl<X> Round<X> {
     }
 }
 
-/// Ends with what `split` returns for the response of a receiver, or with its panic.
+/// A future that ends with the result of `split` for the response of a receiver, or with its panic.
 pub(super) struct Fallible<'a, 'r, E: Event, R: 'static, T, X> {
     outcome: Outcome<'a, E, R>,
     split: fn(R) -> Result<T, X>,

@@ -1,4 +1,4 @@
-//! The async sends. Each of a signal is that of a [`SignalFrom`] without a sender.
+//! The async sends. Each send of a signal is that of a [`SignalFrom`] without a sender.
 
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ use crate::signal_from::SignalFrom;
 type Taken<'s, E, R> = (&'s Hub<E, R>, Arc<Table<E, R>>);
 
 impl<E: Event, R: 'static> Signal<E, R> {
-    /// The table, owned, for a send that lets go of its thread.
+    /// Returns the hub and the table, if a receiver is connected. The table is owned, because the
+    /// send may leave its thread between polls.
     fn taken(&self) -> Option<Taken<'_, E, R>> {
         let hub = self.occupied()?;
         Some((hub, hub.load_full()?))
@@ -24,29 +25,32 @@ impl<E: Event, R: 'static> Signal<E, R> {
 
 /// # Sending to async receivers
 impl<E: Event, R: Send + 'static> Signal<E, R> {
-    /// Calls each sync receiver that is connected for any sender, then runs the async ones together,
-    /// and returns the responses: of the sync receivers, then of the async ones, each in
-    /// their order, whichever is done first.
+    /// Calls each sync receiver that is connected for any sender, then runs the async receivers
+    /// together, and returns the responses.
     ///
-    /// The future does nothing until it is polled; its first poll takes the snapshot and
-    /// calls the sync receivers. It is `Send`, works on any executor, and its receivers run
-    /// inside the caller's task. Between polls it keeps the snapshot alive, so
-    /// [`disconnect_and_wait`](crate::Connection::disconnect_and_wait) waits for its end; no guard
-    /// of `arc_swap` is held then.
+    /// The responses of the sync receivers come first, then the responses of the async receivers.
+    /// Each of the two groups is in the order of the receivers, whichever receiver is done first.
     ///
-    /// A poll blocks for as long as a sync receiver does (see
-    /// [`blocking`](crate::ConnectOptions::blocking)), and where a queue is full and its policy is
-    /// to block.
+    /// The future does nothing until it is polled. Its first poll takes the snapshot and calls the
+    /// sync receivers. It is `Send`, works on any executor, and runs its receivers inside the
+    /// caller's task. Between polls it keeps the snapshot alive, so
+    /// [`disconnect_and_wait`](crate::Connection::disconnect_and_wait) waits for its end. It holds
+    /// no guard of `arc_swap` between polls.
     ///
-    /// Allocates for each async receiver, whatever `R` is.
+    /// A poll blocks for as long as a sync receiver blocks (see
+    /// [`blocking`](crate::ConnectOptions::blocking)). It also blocks if a queue is full and its
+    /// policy is to block.
+    ///
+    /// The send allocates for each async receiver, whatever `R` is.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future drops those of the receivers that have not finished; sync
-    /// receivers have either all run by then or none has, and offloaded ones run on. With
-    /// the feature `tracing` one event at level warn, target `fanfare`, names those that had
-    /// finished, those that were dropped, and those that run on; so it does where the panic of a future ends the send. It is told if a subscriber wanted it
-    /// at the first poll.
+    /// Dropping the future drops the futures of the receivers that have not finished. By then
+    /// either all sync receivers have run or none has. Offloaded receivers run on. With the feature
+    /// `tracing`, one event at level warn with target `fanfare` names the receivers that had
+    /// finished, the receivers that were dropped, and the receivers that run on. It does so as well
+    /// if the panic of a future ends the send. The event is emitted if a subscriber wanted it at
+    /// the first poll.
     ///
     /// # Panics
     ///
@@ -75,8 +79,8 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
         SignalFrom::from(self).asend(event)
     }
 
-    /// As [`asend`](Signal::asend), but a panic of a receiver is caught and becomes its
-    /// outcome; the others run.
+    /// Sends like [`asend`](Signal::asend), but catches the panic of a receiver, which becomes the
+    /// outcome of that receiver. The other receivers run.
     ///
     /// Each panic is also reported once, as in [`send_robust`](Signal::send_robust).
     ///
@@ -107,15 +111,17 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
 
 /// # Sending to async receivers that can fail
 impl<E: Event, T: Send + 'static, X: Send + 'static> Signal<E, Result<T, X>> {
-    /// As [`asend`](Signal::asend), but stops at the first `Err`: of a sync receiver, and
-    /// then no later one runs and no async one starts; of an async receiver, whichever
-    /// fails first, and then the others are dropped where they are. Before the `Err` of an async
-    /// receiver is returned, the future of each async receiver has been polled once.
+    /// Sends like [`asend`](Signal::asend), but stops at the first `Err`.
+    ///
+    /// After the `Err` of a sync receiver, no later sync receiver runs and no async receiver
+    /// starts. Among the async receivers, the one that fails first ends the send, and the others
+    /// are dropped where they are. Before the `Err` of an async receiver is returned, the future of
+    /// each async receiver has been polled once.
     ///
     /// # Errors
     ///
-    /// With that error, its receiver, and the answers of the sync receivers before it. Those
-    /// of async receivers that had finished are lost.
+    /// Returns that error, its receiver, and the responses of the sync receivers before it. The
+    /// responses of async receivers that had finished are lost.
     ///
     /// ```
     /// use fanfare::Signal;
@@ -144,10 +150,11 @@ impl<E: Event, T: Send + 'static, X: Send + 'static> Signal<E, Result<T, X>> {
     }
 }
 
-/// # Whether to await
+/// # Choosing between `send` and `asend`
 impl<E: Event, R: 'static> SignalFrom<'_, '_, E, R> {
-    /// Returns `true` if a send would reach a receiver that [`asend`](SignalFrom::asend) serves better
-    /// than [`send`](SignalFrom::send) does: an async one, or one that may block the thread.
+    /// Returns `true` if a send would reach a receiver that [`asend`](SignalFrom::asend) serves
+    /// better than [`send`](SignalFrom::send) does: an async receiver, or a receiver that may block
+    /// the thread.
     ///
     /// Looks at each receiver that the send would reach. Receivers that have ended do not count.
     ///
@@ -170,7 +177,7 @@ impl<E: Event, R: 'static> SignalFrom<'_, '_, E, R> {
 
 /// # Sending to async receivers
 ///
-/// The futures borrow the signal, the sender and the event, and not the `SignalFrom`.
+/// The futures borrow the signal, the sender and the event. They do not borrow the `SignalFrom`.
 impl<'s, 'a, E: Event, R: Send + 'static> SignalFrom<'s, 'a, E, R> {
     /// Sends `event` from this sender and awaits the async receivers. See [`Signal::asend`].
     pub fn asend<'v, 'e>(
@@ -182,14 +189,16 @@ impl<'s, 'a, E: Event, R: Send + 'static> SignalFrom<'s, 'a, E, R> {
     {
         let SignalFrom { signal, sender } = self;
         async move {
-            // First, to outlive the table: destructors of answers are the user's.
+            // This comes first, to outlive the table: the destructors of responses are the user's
+            // code.
             let mut responses = Responses::new();
             let Some((hub, table)) = signal.taken() else {
                 return responses;
             };
             let selection = table.select(&sender);
             if walk::needs_books(&selection) {
-                // Boxed, for it is large and the common case is not.
+                // This future is boxed because it is large and the future of the common case is
+                // not.
                 let gathered = Box::pin(walk::gather(hub, table, &sender, event, false));
                 return Marked::new(hub, gathered).await.into_responses();
             }
@@ -230,7 +239,7 @@ impl<'s, 'a, E: Event, T: Send + 'static, X: Send + 'static> SignalFrom<'s, 'a, 
     ///
     /// # Errors
     ///
-    /// As [`Signal::asend_until_err`].
+    /// Returns the same errors as [`Signal::asend_until_err`].
     pub fn asend_until_err<'v, 'e>(
         self,
         event: &'v E::Args<'e>,

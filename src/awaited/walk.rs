@@ -1,4 +1,4 @@
-//! Walks with async receivers: awaited by an async send, driven to their end by others.
+//! Walks with async receivers. An async send awaits them, and other sends drive them to their end.
 
 use std::any::type_name;
 use std::future::poll_fn;
@@ -30,14 +30,14 @@ use crate::turn::discards::Discards;
 use crate::turn::live::{Group, Pins, for_each_live};
 use crate::turn::{How, Turn, Turns, catch};
 
-/// Whether a send has to note which receivers ran: some may be dead or spent, or somebody
-/// would hear of its being dropped.
+/// Returns `true` if a send has to note which receivers ran, because some may be dead or spent, or
+/// because a drop of the send would be reported.
 pub(crate) fn needs_books<E: Event, R: 'static>(selection: &Selection<'_, E, R>) -> bool {
     selection.has_mortal() || panic_report::hears_of_cancelled_sends()
 }
 
-/// Calls what an async send calls, keeps the answers, and returns what is still to be
-/// awaited. For a selection without receivers that may be dead or spent.
+/// Calls the receivers that an async send calls, keeps their responses, and returns the receivers
+/// that still have to be awaited. The selection must not have receivers that may be dead or spent.
 pub(crate) fn call_first<'t, E: Event, R: 'static>(
     hub: &Hub<E, R>,
     selection: &Selection<'t, E, R>,
@@ -59,7 +59,7 @@ pub(crate) fn call_first<'t, E: Event, R: 'static>(
     awaited
 }
 
-/// Starts `receivers`, awaits them together and keeps their answers.
+/// Starts `receivers`, awaits them together and keeps their responses.
 pub(crate) async fn wait<'t, E: Event, R: 'static>(
     hub: &Hub<E, R>,
     receivers: impl ExactSizeIterator<Item = &'t Entry<E, R>> + Clone,
@@ -101,8 +101,9 @@ pub(crate) async fn wait<'t, E: Event, R: 'static>(
     }
 }
 
-/// Starts and polls each. Those that need not wait, often all of them, are done then: only
-/// the first that waits and those after it, which are returned, cost what a combinator does.
+/// Starts and polls each receiver. The receivers that need not wait, often all of them, are done
+/// then. Returns the first receiver that waits and all receivers after it. Only these have the cost
+/// of a combinator.
 ///
 /// The first panic travels when each has been polled.
 fn begin<'t, E: Event, R: 'static>(
@@ -135,7 +136,7 @@ fn begin<'t, E: Event, R: 'static>(
     begun
 }
 
-/// Sends over `table` and keeps every answer, or, if `robust`, every outcome.
+/// Sends over `table` and keeps every response, or, if `robust`, every outcome.
 pub(crate) async fn gather<E: Event, R: 'static>(
     hub: &Hub<E, R>,
     table: Arc<Table<E, R>>,
@@ -187,8 +188,8 @@ pub(crate) async fn gather<E: Event, R: 'static>(
     responses
 }
 
-/// Keeps every answer until the first `Err`, which drops the futures that are still
-/// running.
+/// Sends over `table` and keeps every response until the first `Err`, which drops the futures that
+/// are still running.
 pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
     hub: &Hub<E, Result<T, X>>,
     table: Arc<Table<E, Result<T, X>>>,
@@ -251,7 +252,8 @@ pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
     })
 }
 
-/// Gives each receiver that an async send does not await its turn; returns what broke.
+/// Gives each receiver that an async send does not await its turn, and returns the value of the
+/// break, if there was one.
 fn call_inline<'t, E: Event, R: 'static, B>(
     selection: &Selection<'t, E, R>,
     pins: &'t Pins,
@@ -265,7 +267,7 @@ fn call_inline<'t, E: Event, R: 'static, B>(
     walked.break_value()
 }
 
-/// Calls one of those, where it may block if it asked for that.
+/// Calls a receiver. If the receiver may block its thread, it is called by `blocking::in_place`.
 fn call<E: Event, R: 'static>(turn: Turn<'_, E, R>, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
     if turn.receiver.about().kind().may_block() {
         blocking::in_place(|| turn.take(sender, event))
@@ -274,8 +276,8 @@ fn call<E: Event, R: 'static>(turn: Turn<'_, E, R>, sender: &Sender<'_>, event: 
     }
 }
 
-/// As the walk in `special`, for the receivers that a send on this thread awaits: all of
-/// them together, to the end of the last, and then each gets its turn.
+/// Walks the receivers that a send on this thread awaits, as the walk in `special` does. It runs
+/// all of them together, to the end of the last, and then gives each its turn.
 pub(crate) fn drive<E: Event, R: 'static, B, T: Turns<E, R, B>>(
     selection: &Selection<'_, E, R>,
     pins: &Pins,
@@ -324,21 +326,24 @@ pub(crate) fn drive<E: Event, R: 'static, B, T: Turns<E, R, B>>(
     }
 }
 
-/// The first async receiver, where a blocking send would have to block a thread on which an
+/// Returns the first async receiver, if a blocking send would have to block a thread on which an
 /// executor runs.
 pub(crate) fn refused_for<'t, E: Event, R: 'static>(
     selection: &Selection<'t, E, R>,
 ) -> Option<&'t Entry<E, R>> {
-    // A dead one that had it refused would be met, and taken out, by no send.
+    // A dead receiver is not counted: if it caused a refusal, no send would reach it and take it
+    // out.
     let is_awaited =
         |entry: &&Entry<E, R>| Group::Awaited.has(entry.about().kind()) && is_live(*entry);
     let first = (selection.awaited() > 0).then(|| selection.iter().find(is_awaited))??;
     blocking::is_forbidden().then_some(first)
 }
 
+/// Refuses a send that would block a thread on which an executor runs.
+///
 /// # Panics
 ///
-/// If the send would be [refused](refused_for).
+/// Panics if the send would be [refused](refused_for).
 pub(crate) fn refuse_on_an_executor<E: Event, R: 'static>(selection: &Selection<'_, E, R>) {
     if let Some(receiver) = refused_for(selection) {
         panic!(
@@ -380,7 +385,7 @@ fn start<'t, E: Event, R: 'static>(
     started
 }
 
-/// The futures, each to note its end where somebody will ask.
+/// Returns the futures, each of which notes its end if a report will need that.
 fn noting<'a, E: Event, R: 'static>(
     futures: Vec<Outcome<'a, E, R>>,
     finished: &'a [AtomicBool],
@@ -390,7 +395,7 @@ fn noting<'a, E: Event, R: 'static>(
 }
 
 impl<E: Event, R: 'static> Started<'_, E, R> {
-    /// A place to note the end of each, if it would be reported.
+    /// Returns a place to note the end of each future, if that end would be reported.
     fn finished(&self) -> Vec<AtomicBool> {
         if panic_report::hears_of_cancelled_sends() {
             self.futures
@@ -403,7 +408,7 @@ impl<E: Event, R: 'static> Started<'_, E, R> {
     }
 }
 
-/// Reports which receivers had finished, should the send be dropped before all have.
+/// A guard that reports which receivers had finished, if the send is dropped before all have.
 struct Cancelled<'t, E: Event, R: 'static> {
     receivers: &'t [&'t Entry<E, R>],
     finished: &'t [AtomicBool],

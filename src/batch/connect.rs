@@ -9,13 +9,13 @@ use crate::signal::Signal;
 
 /// # Connecting receivers of batches
 impl<E: Event, R: 'static> Signal<E, R> {
-    /// Connects a `receiver` that takes events by the slice, for any sender, beside the
-    /// others.
+    /// Connects a `receiver` that takes events by the slice, for any sender, in addition to the
+    /// receivers that are connected.
     ///
-    /// [`send_batch`](Signal::send_batch) calls it once, with all events. Any other way of
-    /// sending calls it with a slice of the one event.
+    /// [`send_batch`](Signal::send_batch) calls it once, with all events. Any other way of sending
+    /// calls it with a slice of the one event.
     ///
-    /// Everything else is as for [`connect`](Signal::connect); to disconnect it, keep the
+    /// Otherwise it works like [`connect`](Signal::connect). To disconnect it, keep the
     /// [`Connection`] or give it a [`dispatch_uid`](ConnectOptions::dispatch_uid).
     ///
     /// ```
@@ -51,8 +51,8 @@ impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
         signal.connect_one(self.prepare_batch(receiver))
     }
 
-    /// As [`prepare`](ConnectOptions::prepare), for a receiver that takes events by the
-    /// slice.
+    /// Prepares a receiver that takes events by the slice. See
+    /// [`prepare`](ConnectOptions::prepare).
     #[track_caller]
     pub fn prepare_batch<F>(self, receiver: F) -> Prepared<E, R>
     where

@@ -9,34 +9,34 @@ use crate::table::publish::Opening;
 
 /// # Sending batches
 impl<E: Event, R: 'static> Signal<E, R> {
-    /// Sends all `events` over one snapshot, and returns the answers in the order of the
-    /// calls. No events are no send: nothing is called, nothing is noted.
+    /// Sends all `events` over one snapshot, and returns the responses in the order of the calls.
+    /// An empty slice is not a send: no receiver is called, and no send is noted.
     ///
     /// Each receiver that the send reaches gets all events, in their order, before the next
-    /// receiver gets any: one connected with [`connect_batch`](Signal::connect_batch) in one
-    /// call, any other in a call for each. So priorities hold for the batch as a whole, and
-    /// a receiver of slices has one place among the others. Where receivers are to take
-    /// turns at each event, [`send`](Signal::send) each. What a receiver hears is the same
-    /// in both, but that here no connect or disconnect comes in between.
+    /// receiver gets any. A receiver connected with [`connect_batch`](Signal::connect_batch) gets
+    /// them in one call. Any other receiver gets them in one call for each event. So priorities
+    /// hold for the batch as a whole, and a receiver of slices has one place among the other
+    /// receivers. If receivers should take turns at each event, [`send`](Signal::send) each event.
+    /// A receiver gets the same events in both cases, except that no connect or disconnect comes
+    /// between the events of a batch.
     ///
-    /// - A once-only receiver hears the first event, as it would of so many sends; one that
-    ///   takes slices hears them all.
+    /// - A once-only receiver gets the first event, as it would if each event were sent alone. A
+    ///   once-only receiver that takes slices gets all events.
     /// - The target of a weak receiver is kept alive for the whole batch.
-    /// - A queued receiver's queue is handed each event by itself, in their order.
-    /// - Async receivers run last, on this thread: for each event in turn all of them
-    ///   together.
+    /// - The queue of a queued receiver gets each event by itself, in their order.
+    /// - Async receivers run last, on this thread: for each event in turn, all of them together.
     ///
-    /// Progress and re-entry are as for `send`. Costs one snapshot and one virtual call for
-    /// each receiver; the loop over the events is inside that call. Allocates nothing if `R`
-    /// has no content and no more than 16 weak receivers, no queued and no async ones are
-    /// reached.
+    /// Progress and re-entry are as for `send`. The send costs one snapshot and one virtual call
+    /// for each receiver, because the loop over the events is inside that call. It does not
+    /// allocate if `R` has no content and if it reaches no more than 16 weak receivers and no
+    /// queued or async receivers.
     ///
     /// # Panics
     ///
-    /// With the panic of the first call that does: that receiver hears no later event, later
-    /// receivers hear nothing, and the earlier answers are lost. Also as `send` does, if
-    /// sends are nested too deep or there are async receivers and an executor runs on this
-    /// thread; then nothing has run.
+    /// Panics with the panic of the first call that panics. That receiver gets no later event,
+    /// later receivers get no events, and the earlier responses are lost. Also panics as `send`
+    /// does, if sends are nested too deep, or if there are async receivers and an executor runs on
+    /// this thread. In these cases no receiver has run.
     ///
     /// ```
     /// use fanfare::Signal;

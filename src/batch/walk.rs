@@ -19,7 +19,7 @@ use crate::turn::discards::Discards;
 use crate::turn::live::{Group, Pins, claim, for_each_live};
 use crate::turn::opening::{Snapshot, open};
 
-/// Sends each of `events`, of which there is one at least, and keeps every response. `take` takes
+/// Sends each of `events`, of which there is at least one, and keeps every response. `take` takes
 /// the snapshot.
 pub(super) fn collect<E: Event, R: 'static, S: Snapshot<E, R>>(
     hub: &Hub<E, R>,
@@ -48,14 +48,14 @@ pub(super) fn collect<E: Event, R: 'static, S: Snapshot<E, R>>(
     sent.unwrap_or_else(Responses::new)
 }
 
-/// Returns an upper bound of the calls.
+/// Returns an upper bound of the number of calls.
 fn most<E: Event, R: 'static>(selection: &Selection<'_, E, R>, events: usize) -> usize {
     let calls = |entry: &Entry<E, R>| if entry.takes_slices() { 1 } else { events };
     selection.iter().map(calls).sum()
 }
 
-/// First the receivers that are called or handed to their queue, each with all events, then those
-/// that are awaited, all of them for each event.
+/// Walks the receivers in two groups: first the receivers that are called or handed to their queue,
+/// each with all events, then the receivers that are awaited, all of them for each event.
 #[cold]
 fn walk_special<E: Event, R: 'static>(
     discards: &mut Discards<'_, E, R>,
@@ -67,7 +67,7 @@ fn walk_special<E: Event, R: 'static>(
     #[cfg(feature = "async")]
     refuse_on_an_executor(selection);
     let pins = Pins::of(selection, discards);
-    // One for each event that a queued receiver got.
+    // There is one for each event that a queued receiver got.
     let mut shared = Vec::new();
     let group = Group::Called;
     let _ = for_each_live(

@@ -17,16 +17,16 @@ use crate::table::publish::{Connected, Place};
 impl<E: Event, R: 'static> Signal<E, R> {
     /// Connects `receiver` for any sender.
     ///
-    /// The signal owns it until it is disconnected. A function, or a closure that captures
-    /// nothing, can be connected once: a second connect of the same one changes nothing
-    /// and returns a handle to the first, whose [`is_new`](Connection::is_new) is false.
-    /// Closures that capture, and function pointers, are always new: give them a
-    /// [`dispatch_uid`](ConnectOptions::dispatch_uid) to be told apart.
+    /// The signal owns the receiver until it is disconnected. A function, or a closure that
+    /// captures no variables, can be connected once. A second connect of the same one has no
+    /// effect. It returns a handle to the first connection, and [`is_new`](Connection::is_new) of
+    /// that handle returns `false`. Closures that capture variables, and function pointers, are
+    /// always new. To identify one, give it a [`dispatch_uid`](ConnectOptions::dispatch_uid).
     ///
-    /// Every send that starts after this returns calls the receiver. Costs a few microseconds,
-    /// and little more where a million are connected; on average, where receivers have keys,
-    /// for those are in a hash table that grows. Blocks while another thread changes the signal's
-    /// connections, never for a running receiver.
+    /// Every send that starts after this returns calls the receiver. A connect costs a few
+    /// microseconds, and little more if a million receivers are connected. If receivers have keys,
+    /// this is an average, because the keys are in a hash table that grows. A connect blocks while
+    /// another thread changes the signal's connections. It never waits for a running receiver.
     ///
     /// ```
     /// use fanfare::{Sender, Signal};
@@ -51,13 +51,13 @@ impl<E: Event, R: 'static> Signal<E, R> {
 
     /// Connects a method of `target`, for any sender, without keeping `target` alive.
     ///
-    /// Once the last `Arc` of the target is gone no send calls the method, except for
-    /// those that had started. The connection itself is then taken out by the next send
-    /// that meets it, by a connect whenever the number of weak receivers has doubled, or by
-    /// [`purge`](Signal::purge). So each death costs one send, or one connect, less than a
-    /// microsecond: call `purge` elsewhere if very many targets die at once.
+    /// Once the last `Arc` of the target is gone, no send calls the method, except for sends that
+    /// had started. The connection itself is then taken out by the next send that reaches it, by a
+    /// connect whenever the number of weak receivers has doubled, or by [`purge`](Signal::purge).
+    /// So each death makes one send, or one connect, slower by less than a microsecond. If very
+    /// many targets die at once, call `purge` elsewhere.
     ///
-    /// A function, or a closure that captures nothing, is the same receiver when it is
+    /// A function, or a closure that captures no variables, is the same receiver when it is
     /// connected for the same `Arc` again.
     ///
     /// ```
@@ -95,9 +95,9 @@ impl<E: Event, R: 'static> Signal<E, R> {
 
     /// Connects many receivers in one publication, in their order.
     ///
-    /// A send sees all of them or none. Costs much less than one `connect` for each. What
-    /// is a duplicate is left out, also within `receivers`. Returns a handle for each, in
-    /// the same order.
+    /// A send calls all of them or none of them. This costs much less than one `connect` for each.
+    /// A receiver that is a duplicate, also within `receivers`, is left out. Returns a handle for
+    /// each receiver, in the same order.
     ///
     /// ```
     /// use fanfare::Signal;
@@ -112,14 +112,14 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///
     /// # Panics
     ///
-    /// If the signal is [frozen](Signal::freeze). Then no receiver is connected.
+    /// Panics if the signal is [frozen](Signal::freeze). Then no receiver is connected.
     #[track_caller]
     pub fn connect_many(
         &self,
         receivers: impl IntoIterator<Item = Prepared<E, R>>,
     ) -> Vec<Connection> {
         let hub = &self.shared_hub();
-        // Collected first: the iterator is the user's, and the lock is not taken for it.
+        // They are collected first: the iterator is the user's, and the lock is not taken for it.
         let mut entries = Vec::new();
         for receiver in receivers {
             let entry = receiver.into_entry(hub);
@@ -132,8 +132,9 @@ impl<E: Event, R: 'static> Signal<E, R> {
         }
     }
 
-    /// Connects the receivers that `make` returns. It runs under the lock, and not at all if the
-    /// signal is frozen; it must call no user code. [`sender_lives`] has been called for each.
+    /// Connects the receivers that `make` returns. `make` runs under the lock, and does not run if
+    /// the signal is frozen. It must call no user code. [`sender_lives`] has been called for each
+    /// receiver.
     pub(crate) fn connect_made(
         &self,
         hub: &Arc<Hub<E, R>>,
@@ -142,7 +143,8 @@ impl<E: Event, R: 'static> Signal<E, R> {
         let connected = hub.connect(make)?;
         let handles = connected.into_iter().map(|Connected { entry, is_new }| {
             if !sender_lives(hub, entry.sender()) {
-                // A signal that was frozen meanwhile keeps it: no send can be from that sender.
+                // A signal that was frozen meanwhile keeps it, because no send can be from that
+                // sender.
                 let _ = hub.disconnect(&entry);
             }
             let slot = entry.to_arc().into_attached();

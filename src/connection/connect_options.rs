@@ -21,8 +21,8 @@ use crate::sender::Sender;
 use crate::signal::Signal;
 use crate::table::link::Link;
 
-/// Options of one connection, ended by [`connect`](ConnectOptions::connect) or one of its
-/// siblings. Made by [`Signal::options`].
+/// The options of one connection. Made by [`Signal::options`], and used by
+/// [`connect`](ConnectOptions::connect) or one of its siblings.
 ///
 /// ```
 /// use fanfare::{Sender, Signal};
@@ -59,19 +59,19 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
         self.signal
     }
 
-    /// Only sends from this sender reach the receiver. [`Sender::NONE`] means any sender,
-    /// which is the default.
+    /// Sets the sender whose sends reach the receiver. Sends from other senders do not reach it.
+    /// The default is [`Sender::NONE`], which means any sender.
     pub fn sender<'a>(mut self, sender: impl Into<Sender<'a>>) -> Self {
         self.options.sender = sender.into().to_key();
         self
     }
 
-    /// What the connection is known by, instead of the receiver: a second connect with
-    /// the same uid and the same sender changes nothing, whatever its receiver.
+    /// Sets the uid, which identifies the connection in place of the receiver. A second connect
+    /// with the same uid and the same sender has no effect, whatever its receiver is.
     ///
     /// # Panics
     ///
-    /// If `uid` is empty: Django ignores such a uid, which hides mistakes.
+    /// Panics if `uid` is empty. Django ignores an empty uid, which hides mistakes.
     pub fn dispatch_uid(mut self, uid: impl Into<Cow<'static, str>>) -> Self {
         let uid = uid.into();
         assert!(
@@ -82,26 +82,27 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
         self
     }
 
-    /// Receivers of higher priority run earlier; those of the same, in the order of their
-    /// connecting. The default is 0.
+    /// Sets the priority of the receiver. Receivers of higher priority run earlier. Receivers of
+    /// the same priority run in the order in which they were connected. The default is 0.
     pub fn priority(mut self, priority: i32) -> Self {
         self.options.priority = priority;
         self
     }
 
-    /// The receiver runs once, in whichever send gets to it first, and is then
-    /// disconnected. That run counts also if it panics.
+    /// Limits the receiver to one run, in the send that reaches it first. It is then disconnected.
+    /// A run that panics counts.
     pub fn once(mut self) -> Self {
         self.options.rare_mut().limit = Limit::calls(1);
         self
     }
 
-    /// The receiver runs at most `calls` times, in the sends that get to it first, and is then
+    /// Limits the receiver to `calls` runs, in the sends that reach it first. It is then
     /// disconnected. A run that panics counts. Replaces [`once`](ConnectOptions::once), which
     /// allows one run.
     ///
-    /// Each event of a batch is one run, or the whole batch for a receiver that takes slices. For a
-    /// queued receiver an event that is handed to its queue is one run, whatever becomes of it.
+    /// Each event of a batch is one run. For a receiver that takes slices, the whole batch is one
+    /// run. For a queued receiver, an event that is handed to its queue is one run, whatever
+    /// becomes of it.
     ///
     /// # Panics
     ///
@@ -127,17 +128,18 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
         self
     }
 
-    /// In an async send the receiver may block its thread: on a worker of tokio's
-    /// multi-threaded runtime the other tasks of that worker are handed on first
-    /// (`block_in_place`), which keeps the event borrowed. On a current-thread runtime, in a
-    /// `LocalSet`, on another executor and in a blocking send it is called as any other; where that will
-    /// not do, see `connect_offloaded`, which the feature `tokio` brings. In a `LocalSet` the
-    /// panic hook hears of each such call, and with `panic = "abort"` it ends the process.
-    /// Changes nothing for an async receiver.
+    /// Allows the receiver to block its thread in an async send.
+    ///
+    /// On a worker of tokio's multi-threaded runtime, the other tasks of that worker are handed on
+    /// first (`block_in_place`), and the event stays borrowed. On a current-thread runtime, in a
+    /// `LocalSet`, on another executor and in a blocking send, the receiver is called like any
+    /// other receiver. If that is not acceptable, see `connect_offloaded`, which the feature
+    /// `tokio` adds. In a `LocalSet` each such call runs the panic hook, and with `panic = "abort"`
+    /// it ends the process. This option has no effect on an async receiver.
     ///
     /// # Panics
     ///
-    /// Without the feature `tokio`.
+    /// Panics without the feature `tokio`.
     #[track_caller]
     pub fn blocking(mut self) -> Self {
         if !cfg!(feature = "tokio") {
@@ -150,8 +152,8 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
         self
     }
 
-    /// What the receiver is called in failures and in [`Signal::connections`]; by default
-    /// the name of its type.
+    /// Sets the name of the receiver in failures and in [`Signal::connections`]. The default is the
+    /// name of its type.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.options.rare_mut().name = Some(name.into());
         self
@@ -171,7 +173,7 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     ///
     /// # Errors
     ///
-    /// [`ConnectError::Frozen`] with the place of the freeze and the receiver.
+    /// Returns [`ConnectError::Frozen`] with the place of the freeze and the receiver.
     ///
     /// ```
     /// use fanfare::Signal;
@@ -225,7 +227,7 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
         signal.connect_one(self.prepare_weak(target, method))
     }
 
-    /// Makes a receiver for [`Signal::connect_many`].
+    /// Prepares a receiver for [`Signal::connect_many`].
     #[track_caller]
     pub fn prepare<F>(self, receiver: F) -> Prepared<E, R>
     where
@@ -234,8 +236,8 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
         self.slot(Strong(receiver))
     }
 
-    /// As [`prepare`](ConnectOptions::prepare), for a method of an object that the signal
-    /// does not keep alive.
+    /// Prepares a method of an object that the signal does not keep alive. See
+    /// [`prepare`](ConnectOptions::prepare).
     #[track_caller]
     pub fn prepare_weak<T, M>(self, target: &Arc<T>, method: M) -> Prepared<E, R>
     where
@@ -278,12 +280,12 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
 pub struct Prepared<E: Event, R: 'static = ()>(Arc<dyn Receive<E, R>>);
 
 impl<E: Event, R: 'static> Prepared<E, R> {
-    /// What makes it the same as another.
+    /// Returns the key that makes it the same as another receiver.
     pub(crate) fn identified(&self) -> Option<Identified> {
         self.0.identified()
     }
 
-    /// The same, for this sender.
+    /// Returns the same receiver, for this sender.
     pub(crate) fn for_sender(self, sender: Sender<'_>) -> Self {
         let Prepared(mut receiver) = self;
         Arc::get_mut(&mut receiver)
@@ -314,21 +316,21 @@ pub struct ConnectionInfo {
     pub id: ReceiverId,
     /// Its name, or the name of its type.
     pub name: String,
-    /// Where it was connected in the source.
+    /// The place in the source where it was connected.
     pub location: &'static Location<'static>,
-    /// The sender it was connected for, in words, a name in quotes; `None` for any.
+    /// The sender it was connected for, in words, with a name in quotes, or `None` for any sender.
     pub sender: Option<String>,
     /// Its uid.
     pub dispatch_uid: Option<String>,
     /// Its priority.
     pub priority: i32,
-    /// The number of times that it runs at most; `None` for any number.
+    /// The maximum number of its runs, or `None` for any number.
     pub max_calls: Option<u32>,
-    /// Whether it is a method of an object that the signal does not keep alive.
+    /// `true` if it is a method of an object that the signal does not keep alive.
     pub weak: bool,
-    /// What a send does when it gets to it.
+    /// The kind of the receiver, which decides how a send runs it.
     pub kind: ReceiverKind,
-    /// Whether a send would call it: not if it is dead or spent.
+    /// `true` if a send would call it. A dead or spent receiver is not called.
     pub live: bool,
 }
 

@@ -12,15 +12,15 @@ use crate::signal::Signal;
 
 /// # Disconnecting
 ///
-/// Each of these works as [`Connection::disconnect`](crate::Connection::disconnect) does, from
-/// anywhere. Each panics if the signal is [frozen](Signal::freeze), also if there is nothing to
-/// disconnect.
+/// Each of these methods works as [`Connection::disconnect`](crate::Connection::disconnect) does,
+/// and can be called from anywhere. Each panics if the signal is [frozen](Signal::freeze), even if
+/// there is no receiver to disconnect.
 impl<E: Event, R: 'static> Signal<E, R> {
-    /// Disconnects a function or a closure without captures that was connected for any
-    /// sender and without a uid; false if it was not.
+    /// Disconnects a function, or a closure without captures, that was connected for any sender and
+    /// without a uid. Returns `false` if it was not.
     ///
-    /// Does not compile for a callable with state, of which every value is a receiver of
-    /// its own: keep the [`Connection`](crate::Connection).
+    /// This method does not compile for a callable with state, because each value of its type is a
+    /// different receiver. Keep the [`Connection`](crate::Connection) of such a receiver.
     ///
     /// ```
     /// use fanfare::{Sender, Signal};
@@ -42,7 +42,8 @@ impl<E: Event, R: 'static> Signal<E, R> {
         self.disconnect_key(function(&receiver), Sender::NONE)
     }
 
-    /// As [`disconnect`](Signal::disconnect), for one that was connected for `sender`.
+    /// Disconnects a receiver that was connected for `sender`. See
+    /// [`disconnect`](Signal::disconnect).
     #[track_caller]
     pub fn disconnect_from<'a, F>(&self, sender: impl Into<Sender<'a>>, receiver: F) -> bool
     where
@@ -51,8 +52,9 @@ impl<E: Event, R: 'static> Signal<E, R> {
         self.disconnect_key(function(&receiver), sender.into())
     }
 
-    /// As [`disconnect`](Signal::disconnect), wherever it was connected: for any sender and
-    /// for each; returns how often that was. Looks at every connection.
+    /// Disconnects a receiver wherever it was connected, for any sender and for each sender, and
+    /// returns the number of connections that this ended. Looks at every connection. See
+    /// [`disconnect`](Signal::disconnect).
     #[track_caller]
     pub fn disconnect_everywhere<F>(&self, receiver: F) -> usize
     where
@@ -61,8 +63,8 @@ impl<E: Event, R: 'static> Signal<E, R> {
         self.disconnect_identified(&function(&receiver))
     }
 
-    /// Disconnects a method that was connected for `target`, for any sender and without a
-    /// uid; false if it was not. Does not compile for a callable with state.
+    /// Disconnects a method that was connected for `target`, for any sender and without a uid.
+    /// Returns `false` if it was not. This method does not compile for a callable with state.
     #[track_caller]
     pub fn disconnect_weak<T, M>(&self, target: &Arc<T>, method: M) -> bool
     where
@@ -72,8 +74,8 @@ impl<E: Event, R: 'static> Signal<E, R> {
         self.disconnect_weak_from(Sender::NONE, target, method)
     }
 
-    /// As [`disconnect_weak`](Signal::disconnect_weak), for one that was connected for
-    /// `sender`.
+    /// Disconnects a method that was connected for `target` and for `sender`. See
+    /// [`disconnect_weak`](Signal::disconnect_weak).
     #[track_caller]
     pub fn disconnect_weak_from<'a, T, M>(
         &self,
@@ -99,34 +101,36 @@ impl<E: Event, R: 'static> Signal<E, R> {
         }
     }
 
-    /// Disconnects what was connected under `uid` for any sender; false if nothing was.
+    /// Disconnects the receiver that was connected under `uid` for any sender. Returns `false` if
+    /// there was no such receiver.
     #[track_caller]
     pub fn disconnect_uid(&self, uid: &str) -> bool {
         self.disconnect_key(Identified::Uid(uid.to_owned().into()), Sender::NONE)
     }
 
-    /// Disconnects what was connected under `uid` for `sender`; false if nothing was.
+    /// Disconnects the receiver that was connected under `uid` for `sender`. Returns `false` if
+    /// there was no such receiver.
     #[track_caller]
     pub fn disconnect_uid_from<'a>(&self, sender: impl Into<Sender<'a>>, uid: &str) -> bool {
         self.disconnect_key(Identified::Uid(uid.to_owned().into()), sender.into())
     }
 
-    /// Disconnects what was connected under `uid`, for any sender and for each; returns
-    /// how many. Looks at every connection.
+    /// Disconnects the receivers that were connected under `uid`, for any sender and for each
+    /// sender, and returns their number. Looks at every connection.
     #[track_caller]
     pub fn disconnect_uid_everywhere(&self, uid: &str) -> usize {
         self.disconnect_identified(&Identified::Uid(uid.to_owned().into()))
     }
 
-    /// Disconnects every receiver that was connected for `sender` alone; returns how many.
-    /// [`Sender::NONE`] stands for those connected for any sender.
+    /// Disconnects every receiver that was connected for `sender` alone, and returns their number.
+    /// [`Sender::NONE`] stands for the receivers that were connected for any sender.
     #[track_caller]
     pub fn disconnect_sender<'a>(&self, sender: impl Into<Sender<'a>>) -> usize {
         let sender = sender.into();
         self.disconnect_these(|table| table.connected_for(sender.probe()))
     }
 
-    /// Disconnects every receiver; returns how many.
+    /// Disconnects every receiver, and returns their number.
     #[track_caller]
     pub fn disconnect_all(&self) -> usize {
         self.disconnect_these(|table| table.entries().cloned().collect())

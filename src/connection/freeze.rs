@@ -8,12 +8,12 @@ use crate::table::publish::Place;
 
 /// # Freezing
 impl<E: Event, R: 'static> Signal<E, R> {
-    /// Ends all changes of the receivers, so that a send costs little more than the calls of
-    /// its receivers.
+    /// Ends all changes of the receivers, so that a send costs little more than the calls of its
+    /// receivers.
     ///
     /// Call it when the program has started and every receiver is connected. Sends of a frozen
-    /// signal take no snapshot: they walk the last table, which lives as long as the signal. They
-    /// see, return and panic as before.
+    /// signal take no snapshot. They walk the last table, which lives as long as the signal. They
+    /// reach the same receivers, return the same responses and panic in the same cases as before.
     ///
     /// # Changes of a frozen signal
     ///
@@ -23,19 +23,20 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///   [`disconnect_and_wait`](crate::Connection::disconnect_and_wait) returns
     ///   [`WaitError::Frozen`](crate::error::WaitError::Frozen).
     /// * The drop of a [`ScopedConnection`](crate::ScopedConnection) or of an
-    ///   [`Identity`](crate::Identity) changes nothing. [`purge`](Signal::purge) takes out nothing,
-    ///   but still frees replaced tables.
+    ///   [`Identity`](crate::Identity) has no effect. [`purge`](Signal::purge) takes out no
+    ///   receivers, but still frees replaced tables.
     /// * A weak receiver whose target has died, and a once-only receiver that has run, are
     ///   skipped. They are dropped together with the signal.
     ///
-    /// A freeze cannot be undone. A second one changes nothing, and
-    /// [`frozen_at`](Signal::frozen_at) keeps the first place. The freeze of a signal without
-    /// receivers means that it will never have one.
+    /// A freeze cannot be undone. A second one has no effect, and [`frozen_at`](Signal::frozen_at)
+    /// keeps the first place. The freeze of a signal without receivers means that it will never
+    /// have one.
     ///
-    /// Blocks while another thread changes the receivers, a few microseconds for each, and never
-    /// for a receiver that runs. It frees replaced tables, and so can run destructors of receivers
-    /// that were disconnected before. It may be called from a receiver. A connect on another thread at the
-    /// same time either is part of the frozen signal or is refused.
+    /// A freeze blocks while another thread changes the receivers, a few microseconds for each
+    /// change. It never waits for a receiver that runs. It frees replaced tables, and so can run
+    /// destructors of receivers that were disconnected before. It may be called from a receiver. A
+    /// connect on another thread at the same time either is part of the frozen signal or is
+    /// refused.
     ///
     /// ```
     /// use fanfare::Signal;

@@ -14,8 +14,8 @@ use crate::receiver::attached::Attached;
 
 /// A handle to one connection: cheap, cloneable, and the same type for every signal.
 ///
-/// Dropping it changes nothing; for a connection that should end with its handle there
-/// is [`scoped`](Connection::scoped). It keeps neither the receiver nor the signal alive.
+/// Dropping it does not disconnect the receiver. For a connection that should end with its handle,
+/// use [`scoped`](Connection::scoped). A handle keeps neither the receiver nor the signal alive.
 ///
 /// ```
 /// use fanfare::Signal;
@@ -35,7 +35,7 @@ pub struct Connection {
     is_new: bool,
 }
 
-// A handle only asks and disconnects, and those steps cannot be seen half done.
+// A handle only checks and disconnects, and those steps cannot be seen half done.
 impl UnwindSafe for Connection {}
 impl RefUnwindSafe for Connection {}
 
@@ -44,39 +44,40 @@ impl Connection {
         Connection { slot, id, is_new }
     }
 
-    /// The receiver's id, as in responses and failures.
+    /// Returns the receiver's id, which responses and failures have as well.
     pub fn id(&self) -> ReceiverId {
         self.id
     }
 
-    /// Whether the `connect` that returned this handle made the connection. If not, the
-    /// handle is of the connection that was there first, which was left as it was.
+    /// Returns `true` if the `connect` that returned this handle made the connection. Otherwise the
+    /// handle is for the connection that was there first, which was left as it was.
     pub fn is_new(&self) -> bool {
         self.is_new
     }
 
-    /// The sender that the receiver was connected for, in words; `None` for any, or if it is gone.
+    /// Returns the sender that the receiver was connected for, in words. Returns `None` for any
+    /// sender, or if the receiver is gone.
     pub(crate) fn sender_in_words(&self) -> Option<String> {
         self.slot.upgrade()?.sender_in_words()
     }
 
-    /// Whether a send that started now would call the receiver: false once it has been
-    /// disconnected, a once-only receiver has been claimed, a weak receiver's target has
-    /// died, or the signal has been dropped.
+    /// Returns `true` if a send that started now would call the receiver.
     ///
-    /// A send that started earlier may call it, or be calling it, even so.
+    /// Returns `false` once the receiver has been disconnected, a once-only receiver has been
+    /// claimed, a weak receiver's target has died, or the signal has been dropped. Even then, a
+    /// send that started earlier may call the receiver or be calling it.
     pub fn is_connected(&self) -> bool {
         self.slot.upgrade().is_some_and(|slot| slot.is_connected())
     }
 
-    /// Disconnects the receiver; true if this call did so.
+    /// Disconnects the receiver. Returns `true` if this call did so.
     ///
-    /// No send that starts afterwards calls it. Sends that have started may: for those
-    /// there is [`disconnect_and_wait`](Connection::disconnect_and_wait). May be called
-    /// from anywhere, the receiver itself included.
+    /// No send that starts afterwards calls the receiver. Sends that have started may call it. To
+    /// wait for them, use [`disconnect_and_wait`](Connection::disconnect_and_wait). This method may
+    /// be called from anywhere, also from the receiver itself.
     ///
-    /// Waits for other threads that change the connections of the same signal, for a
-    /// microsecond or two each, and never for a running receiver.
+    /// It waits for other threads that change the connections of the same signal, for a microsecond
+    /// or two each. It never waits for a running receiver.
     ///
     /// The receiver is dropped here, unless a send, an emitter or a future holds it. In that case
     /// the next change of the signal drops it, or [`purge`](crate::Signal::purge), or
@@ -85,7 +86,7 @@ impl Connection {
     ///
     /// # Panics
     ///
-    /// If the receiver is connected and its signal is [frozen](crate::Signal::freeze): see
+    /// Panics if the receiver is connected and its signal is [frozen](crate::Signal::freeze): see
     /// [`try_disconnect`](Connection::try_disconnect).
     #[track_caller]
     pub fn disconnect(&self) -> bool {
@@ -100,8 +101,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`DisconnectError::Frozen`] if the receiver is connected to a frozen signal. It stays
-    /// connected.
+    /// Returns [`DisconnectError::Frozen`] if the receiver is connected to a frozen signal. The
+    /// receiver stays connected.
     ///
     /// ```
     /// use fanfare::Signal;
@@ -124,19 +125,19 @@ impl Connection {
 
     /// Disconnects the receiver and waits until it is not running and cannot run again.
     ///
-    /// When this returns `Ok`, every send that might have called the receiver has ended.
-    /// Who else disconnected it, and when, does not matter. The receiver's destructor has returned
-    /// as well. It runs on this thread, or on another thread that changes the signal at the
-    /// same time. There is one exception: if the receiver was disconnected before, and was no
+    /// When this returns `Ok`, every send that might have called the receiver has ended. It does
+    /// not matter which thread disconnected the receiver, and when. The receiver's destructor has
+    /// returned as well. It runs on this thread, or on another thread that changes the signal at
+    /// the same time. There is one exception: if the receiver was disconnected before, and was no
     /// longer held when this call began, its destructor may still be running elsewhere.
     ///
     /// A send does not notify this call. It looks again and again, with pauses of up to a
     /// millisecond, so it can return that much late.
     ///
-    /// Blocks: until the last such send ends, at most for `timeout` ([`Duration::MAX`]
-    /// waits for as long as it takes). Two receivers that wait for each other on two
-    /// threads, on two signals, both run into their timeouts. A suspended async send counts;
-    /// on the thread that would have to poll it, only the timeout ends the wait.
+    /// This call blocks until the last such send ends, at most for `timeout` ([`Duration::MAX`]
+    /// waits for as long as it takes). Two receivers that wait for each other on two threads, on
+    /// two signals, both run into their timeouts. A suspended async send counts. On the thread that
+    /// would have to poll that send, only the timeout ends the wait.
     ///
     /// # Errors
     ///
@@ -144,11 +145,11 @@ impl Connection {
     ///
     /// * [`WaitError::Frozen`], at once, if the receiver is connected to a
     ///   [frozen](crate::Signal::freeze) signal. It stays connected.
-    /// * [`WaitError::InsideSend`], at once, where this thread is inside a send of the same
-    ///   signal, or inside the destructor of a receiver of it, and the receiver is still
-    ///   held: from the receiver itself, from another one in the same send, or from
-    ///   anything that those called. Where that send does not hold it, but one on another
-    ///   thread does, the wait is refused all the same.
+    /// * [`WaitError::InsideSend`], at once, if this thread is inside a send of the same signal, or
+    ///   inside the destructor of a receiver of the signal, and the receiver is still held. Such a
+    ///   call comes from the receiver itself, from another receiver in the same send, or from any
+    ///   code that these call. The wait is also refused if that send does not hold the receiver,
+    ///   but a send on another thread does.
     /// * [`WaitError::Timeout`] if something still holds the receiver when the time is up:
     ///   [`HeldBy`] lists what can. An idle [`Emitter`](crate::Emitter) does not hold it on Linux,
     ///   because this call takes its old snapshot away.
@@ -168,9 +169,9 @@ impl Connection {
     /// ```
     pub fn disconnect_and_wait(&self, timeout: Duration) -> Result<(), WaitError> {
         let Some(slot) = self.slot.upgrade() else {
-            // Acquire: `upgrade` has read, relaxed, the count that the last owner's release
-            // brought to zero. Without it the receiver's own writes might not be visible to
-            // who has been told that it is over. Row C1.
+            // Acquire: `upgrade` has read, relaxed, the count that the last owner's release brought
+            // to zero. Without this fence the receiver's own writes might not be visible to the
+            // caller, although this call reports that the receiver is over. Row C1.
             fence(Ordering::Acquire);
             return Ok(());
         };
@@ -246,11 +247,11 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// Disconnects when it is dropped, as [`Connection::disconnect`] does. Its drop changes nothing,
-/// and does not panic, if the signal is [frozen](crate::Signal::freeze).
+/// A guard that disconnects the receiver when it is dropped, as [`Connection::disconnect`] does. If
+/// the signal is [frozen](crate::Signal::freeze), its drop has no effect and does not panic.
 ///
-/// Made by [`Connection::scoped`]. Also ends a connection that was there first, where the
-/// handle was of a duplicate: check [`is_new`](Connection::is_new) where that matters.
+/// Made by [`Connection::scoped`]. If the handle was for a duplicate, the guard also ends the
+/// connection that was there first: check [`is_new`](Connection::is_new) if that matters.
 #[derive(Debug)]
 #[must_use = "the receiver is disconnected as soon as this guard is dropped"]
 pub struct ScopedConnection {

@@ -15,11 +15,11 @@ use crate::turn::discards::Discards;
 
 /// # Looking
 ///
-/// Answers about one moment, which may have passed when they arrive.
+/// The results describe one moment, which may have passed when they are returned.
 impl<E: Event, R: 'static> Signal<E, R> {
-    /// Returns the number of receivers that are connected, for whatever sender. Weak receivers whose
-    /// target has died count until they are taken out. [`has_listeners`](Signal::has_listeners) does
-    /// not count them.
+    /// Returns the number of receivers that are connected, for whatever sender. Weak receivers
+    /// whose target has died count until they are taken out.
+    /// [`has_listeners`](Signal::has_listeners) does not count them.
     ///
     /// ```
     /// use fanfare::Signal;
@@ -36,8 +36,9 @@ impl<E: Event, R: 'static> Signal<E, R> {
     }
 
     /// Returns the connections in the order of their calls: by priority, and then by connecting. A
-    /// send from one sender calls those for any sender and those for its own, in this order. For how
-    /// often each ran, count in [`send_each`](Signal::send_each), by id.
+    /// send from one sender calls the receivers for any sender and those for its own sender, in
+    /// this order. To count how often each receiver ran, count its id in
+    /// [`send_each`](Signal::send_each).
     ///
     /// ```
     /// use fanfare::Signal;
@@ -57,8 +58,8 @@ impl<E: Event, R: 'static> Signal<E, R> {
         })
     }
 
-    /// Names that receivers were connected for and that nothing has sent from since the
-    /// first of those connections: misspelled ones, it may be. Sorted.
+    /// Returns the names that receivers were connected for, but that no send has used since the
+    /// first of those connections. They may be misspelled. The names are sorted.
     ///
     /// ```
     /// use fanfare::Signal;
@@ -77,7 +78,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
         names
     }
 
-    /// The senders that receivers were connected for, but for those in `known`.
+    /// Returns the senders that receivers were connected for, except those in `known`.
     pub(crate) fn senders_beside(&self, known: &[Sender<'_>]) -> Vec<String> {
         self.with_table(Vec::new(), |table| {
             let senders = table.entries().filter_map(|entry| entry.sender());
@@ -86,20 +87,22 @@ impl<E: Event, R: 'static> Signal<E, R> {
         })
     }
 
-    /// Takes out the weak receivers whose target has died, and returns how many. Also frees each
-    /// replaced table, with its receivers, that no send, emitter or future holds. Never needed for
-    /// correctness: it frees memory, and what receivers captured, now.
+    /// Takes out the weak receivers whose target has died, and returns their number. Also frees
+    /// each replaced table, with its receivers, that no send, emitter or future holds. A call is
+    /// never needed for correctness: it frees memory, and the variables that receivers captured,
+    /// now.
     pub fn purge(&self) -> usize {
         self.hub.get().map_or(0, |hub| hub.purge())
     }
 
-    /// How many dead weak receivers have been taken out so far, by whatever means.
+    /// Returns the number of dead weak receivers that have been taken out so far, by whatever
+    /// means.
     pub fn purged(&self) -> u64 {
         self.hub.get().map_or(0, |hub| hub.purged())
     }
 
-    /// Returns `true` if a send from `sender` would reach a receiver of the kinds that `of` accepts.
-    /// Takes out the dead receivers that it passes, as a send does.
+    /// Returns `true` if a send from `sender` would reach a receiver of the kinds that `of`
+    /// accepts. Takes out the dead receivers that it passes, as a send does.
     pub(crate) fn has_listener(
         &self,
         sender: &Sender<'_>,

@@ -1,4 +1,4 @@
-//! Senders that can die, and the receivers that go with them.
+//! Senders that can die, and the receivers that are disconnected with them.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::receiver::Hub;
 use crate::sender::SenderKey;
 use crate::sender::identity::DropsSender;
 
-/// Whether the sender has not died, which an identity can. See
+/// Returns `true` if the sender has not died. Only an identity can die. See
 /// [`IdentityState::remember`](crate::identity::IdentityState::remember).
 pub(crate) fn sender_lives<E: Event, R: 'static>(
     hub: &Arc<Hub<E, R>>,
@@ -23,7 +23,7 @@ pub(crate) fn sender_lives<E: Event, R: 'static>(
 
 impl<E: Event, R: 'static> DropsSender for Hub<E, R> {
     fn drop_sender(&self, sender: &SenderKey) {
-        // A frozen signal keeps them: no send can be from that sender any more.
+        // A frozen signal keeps them, because no send can be from that sender any more.
         let _ = self.disconnect_these(|table| table.connected_for(Some(sender.probe())));
     }
 }

@@ -1,4 +1,5 @@
-//! The receivers that `#[receiver]` declares: their options, their senders, and how they are connected.
+//! The receivers that `#[receiver]` declares: their options, their senders, and the way in which
+//! they are connected.
 
 #![allow(missing_docs, reason = "no part of the interface")]
 
@@ -87,8 +88,8 @@ impl AnySenders {
     }
 }
 
-/// The form of a name in the attribute: the number of its parts, which dots separate; 0 if one of them
-/// is empty.
+/// The form of a name in the attribute. `PARTS` is the number of its parts, which dots separate. It
+/// is 0 if one of the parts is empty.
 pub struct Name<const PARTS: usize>;
 
 /// The options of a declared receiver, and how its name connects it, if its event's crate decides.
@@ -175,8 +176,8 @@ impl Declared {
     }
 }
 
-/// The options of a signal that lives forever. A `const` signal does not: each use of it
-/// makes a new one, and does not compile here.
+/// Returns the options of a signal that lives forever. A `const` signal does not live forever: each
+/// use of it makes a new one, and does not compile here.
 pub fn options<E: Event, R: 'static>(
     signal: &'static Signal<E, R>,
 ) -> ConnectOptions<'static, E, R> {
@@ -185,17 +186,17 @@ pub fn options<E: Event, R: 'static>(
 
 /// A function that `#[receiver]` is about to connect.
 ///
-/// Passed as an argument of `connect`, a function that does not fit would get the
-/// compiler's advice for arguments, which makes no sense where it is declared.
+/// If a function that does not fit were an argument of `connect`, it would get the compiler's
+/// advice for arguments, which makes no sense where the function is declared.
 pub struct Candidate<E: Event, R: 'static, F> {
-    /// How it is to be connected.
+    /// The options of its connection.
     pub options: Declaring<E, R>,
     /// The function.
     pub function: F,
 }
 
 impl<E: Event, R: 'static, F> Candidate<E, R, F> {
-    /// Connects it.
+    /// Connects the function.
     #[track_caller]
     pub fn connect(self) -> Declared
     where
@@ -206,10 +207,10 @@ impl<E: Event, R: 'static, F> Candidate<E, R, F> {
     }
 }
 
-/// A function that fits a signal. One bound where `Fn` would be two, arguments and response, and so
-/// one error where there would be two.
+/// A function that fits a signal. `Fn` would be two bounds, for arguments and for the response, and
+/// would give two errors. This trait is one bound and gives one error.
 pub trait Receiver<E: Event, R: 'static> {
-    /// Makes it a receiver.
+    /// Prepares the function as a receiver.
     #[track_caller]
     fn prepare(self, options: ConnectOptions<'static, E, R>) -> Prepared<E, R>;
 }
@@ -228,8 +229,8 @@ where
 impl<E: Event, R: 'static, F: Send + Sync + 'static> Candidate<E, R, F> {
     /// Connects the async function that `start` calls.
     ///
-    /// The expansion writes `start`, and not this a bound on the function: what keeps its
-    /// future from being boxed is then explained by what the future holds.
+    /// The expansion writes `start`, instead of a bound on the function here. If the future cannot
+    /// be boxed, the compiler then explains that by the values that the future holds.
     #[track_caller]
     pub fn connect_async<S>(self, start: S) -> Declared
     where
@@ -243,8 +244,8 @@ impl<E: Event, R: 'static, F: Send + Sync + 'static> Candidate<E, R, F> {
     }
 }
 
-/// An async function, known by itself and not by the closure that starts it: each
-/// expansion has another one.
+/// An async function, identified by itself and not by the closure that starts it, because each
+/// expansion has another closure.
 #[cfg(feature = "async")]
 struct Started<F, S> {
     start: Awaited<S>,

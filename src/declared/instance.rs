@@ -159,7 +159,7 @@ impl<E: Event, R: InstanceResponse, F: Send + Sync + 'static> Candidate<E, R, F>
     }
 }
 
-/// A function `F` that takes an instance `T`, known by itself and not by the closure.
+/// A function `F` that takes an instance `T`, identified by itself and not by the closure.
 struct OfInstance<F, T, S> {
     call: S,
     of: PhantomData<fn() -> (F, T)>,
@@ -183,7 +183,7 @@ where
     }
 }
 
-/// As [`OfInstance`], for a function that changes the instance.
+/// A function `F` that changes an instance `T`. See [`OfInstance`].
 struct OfInstanceMut<F, T, S> {
     call: S,
     of: PhantomData<fn() -> (F, T)>,
@@ -205,7 +205,7 @@ where
     }
 }
 
-/// As [`OfInstance`], for an async function.
+/// An async function `F` that takes an instance `T`. See [`OfInstance`].
 #[cfg(feature = "async")]
 struct OfInstanceAsync<F, T, S> {
     start: S,

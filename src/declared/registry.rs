@@ -18,7 +18,7 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Called by the macro's expansion.
+    /// Makes the registration of a receiver. The macro's expansion calls it.
     pub const fn new(
         signal: &'static str,
         receiver: &'static str,
@@ -35,8 +35,8 @@ impl Registration {
         }
     }
 
-    /// The place in the order of connecting, which is the same wherever the crate lies: its crate,
-    /// the module, the line.
+    /// Returns the place in the order of connecting: the crate, the module, the line. It is the
+    /// same wherever the crate lies.
     fn place(&self) -> (&str, &str, u32, &str, &str) {
         let (module, _) = self.receiver.rsplit_once("::").unwrap_or_default();
         let name = module.split("::").next().unwrap_or_default();
@@ -46,27 +46,28 @@ impl Registration {
 
 inventory::collect!(Registration);
 
-/// Connects every function that [`#[receiver]`](macro@crate::receiver) marks in this
-/// program, once, and reports them.
+/// Connects every function that [`#[receiver]`](macro@crate::receiver) marks in this program, once,
+/// and reports them.
 ///
 /// Call it when the program starts, as Django's `AppConfig.ready` would. A later call connects
-/// exactly the receivers that have been declared since: those of a dynamic library that the
-/// program has loaded. It connects no receiver twice, and none that has been disconnected since.
-/// The report of each call has the receivers of all calls.
+/// exactly the receivers that have been declared since, which are the receivers of a dynamic
+/// library that the program has loaded. It connects no receiver twice, and does not connect a
+/// receiver again that has been disconnected since. The report of each call has the receivers of
+/// all calls.
 ///
 /// Receivers of one call are connected in the order of their crates' names, their modules and their
-/// lines, whatever order the linker put them in. Those of a later call come after those of an
-/// earlier one.
+/// lines, whatever order the linker put them in. The receivers of a later call come after those of
+/// an earlier call.
 ///
-/// Only crates that are linked count: one from which nothing is used may be left out by
-/// the linker, and its receivers with it. The report shows it.
+/// Only crates that are linked count. If the program uses no item of a crate, the linker may leave
+/// out the crate and its receivers. The report shows it.
 ///
 /// # Dynamic libraries
 ///
-/// A library's receivers are known only if the program and the library share one copy of fanfare:
+/// A library's receivers are found only if the program and the library share one copy of fanfare:
 /// see "Plugins" in `docs/guarantees.md`. A library that declares receivers must never be unloaded.
 ///
-/// Threads that call this at once wait for one another. Must not be called from inside a
+/// Threads that call this at the same time wait for one another. Do not call it from inside a
 /// signal's `static` initializer.
 ///
 /// ```
@@ -101,14 +102,15 @@ struct Connected {
 }
 
 impl Connected {
-    /// Connects those that were not connected by an earlier call.
+    /// Connects the receivers that were not connected by an earlier call.
     fn connect_new(&mut self, registrations: Vec<&'static Registration>) {
         let is_new = |it: &&Registration| !self.known.contains(&ptr::from_ref(*it).addr());
         let mut new: Vec<_> = registrations.into_iter().filter(is_new).collect();
         new.sort_by_key(|it| it.place());
         for it in new {
             let connection = (it.connect)();
-            // Only now: a panic, as a signal's initializer can have, leaves it to the next call.
+            // It is known only now, so that a panic, as a signal's initializer can have, leaves it
+            // to the next call.
             self.known.insert(ptr::from_ref(it).addr());
             self.report.push(ReportEntry {
                 signal: it.signal,
@@ -122,7 +124,7 @@ impl Connected {
     }
 }
 
-/// What [`connect_receivers`] connected. Displays as a line for each.
+/// The receivers that [`connect_receivers`] connected. It displays as a line for each receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectReport {
     entries: Vec<ReportEntry>,
@@ -136,24 +138,27 @@ pub struct ReportEntry {
     pub signal: &'static str,
     /// The function, with its module.
     pub receiver: &'static str,
-    /// The file it stands in.
+    /// The file that the receiver is in.
     pub file: &'static str,
     /// The line of the attribute or function.
     pub line: u32,
-    /// The sender it was connected for, in words, a name in quotes; `None` for any. For a receiver
-    /// that waits for its sender, the words of the signal's crate, such as `model "shop.Customer"`.
+    /// The sender it was connected for, in words, with a name in quotes, or `None` for any sender.
+    /// For a receiver that waits for its sender, the words come from the signal's crate, such as
+    /// `model "shop.Customer"`.
     pub sender: Option<String>,
-    /// Whether the connection is its own; false if another with the same uid was first.
+    /// `true` if this receiver made the connection, and `false` if another with the same uid was
+    /// first.
     pub is_new: bool,
 }
 
 impl ConnectReport {
-    /// Every receiver, in the order of connecting.
+    /// Returns every receiver, in the order of connecting.
     pub fn entries(&self) -> &[ReportEntry] {
         &self.entries
     }
 
-    /// Those that changed nothing because an equal connection was there first.
+    /// Returns the receivers whose connect had no effect, because an equal connection was there
+    /// first.
     pub fn duplicates(&self) -> impl Iterator<Item = &ReportEntry> {
         self.entries.iter().filter(|entry| !entry.is_new)
     }
@@ -207,7 +212,7 @@ mod tests {
         registration
     }
 
-    /// A registration as the macro makes it, in a crate whose files lie in `root`.
+    /// Returns a registration as the macro makes it, in a crate whose files lie in `root`.
     fn declared(root: &str, receiver: &'static str, line: u32) -> &'static Registration {
         let file = String::leak(format!("{root}/src/{line}.rs"));
         let connect: fn() -> Declared = match receiver {
@@ -229,7 +234,8 @@ mod tests {
 
     #[test]
     fn a_later_call_connects_exactly_the_new_receivers_in_an_order_without_paths() {
-        // The same program with its crates in the workspace, and with one in the registry.
+        // This is the same program with its crates in the workspace, and with one crate in the
+        // registry.
         for root in ["app2", "/home/me/.cargo/registry/app2-1.0.0"] {
             LOADED.disconnect_all();
             let mut connected = Connected::default();
@@ -243,7 +249,7 @@ mod tests {
             assert_eq!(names(&connected), first);
             assert_eq!(*LOADED.send(&1), first);
 
-            // One is disconnected, and one is loaded that would stand before all of them.
+            // One receiver is disconnected, and one is loaded that would come before all of them.
             assert!(LOADED.disconnect_uid("b"));
             all.push(declared("a", "aardvark::p", 1));
             connected.connect_new(all.clone());

@@ -9,19 +9,21 @@ use crate::signal::Signal;
 
 /// # The end
 ///
-/// After each of these the buffer can be used again, as a new one.
+/// After each of these methods the buffer can be used again, as a new one.
 impl<'s> Deferred<'s> {
-    /// Sends every event, in the order of recording, as [`Signal::send`] does; returns how many.
-    /// Ends all savepoints.
+    /// Sends every event, in the order of recording, as [`Signal::send`] does, and returns their
+    /// number. Ends all savepoints.
     ///
     /// # Panics
     ///
-    /// With the panic of the first receiver that does. Its event counts as delivered, for others may
-    /// have received it. The later events stay here, for another commit or a rollback.
+    /// Panics with the panic of the first receiver that panics. Its event counts as delivered,
+    /// because other receivers may have received it. The later events stay here, for another commit
+    /// or a rollback.
     ///
-    /// Also where a send is refused: if sends are nested too deep (see [`Signal`]), before anything is
-    /// delivered; and on a thread that runs an executor, at the first event that would reach an async
-    /// receiver (await `commit_async` there). That event stays here, too.
+    /// Also panics if a send is refused. If sends are nested too deep (see [`Signal`]), it panics
+    /// before any event is delivered. On a thread that runs an executor, it panics at the first
+    /// event that would reach an async receiver (await `commit_async` there). That event stays
+    /// here, too.
     ///
     /// ```
     /// use fanfare::{Deferred, Signal};
@@ -49,11 +51,11 @@ impl<'s> Deferred<'s> {
         delivered
     }
 
-    /// As [`commit`](Deferred::commit), but sends as [`Signal::asend`] does, one event after the
-    /// other.
+    /// Commits like [`commit`](Deferred::commit), but sends as [`Signal::asend`] does, one event
+    /// after the other.
     ///
-    /// Dropping the future stops it: the event that was being delivered is dropped as that send is,
-    /// and the later ones stay here. The future is `Send`.
+    /// Dropping the future stops the commit. The event that was being delivered is dropped as that
+    /// send is, and the later events stay here. The future is `Send`.
     ///
     /// ```
     /// use fanfare::{Deferred, Signal};
@@ -79,12 +81,13 @@ impl<'s> Deferred<'s> {
         delivered
     }
 
-    /// As [`commit`](Deferred::commit), but sends as [`Signal::send_robust`] does: a panic of a
-    /// receiver is caught and told, and every receiver of every event runs.
+    /// Commits like [`commit`](Deferred::commit), but sends as [`Signal::send_robust`] does: a
+    /// panic of a receiver is caught and reported, and every receiver of every event runs.
     ///
     /// # Panics
     ///
-    /// Where a send is refused, as `commit` does; what had been delivered before is not told.
+    /// Panics if a send is refused, as `commit` does. Then there is no report of the events that
+    /// had been delivered before.
     ///
     /// ```
     /// use fanfare::{Deferred, Signal};
@@ -112,8 +115,8 @@ impl<'s> Deferred<'s> {
         report
     }
 
-    /// As [`commit_async`](Deferred::commit_async), but sends as [`Signal::asend_robust`] does: a
-    /// panic of a receiver is caught and told, and every receiver of every event runs.
+    /// Commits like [`commit_async`](Deferred::commit_async), but sends as [`Signal::asend_robust`]
+    /// does: a panic of a receiver is caught and reported, and every receiver of every event runs.
     ///
     /// ```
     /// use fanfare::{Deferred, Signal};
@@ -145,7 +148,7 @@ impl<'s> Deferred<'s> {
         report
     }
 
-    /// Drops every event and ends all savepoints. So does dropping the `Deferred`.
+    /// Drops every event and ends all savepoints. Dropping the `Deferred` does the same.
     ///
     /// ```
     /// use fanfare::{Deferred, Signal};
@@ -167,7 +170,8 @@ impl<'s> Deferred<'s> {
 
     fn start_commit(&mut self) {
         if !self.is_empty() {
-            // Refused here, and not by the first send, for that would have its event.
+            // The commit is refused here, and not by the first send, because that send would have
+            // its event.
             nesting::check_for_sends();
         }
         if let Some(&moment) = self.savepoints.first() {
@@ -177,7 +181,7 @@ impl<'s> Deferred<'s> {
         }
     }
 
-    /// Takes the first event out, unless it would be refused. Nothing is hidden then.
+    /// Takes the first event out, unless it would be refused. No entry is hidden then.
     fn next_record(&mut self) -> Option<Box<dyn Record + Send + 's>> {
         #[cfg(feature = "async")]
         if let Some((_, first)) = self.entries.first_key_value() {

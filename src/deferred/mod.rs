@@ -21,7 +21,8 @@
 //! # Ok::<(), SavepointError>(())
 //! ```
 // * here: recording, and savepoints.
-// * `commit`: the end of a buffer; `outcome`: the report of a robust one.
+// * `commit`: the end of a buffer.
+// * `report`: the report of a robust commit.
 // * `record`: one event with its types erased.
 // * `savepoint`: the token and its errors.
 
@@ -48,10 +49,11 @@ pub use savepoint::{Savepoint, SavepointError};
 
 /// Events that are sent after a commit, or not at all.
 ///
-/// What a transaction has to tell must not be told before it is committed: a mail for a row that
-/// was rolled back cannot be called back. So record the events here while the transaction runs, and
-/// [`commit`](Deferred::commit) this after it. Dropping it instead, or
-/// [`rollback`](Deferred::rollback), sends nothing. It knows of no database: the caller says when.
+/// Receivers must not get the events of a transaction before the transaction is committed: a mail
+/// for a row that was rolled back cannot be called back. So record the events here while the
+/// transaction runs, and [`commit`](Deferred::commit) this after it. Dropping it instead, or
+/// [`rollback`](Deferred::rollback), sends no events. It has no connection to a database: the
+/// caller decides when to commit.
 ///
 /// ```
 /// use fanfare::{Deferred, Signal};
@@ -73,77 +75,80 @@ pub use savepoint::{Savepoint, SavepointError};
 /// # Ok::<(), fanfare::deferred::SavepointError>(())
 /// ```
 ///
-/// # What it takes
+/// # Requirements
 ///
 /// The event is kept by value until the commit, so it may hold no borrow that is not `'static`. The
-/// sender is kept by its value, and the signal is borrowed (`'s`; usually it is a `static`). Which
-/// receivers are called is decided at the commit: those that are connected then. An
+/// sender is kept by its value, and the signal is borrowed (`'s`, and usually the signal is a
+/// `static`). The commit calls the receivers that are connected at that time. An
 /// [`Identity`](crate::Identity) that has died by then reaches the receivers for any sender.
 ///
-/// What receivers answer is dropped, an `Err` as well, for whoever recorded the event has moved on.
-/// A receiver that can fail tells so itself, or panics and is seen by
-/// [`commit_robust`](Deferred::commit_robust).
+/// The responses of receivers are dropped, also an `Err`, because the code that recorded the event
+/// has moved on. A receiver that can fail should report its failure itself, or panic, so that
+/// [`commit_robust`](Deferred::commit_robust) reports the panic.
 ///
-/// A `Deferred` is `Send`: it may be filled on several threads, one after the other, and held across
-/// an `.await`. It has nothing to do with the thread it was made on. So that its events can be
-/// delivered wherever it has gone, they must be `Send` and `Sync`, and the answers `Send`.
+/// A `Deferred` is `Send`: it may be filled on several threads, one after the other, and held
+/// across an `.await`. It does not depend on the thread that made it. So that its events can be
+/// delivered on any thread, they must be `Send` and `Sync`, and the responses `Send`.
 ///
 /// # Re-entry
 ///
 /// During a commit the buffer is borrowed, so receivers cannot record into it. They may send, and
-/// record into another. If it is in a `Mutex`, take it out to commit it, or a receiver that locks
-/// that mutex waits for its own thread: `let mut taken = std::mem::take(&mut *shared.lock().unwrap())`
-/// in a statement of its own, then `taken.commit()`.
+/// record into another buffer. If the buffer is in a `Mutex`, take it out to commit it. Otherwise a
+/// receiver that locks that mutex waits for its own thread. Write
+/// `let mut taken = std::mem::take(&mut *shared.lock().unwrap())` in a statement of its own, then
+/// `taken.commit()`.
 ///
 /// # Panics in destructors
 ///
-/// A panic in the destructor of an event, of a key or of an answer that is dropped here is caught,
-/// and told once with the feature `tracing`. The others are dropped as well.
+/// A panic in the destructor of an event, of a key or of a response that is dropped here is caught,
+/// and reported once with the feature `tracing`. The other values are dropped as well.
 ///
 /// # Cost
 ///
-/// One box for each event, which also holds the sender and the key, an `Arc<str>` for a sender with a
-/// name, and a place in a B-tree, which allocates once for about six events. Nothing is shared with
-/// other threads and nothing waits, but for what receivers do.
+/// Each event costs one box, which also holds the sender and the key, an `Arc<str>` for a sender
+/// with a name, and a place in a B-tree, which allocates once for about six events. A `Deferred`
+/// shares no data with other threads, and does not wait, except for its receivers.
 pub struct Deferred<'s> {
-    /// What its savepoints know it by.
+    /// The number that identifies it to its savepoints.
     number: u64,
-    /// When the last event was recorded or the last savepoint made, counted from 1.
+    /// The moment of the last event that was recorded or the last savepoint, counted from 1.
     now: u64,
-    /// In the order of recording.
+    /// The entries, in the order of recording.
     entries: BTreeMap<u64, Entry<'s>>,
-    /// Where those are that the next one with an equal key takes the place of, by hash.
+    /// The moments of the entries that the next entry with an equal key takes the place of, by
+    /// hash.
     latest: HashMap<u64, SmallVec<[u64; 2]>>,
-    /// When the open savepoints were made, the outermost first.
+    /// The moments when the open savepoints were made, the outermost first.
     savepoints: Vec<u64>,
-    /// The hidden entries, by when another took their place. Each was recorded before, and replaced
-    /// after, a savepoint that is still open: a rollback to that brings it back.
+    /// The hidden entries, by the moment when another entry took their place. Each was recorded
+    /// before, and replaced after, a savepoint that is still open. A rollback to that savepoint
+    /// brings it back.
     replaced: BTreeMap<u64, u64>,
 }
 
 /// A recorded event.
 struct Entry<'s> {
     record: Box<dyn Record + Send + 's>,
-    /// `None` for one that takes nobody's place and whose place nobody takes.
+    /// `None` for an entry that takes no other's place and whose place no other takes.
     coalesced: Option<Coalesced>,
 }
 
 #[derive(Clone, Copy)]
 struct Coalesced {
-    /// Computed once, for a `Hash` of the user's may panic.
+    /// The hash of the target, computed once because a `Hash` of the user's may panic.
     hash: u64,
-    /// Whether another took its place.
+    /// `true` if another entry took its place.
     hidden: bool,
 }
 
 impl<'s> Deferred<'s> {
-    /// Makes an empty one. Allocates nothing, but for the seeds of hashing if they are the first that
-    /// the process draws.
+    /// Makes an empty buffer. It does not allocate, except for the seeds of hashing if they are the
+    /// first that the process draws.
     pub fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Deferred {
-            // Relaxed: only the atomicity of the addition matters, or a savepoint would do for two
-            // buffers. Its partner is itself. Row D1.
+            // Relaxed: only the atomicity of the addition matters. Without it, a savepoint would be
+            // valid for two buffers. Its partner is itself. Row D1.
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             now: 0,
             entries: BTreeMap::new(),
@@ -153,12 +158,12 @@ impl<'s> Deferred<'s> {
         }
     }
 
-    /// How many events a commit would deliver now.
+    /// Returns the number of events that a commit would deliver now.
     pub fn len(&self) -> usize {
         self.entries.len() - self.replaced.len()
     }
 
-    /// Whether a commit would deliver nothing.
+    /// Returns `true` if a commit would deliver no events.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -205,23 +210,24 @@ impl<'s> Deferred<'s> {
         self.entries.insert(moment, entry);
     }
 
-    /// Records an event as [`record`](Deferred::record) does. It takes the place of the event that was
-    /// recorded with the same signal, an equal sender and an equal key: that event is not sent.
+    /// Records an event as [`record`](Deferred::record) does. It takes the place of the event that
+    /// was recorded with the same signal, an equal sender and an equal key: that event is not sent.
     ///
-    /// So the commit sends the latest of them, once, and where it was recorded: after the events
-    /// recorded before it. Keys of different types are different (a literal `7` is an `i32`). An event
-    /// recorded with `record` takes no other's place and keeps its own.
+    /// So the commit sends only the latest of these events, once, at the place where that event was
+    /// recorded: after the events recorded before it. Keys of different types are different (a
+    /// literal `7` is an `i32`). An event recorded with `record` does not take the place of another
+    /// event and keeps its own.
     ///
-    /// A rollback to a savepoint that was made between the two brings the earlier one back, in its
-    /// own place. Until such a savepoint has ended both are kept; otherwise the earlier one is dropped
-    /// at once.
+    /// If a savepoint was made between the two events, a rollback to it brings the earlier one
+    /// back, in its own place. Until such a savepoint has ended, both are kept. Otherwise the
+    /// earlier one is dropped at once.
     ///
     /// Costs a hash of the key and a look in a hash table, and calls `Eq` for a key that has the
     /// same hash.
     ///
     /// # Panics
     ///
-    /// If `Hash` or `Eq` of the key do. The buffer is then as it was before the call.
+    /// Panics if `Hash` or `Eq` of the key panics. The buffer is then as it was before the call.
     ///
     /// ```
     /// use fanfare::{Deferred, Signal};
@@ -257,7 +263,7 @@ impl<'s> Deferred<'s> {
         K: Eq + Hash + Send + 'static,
     {
         let record = Recorded::new(source, event, key);
-        // `Hash` and `Eq` of the user's run up to `earlier`, where nothing has been changed.
+        // `Hash` and `Eq` of the user's run up to `earlier`, before the buffer is changed.
         let hash = record.hash(self.latest.hasher());
         let earlier = self.latest.get(&hash).and_then(|moments| {
             let target = record.target();
@@ -282,7 +288,8 @@ impl<'s> Deferred<'s> {
         self.entries.insert(moment, entry);
     }
 
-    /// Drops an entry whose place was taken at `moment`, or hides it if a rollback may bring it back.
+    /// Drops an entry whose place was taken at `moment`, or hides it if a rollback may bring it
+    /// back.
     fn replace(&mut self, earlier: u64, moment: u64) {
         if self.is_of_innermost(earlier) {
             self.entries.remove(&earlier);
@@ -292,19 +299,21 @@ impl<'s> Deferred<'s> {
         }
     }
 
-    /// Whether every rollback that drops what is recorded now drops this entry as well.
+    /// Returns `true` if every rollback that drops the events recorded now drops this entry as
+    /// well.
     fn is_of_innermost(&self, moment: u64) -> bool {
         self.savepoints.last() < Some(&moment)
     }
 
-    /// Returns its hash.
+    /// Hides or shows an entry, and returns its hash.
     fn hide(&mut self, moment: u64, hidden: bool) -> Option<u64> {
         let coalesced = self.entries.get_mut(&moment)?.coalesced.as_mut()?;
         coalesced.hidden = hidden;
         Some(coalesced.hash)
     }
 
-    /// Sees to it that nobody takes the place of an entry that has been taken out.
+    /// Removes the moment of an entry that has been taken out, so that no later entry takes its
+    /// place.
     fn forget(&mut self, moment: u64, entry: &Entry<'s>) {
         let Some(Coalesced { hash, .. }) = entry.coalesced else {
             return;
@@ -320,13 +329,13 @@ impl<'s> Deferred<'s> {
 
 /// # Savepoints
 ///
-/// As in SQL. They nest, without a limit.
+/// Savepoints work as in SQL. They nest, without a limit.
 impl<'s> Deferred<'s> {
-    /// Makes a savepoint inside those that are open.
+    /// Makes a savepoint inside the savepoints that are open.
     ///
     /// It ends when it is released, when an outer one is released or rolled back to, and with
-    /// `commit` and `rollback`. One that is forgotten, by a `?` for example, rolls nothing back:
-    /// [`nested`](Deferred::nested) does.
+    /// `commit` and `rollback`. A savepoint that is forgotten, because of a `?` for example, does
+    /// not roll back. [`nested`](Deferred::nested) does roll back then.
     pub fn savepoint(&mut self) -> Savepoint {
         let moment = self.tick();
         self.savepoints.push(moment);
@@ -336,14 +345,15 @@ impl<'s> Deferred<'s> {
         }
     }
 
-    /// Runs `record` inside a savepoint of its own: an `Ok` releases it, and an `Err` or a panic
-    /// rolls back to it, so that what was recorded inside is never sent. Returns what `record` did.
+    /// Runs `record` inside a savepoint of its own, and returns the result of `record`. An `Ok`
+    /// releases the savepoint. An `Err` or a panic rolls back to it, so that the events recorded
+    /// inside are never sent.
     ///
-    /// It nests, as Django's `atomic` does, and a `?` inside forgets nothing.
+    /// It nests, as Django's `atomic` does, and a `?` inside does not leave a savepoint behind.
     ///
     /// # Panics
     ///
-    /// If `record` does; the buffer is rolled back first.
+    /// Panics if `record` panics. The buffer is rolled back first.
     ///
     /// ```
     /// use fanfare::{Deferred, Signal};
@@ -367,21 +377,22 @@ impl<'s> Deferred<'s> {
         let recorded = record(inside.deferred);
         if recorded.is_ok() {
             if let Some(savepoint) = inside.savepoint.take() {
-                // An `Err` says that `record` has ended it, by a commit for example.
+                // An `Err` means that `record` has ended it, by a commit for example.
                 let _ = inside.deferred.release(savepoint);
             }
         }
         recorded
     }
 
-    /// Drops every event recorded since `savepoint`, and brings back those whose place they took.
-    /// Ends the savepoints made after it; it stays open itself.
+    /// Drops every event recorded since `savepoint`, and brings back the events whose places they
+    /// took. Ends the savepoints made after it. The savepoint itself stays open.
     ///
-    /// Costs what it drops.
+    /// The cost grows with the number of events that it drops.
     ///
     /// # Errors
     ///
-    /// If the savepoint has ended or is of another `Deferred`; nothing is changed.
+    /// Returns an error if the savepoint has ended or is of another `Deferred`. Then the buffer is
+    /// unchanged.
     ///
     /// ```
     /// use fanfare::deferred::SavepointError;
@@ -413,7 +424,7 @@ impl<'s> Deferred<'s> {
             self.forget(*moment, entry);
         }
         for earlier in self.replaced.split_off(&savepoint.moment).into_values() {
-            // Those recorded since have been dropped.
+            // The entries recorded since have been dropped.
             if let Some(hash) = self.hide(earlier, false) {
                 self.latest.entry(hash).or_default().push(earlier);
             }
@@ -421,14 +432,16 @@ impl<'s> Deferred<'s> {
         Ok(())
     }
 
-    /// Ends `savepoint` and those made after it. What was recorded since counts as recorded before:
-    /// only a rollback to an outer savepoint, or of everything, drops it.
+    /// Ends `savepoint` and the savepoints made after it. Events recorded since then count as
+    /// recorded before it: only a rollback to an outer savepoint, or of everything, drops them.
     ///
-    /// Costs a look at each event that took the place of one from before it, which may now be dropped.
+    /// Costs a look at each event that took the place of an event from before the savepoint,
+    /// because the earlier event may now be dropped.
     ///
     /// # Errors
     ///
-    /// If the savepoint has ended or is of another `Deferred`; nothing is changed.
+    /// Returns an error if the savepoint has ended or is of another `Deferred`. Then the buffer is
+    /// unchanged.
     ///
     /// ```
     /// use fanfare::deferred::SavepointError;
@@ -446,14 +459,15 @@ impl<'s> Deferred<'s> {
     pub fn release(&mut self, savepoint: Savepoint) -> Result<(), SavepointError> {
         let place = self.place(savepoint)?;
         self.savepoints.truncate(place);
-        // What only the released savepoints kept was replaced after the first of them was made.
+        // An entry that only the released savepoints kept was replaced after the first of them was
+        // made.
         for (moment, earlier) in self.replaced.split_off(&savepoint.moment) {
             self.replace(earlier, moment);
         }
         Ok(())
     }
 
-    /// Its place among the open savepoints.
+    /// Returns the place of `savepoint` among the open savepoints.
     fn place(&self, savepoint: Savepoint) -> Result<usize, SavepointError> {
         if savepoint.buffer != self.number {
             return Err(SavepointError::Foreign(savepoint));
@@ -463,7 +477,7 @@ impl<'s> Deferred<'s> {
     }
 }
 
-/// Rolls back to its savepoint and ends it, if it is still there when this is dropped.
+/// A guard that rolls back to its savepoint and ends it, if it is still there when this is dropped.
 struct Inside<'d, 's> {
     deferred: &'d mut Deferred<'s>,
     savepoint: Option<Savepoint>,
@@ -488,7 +502,7 @@ impl Default for Deferred<'_> {
 }
 
 impl fmt::Debug for Deferred<'_> {
-    /// Tells the type and the sender of each event that a commit would deliver.
+    /// Formats the type and the sender of each event that a commit would deliver.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deferred")
             .field("events", &Events(self))

@@ -1,4 +1,4 @@
-//! What a [`Deferred`](super::Deferred) keeps for one event.
+//! The record of one event in a [`Deferred`](super::Deferred).
 
 use std::any::{Any, TypeId, type_name};
 use std::hash::{BuildHasher, Hash};
@@ -21,31 +21,32 @@ use crate::signal_from::SignalFrom;
 #[cfg(feature = "async")]
 use crate::table::publish::Hub;
 
-/// What is kept for one event, whatever its types.
+/// The record of one event, whatever its types.
 pub(super) trait Record {
-    /// Sends it.
+    /// Sends the event.
     fn deliver(&self);
 
-    /// Sends it; returns what panicked.
+    /// Sends the event, and returns the panics of receivers.
     fn deliver_robust(&self) -> Vec<ReceiverPanic>;
 
-    /// Sends it with [`Signal::asend`].
+    /// Sends the event with [`Signal::asend`].
     #[cfg(feature = "async")]
     fn deliver_async<'r>(self: Box<Self>) -> BoxFuture<'r, ()>
     where
         Self: 'r;
 
-    /// Sends it with [`Signal::asend_robust`]; returns what panicked.
+    /// Sends the event with [`Signal::asend_robust`], and returns the panics of receivers.
     #[cfg(feature = "async")]
     fn deliver_async_robust<'r>(self: Box<Self>) -> BoxFuture<'r, Vec<ReceiverPanic>>
     where
         Self: 'r;
 
-    /// Panics where a send of it would be refused, for its async receivers, before it calls any.
+    /// Panics if a send of the event would be refused because of its async receivers, before it
+    /// calls any.
     #[cfg(feature = "async")]
     fn refuse_on_an_executor(&self);
 
-    /// Whether it has this target. Calls `Eq` of the key only if all else is equal.
+    /// Returns `true` if it has this target. Calls `Eq` of the key only if all else is equal.
     fn is_for(&self, target: &Target<'_>) -> bool;
 
     fn sender(&self) -> Sender<'_>;
@@ -53,9 +54,9 @@ pub(super) trait Record {
     fn event_name(&self) -> &'static str;
 }
 
-/// What makes two events equal to `record_coalesced`.
+/// The parts that make two events equal to `record_coalesced`.
 pub(super) struct Target<'r> {
-    /// Its address, which stays its own while it is borrowed.
+    /// The address of the signal, which stays unique while the signal is borrowed.
     signal: usize,
     sender: Option<&'r SenderKey>,
     key: &'r dyn Any,
@@ -74,7 +75,7 @@ impl<'s, E: Event, R: 'static, K: 'static> Recorded<'s, E, R, K> {
         event: E::Args<'static>,
         key: K,
     ) -> Self {
-        // Before the conversion, which may panic: that drops them contained.
+        // This precedes the conversion, which may panic: then both are dropped in their containers.
         let event = Contained::new(event);
         let key = Contained::new(key);
         let SignalFrom { signal, sender } = source.into();
@@ -94,7 +95,7 @@ impl<'s, E: Event, R: 'static, K: 'static> Recorded<'s, E, R, K> {
         }
     }
 
-    /// The hash of its target.
+    /// Returns the hash of its target.
     pub(super) fn hash(&self, hasher: &impl BuildHasher) -> u64
     where
         K: Hash,
@@ -114,7 +115,8 @@ where
 {
     fn deliver(&self) {
         let event = self.event.get();
-        // One by one: a panic of a later receiver meets no answers that it would have to drop.
+        // They are dropped one by one, so that a panic of a later receiver has no responses to
+        // drop.
         let _ = self
             .signal
             .from(self.sender())
@@ -200,7 +202,7 @@ where
     }
 }
 
-/// What panicked. The answers are dropped one by one.
+/// Returns the panics of receivers. The responses are dropped one by one.
 fn panics_of<R>(outcomes: RobustResponses<R>) -> Vec<ReceiverPanic> {
     let mut panics = Vec::new();
     for outcome in outcomes {
@@ -212,7 +214,7 @@ fn panics_of<R>(outcomes: RobustResponses<R>) -> Vec<ReceiverPanic> {
     panics
 }
 
-/// A value of the user's. A panic of its destructor goes no further.
+/// A value of the user's. A panic of its destructor is caught and reported.
 struct Contained<T>(Option<T>);
 
 impl<T> Contained<T> {
@@ -240,7 +242,7 @@ impl<T> Drop for Contained<T> {
 mod tests {
     use super::*;
 
-    /// Nearly always the hash tells them apart before `is_for` is asked.
+    /// Covers `is_for` directly, because the hash nearly always differs before `is_for` is called.
     #[test]
     fn a_target_is_a_signal_a_sender_and_a_key() {
         let signals: [Signal<u32>; 2] = [Signal::new(), Signal::new()];

@@ -1,8 +1,8 @@
-//! What a commit says of itself.
+//! The report of a commit.
 
 use crate::receiver_panic::ReceiverPanic;
 
-/// What [`Deferred::commit_robust`](crate::Deferred::commit_robust) and its async form did.
+/// The report of [`Deferred::commit_robust`](crate::Deferred::commit_robust) and its async form.
 #[must_use = "it has the receivers that panicked"]
 #[derive(Debug, Default)]
 pub struct CommitReport {
@@ -11,8 +11,8 @@ pub struct CommitReport {
 }
 
 impl CommitReport {
-    /// How many events were sent, whatever their receivers did or answered: a queue may have
-    /// refused them, which only an answer tells, and answers are dropped.
+    /// Returns the number of events that were sent, whatever their receivers did or returned. A
+    /// queue may have refused an event: only a response reports that, and responses are dropped.
     pub fn sent(&self) -> usize {
         self.sent
     }
@@ -22,7 +22,8 @@ impl CommitReport {
         self.panics.is_empty()
     }
 
-    /// Returns the panics of receivers: event by event, and for each event in the order of the calls.
+    /// Returns the panics of receivers: event by event, and for each event in the order of the
+    /// calls.
     pub fn panics(&self) -> &[ReceiverPanic] {
         &self.panics
     }

@@ -3,23 +3,24 @@
 use std::error::Error;
 use std::fmt;
 
-/// A point in the recording of a [`Deferred`](crate::Deferred) to roll back to. A copy is the same savepoint.
+/// A point in the recording of a [`Deferred`](crate::Deferred) to roll back to. A copy is the same
+/// savepoint.
 #[must_use = "a savepoint is there to be rolled back to or released"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Savepoint {
     /// The `Deferred` that made it.
     pub(super) buffer: u64,
-    /// When it was made.
+    /// The moment at which it was made.
     pub(super) moment: u64,
 }
 
-/// A [`Savepoint`] was used where it means nothing. Nothing has been changed.
+/// The error for a [`Savepoint`] that was used where it is not valid. The call had no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SavepointError {
-    /// It has been released, or has ended with an outer one, a commit or a rollback.
+    /// The savepoint has been released, or has ended with an outer one, a commit or a rollback.
     Ended(Savepoint),
-    /// Another [`Deferred`](crate::Deferred) made it.
+    /// Another [`Deferred`](crate::Deferred) made the savepoint.
     Foreign(Savepoint),
 }
 

@@ -8,53 +8,57 @@ use crate::signal_from::SignalFrom;
 
 /// # Sending in parallel
 impl<E: Event, R: Send + 'static> Signal<E, R> {
-    /// Calls the receivers that are connected for any sender on the threads of a rayon pool, several
-    /// at the same time, and returns their responses in the order of [`send`](Signal::send).
+    /// Calls the receivers that are connected for any sender on the threads of a rayon pool,
+    /// several at the same time, and returns their responses in the order of
+    /// [`send`](Signal::send).
     ///
-    /// The pool is the one that the caller is in, by `ThreadPool::install`, or else rayon's
-    /// own. Returns when the last receiver has. Each thread that is free takes a receiver
-    /// that has not started, so receivers start in no order; what they would find in
-    /// thread-locals of the caller is not there. The event is borrowed: nothing is cloned.
+    /// The pool is the one that the caller is in, by `ThreadPool::install`, or else rayon's global
+    /// pool. The send returns when the last receiver has returned. Each thread that is free takes a
+    /// receiver that has not started, so receivers start in no fixed order. A receiver on another
+    /// thread does not find the thread-locals of the caller. The event is borrowed and not cloned.
     ///
-    /// - The snapshot is taken, weak receivers are pinned and once-only ones claimed before
-    ///   the first call.
-    /// - Queued receivers' queues are handed the event before the others run, async
-    ///   receivers run after them, together; both on this thread, in their order.
-    /// - If fewer than two receivers are left to be called, or the pool has one thread, they
-    ///   are called here, as by `send`.
+    /// - Before the first call, the send takes the snapshot, pins the weak receivers and claims the
+    ///   once-only receivers.
+    /// - The queues of queued receivers get the event before the other receivers run. Async
+    ///   receivers run after them, together. Both happen on this thread, in the order of the
+    ///   receivers.
+    /// - If fewer than two receivers are left to be called, or if the pool has one thread, they are
+    ///   called on this thread, as by `send`.
     ///
-    /// Costs what `par_iter` costs. From a thread outside of the pool the first receiver
-    /// starts after about 12 µs and the second after 19, where threads have to wake; inside
-    /// of it, at once and after 2 µs. So two receivers gain where each takes more than
-    /// 20 µs, eight where each takes more than 5; inside, 2 and less than 1. It does not know
-    /// how long they take, and goes to the pool with quick ones, too. Allocates nothing
-    /// of its own if `R` has no content and no more than 64 receivers, 16 of them weak, are
-    /// reached.
+    /// The send costs as much as `par_iter`. From a thread outside of the pool, the first receiver
+    /// starts after about 12 µs and the second after 19 µs, if threads have to wake. From a thread
+    /// of the pool, the first starts at once and the second after 2 µs. So from outside, two
+    /// receivers gain if each takes more than 20 µs, and eight if each takes more than 5 µs. From
+    /// inside, these times are 2 µs and less than 1 µs. The send cannot predict how long receivers
+    /// take, and uses the pool for quick ones, too. It makes no allocations of its own if `R` has
+    /// no content and if it reaches no more than 64 receivers, of which at most 16 are weak.
     ///
     /// # Waiting
     ///
-    /// A thread of the pool that waits, here or in anything of rayon's, takes other work of
-    /// the pool meanwhile. So any receiver can run on any thread of the pool that waits, in
-    /// the midst of what that was doing, this call's own thread included. **Do not hold a
-    /// lock across this call** that a receiver or other work of the pool takes: the thread
+    /// A thread of the pool that waits, here or in any other function of rayon, takes other work of
+    /// the pool meanwhile. So any receiver can run on any thread of the pool that waits, in the
+    /// middle of the work of that thread. This includes the thread of this call. **Do not hold a
+    /// lock across this call** if a receiver or other work of the pool takes that lock: the thread
     /// would wait for itself.
     ///
-    /// For the same reason [`disconnect_and_wait`](crate::Connection::disconnect_and_wait)
-    /// may return [`InsideSend`](crate::error::WaitError::InsideSend) in any work of the pool. In a
-    /// receiver it does, for receivers of this signal, on whatever thread.
+    /// For the same reason [`disconnect_and_wait`](crate::Connection::disconnect_and_wait) may
+    /// return [`InsideSend`](crate::error::WaitError::InsideSend) in any work of the pool. In a
+    /// receiver it returns this error for all receivers of this signal, on whatever thread.
     ///
-    /// A caller outside of the pool sleeps, and waits also for a pool that is busy.
+    /// A caller outside of the pool sleeps. It also waits if the pool is busy.
     ///
     /// # Panics
     ///
-    /// With the panic of the first receiver that does, in the order of `send`, whichever
-    /// panicked first. All receivers before it have run; one after it may have run or not,
-    /// unless it is once-only: those run. When the panic travels none is running, and the
-    /// panics of others have been reported as by [`send_robust`](Signal::send_robust).
+    /// Panics with the panic of the first receiver that panics, in the order of `send`, even if
+    /// another receiver panicked earlier. All receivers before it have run. A receiver after it may
+    /// have run or not, except that once-only receivers always run. When the panic leaves this
+    /// call, no receiver is running, and the panics of the other receivers have been reported as by
+    /// [`send_robust`](Signal::send_robust).
     ///
-    /// Also as `send` does, if sends are nested too deep or there are async receivers and an
-    /// executor runs on this thread; then nothing has run. And in a child of `fork`, if a parallel
-    /// send had used the pool before the fork: its threads do not exist there.
+    /// Also panics as `send` does, if sends are nested too deep, or if there are async receivers
+    /// and an executor runs on this thread. In these cases no receiver has run. Also panics in a
+    /// child of `fork` if a parallel send had used the pool before the fork, because the threads of
+    /// the pool do not exist there.
     ///
     /// ```
     /// use fanfare::Signal;
@@ -78,16 +82,16 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
         SignalFrom::from(self).send_parallel(event)
     }
 
-    /// As [`send_parallel`](Signal::send_parallel), but a panic of a receiver is caught and
-    /// becomes its outcome; all others run.
+    /// Sends like [`send_parallel`](Signal::send_parallel), but catches the panic of a receiver,
+    /// which becomes the outcome of that receiver. All other receivers run.
     ///
-    /// Each panic is also reported once, as in [`send_robust`](Signal::send_robust), when
-    /// the last receiver that runs on the pool has returned.
+    /// Each panic is also reported once, as in [`send_robust`](Signal::send_robust), when the last
+    /// receiver that runs on the pool has returned.
     ///
     /// # Panics
     ///
-    /// If sends are nested too deep, or there are async receivers and an executor runs on
-    /// this thread; then nothing has run.
+    /// Panics if sends are nested too deep, or if there are async receivers and an executor runs on
+    /// this thread. In these cases no receiver has run.
     ///
     /// ```
     /// use fanfare::Signal;

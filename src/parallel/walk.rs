@@ -32,16 +32,16 @@ use crate::turn::discards::Discards;
 use crate::turn::live::{Group, Pins, for_each_live};
 use crate::turn::opening::open;
 
-/// From so many receivers to be called on, they go to the pool.
+/// The least number of receivers to be called for which a send goes to the pool.
 ///
-/// Two gain by it if each takes 20 µs, eight if each takes 5: the number alone does not tell.
-/// To go there in vain costs about 12 µs; to stay here in vain costs what a receiver takes, and
-/// who sends in parallel has slow ones.
+/// Two receivers gain by it if each takes 20 µs, and eight if each takes 5 µs, so the number alone
+/// is not enough to decide. To go there without a gain costs about 12 µs. To stay here without a
+/// gain costs the time of a receiver, and receivers that are sent to in parallel are slow.
 const FEWEST: usize = 2;
-/// Receivers that a send lists without allocating.
+/// The number of receivers that a send lists without allocating.
 const LISTED: usize = 64;
 
-/// Sends, and keeps every answer, or, if `ROBUST`, every outcome.
+/// Sends, and keeps every response, or, if `ROBUST`, every outcome.
 pub(crate) fn collect<E, R, const ROBUST: bool>(
     hub: &Hub<E, R>,
     sender: &Sender<'_>,
@@ -69,21 +69,24 @@ where
     sent.unwrap_or_else(RobustResponses::new)
 }
 
-/// Whether the pool would run receivers of `selection` side by side.
+/// Returns `true` if the pool would run receivers of `selection` side by side.
 fn is_worth_it<E: Event, R: 'static>(selection: &Selection<'_, E, R>) -> bool {
     let called = |entry: &&Entry<E, R>| !entry.about().kind().is_special();
     selection.iter().filter(called).nth(FEWEST - 1).is_some() && rayon::current_num_threads() > 1
 }
 
+/// Refuses a send whose pool was used before a fork.
+///
 /// # Panics
 ///
-/// If a parallel send used the pool before this process was forked: its threads do not exist here.
+/// Panics if a parallel send used the pool before this process was forked, because the threads of
+/// the pool do not exist here.
 fn refuse_after_fork<E: Event>() {
     thread_local! {
-        /// Of the pool that this thread belongs to.
+        /// The birth of the pool that this thread belongs to.
         static OWN: Birth = Birth::now();
     }
-    /// Of rayon's global pool, which a process makes once.
+    /// The birth of rayon's global pool, which a process makes once.
     static GLOBAL: OnceLock<Birth> = OnceLock::new();
 
     let pool = match rayon::current_thread_index() {
@@ -99,8 +102,8 @@ fn refuse_after_fork<E: Event>() {
     );
 }
 
-/// As [`walk`], with the receivers that are called on the pool. On its own for its large
-/// frame.
+/// Walks the receivers as [`walk`] does, and calls them on the pool. It is a function of its own
+/// because of its large frame.
 #[inline(never)]
 fn fan_out<E, R, const ROBUST: bool>(
     hub: &Hub<E, R>,
@@ -125,7 +128,7 @@ where
     })?;
 
     let panics = Panics::default();
-    // What has been claimed runs: no other send will run it.
+    // A receiver that has been claimed runs, because no other send will run it.
     let is_skipped = |at: usize, receiver: &Entry<E, R>| {
         !ROBUST && panics.is_after_one(at) && receiver.about().options.limit().is_none()
     };
@@ -140,12 +143,13 @@ where
         if is_skipped(at, receiver) {
             return None;
         }
-        // Not counted as a send inside others: the one that it is part of has been.
+        // This is not counted as a send inside others, because the send that it is part of has been
+        // counted.
         let _running = (!nesting::is_inside(hub)).then(|| Running::unchecked(hub));
         panics.catch(at, || receiver.call(sender, event))
     };
     let is_queued = |receiver: &Entry<E, R>| receiver.about().kind().is_queued();
-    // Where answers are only counted there are no places for them.
+    // If responses are only counted, there are no places for them.
     let mut answers = Vec::new();
     if !Responses::<R>::ONLY_COUNTED {
         answers.resize_with(receivers.len(), || None);
@@ -158,7 +162,7 @@ where
             }
         }
     }
-    // One by one: a slow receiver keeps no other from a thread that is free.
+    // They are taken one by one, so that a slow receiver keeps no other from a thread that is free.
     if Responses::<R>::ONLY_COUNTED {
         let calls = receivers.par_iter().enumerate().with_max_len(1);
         calls.for_each(|(at, receiver)| {
@@ -205,28 +209,28 @@ impl Default for Panics {
 }
 
 impl Panics {
-    /// Whether a receiver before the one at `at` has panicked.
+    /// Returns `true` if a receiver before the one at `at` has panicked.
     fn is_after_one(&self, at: usize) -> bool {
-        // Relaxed: a receiver that runs because this comes late is one that had started.
-        // Row P1.
+        // Relaxed: a receiver that runs because this load comes late counts as one that had
+        // started. Row P1.
         self.first.load(Ordering::Relaxed) < at
     }
 
-    /// Runs the receiver at `at`; `None` if it panics.
+    /// Runs the receiver at `at`. Returns `None` if it panics.
     fn catch<R>(&self, at: usize, run: impl FnOnce() -> R) -> Option<R> {
         let panic = match catch_unwind(AssertUnwindSafe(run)) {
             Ok(answer) => return Some(answer),
             Err(panic) => panic,
         };
-        // Relaxed: nothing is read because of it; the panics are behind the lock. Row P1.
+        // Relaxed: no data is read because of it, and the panics are behind the lock. Row P1.
         self.first.fetch_min(at, Ordering::Relaxed);
         let mut all = lock(&self.all);
         all.push((at, panic));
         None
     }
 
-    /// All, in the order of the receivers. If not `ROBUST` there are none: the first
-    /// travels, and the others are told of.
+    /// Returns all panics, in the order of the receivers. If not `ROBUST`, the result is empty: the
+    /// first panic travels, and the others are reported.
     fn in_order<E: Event, R: 'static, const ROBUST: bool>(
         self,
         receivers: &[&Entry<E, R>],
@@ -250,7 +254,7 @@ impl Panics {
     }
 }
 
-/// Notes the outcome of each receiver: its panic, or else the next answer.
+/// Notes the outcome of each receiver: its panic, or else the next response.
 fn keep_all<E: Event, R: 'static>(
     responses: &mut RobustResponses<R>,
     receivers: &[&Entry<E, R>],

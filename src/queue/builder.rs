@@ -13,11 +13,12 @@ use super::{Queue, worker};
 use crate::fork::Birth;
 use crate::lock::lock;
 
-/// What a queue has room for, by default, for each worker.
+/// The default number of events for which a queue has room, for each worker.
 const DEFAULT_CAPACITY: usize = 1_024;
 
-/// Describes a [`Queue`]: one worker, room for 1,024 events, [`Overflow::Block`], and the name
-/// `"queue"`, unless told otherwise.
+/// The description of a [`Queue`].
+///
+/// The defaults are one worker, room for 1,024 events, [`Overflow::Block`], and the name `"queue"`.
 ///
 /// ```
 /// use fanfare::Queue;
@@ -48,16 +49,16 @@ pub struct Builder {
 }
 
 impl Queue {
-    /// A queue with one worker and room for so many events, whose senders wait when it is
+    /// Makes a queue with one worker and room for `capacity` events, whose senders wait when it is
     /// full: `Queue::builder().capacity(capacity).build()`.
     ///
     /// # Panics
     ///
-    /// If `capacity` is 0.
+    /// Panics if `capacity` is 0.
     ///
     /// # Errors
     ///
-    /// If the thread cannot be started.
+    /// Returns an error if the thread cannot be started.
     #[track_caller]
     pub fn bounded(capacity: usize) -> io::Result<Self> {
         Queue::builder().capacity(capacity).build()
@@ -83,13 +84,15 @@ impl Builder {
         }
     }
 
-    /// How many events each worker's line has room for, exactly; what the worker is running
-    /// is not in it. If the queue is [`unordered`](Builder::unordered), all workers have one
-    /// line. The memory for them, about 50 bytes each, is taken at once.
+    /// Sets the exact number of events for which each worker's line has room.
+    ///
+    /// The events that the worker is running do not count. If the queue is
+    /// [`unordered`](Builder::unordered), all workers share one line. The memory for the events,
+    /// about 50 bytes each, is allocated at once.
     ///
     /// # Panics
     ///
-    /// If `capacity` is 0.
+    /// Panics if `capacity` is 0.
     #[track_caller]
     pub fn capacity(mut self, capacity: usize) -> Self {
         assert!(
@@ -101,20 +104,24 @@ impl Builder {
         self
     }
 
-    /// Gives it room for any number of events: no sender waits, nothing is dropped, and what
-    /// the workers cannot keep up with takes memory until there is none.
+    /// Gives the queue room for any number of events.
+    ///
+    /// Senders then never wait, and events are not dropped. If the workers cannot keep up, the
+    /// events take memory until there is no more.
     pub fn unbounded(mut self) -> Self {
         self.capacity = None;
         self
     }
 
-    /// How many threads deliver. With more than one, events of different senders can reach a
-    /// receiver at the same time and in any order. Those of one sender keep their order, unless the
-    /// queue is [`unordered`](Builder::unordered).
+    /// Sets the number of threads that deliver.
+    ///
+    /// With more than one, events of different senders can reach a receiver at the same time and in
+    /// any order. Events of one sender keep their order, unless the queue is
+    /// [`unordered`](Builder::unordered).
     ///
     /// # Panics
     ///
-    /// If `workers` is 0.
+    /// Panics if `workers` is 0.
     #[track_caller]
     pub fn workers(mut self, workers: usize) -> Self {
         assert!(
@@ -128,11 +135,11 @@ impl Builder {
     /// Lets any worker take the next event: the workers share one line, with room for
     /// [`capacity`](Builder::capacity) events in all.
     ///
-    /// Without it, the events of one receiver and one sender all go to the same worker, so that they
-    /// keep their order, and an event that takes long holds up those behind it while other workers
-    /// may be idle. With it, an event waits only if every worker is busy. The events are started in
-    /// the order in which they were sent. With more than one worker they run at the same time, also
-    /// those of one receiver and one sender, and may end in any order.
+    /// Without this option, the events of one receiver and one sender all go to the same worker, so
+    /// that they keep their order. An event that takes long then delays the events behind it, even
+    /// if other workers are idle. With this option, an event waits only if every worker is busy.
+    /// The events are started in the order in which they were sent. With more than one worker they
+    /// run at the same time, also those of one receiver and one sender, and may end in any order.
     ///
     /// ```
     /// use fanfare::{Queue, Signal};
@@ -168,16 +175,17 @@ impl Builder {
     /// Sets the number of async receivers that each worker drives at a time. The default is 1.
     ///
     /// Async receivers are those of
-    /// [`QueuedOptions::connect_async`](crate::queue::QueuedOptions::connect_async). With more than one,
-    /// their futures are started in the order of the worker's line and run together, so events of
-    /// one receiver and one sender may end in any order. A future that hangs takes one of the
-    /// places. A worker with all places taken takes nothing out of its line. The futures of a worker
-    /// run on one thread, which is a second one beside the worker's: a future that blocks its thread
-    /// holds up the others. Sync receivers run on the worker's thread, one at a time.
+    /// [`QueuedOptions::connect_async`](crate::queue::QueuedOptions::connect_async). With more than
+    /// one, their futures are started in the order of the worker's line and run together, so events
+    /// of one receiver and one sender may end in any order. A future that hangs takes one of the
+    /// places. A worker whose places are all taken does not take events out of its line. The
+    /// futures of a worker run on one thread, which is a second one beside the worker's. A future
+    /// that blocks its thread delays the others. Sync receivers run on the worker's thread, one at
+    /// a time.
     ///
     /// # Panics
     ///
-    /// If `futures` is 0. [`build`](Builder::build) panics if the queue would run more than
+    /// Panics if `futures` is 0. [`build`](Builder::build) panics if the queue would run more than
     /// 1,000 receivers out of one line at a time.
     ///
     /// ```
@@ -220,30 +228,33 @@ impl Builder {
         self
     }
 
-    /// What happens when there is no room.
+    /// Sets the policy for events that find the queue full.
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self
     }
 
-    /// What errors call it. Its threads have this name, a hyphen and a number; some systems
-    /// show no more than the first 15 bytes.
+    /// Sets the name of the queue, which errors contain.
+    ///
+    /// The queue's threads have this name, a hyphen and a number. Some systems show no more than
+    /// the first 15 bytes.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// The workers run inside the tokio runtime that this is called in, so that async
-    /// receivers ([`QueuedOptions::connect_async`](crate::queue::QueuedOptions::connect_async)) have its timers, its input and output,
-    /// and `tokio::spawn`.
+    /// Runs the workers inside the tokio runtime in which this method is called.
     ///
-    /// The runtime must live as long as the queue is used, and a current-thread one must be
-    /// running for its timers to come: what a receiver asks of a runtime that has been shut
-    /// down panics in that receiver.
+    /// Async receivers
+    /// ([`QueuedOptions::connect_async`](crate::queue::QueuedOptions::connect_async)) can then use
+    /// its timers, its input and output, and `tokio::spawn`.
+    ///
+    /// The runtime must live as long as the queue is used. A current-thread runtime must be running
+    /// for its timers to fire. A receiver that uses a runtime that has been shut down panics.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
+    /// Panics outside of a tokio runtime.
     #[cfg(feature = "tokio")]
     #[track_caller]
     pub fn on_tokio(mut self) -> Self {
@@ -261,13 +272,14 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If a thread cannot be started (those that were started end), or if the name has a zero
-    /// byte in it.
+    /// Returns an error if a thread cannot be started (the threads that were started end), or if
+    /// the name contains a zero byte.
     ///
     /// # Panics
     ///
-    /// If more than 1,000 receivers would run out of one line at a time: the futures of a worker or,
-    /// if the queue is [`unordered`](Builder::unordered), those of all workers.
+    /// Panics if more than 1,000 receivers would run out of one line at a time. These are the
+    /// futures of a worker or, if the queue is [`unordered`](Builder::unordered), those of all
+    /// workers.
     #[track_caller]
     pub fn build(self) -> io::Result<Queue> {
         if self.name.contains('\0') {

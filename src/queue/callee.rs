@@ -25,7 +25,7 @@ pub(crate) struct Queued<C> {
     pub(crate) receiver: C,
 }
 
-/// What a queue's worker does with an event.
+/// A receiver without the types of its responses, as a queue's worker runs it.
 pub(crate) trait Run<E>: Send + Sync + 'static {
     type Function: 'static;
 
@@ -34,7 +34,7 @@ pub(crate) trait Run<E>: Send + Sync + 'static {
     #[cfg(feature = "async")]
     const ASYNC: bool = false;
 
-    /// The future of a receiver that is `ASYNC`.
+    /// Starts the future of a receiver that is `ASYNC`.
     #[cfg(feature = "async")]
     fn start<'a>(&'a self, _sender: Sender<'a>, _event: &'a E) -> BoxFuture<'a, ()> {
         unreachable!("only async receivers are driven")
@@ -129,7 +129,7 @@ fn unpack<E: OwnedEvent>(sent: &(dyn Any + Send + Sync)) -> (Sender<'_>, &E) {
     )
 }
 
-/// Hands the event of one send to the queue of one receiver.
+/// Gives the event of one send to the queue of one receiver.
 fn enqueue<E, R>(
     queue: &Handle,
     entry: &Entry<E, R>,
@@ -154,7 +154,7 @@ where
     }
 }
 
-/// Returns the number of the worker's line: always the same for a receiver and a sender.
+/// Returns the number of the worker's line. It is always the same for a receiver and a sender.
 fn lane<E: Event, R: 'static>(queue: &Handle, entry: &Entry<E, R>, sender: &Sender<'_>) -> u64 {
     static HASHER: OnceLock<ahash::RandomState> = OnceLock::new();
     if queue.has_one_line() {

@@ -27,21 +27,21 @@ use crate::receiver::future::BoxFuture;
 /// Futures on their way from the first thread to the second.
 pub(super) struct Inbox {
     state: Mutex<State>,
-    /// A place is free.
+    /// The condition that a place is free.
     freed: Condvar,
-    /// Of the second thread.
+    /// The waker of the second thread.
     waker: AtomicWaker,
 }
 
 struct State {
     arrived: Vec<BoxFuture<'static, ()>>,
-    /// For how many more events there is a place.
+    /// The number of places that are free, one for each event.
     free: usize,
     is_closed: bool,
 }
 
-/// Closes the inbox as it is dropped, which the first thread does at its end; also if that thread
-/// could not be started.
+/// A guard that closes the inbox when it is dropped. The first thread drops it at its end, also if
+/// that thread could not be started.
 pub(super) struct Opening(Arc<Inbox>);
 
 impl Drop for Opening {
@@ -84,18 +84,18 @@ impl Inbox {
         self.waker.wake();
     }
 
-    /// Takes the futures that have arrived. Returns `true` with them if no more will come.
+    /// Takes the futures that have arrived. Returns `true` with them if no more will arrive.
     fn take(&self) -> (Vec<BoxFuture<'static, ()>>, bool) {
         let mut state = lock(&self.state);
         (mem::take(&mut state.arrived), state.is_closed)
     }
 }
 
-/// Runs the first thread: everything in its line, until the line is closed.
+/// Runs the first thread: it takes all events out of its line, until the line is closed.
 pub(super) fn run(pool: &Arc<Pool>, line: usize, inbox: &Arc<Inbox>, _opening: Opening) {
     pool.mark_worker();
     loop {
-        // First, so that what has no place stays in the line.
+        // The place comes first, so that an event without a place stays in the line.
         inbox.take_place();
         let Some((started, job)) = pool.lines[line].next() else {
             return;
@@ -113,7 +113,7 @@ pub(super) fn run(pool: &Arc<Pool>, line: usize, inbox: &Arc<Inbox>, _opening: O
     }
 }
 
-/// The delivery of one event to an async receiver.
+/// Delivers one event to an async receiver.
 async fn deliver(pool: Arc<Pool>, line: usize, inbox: Arc<Inbox>, started: Started, job: Job) {
     let drive = async { job.receiver.drive(&*job.sent).await };
     let ran = AssertUnwindSafe(drive).catch_unwind().await;
@@ -121,13 +121,13 @@ async fn deliver(pool: Arc<Pool>, line: usize, inbox: Arc<Inbox>, started: Start
     inbox.leave_place();
 }
 
-/// Runs the second thread: all that arrives, until the inbox is closed.
+/// Runs the second thread: it drives all futures that arrive, until the inbox is closed.
 pub(super) fn drive(pool: &Arc<Pool>, inbox: &Inbox) {
     pool.mark_worker();
     let mut running = FuturesUnordered::new();
     blocking::drive(poll_fn(|cx| poll(pool, inbox, &mut running, cx)));
     if pool.birth.is_before_fork() {
-        // Their drops would run receivers' destructors beside those of the parent.
+        // Dropping them would run receivers' destructors here as well as in the parent.
         mem::forget(running);
     }
 }

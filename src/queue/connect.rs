@@ -17,14 +17,14 @@ use crate::receiver::future::BoxFuture;
 use crate::sender::Sender;
 
 impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
-    /// The receiver runs on a worker of `queue`, some time after the send has handed it the
-    /// event.
+    /// Selects `queue` for the receiver: it runs on a worker of the queue, some time after the send
+    /// has given the event to the queue.
     ///
-    /// A send clones the event once for all queued receivers that it reaches, and its sender
-    /// with it; it does not wait for the receivers, unless the queue is full and blocks (see
-    /// [`Overflow`](crate::queue::Overflow)). The [`Response`] states what the send
-    /// returns. A receiver that is disconnected still gets what is in the queue for it,
-    /// and [`disconnect_and_wait`](Connection::disconnect_and_wait) waits for that.
+    /// A send clones the event, and its sender with it, once for all queued receivers that it
+    /// reaches. It does not wait for the receivers, except if the queue is full and blocks (see
+    /// [`Overflow`](crate::queue::Overflow)). The [`Response`] trait defines the responses that the
+    /// send returns. A receiver that is disconnected still gets the events that are in the queue
+    /// for it, and [`disconnect_and_wait`](Connection::disconnect_and_wait) waits for them.
     ///
     /// ```
     /// use fanfare::{Queue, Signal};
@@ -51,15 +51,16 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     }
 }
 
-/// Options of one connection whose receiver runs on a [`Queue`]. Made by
-/// [`ConnectOptions::queued`], after all other options.
+/// The options of one connection whose receiver runs on a [`Queue`].
+///
+/// [`ConnectOptions::queued`] makes them, after all other options.
 #[must_use = "options do nothing until `connect` or `prepare`"]
 pub struct QueuedOptions<'s, E: Event, R: 'static = ()> {
     options: ConnectOptions<'s, E, R>,
     queue: Arc<Handle>,
 }
 
-/// The events must own what they carry, and the responses implement [`Response`].
+/// The events must own their contents, and the responses implement [`Response`].
 impl<E: Event, R: 'static> QueuedOptions<'_, E, R> {
     /// Connects `receiver`, which returns no response.
     ///
@@ -97,10 +98,10 @@ impl<E: Event, R: 'static> QueuedOptions<'_, E, R> {
     /// before it takes the next event.
     ///
     /// So a queue runs as many of its futures at a time as it has workers, or as many times that as
-    /// [`Builder::concurrency`](crate::queue::Builder::concurrency) states. Everything
-    /// that is said of the queue's order, overflow and end holds for them. The future runs
-    /// in the tokio runtime that the queue was given by
-    /// [`Builder`](crate::queue::Builder)'s `on_tokio` (with the feature `tokio`), or in none.
+    /// [`Builder::concurrency`](crate::queue::Builder::concurrency) states. The rules for the
+    /// queue's order, overflow and end hold for them as well. The future runs in the tokio runtime
+    /// that [`Builder`](crate::queue::Builder)'s `on_tokio` gave the queue (with the feature
+    /// `tokio`), or in no runtime.
     ///
     /// ```
     /// use fanfare::{Queue, Signal};
@@ -129,7 +130,8 @@ impl<E: Event, R: 'static> QueuedOptions<'_, E, R> {
         signal.connect_one(self.prepare_async(receiver))
     }
 
-    /// As [`prepare`](QueuedOptions::prepare), for an async receiver.
+    /// Makes an async receiver for [`Signal::connect_many`](crate::Signal::connect_many), as
+    /// [`prepare`](QueuedOptions::prepare) makes a sync one.
     #[track_caller]
     pub fn prepare_async<F>(self, receiver: F) -> Prepared<E, R>
     where

@@ -1,4 +1,4 @@
-//! What can go wrong with a queue.
+//! The errors of a queue.
 
 use std::error;
 use std::fmt;
@@ -14,7 +14,7 @@ pub enum Error {
     Full {
         /// The queue's name.
         queue: Arc<str>,
-        /// How much there is room for, for each worker.
+        /// The number of events for which each worker has room.
         capacity: usize,
     },
     /// The queue has been shut down. A send that waited for room gets this error as well.
@@ -24,13 +24,13 @@ pub enum Error {
         queue: Arc<str>,
     },
     /// There was no room, the policy is [`Overflow::Block`](crate::queue::Overflow::Block), and the
-    /// sender is a worker of the queue: it would have waited for itself, or for another
-    /// worker that may be waiting for it.
+    /// sender is a worker of the queue. It would have waited for itself, or for another worker that
+    /// may be waiting for it.
     #[non_exhaustive]
     WouldDeadlock {
         /// The queue's name.
         queue: Arc<str>,
-        /// How much there is room for, for each worker.
+        /// The number of events for which each worker has room.
         capacity: usize,
     },
     /// The queue was made before this process was forked, and its workers do not exist here.
@@ -74,35 +74,36 @@ fn write_forked(f: &mut fmt::Formatter<'_>, queue: &str) -> fmt::Result {
     )
 }
 
-/// [`Queue::flush`](crate::Queue::flush), [`Queue::flush_timeout`](crate::Queue::flush_timeout)
-/// or [`Queue::shutdown`](crate::Queue::shutdown) did not wait, or not long enough.
+/// The reason for which [`Queue::flush`](crate::Queue::flush),
+/// [`Queue::flush_timeout`](crate::Queue::flush_timeout) or
+/// [`Queue::shutdown`](crate::Queue::shutdown) did not wait, or not long enough.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitError {
-    /// The caller is a worker of the queue: it would wait for itself. Nothing was changed.
+    /// The caller is a worker of the queue, so it would wait for itself. The queue was not changed.
     #[non_exhaustive]
     InsideWorker {
         /// The queue's name.
         queue: Arc<str>,
     },
-    /// The queue's workers run in a current-thread runtime of tokio's, and the caller is the
-    /// thread that drives it: their timers, inputs and outputs would wait for the caller.
-    /// Nothing was changed.
+    /// The queue's workers run in a current-thread runtime of tokio, and the caller is the thread
+    /// that drives it. The timers, inputs and outputs of the workers would wait for the caller. The
+    /// queue was not changed.
     #[non_exhaustive]
     OnItsRuntime {
         /// The queue's name.
         queue: Arc<str>,
     },
-    /// Not everything was delivered when the time was up.
+    /// Some events were not delivered when the time was up.
     #[non_exhaustive]
     Timeout {
         /// The queue's name.
         queue: Arc<str>,
-        /// How long was waited.
+        /// The time that the call waited.
         waited: Duration,
     },
-    /// The queue was made before this process was forked, and its workers do not exist here: the
-    /// wait would never end. Nothing was changed.
+    /// The queue was made before this process was forked, and its workers do not exist here, so the
+    /// wait would never end. The queue was not changed.
     #[non_exhaustive]
     Forked {
         /// The queue's name.

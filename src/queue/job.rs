@@ -20,12 +20,15 @@ pub(crate) struct Sent<E> {
     pub(crate) event: E,
 }
 
-/// Drops a job, and with it perhaps the event and the receiver. A panic of their destructors ends
-/// here: it concerns neither the worker nor the thread that pushes.
+/// Drops a job, and with it perhaps the event and the receiver.
+///
+/// A panic of their destructors is caught here, because it concerns neither the worker nor the
+/// thread that pushes.
 pub(super) fn discard(job: Job) {
     let Job { receiver, sent } = job;
     let id = receiver.id();
-    // The receiver first: an event's destructor may wait until it has gone.
+    // The receiver is dropped first, because an event's destructor may wait until the receiver is
+    // dropped.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(receiver))) {
         panic_report::destructor_panicked(id, payload);
     }

@@ -1,14 +1,13 @@
-//! What decides about concurrency in a queue: who may still put something into a line, who
-//! takes it out, and when everything has been dealt with.
+//! The decisions about concurrency in a queue: which thread may still put an item into a line,
+//! which takes it out, and when every item has been dealt with.
 //!
-//! Who pushes takes a ticket first, and each ticket is *settled* once: its item was
-//! delivered, dropped, handed back or taken out as undelivered. The one addition that takes
-//! the ticket also tells whether the line was closed before; so a close knows how many
-//! tickets there are, and that nothing else will ever be put in. A flush starts a round:
-//! tickets carry the round's bit, and the flush is over when every ticket with the other bit
-//! is settled, in whatever order that came about.
+//! A push takes a ticket first, and each ticket is *settled* once: its item was delivered, dropped,
+//! handed back or taken out as undelivered. The one addition that takes the ticket also shows
+//! whether the line was closed before. So a close finds the number of tickets, and that no other
+//! item will ever be put in. A flush starts a round: tickets carry the round's bit, and the flush
+//! is over when every ticket with the other bit is settled, in whatever order that happened.
 //!
-//! Nothing here runs user code: items are handed to the caller, who holds no lock then.
+//! User code does not run here. Items are handed to the caller, which holds no lock then.
 //!
 //! This file is compiled twice more, over loom and over shuttle, by `loom-tests/`: it may
 //! name only `std`'s plain types and its sibling `sync`.
@@ -18,64 +17,68 @@ use std::time::Instant;
 
 use super::sync::{AtomicU64, CachePadded, Channel, Condvar, Mutex, Ordering, Waiter, lock, wait};
 
-/// What a push does when its line is full.
+/// The policy of a push for a line that is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The sender waits for room: the default, since it alone loses nothing and fails
-    /// nothing. In an async send that blocks the executor's thread. On a worker of the same
-    /// queue, where that might be a wait for itself, the push is refused with
+    /// The sender waits for room. This is the default, because it is the only policy that loses no
+    /// event and fails no push.
+    ///
+    /// In an async send, the wait blocks the executor's thread. On a worker of the same queue,
+    /// where that might be a wait for itself, the push is refused with
     /// [`Error::WouldDeadlock`](crate::queue::Error::WouldDeadlock).
     #[default]
     Block,
-    /// What is being pushed is dropped, and counted.
+    /// The new event is dropped, and counted.
     DropNewest,
-    /// What has been in the line longest is dropped, and counted.
+    /// The event that has been in the line longest is dropped, and counted.
     DropOldest,
     /// The push is refused with [`Error::Full`](crate::queue::Error::Full).
     Reject,
 }
 
-/// In `tickets`: nothing is accepted any more.
+/// The mark in `tickets` that no more items are accepted.
 const CLOSED: u64 = 1;
-/// In `tickets`, and so in each ticket: the round's bit.
+/// The round's bit in `tickets`, and so in each ticket.
 const ROUND: u64 = 2;
-/// In `tickets`: one ticket.
+/// One ticket in `tickets`.
 const TICKET: u64 = 4;
 
-/// In a count of settled tickets: somebody waits, so who settles must tell.
+/// The mark in a count of settled tickets that a thread waits, so that a thread that settles a
+/// ticket must notify it.
 const WATCHED: u64 = 1;
-/// In the workers' count: they must start nothing any more.
+/// The mark in the workers' count that the workers must not start another item.
 const GIVEN_UP: u64 = 2;
-/// In the workers' count: one item of this round that runs, and is not settled yet.
+/// One item of this round in the workers' count that runs and is not settled yet.
 const RUNNING: u64 = 4;
-/// In a count of settled tickets: one. What is below it has room for [`RUN_AT_ONCE`].
+/// One ticket in a count of settled tickets. The bits below it have room for [`RUN_AT_ONCE`].
 const ONE: u64 = 1 << 12;
 
-/// How many items of a line may run at a time.
+/// The maximum number of items of a line that run at a time.
 pub(crate) const RUN_AT_ONCE: usize = 1_000;
 
 /// One worker's items, or those of several, in the order in which they came.
 pub(crate) struct Line<T> {
-    /// Whether several workers take items out.
+    /// `true` if several workers take items out.
     is_shared: bool,
     channel: Channel<Parcel<T>>,
-    /// How many tickets were taken; the flags of the line. Padded: senders write it for each
-    /// item, and the worker what comes next.
+    /// The number of tickets that were taken, and the flags of the line. It is padded because
+    /// senders write it for each item, and the worker writes the field that follows.
     tickets: CachePadded<AtomicU64>,
-    /// What the workers have delivered, and what they run, by the round's bit. Only they count here.
+    /// The items that the workers have delivered, and those that they run, by the round's bit. Only
+    /// the workers write it.
     delivered: CachePadded<[AtomicU64; 2]>,
-    /// What was settled otherwise, by the round's bit.
+    /// The items that were settled in another way, by the round's bit.
     aside: [AtomicU64; 2],
     dropped: AtomicU64,
     rejected: AtomicU64,
     undelivered: AtomicU64,
-    /// Only the workers count here.
+    /// The number of panics. Only the workers write it.
     panicked: AtomicU64,
     books: Mutex<Books<T>>,
-    /// Something that is waited for may have come about.
+    /// The condition variable for threads that wait: their condition may have been met.
     changed: Condvar,
-    /// Held by who takes out what is left: one at a time.
+    /// The lock of the thread that takes out the items that are left: one at a time.
     drain: Mutex<()>,
 }
 
@@ -85,41 +88,44 @@ struct Parcel<T> {
     item: T,
 }
 
-/// What is known only under the lock.
+/// The state under the lock.
 struct Books<T> {
-    /// How many rounds have been started after the first. Its last bit is that of `tickets`.
+    /// The number of rounds that have been started after the first. Its last bit is that of
+    /// `tickets`.
     round: u64,
-    /// Tickets of all rounds but the one under way; of all when the line is closed.
+    /// The tickets of all rounds except the one under way. When the line is closed, those of all
+    /// rounds.
     counted: u64,
-    /// The same by the round's bit.
+    /// The same tickets by the round's bit.
     accepted: [u64; 2],
     closed: bool,
-    /// Who waits in `flush`.
+    /// The number of threads that wait in `flush`.
     waiting: usize,
     left_over: Vec<Parcel<T>>,
 }
 
-/// What became of a push.
+/// The result of a push.
 #[must_use]
 pub(crate) enum Pushed<T> {
     Accepted,
-    /// Accepted, in the place of what is handed back.
+    /// The item was accepted, in the place of the items that are handed back.
     Displaced {
         oldest: T,
-        /// Where other producers were faster, more than one had to go.
+        /// Further items. There are some if other producers were faster, so that more than one item
+        /// had to be removed.
         more: Vec<T>,
     },
-    /// Not accepted, as the overflow policy says.
+    /// The item was not accepted, because of the overflow policy.
     Dropped(T),
     Refused(Refusal, T),
 }
 
-/// Why a push was refused.
+/// The reason for which a push was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Full,
     Closed,
-    /// It is full, and the caller may not wait.
+    /// The line is full, and the caller may not wait.
     WouldWait,
 }
 
@@ -129,11 +135,11 @@ pub(crate) struct Started {
     ticket: u64,
 }
 
-/// What a line held when it was given up.
+/// The items that a line held when it was given up.
 pub(crate) struct LeftOver<T> {
-    /// In the order in which they came.
+    /// The items, in the order in which they came.
     pub(crate) items: Vec<T>,
-    /// How many the workers still run.
+    /// The number of items that the workers still run.
     pub(crate) running: usize,
 }
 
@@ -149,7 +155,7 @@ pub(crate) struct Counts {
     pub(crate) running: usize,
 }
 
-/// Tickets that are not settled, and how many of those the workers run.
+/// The number of tickets that are not settled, and how many of those the workers run.
 struct Open {
     unsettled: u64,
     running: u64,
@@ -159,7 +165,7 @@ fn bit(ticket: u64) -> usize {
     usize::from(ticket & ROUND != 0)
 }
 
-/// How many items run, by a word of the workers' count.
+/// Returns the number of items that run, from a word of the workers' count.
 fn runs(word: u64) -> u64 {
     word % ONE / RUNNING
 }
@@ -169,7 +175,8 @@ fn has_passed(deadline: Option<Instant>) -> bool {
 }
 
 impl<T> Line<T> {
-    /// With room for so many items, or for any number, which so many workers take out.
+    /// Makes a line with room for `capacity` items, or for any number, that `workers` workers take
+    /// out.
     pub(crate) fn new(capacity: Option<usize>, workers: usize) -> Self {
         let zero = || AtomicU64::new(0);
         Line {
@@ -195,8 +202,8 @@ impl<T> Line<T> {
         }
     }
 
-    /// Puts an item in. Waits for room if that is the policy and `may_wait` says so, which is
-    /// asked only then.
+    /// Puts an item in. Waits for room if that is the policy and `may_wait` returns `true`. It is
+    /// called only then.
     #[inline]
     pub(crate) fn push(
         &self,
@@ -204,8 +211,8 @@ impl<T> Line<T> {
         overflow: Overflow,
         may_wait: impl FnOnce() -> bool,
     ) -> Pushed<T> {
-        // Relaxed: the order of this counter's changes alone decides which tickets were
-        // taken before a close or a new round; the channel carries the item. Row Q1.
+        // Relaxed: the order of this counter's changes alone decides which tickets were taken
+        // before a close or a new round. The channel carries the item. Row Q1.
         let ticket = self.tickets.fetch_add(TICKET, Ordering::Relaxed);
         if ticket & CLOSED != 0 {
             return self.refuse_late(item);
@@ -238,8 +245,9 @@ impl<T> Line<T> {
         }
     }
 
-    /// What goes is handed back and not dropped here: its destructor may flush, which would
-    /// wait for the ticket that is not settled yet.
+    /// Makes room for the item by taking out the oldest. The items taken out are handed back and
+    /// not dropped here: their destructors may flush, which would wait for the ticket that is not
+    /// settled yet.
     fn displace(&self, mut parcel: Parcel<T>) -> Pushed<T> {
         let mut oldest = None;
         let mut more = Vec::new();
@@ -276,7 +284,8 @@ impl<T> Line<T> {
         Pushed::Refused(why, parcel.item)
     }
 
-    /// The ticket came after the close: nobody counts it or waits for it.
+    /// Refuses an item whose ticket came after the close. Such a ticket is not counted or waited
+    /// for.
     #[cold]
     fn refuse_late(&self, item: T) -> Pushed<T> {
         // Release: see `counts`. Row Q5.
@@ -284,9 +293,9 @@ impl<T> Line<T> {
         Pushed::Refused(Refusal::Closed, item)
     }
 
-    /// The next item for a worker, which waits for it and must `finish` it; `None` once
-    /// the line is closed and everything is settled. Of each item in its turn, the workers run at
-    /// most [`RUN_AT_ONCE`] at a time.
+    /// Waits for the next item for a worker and returns it. The worker must `finish` it. Returns
+    /// `None` once the line is closed and every ticket is settled. The workers take the items in
+    /// turn, and run at most [`RUN_AT_ONCE`] at a time.
     #[inline]
     pub(crate) fn next(&self) -> Option<(Started, T)> {
         loop {
@@ -296,7 +305,7 @@ impl<T> Line<T> {
                     return Some((Started { ticket }, parcel.item));
                 }
                 Some(parcel) => self.leave(parcel),
-                // Woken, which `tell_of` does at the end alone.
+                // The wait was ended by a wake, which `tell_of` does only at the end.
                 None => {
                     if self.is_shared {
                         // One wake ends the wait of one worker, and the others wait as well.
@@ -308,19 +317,19 @@ impl<T> Line<T> {
         }
     }
 
-    /// Whether a worker may run the item. In one step with what `give_up` does, so that
+    /// Returns `true` if a worker may run the item. It decides in one step with `give_up`, so that
     /// each item is either run or left over.
     #[inline]
     fn start(&self, ticket: u64) -> bool {
         let word = &self.delivered[bit(ticket)];
-        // Relaxed: what it finds is confirmed by the exchange. Row Q2.
+        // Relaxed: the exchange confirms the value that it finds. Row Q2.
         let mut seen = word.load(Ordering::Relaxed);
         loop {
             if seen & GIVEN_UP != 0 {
                 return false;
             }
-            // Release: that this item was taken out before `give_up`, which acquires with
-            // this, takes out later ones. Relaxed on failure: see above. Row Q2.
+            // Release: that this item was taken out before `give_up`, which acquires with this,
+            // takes out later ones. Relaxed on failure: see above. Row Q2.
             match word.compare_exchange_weak(
                 seen,
                 seen + RUNNING,
@@ -333,11 +342,11 @@ impl<T> Line<T> {
         }
     }
 
-    /// A worker has run the item.
+    /// Settles an item that a worker has run.
     #[inline]
     pub(crate) fn finish(&self, started: Started) {
-        // Release: what the run did, for who waits until it is over: `open` acquires with
-        // this. Row Q3.
+        // Release: the effects of the run, for the thread that waits until it is over. `open`
+        // acquires with this. Row Q3.
         let before =
             self.delivered[bit(started.ticket)].fetch_add(ONE - RUNNING, Ordering::Release);
         if before & WATCHED != 0 {
@@ -345,9 +354,9 @@ impl<T> Line<T> {
         }
     }
 
-    /// The run that is about to be finished panicked.
+    /// Counts the panic of a run that is about to be finished.
     pub(crate) fn count_panicked(&self) {
-        // Relaxed: a part of what `finish` counts next, with release. Row Q5.
+        // Relaxed: it is a part of the count that `finish` makes next, with release. Row Q5.
         self.panicked.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -359,7 +368,7 @@ impl<T> Line<T> {
         }
     }
 
-    /// Puts an item aside that nobody will deliver.
+    /// Puts an item aside that will not be delivered.
     fn leave(&self, parcel: Parcel<T>) {
         let ticket = parcel.ticket;
         lock(&self.books).left_over.push(parcel);
@@ -368,7 +377,7 @@ impl<T> Line<T> {
         self.settle_aside(ticket);
     }
 
-    /// Wakes who waits for what may have come about with the last settled ticket.
+    /// Wakes the threads that wait for a condition that the last settled ticket may have met.
     #[cold]
     fn tell(&self) {
         self.tell_of(&lock(&self.books));
@@ -391,7 +400,7 @@ impl<T> Line<T> {
         }
     }
 
-    /// Accepts nothing from now on, and ends the waits for room.
+    /// Refuses items from now on, and ends the waits for room.
     pub(crate) fn close(&self) {
         let mut books = lock(&self.books);
         if books.closed {
@@ -401,23 +410,24 @@ impl<T> Line<T> {
         let tickets = self.tickets.fetch_or(CLOSED, Ordering::Relaxed);
         books.count(tickets);
         books.closed = true;
-        // For good: from here on each settled ticket may be the last.
+        // The mark stays: from here on each settled ticket may be the last.
         self.watch(0);
         self.watch(1);
-        // Who flushes now waits for something else.
+        // A thread that flushes now waits for another condition.
         self.changed.notify_all();
         self.tell_of(&books);
         drop(books);
         self.channel.close();
     }
 
-    /// Whether nothing is accepted any more.
+    /// Returns `true` if no more items are accepted.
     pub(crate) fn is_closed(&self) -> bool {
-        // Relaxed: nothing is read on the strength of it. Row Q1.
+        // Relaxed: no other memory is read because of it. Row Q1.
         self.tickets.load(Ordering::Relaxed) & CLOSED != 0
     }
 
-    /// Waits until a closed line has settled everything; false if `deadline` passed first.
+    /// Waits until a closed line has settled every ticket. Returns `false` if `deadline` passed
+    /// first.
     pub(crate) fn wait_settled(&self, deadline: Option<Instant>) -> bool {
         let mut books = lock(&self.books);
         loop {
@@ -431,13 +441,13 @@ impl<T> Line<T> {
         }
     }
 
-    /// Takes everything out of a closed line but what the workers are running, and lets them
-    /// start nothing any more.
+    /// Takes every item out of a closed line except those that the workers are running, and stops
+    /// the workers from starting another.
     pub(crate) fn give_up(&self) -> LeftOver<T> {
         let _alone = lock(&self.drain);
         for word in self.delivered.iter() {
-            // Acquire: with the release in `start`, so that what the worker runs is older
-            // than what is taken out here. Row Q2.
+            // Acquire: with the release in `start`, so that the items that the workers run are
+            // older than those that are taken out here. Row Q2.
             word.fetch_or(GIVEN_UP, Ordering::Acquire);
         }
         loop {
@@ -449,7 +459,7 @@ impl<T> Line<T> {
             if open.unsettled == open.running {
                 let mut left_over = mem::take(&mut books.left_over);
                 drop(books);
-                // A worker may have put one in after a later one.
+                // A worker may have put an item in after a later one.
                 left_over.sort_unstable_by_key(|parcel| parcel.ticket);
                 return LeftOver {
                     items: left_over.into_iter().map(|parcel| parcel.item).collect(),
@@ -457,21 +467,21 @@ impl<T> Line<T> {
                 };
             }
             drop(books);
-            // Somebody has a ticket from before the close, and is about to put an item in or
-            // to be refused.
+            // A thread has a ticket from before the close, and is about to put an item in or to be
+            // refused.
             if let Some(parcel) = self.channel.recv(Waiter::Drain) {
                 self.leave(parcel);
             }
         }
     }
 
-    /// Waits until every push that ended before the call is settled; false if `deadline`
+    /// Waits until every push that ended before the call is settled. Returns `false` if `deadline`
     /// passed first.
     pub(crate) fn flush(&self, deadline: Option<Instant>) -> bool {
         let mut books = lock(&self.books);
         books.waiting += 1;
-        // The round under way is that of the pushes in question, and ends when the next
-        // starts; but that has to wait for the one before, whose bit it takes.
+        // The round under way is that of the pushes in question, and ends when the next starts. The
+        // next has to wait for the one before, because it takes that one's bit.
         let next = books.round + 1;
         let over = loop {
             if books.closed {
@@ -504,7 +514,7 @@ impl<T> Line<T> {
         over
     }
 
-    /// Ends the round under way. The one before must be over.
+    /// Ends the round under way. The round before must be over.
     fn start_round(&self, books: &mut Books<T>) {
         // Relaxed: as in `push`. Row Q1.
         let tickets = self.tickets.fetch_xor(ROUND, Ordering::Relaxed);
@@ -512,13 +522,13 @@ impl<T> Line<T> {
         books.round += 1;
     }
 
-    /// Whether every ticket of the round before the one under way is settled.
+    /// Returns `true` if every ticket of the round before the one under way is settled.
     fn is_last_round_over(&self, books: &Books<T>) -> bool {
         let bit = books.last_bit();
         self.settled(bit) == books.accepted[bit]
     }
 
-    /// How many tickets with this bit are settled.
+    /// Returns the number of tickets with this bit that are settled.
     fn settled(&self, bit: usize) -> u64 {
         // Acquire, both: with the release in `finish` and in `settle_aside`. Row Q3.
         let delivered = self.delivered[bit].load(Ordering::Acquire) / ONE;
@@ -526,22 +536,22 @@ impl<T> Line<T> {
         delivered + aside
     }
 
-    /// Whether the round under way is an odd one.
+    /// Returns `true` if the round under way is an odd one.
     #[cfg(test)]
     pub(crate) fn is_in_odd_round(&self) -> bool {
         // Relaxed: as in `push`. Row Q1.
         self.tickets.load(Ordering::Relaxed) & ROUND != 0
     }
 
-    /// What is open in a closed line.
+    /// Returns the tickets of a closed line that are not settled.
     fn open(&self, books: &Books<T>) -> Open {
         let mut open = Open {
             unsettled: books.accepted[0] + books.accepted[1],
             running: 0,
         };
         for word in self.delivered.iter().chain(&self.aside) {
-            // Acquire: as in `settled`. In the workers' counts what they run and what they have
-            // run change in one step, so one is counted once. Row Q3.
+            // Acquire: as in `settled`. In the workers' counts, the items that they run and those
+            // that they have run change in one step, so each item is counted once. Row Q3.
             let seen = word.load(Ordering::Acquire);
             open.unsettled -= seen / ONE;
             open.running += runs(seen);
@@ -549,31 +559,33 @@ impl<T> Line<T> {
         open
     }
 
-    /// From here on, who settles a ticket with this bit tells. To be called under the lock,
-    /// before a look that may end in a wait.
+    /// Makes a thread that settles a ticket with this bit notify the waiting threads from here on.
+    /// It must be called under the lock, before a check that may end in a wait.
     fn watch(&self, bit: usize) {
         for word in [&self.delivered[bit], &self.aside[bit]] {
-            // Relaxed: of this and a ticket's settling, the order of the word's changes lets
-            // either that find the mark, or the look after this find it settled. Row Q4.
+            // Relaxed: the order of the word's changes decides between this and the settling of a
+            // ticket. Either the settling finds the mark, or the check after this finds the ticket
+            // settled. Row Q4.
             word.fetch_or(WATCHED, Ordering::Relaxed);
         }
     }
 
     fn watch_no_more(&self) {
         for word in self.delivered.iter().chain(&self.aside) {
-            // Relaxed: nobody waits, and who will marks again under the same lock. Row Q4.
+            // Relaxed: no thread waits, and a thread that will wait marks again under the same
+            // lock. Row Q4.
             word.fetch_and(!WATCHED, Ordering::Relaxed);
         }
     }
 
-    /// Statistics. What went out is never more than what came in.
+    /// Returns the statistics. The items that went out are never more than those that came in.
     pub(crate) fn counts(&self) -> Counts {
         let mut counts = Counts {
             pushed: 0,
             delivered: 0,
             panicked: 0,
-            // Acquire, all: with the release at each addition, so that the tickets read last
-            // include those counted here. Row Q5.
+            // Acquire, all: with the release at each addition, so that the tickets, which are read
+            // last, include those counted here. Row Q5.
             dropped: self.dropped.load(Ordering::Acquire),
             rejected: 0,
             undelivered: self.undelivered.load(Ordering::Acquire),
@@ -605,7 +617,7 @@ impl<T> Books<T> {
         self.counted = all;
     }
 
-    /// The bit of the round before the one under way.
+    /// Returns the bit of the round before the one under way.
     fn last_bit(&self) -> usize {
         usize::from(self.round % 2 == 0)
     }

@@ -1,7 +1,7 @@
 //! Background delivery: receivers that run on the threads of a [`Queue`].
 //!
-//! A send hands the event to the queue and does not wait for the receiver, unless the queue is full
-//! and its [`Overflow`] policy is to block.
+//! A send gives the event to the queue and does not wait for the receiver, except if the queue is
+//! full and its [`Overflow`] policy is to block.
 //!
 //! ```
 //! use fanfare::queue::{self, Overflow};
@@ -19,11 +19,11 @@
 //! assert!(matches!(ORDERED.send(&8)[0], Err(queue::Error::Closed { .. })));
 //! # std::io::Result::Ok(())
 //! ```
-// * here: `Queue`, which users hold; `builder`: its description.
-// * `connect`: connecting receivers that run here, and giving their events to the queue.
+// * here: `Queue`, the handle of users. `builder`: its description.
+// * `connect`: connecting receivers that run on a queue, and giving their events to the queue.
 // * `pool`: the state that the handles and the workers of a queue share.
 // * `line`: the decisions about concurrency.
-// * `worker`: the threads; `concurrent`: those of a worker that drives several futures.
+// * `worker`: the threads. `concurrent`: the threads of a worker that drives several futures.
 // * `shutdown`, `error`: the events that are left, and the errors.
 
 mod builder;
@@ -62,38 +62,38 @@ use pool::{Pool, Users};
 
 /// Worker threads, and a line of events for each, on which receivers run in the background.
 ///
-/// A cheap handle: clones are of the same queue. One queue may serve receivers of any number
-/// of signals.
+/// A `Queue` is a cheap handle. Its clones are handles of the same queue. One queue may serve
+/// receivers of any number of signals.
 ///
-/// **Order.** With one worker, which is the default, each receiver gets its events in the
-/// order in which they were sent, one at a time, and so do all receivers of the queue
-/// together. With several, each receiver and sender have a worker of their own choosing that
-/// stays the same: a receiver gets the events of one sender in order, and those of different
-/// senders maybe at the same time. "In the order" is by *happens before*. A queue that is
-/// [`unordered`](Builder::unordered), or whose workers drive
-/// [several futures](Builder::concurrency) at a time, starts the events of a line in this order
-/// and runs them at the same time.
+/// **Order.** With one worker, which is the default, each receiver gets its events in the order in
+/// which they were sent, one at a time. So do all receivers of the queue together. With several
+/// workers, each pair of a receiver and a sender has one worker that stays the same. A receiver
+/// then gets the events of one sender in order. It may get events of different senders at the same
+/// time. "In the order" is by *happens before*. A queue that is [`unordered`](Builder::unordered),
+/// or whose workers drive [several futures](Builder::concurrency) at a time, starts the events of a
+/// line in this order and runs them at the same time.
 ///
-/// **Room.** Each worker's line has room for [`capacity`](Builder::capacity) events, what
-/// the worker is running not counted. The workers of an unordered queue have one line. What happens when it is full is the queue's
-/// [`Overflow`].
+/// **Room.** Each worker's line has room for [`capacity`](Builder::capacity) events. The events
+/// that the worker is running do not count. The workers of an unordered queue share one line. The
+/// queue's [`Overflow`] policy decides about an event for which there is no room.
 ///
-/// **Panics.** One in a receiver is caught, counted and, with the feature `tracing`, reported
-/// once. The worker goes on. So it does when an event's or a receiver's destructor panics.
+/// **Panics.** A panic in a receiver is caught, counted and, with the feature `tracing`, reported
+/// once. The worker goes on. It also goes on if the destructor of an event or of a receiver panics.
 ///
-/// **The end.** [`shutdown`](Queue::shutdown) delivers what is inside and returns what it could
-/// not deliver in time. Without it, dropping the last `Queue` of a program's own
-/// [flushes](Queue::flush): the drop waits until what is inside has been delivered, however long
-/// the receivers take. The receivers stay connected and go on being served; when they have gone as
-/// well, the worker threads end.
+/// **The end.** [`shutdown`](Queue::shutdown) delivers the events that are inside and returns the
+/// events that it could not deliver in time. Without a shutdown, dropping the last `Queue` that the
+/// program holds [flushes](Queue::flush): the drop waits until the events inside have been
+/// delivered, however long the receivers take. The receivers stay connected, and the workers
+/// continue to serve them. When the receivers have been dropped as well, the worker threads end.
 ///
-/// **What is still inside when the process ends is lost, without a word.** So keep a `Queue` until
-/// `main` returns, or call `shutdown` or `flush` there. No drop waits after a shutdown, on a worker
-/// of the queue, where `flush` would be refused, and of a `Queue` in a `static` or in a receiver.
+/// **Events that are still inside when the process ends are lost without a report.** So keep a
+/// `Queue` until `main` returns, or call `shutdown` or `flush` there. A drop does not wait after a
+/// shutdown, on a worker of the queue, where `flush` would be refused, or if the `Queue` is in a
+/// `static` or in a receiver.
 ///
 /// **`fork`.** The worker threads do not exist in a child of `fork`. There the queue refuses each
 /// event with [`Error::Forked`], whatever its overflow policy, `flush` and `shutdown` return
-/// [`WaitError::Forked`], and no drop waits. The parent delivers the events that were inside at
+/// [`WaitError::Forked`], and drops do not wait. The parent delivers the events that were inside at
 /// the fork, and the child never drops its copies of them. Make a queue after the fork.
 ///
 /// ```
@@ -110,7 +110,7 @@ use pool::{Pool, Users};
 pub struct Queue(Arc<Users>);
 
 impl Queue {
-    /// What its receivers hold.
+    /// Returns the handle that the receivers hold.
     pub(crate) fn handle(&self) -> &Arc<Handle> {
         &self.0.0
     }
@@ -119,52 +119,57 @@ impl Queue {
         &self.handle().pool
     }
 
-    /// Waits until every event that was accepted before the call has been delivered, or
-    /// dropped by the overflow policy, or returned by a shutdown. "Before" is *happens
-    /// before*, and what the deliveries did happens before the return.
+    /// Waits until every event that was accepted before the call has been delivered, or dropped by
+    /// the overflow policy, or returned by a shutdown.
     ///
-    /// Blocking, for as long as the receivers take. Of the events that are sent meanwhile, by
-    /// receivers too, it may wait for some, but it ends however many follow (in a queue that is
-    /// being shut down it waits for all). Any number of threads may flush at a time. What a
-    /// receiver sends to *another* queue is that queue's: flush it after this one.
+    /// "Before" is *happens before*. The effects of the deliveries happen before the return.
+    ///
+    /// The call blocks for as long as the receivers take. It may also wait for some of the events
+    /// that are sent during the call, by receivers too, but it ends however many follow. In a queue
+    /// that is being shut down it waits for all of them. Any number of threads may flush at a time.
+    /// Events that a receiver sends to *another* queue belong to that queue: flush it after this
+    /// one.
     ///
     /// # Errors
     ///
-    /// At once, [`WaitError::InsideWorker`] on a worker of this queue, and
-    /// [`WaitError::OnItsRuntime`] where the queue is `on_tokio` and this is the one thread
-    /// that drives that runtime. [`WaitError::Forked`] in a child of `fork`, if the queue was
-    /// made before. Two queues whose receivers flush each other are not noticed, and wait forever.
+    /// Returns [`WaitError::InsideWorker`] at once on a worker of this queue. Returns
+    /// [`WaitError::OnItsRuntime`] at once if the queue is `on_tokio` and this is the one thread
+    /// that drives that runtime. Returns [`WaitError::Forked`] at once in a child of `fork`, if the
+    /// queue was made before. Two queues whose receivers flush each other are not detected, and
+    /// wait forever.
     pub fn flush(&self) -> Result<(), WaitError> {
         self.flush_timeout(Duration::MAX)
     }
 
-    /// As [`flush`](Queue::flush), but gives up when the time is up. [`Duration::ZERO`] looks
-    /// once; a time too long for the clock is no limit.
+    /// Does the same as [`flush`](Queue::flush), but gives up when the time is up.
+    ///
+    /// [`Duration::ZERO`] checks once. A time that is too long for the clock is no limit.
     ///
     /// # Errors
     ///
-    /// [`WaitError::Timeout`]; otherwise as `flush`.
+    /// Returns [`WaitError::Timeout`] if the time was up. The other errors are those of `flush`.
     pub fn flush_timeout(&self, timeout: Duration) -> Result<(), WaitError> {
         self.pool().flush(timeout)
     }
 
-    /// Ends the queue: it accepts nothing more, delivers what is inside until the time is up,
-    /// and returns what is left. The workers end.
+    /// Ends the queue: it accepts no more events, delivers the events inside until the time is up,
+    /// and returns the rest. The workers end.
     ///
-    /// Blocking, for the timeout at most, and a moment for senders that are just pushing.
-    /// Senders that wait for room, and all that come later, get [`Error::Closed`]. A
-    /// receiver that still runs when the time is up is not interrupted, and is counted in
-    /// [`still_running`](ShutdownReport::still_running); nothing is started after it.
-    /// [`Duration::ZERO`] delivers nothing more; a time too long for the clock is no limit.
+    /// The call blocks for the timeout at most, and for a moment more if senders are just pushing.
+    /// Senders that wait for room, and all that come later, get [`Error::Closed`]. A receiver that
+    /// still runs when the time is up is not interrupted, and is counted in
+    /// [`still_running`](ShutdownReport::still_running). No receiver is started after that. With
+    /// [`Duration::ZERO`] no more events are delivered. A time that is too long for the clock is no
+    /// limit.
     ///
-    /// Called again, it returns nothing that was returned before, and waits only for what
-    /// still runs. Of calls at the same time the first to run out of time ends the delivery,
-    /// and each undelivered event is in the report of one of them.
+    /// A second call does not return events that the first one returned, and waits only for the
+    /// receivers that still run. If several calls run at the same time, the first to run out of
+    /// time ends the delivery. Each undelivered event is in the report of one of them.
     ///
     /// # Errors
     ///
-    /// [`WaitError::InsideWorker`], [`WaitError::OnItsRuntime`] and
-    /// [`WaitError::Forked`], at once, as for [`flush`](Queue::flush); nothing is shut down.
+    /// Returns [`WaitError::InsideWorker`], [`WaitError::OnItsRuntime`] and [`WaitError::Forked`]
+    /// at once, as [`flush`](Queue::flush) does. The queue is then not shut down.
     ///
     /// ```
     /// use fanfare::{Queue, Signal};
@@ -195,8 +200,8 @@ impl Queue {
         pool.check_may_wait()?;
         let deadline = Instant::now().checked_add(timeout);
         pool.close();
-        // The workers end by themselves. That of a receiver which outlives the timeout is
-        // waited for by nobody.
+        // The workers end by themselves. The worker of a receiver that outlives the timeout is not
+        // waited for.
         let threads = mem::take(&mut *lock(&self.handle().threads));
         drop(threads);
         let mut report = ShutdownReport::default();
@@ -212,12 +217,15 @@ impl Queue {
         Ok(report)
     }
 
-    /// Whether it was shut down, or is being shut down.
+    /// Returns `true` if the queue was shut down, or is being shut down.
     pub fn is_closed(&self) -> bool {
         self.pool().is_closed()
     }
 
-    /// The counters. Lock-free: one look at each, worker by worker, so not all of one moment.
+    /// Returns the counters.
+    ///
+    /// The call is lock-free. It reads each counter once, worker by worker, so the numbers are not
+    /// all of one moment.
     pub fn stats(&self) -> Stats {
         let mut stats = Stats::default();
         for line in &self.pool().lines {
@@ -236,48 +244,48 @@ impl Queue {
         stats
     }
 
-    /// How many events wait for a worker: [`Stats::depth`].
+    /// Returns the number of events that wait for a worker: [`Stats::depth`].
     pub fn depth(&self) -> usize {
         self.stats().depth
     }
 
-    /// How many were delivered: [`Stats::delivered`].
+    /// Returns the number of events that were delivered: [`Stats::delivered`].
     pub fn delivered(&self) -> u64 {
         self.stats().delivered
     }
 
-    /// How many the overflow policy dropped: [`Stats::dropped`].
+    /// Returns the number of events that the overflow policy dropped: [`Stats::dropped`].
     pub fn dropped(&self) -> u64 {
         self.stats().dropped
     }
 
-    /// How many were refused: [`Stats::rejected`].
+    /// Returns the number of events that were refused: [`Stats::rejected`].
     pub fn rejected(&self) -> u64 {
         self.stats().rejected
     }
 
-    /// How many deliveries ended in a panic: [`Stats::panicked`].
+    /// Returns the number of deliveries that ended in a panic: [`Stats::panicked`].
     pub fn panicked(&self) -> u64 {
         self.stats().panicked
     }
 
-    /// The name, which errors and threads have.
+    /// Returns the name, which errors and threads have.
     pub fn name(&self) -> &str {
         &self.pool().name
     }
 
-    /// How many events each worker's line has room for, or the one that all workers share; `None`
-    /// for any number.
+    /// Returns the number of events for which each worker's line has room, or the one line that all
+    /// workers share. Returns `None` if there is room for any number.
     pub fn capacity(&self) -> Option<usize> {
         self.pool().capacity
     }
 
-    /// How many workers it has.
+    /// Returns the number of workers.
     pub fn workers(&self) -> usize {
         self.pool().workers
     }
 
-    /// What it does when it is full.
+    /// Returns the policy for events that find the queue full.
     pub fn overflow(&self) -> Overflow {
         self.pool().overflow
     }
@@ -295,18 +303,18 @@ impl fmt::Debug for Queue {
     }
 }
 
-/// What a queue has done so far: see [`Queue::stats`].
+/// The counters of a queue: see [`Queue::stats`].
 ///
-/// `delivered + dropped + undelivered + depth + running` is never more than `pushed`, and is
-/// equal to it while nobody is pushing and no worker is between two events.
+/// `delivered + dropped + undelivered + depth + running` is never more than `pushed`, and is equal
+/// to it while no thread is pushing and no worker is between two events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Events given to it, one for each receiver, that it did not refuse with an error.
+    /// Events given to the queue, one for each receiver, that it did not refuse with an error.
     pub pushed: u64,
     /// Events whose receiver has returned or panicked.
     pub delivered: u64,
-    /// Those of `delivered` whose receiver panicked.
+    /// The events in `delivered` whose receiver panicked.
     pub panicked: u64,
     /// Events that the policy dropped: [`Overflow::DropNewest`], [`Overflow::DropOldest`].
     pub dropped: u64,
@@ -316,7 +324,7 @@ pub struct Stats {
     pub undelivered: u64,
     /// Events that wait for a worker.
     pub depth: usize,
-    /// Receivers that run: one for each worker at most, or as many as its
+    /// Receivers that run: at most one for each worker, or as many as its
     /// [`concurrency`](Builder::concurrency).
     pub running: usize,
 }

@@ -1,4 +1,4 @@
-//! What the handles and the workers of a queue share.
+//! The state that the handles and the workers of a queue share.
 
 use std::cell::Cell;
 use std::mem;
@@ -15,39 +15,40 @@ use crate::fork::Birth;
 use crate::lock::lock;
 use crate::panic_report;
 
-/// What the users' handles of one queue share.
+/// The state that the users' handles of one queue share.
 pub(super) struct Users(pub(super) Arc<Handle>);
 
-/// What these and the queue's receivers share.
+/// The state that the users' handles and the queue's receivers share.
 pub(crate) struct Handle {
     pub(super) pool: Arc<Pool>,
-    /// Until a shutdown: after one, nobody waits for them.
+    /// The worker threads. They are taken out at a shutdown, because they are not waited for after
+    /// one.
     pub(super) threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// What the handles share with the workers.
+/// The state that the handles share with the workers.
 pub(super) struct Pool {
     pub(super) name: Arc<str>,
     pub(super) capacity: Option<usize>,
     pub(super) overflow: Overflow,
-    /// One for each worker, or one for all.
+    /// The lines: one for each worker, or one for all.
     pub(super) lines: Box<[Line<Job>]>,
     pub(super) workers: usize,
     pub(super) birth: Birth,
-    /// How many events were refused in this child of `fork`.
+    /// The number of events that were refused in this child of `fork`.
     pub(super) refused_after_fork: AtomicU64,
-    /// What the workers run in.
+    /// The runtime in which the workers run.
     #[cfg(feature = "tokio")]
     pub(super) runtime: Option<tokio::runtime::Handle>,
 }
 
 thread_local! {
-    /// The address of the pool that this thread is a worker of; 0 for none.
+    /// The address of the pool that this thread is a worker of. It is 0 on other threads.
     static WORKS_FOR: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Pool {
-    /// What is left to do where a push was not simply accepted.
+    /// Does the remaining work of a push that was not simply accepted.
     #[cold]
     fn not_simply(&self, pushed: Pushed<Job>) -> Result<(), Error> {
         match pushed {
@@ -79,8 +80,8 @@ impl Pool {
         }
     }
 
-    /// Refuses a job in a child of `fork`, where no thread would take it out. The line is not
-    /// touched: a thread of the parent may have had its lock.
+    /// Refuses a job in a child of `fork`, where no thread would take it out. It does not touch the
+    /// line, because a thread of the parent may have had its lock.
     #[cold]
     fn refuse_after_fork(&self, job: Job) -> Error {
         // Relaxed: a statistic. Row F3.
@@ -144,8 +145,8 @@ impl Pool {
 }
 
 impl Handle {
-    /// Gives a job to the worker that `lane` leads to. Allocates nothing while there is room
-    /// in a bounded line, and takes no lock but that of a worker that sleeps.
+    /// Gives a job to the worker that `lane` selects. It does not allocate while there is room in a
+    /// bounded line, and takes only the lock of a worker that sleeps.
     #[inline]
     pub(crate) fn push(&self, lane: u64, job: Job) -> Result<(), Error> {
         let pool = &*self.pool;
@@ -154,7 +155,7 @@ impl Handle {
         }
         let line = match &*pool.lines {
             [only] => only,
-            // The remainder fits: it is less than a length.
+            // The remainder fits, because it is less than a length.
             lines => &lines[(lane % lines.len() as u64) as usize],
         };
         let may_wait = || !pool.is_worker();
@@ -164,12 +165,12 @@ impl Handle {
         }
     }
 
-    /// Whether all events go into one line.
+    /// Returns `true` if all events go into one line.
     pub(crate) fn has_one_line(&self) -> bool {
         self.pool.lines.len() == 1
     }
 
-    /// Whether events wait in it or run.
+    /// Returns `true` if events wait in the queue or run.
     pub(crate) fn has_events(&self) -> bool {
         self.pool.lines.iter().any(|line| {
             let counts = line.counts();
@@ -177,31 +178,32 @@ impl Handle {
         })
     }
 
-    /// Whether the queue was made before this process was forked.
+    /// Returns `true` if the queue was made before this process was forked.
     pub(crate) fn is_before_fork(&self) -> bool {
         self.pool.birth.is_before_fork()
     }
 
-    /// Whether this thread is one of its workers.
+    /// Returns `true` if this thread is a worker of the queue.
     pub(crate) fn is_inside_worker(&self) -> bool {
         self.pool.is_worker()
     }
 }
 
 impl Drop for Users {
-    /// What is inside holds a handle, and so would be lost without a word if the process ended
-    /// next. After a shutdown nobody waits.
+    /// Waits for the events that are inside. They hold a handle, so they would be lost without a
+    /// report if the process ended next. After a shutdown the drop does not wait.
     fn drop(&mut self) {
         let pool = &self.0.pool;
         if !pool.is_closed() {
-            // Where it is refused, the workers deliver without being waited for.
+            // If the flush is refused, the workers deliver the events, and the drop does not wait.
             let _ = pool.flush(Duration::MAX);
         }
     }
 }
 
 impl Drop for Handle {
-    /// Nobody has a handle, so nobody pushes. The workers deliver what is inside, and end.
+    /// Closes the lines. No handle is left, so no thread pushes. The workers deliver the events
+    /// that are inside, and end.
     fn drop(&mut self) {
         if self.pool.birth.is_before_fork() {
             // The threads are the parent's. Their handles are not dropped, because that would
@@ -219,7 +221,7 @@ impl Drop for Handle {
         }
         let threads = mem::take(&mut *lock(&self.threads));
         for thread in threads {
-            // A worker catches all that might panic in it.
+            // A worker catches every panic in it.
             if let Err(payload) = thread.join() {
                 panic_report::discard(payload);
             }

@@ -2,22 +2,22 @@
 
 use super::error::Error;
 
-/// What a signal's answers need for receivers that have not run when the send returns.
+/// The responses that a signal can have for receivers that have not run when the send returns.
 ///
-/// Implemented for `()`, for `Option<T>` (the answer is `None`) and for `Result<T, X>` where `T`
-/// has a default and `X` is made from a [`Error`], which is how a send learns of an event
-/// that its queue refused.
+/// The trait is implemented for `()`, for `Option<T>` (the response is `None`) and for
+/// `Result<T, X>`, if `T` has a default and `X` can be made from an [`Error`]. With a `Result`, a
+/// send returns the error of an event that its queue refused.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the answer of a queued receiver, which runs after the send has returned",
     label = "this signal's receivers must answer at once",
     note = "signals that answer `()`, `Option<T>`, or `Result<T, X>` with `T: Default` and `X: From<Error>` have queued receivers"
 )]
 pub trait Response: Sized {
-    /// The answer of a receiver whose event is in the queue, or was dropped by the queue's
-    /// policy.
+    /// Returns the response of a receiver whose event is in the queue, or was dropped by the
+    /// queue's policy.
     fn accepted() -> Self;
 
-    /// The answer of a receiver whose event the queue refused.
+    /// Returns the response of a receiver whose event the queue refused.
     fn refused(error: Error) -> Self;
 }
 

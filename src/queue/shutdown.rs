@@ -1,4 +1,4 @@
-//! What a shutdown leaves.
+//! The report of a shutdown.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,25 +7,27 @@ use super::job::{Job, Sent, discard};
 use crate::id::ReceiverId;
 use crate::sender::Sender;
 
-/// What [`Queue::shutdown`](crate::Queue::shutdown) could not deliver in time.
+/// The events that [`Queue::shutdown`](crate::Queue::shutdown) could not deliver in time.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 #[must_use = "what was not delivered is lost with it"]
 pub struct ShutdownReport {
-    /// What no receiver has got: line by line, and in each in the order of sending. Of
-    /// one receiver and one sender, everything here came after everything delivered, unless several
-    /// events of a line run at a time.
+    /// The events that their receivers have not received, line by line, and in each line in the
+    /// order of sending.
+    ///
+    /// For one receiver and one sender, each event here was sent after every event that was
+    /// delivered, unless several events of a line run at a time.
     pub undelivered: Vec<Undelivered>,
-    /// How many receivers were still running when the time was up. Those runs count
-    /// as delivered when they end, and nothing follows them.
+    /// The number of receivers that were still running when the time was up. Those runs count as
+    /// delivered when they end, and no run follows them.
     pub still_running: usize,
 }
 
-/// One event that one receiver has not got.
+/// One event that one receiver has not received.
 ///
 /// It keeps the event and the receiver alive.
 pub struct Undelivered {
-    /// `None` only while it is dropped.
+    /// The job. It is `None` only while it is dropped.
     job: Option<Job>,
 }
 
@@ -38,24 +40,26 @@ impl Undelivered {
         self.job.as_ref().expect("only the destructor takes it out")
     }
 
-    /// Whose it is.
+    /// Returns the receiver to which the event was sent.
     pub fn receiver(&self) -> ReceiverId {
         self.job().receiver.id()
     }
 
-    /// The receiver's name: what [`name`](crate::ConnectOptions::name) gave it, else the
-    /// name of its type.
+    /// Returns the receiver's name: the name that [`name`](crate::ConnectOptions::name) set, or
+    /// else the name of its type.
     pub fn name(&self) -> Cow<'static, str> {
         self.job().receiver.name()
     }
 
-    /// The event, if `E` is its type. It may be shared with other receivers of the same send.
+    /// Returns the event, if `E` is its type. It may be shared with other receivers of the same
+    /// send.
     pub fn event<E: 'static>(&self) -> Option<&E> {
         let sent = self.job().sent.downcast_ref::<Sent<E>>()?;
         Some(&sent.event)
     }
 
-    /// The sender and the event, if `E` is its type: all that it takes to send it again.
+    /// Returns the sender and the event, if `E` is its type. They are enough to send the event
+    /// again.
     pub fn sent<E: 'static>(&self) -> Option<(Sender<'_>, &E)> {
         let sent = self.job().sent.downcast_ref::<Sent<E>>()?;
         let sender = sent.sender.as_ref();
@@ -67,7 +71,7 @@ impl Undelivered {
 }
 
 impl Drop for Undelivered {
-    /// The user's destructors may panic; that ends here.
+    /// Drops the job. A panic of the user's destructors is caught here.
     fn drop(&mut self) {
         if let Some(job) = self.job.take() {
             discard(job);

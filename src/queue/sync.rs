@@ -1,7 +1,7 @@
-//! The primitives that `line` stands on.
+//! The primitives under `line`.
 //!
-//! `line.rs` names no atomic, lock or channel but through its sibling `sync`, so that the
-//! model checkers can compile that same file over theirs.
+//! `line.rs` names atomics, locks and channels only through its sibling `sync`, so that the model
+//! checkers can compile that same file over theirs.
 
 use std::convert::Infallible;
 use std::hint::spin_loop;
@@ -35,12 +35,12 @@ pub(crate) fn wait<'a, T>(
     }
 }
 
-/// Who waits for a call of [`Channel::wake`].
+/// The thread that waits for a call of [`Channel::wake`].
 #[derive(Clone, Copy)]
 pub(crate) enum Waiter {
     /// The line's worker.
     Worker,
-    /// Who takes out what is left.
+    /// The thread that takes out the items that are left.
     Drain,
 }
 
@@ -48,15 +48,16 @@ pub(crate) enum Waiter {
 pub(crate) struct Channel<T> {
     sender: Sender<T>,
     receiver: Receiver<T>,
-    /// Its sender goes when the channel is closed, and nothing is ever sent.
+    /// The end of a channel on which no message is ever sent. Its sender is dropped when the
+    /// channel is closed.
     closed: Receiver<Infallible>,
     open: Mutex<Option<Sender<Infallible>>>,
-    /// For each waiter, room for one wake.
+    /// The wakes: for each waiter, there is room for one.
     wakes: [(Sender<()>, Receiver<()>); 2],
 }
 
 impl<T> Channel<T> {
-    /// With room for so many items, or for any number.
+    /// Makes a channel with room for `capacity` items, or for any number.
     pub(crate) fn new(capacity: Option<usize>) -> Self {
         let (sender, receiver) = match capacity {
             Some(capacity) => bounded(capacity),
@@ -82,7 +83,7 @@ impl<T> Channel<T> {
         self.sender.try_send(item).map_err(|full| full.into_inner())
     }
 
-    /// Puts the item in as soon as there is room; an error if the channel is closed before.
+    /// Puts the item in as soon as there is room. Returns an error if the channel is closed before.
     pub(crate) fn send(&self, mut item: T) -> Result<(), T> {
         for turn in 0..TURNS {
             match self.try_send(item) {
@@ -108,8 +109,8 @@ impl<T> Channel<T> {
         self.receiver.try_recv().ok()
     }
 
-    /// Takes the first item as soon as there is one; `None` if there is none and the waiter
-    /// is, or was since its last `None`, woken.
+    /// Takes the first item as soon as there is one. Returns `None` if there is no item and the
+    /// waiter is woken, or was woken since its last `None`.
     #[inline]
     pub(crate) fn recv(&self, waiter: Waiter) -> Option<T> {
         for turn in 0..TURNS {
@@ -130,18 +131,19 @@ impl<T> Channel<T> {
         }
     }
 
-    /// Makes a [`recv`](Channel::recv) of this waiter return: the one under way, or the next
-    /// one that finds nothing.
+    /// Makes a [`recv`](Channel::recv) of this waiter return: the call under way, or the next one
+    /// that finds no item.
     pub(crate) fn wake(&self, waiter: Waiter) {
         // If there is no room, a wake is on its way already.
         let _ = self.wakes[waiter as usize].0.try_send(());
     }
 }
 
-/// Looks before a wait is worth a sleep: as many as the channel takes by itself.
+/// The number of checks before a wait is worth a sleep. The channel makes the same number by
+/// itself.
 const TURNS: u32 = 11;
 
-/// Waits for a moment, in later turns for a longer one.
+/// Waits for a moment. The wait is longer in later turns.
 fn snooze(turn: u32) {
     if turn <= 6 {
         for _ in 0..1 << turn {

@@ -1,4 +1,4 @@
-//! The queue with receivers that no signal has connected.
+//! Tests of the queue with receivers that no signal has connected.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -52,7 +52,7 @@ fn job(receiver: &Arc<dyn Deliver>, event: u32) -> Job {
     }
 }
 
-/// A receiver that tells of each event as it starts, waits for leave, and keeps it.
+/// A receiver that reports each event as it starts, waits for permission, and keeps the event.
 struct Gated {
     receiver: Arc<dyn Deliver>,
     started: Receiver<u32>,
@@ -80,7 +80,7 @@ impl Gated {
         }
     }
 
-    /// Pushes the events `0..events`; returns when the worker is running the first.
+    /// Pushes the events `0..events`. Returns when the worker is running the first.
     fn fill(queue: &Queue, events: u32) -> Self {
         let gated = Gated::new();
         queue.handle().push(0, job(&gated.receiver, 0)).unwrap();
@@ -112,7 +112,7 @@ fn events(report: &ShutdownReport) -> Vec<u32> {
     report.undelivered.iter().map(event).collect()
 }
 
-/// Whether the counters add up, with nobody pushing.
+/// Returns `true` if the counters add up while no thread is pushing.
 fn adds_up(stats: Stats) -> bool {
     let waiting = (stats.depth + stats.running) as u64;
     stats.pushed == stats.delivered + stats.dropped + stats.undelivered + waiting
@@ -253,7 +253,7 @@ fn a_worker_waits_neither_for_room_nor_for_itself() {
         let filler = fake(|_| ());
         let filled = Arc::clone(&filler);
         let receiver = fake(move |_| {
-            // In the line of this very worker: the second finds it full.
+            // The events are in the line of this very worker. The second finds it full.
             handle.handle().push(0, job(&filled, 1)).unwrap();
             let refused = handle.handle().push(0, job(&filled, 2)).unwrap_err();
             let flush = handle.flush().unwrap_err();
@@ -283,7 +283,7 @@ fn a_flush_waits_for_nothing_that_came_later() {
     let gated = Gated::fill(&queue, 1);
     scope(|threads| {
         let flushing = threads.spawn(|| queue.flush());
-        // The flush has started its round, and what is pushed now is of the next.
+        // The flush has started its round, and events that are pushed now are of the next.
         let line = &queue.pool().lines[0];
         while !line.is_in_odd_round() {
             thread::yield_now();
@@ -307,7 +307,7 @@ fn a_flush_waits_for_nothing_that_came_later() {
 fn a_flush_is_not_deceived_by_what_was_dropped() {
     let queue = queue(1, Overflow::DropOldest);
     let gated = Gated::fill(&queue, 1);
-    // Four settled tickets, none of them that of what is running.
+    // Four tickets are settled, but not that of the event that is running.
     for event in 1..6 {
         queue.handle().push(0, job(&gated.receiver, event)).unwrap();
     }
@@ -334,7 +334,7 @@ fn panics_of_receivers_are_counted_and_the_worker_goes_on() {
     assert_eq!((stats.delivered, stats.panicked), (5, 3));
 }
 
-/// A panic that is not told by the hook, and that is not caught twice.
+/// A value whose panic is not reported by the hook and is not caught twice.
 struct Fragile;
 
 impl Drop for Fragile {
@@ -358,8 +358,8 @@ fn panics_of_destructors_end_where_they_start() {
         });
         Job { receiver, sent }
     };
-    // The second drops the first; the third is delivered, to a receiver that panics as well
-    // because the event is not of its type; the last stays in the report.
+    // The second event drops the first. The third is delivered to a receiver that panics as well,
+    // because the event is not of its type. The last stays in the report.
     for event in 0..3 {
         queue.handle().push(0, fragile(event)).unwrap();
     }
@@ -398,7 +398,7 @@ fn after_a_shutdown_no_drop_waits() {
     gated.open(1);
 }
 
-/// A round takes the bit of the one before the last, so that has to be over.
+/// A round takes the bit of the one before the last, so that one has to be over.
 #[test]
 fn a_round_waits_for_the_one_before() {
     let queue = queue(8, Overflow::Block);

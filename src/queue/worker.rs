@@ -44,7 +44,8 @@ pub(super) fn end(
         line.count_panicked();
         panic_report::queued_receiver_panicked(job.receiver.id(), &job.receiver.name(), payload);
     }
-    // Before it is finished: whoever has flushed finds that the event and the receiver are released.
+    // The job is dropped before it is finished, so that a thread that has flushed finds that the
+    // event and the receiver are released.
     discard(job);
     if pool.birth.is_before_fork() {
         return ControlFlow::Break(());

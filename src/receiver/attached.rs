@@ -9,45 +9,46 @@ use crate::table::publish::Place;
 
 /// A receiver, whatever the types of its signal.
 pub(crate) trait Attached: Send + Sync {
-    /// Takes the receiver out of its signal; false if it was out. An error if it is in, and
-    /// the signal is frozen.
+    /// Takes the receiver out of its signal. Returns `false` if it was out. Returns an error if it
+    /// is in, and the signal is frozen.
     fn detach(self: Arc<Self>) -> Result<bool, Place>;
 
-    /// Whether sends still call it.
+    /// Returns `true` if sends still call the receiver.
     fn is_connected(&self) -> bool;
 
-    /// Whether this thread is inside a send of its signal, or inside the destructor of a
+    /// Returns `true` if this thread is inside a send of its signal, or inside the destructor of a
     /// receiver of it.
     fn is_inside(&self) -> bool;
 
-    /// Returns what holds the receiver, which has been disconnected and has not gone.
+    /// Returns the holder of the receiver, which has been disconnected and has not gone.
     fn held_by(&self) -> HeldBy;
 
-    /// Whether the receiver runs on threads that a child of `fork`, as this process is, does not
-    /// have.
+    /// Returns `true` if the receiver runs on threads that a child of `fork`, as this process is,
+    /// does not have.
     fn is_left_to_parent(&self) -> bool;
 
-    /// The flag that is set when the receiver has gone, for a caller that then drops its handle.
+    /// Returns the flag that is set when the receiver has gone. The caller then drops its handle.
     fn watch(&self) -> Arc<Quiet>;
 
-    /// The signal's part that frees replaced tables.
+    /// Returns the signal's part that frees replaced tables.
     fn retires(&self) -> Weak<dyn Retires>;
 
-    /// Whether it can be called at all: false once a weak receiver's target has died.
+    /// Returns `true` if the receiver can be called at all. It returns `false` once a weak
+    /// receiver's target has died.
     fn is_alive(&self) -> bool;
 
-    /// What the receiver is called when it was given no name.
+    /// Returns the name of the receiver's type, for a receiver without a name.
     fn type_name(&self) -> &'static str;
 
-    /// What makes a receiver without uid the same as another.
+    /// Returns the identity by which a receiver without a uid is the same as another.
     fn identity(&self) -> Option<Identified>;
 
-    /// The sender it was connected for, in words; `None` for any.
+    /// Returns the sender for which the receiver was connected, in words, or `None` for any sender.
     fn sender_in_words(&self) -> Option<String>;
 }
 
 /// A signal's tables, whatever the types of the signal.
 pub(crate) trait Retires: Send + Sync {
-    /// Frees every replaced table that nothing holds any more.
+    /// Frees every replaced table that is no longer held.
     fn free_retired(&self);
 }

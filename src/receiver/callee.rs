@@ -1,4 +1,4 @@
-//! The callables of receivers, and those that a send simply calls.
+//! The callables of receivers, and the callables that a send simply calls.
 
 #[cfg(feature = "queue")]
 use std::any::Any;
@@ -19,19 +19,20 @@ use crate::id::ReceiverId;
 use crate::responses::BatchResponses;
 use crate::sender::Sender;
 
-/// A receiver as its user made it. `Function` is what it is known by.
+/// A receiver as its user made it. `Function` is the type that identifies it.
 pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
     type Function: 'static;
     const KIND: ReceiverKind = ReceiverKind::Called;
     const WEAK: bool = false;
-    /// Whether `call_slice` is one call.
+    /// `true` if `call_slice` is one call.
     const TAKES_SLICES: bool = false;
 
-    /// Runs the receiver. For a weak one only while its target is pinned, for an async or a
-    /// queued one never.
+    /// Runs the receiver. A weak receiver runs only while its target is pinned. An async or a
+    /// queued receiver never runs here.
     fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R;
 
-    /// Starts a receiver that an async send awaits: [`ReceiverKind::Awaited`] or [`ReceiverKind::Offloaded`].
+    /// Starts a receiver that an async send awaits: [`ReceiverKind::Awaited`] or
+    /// [`ReceiverKind::Offloaded`].
     #[cfg(feature = "async")]
     fn start<'a>(
         &'a self,
@@ -43,7 +44,7 @@ pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
         unreachable!("only receivers that are awaited are started")
     }
 
-    /// Hands the event to the receiver's queue, where there is one.
+    /// Gives the event to the receiver's queue, if it has one.
     #[cfg(feature = "queue")]
     fn enqueue(
         &self,
@@ -55,13 +56,13 @@ pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
         unreachable!("only queued receivers are enqueued")
     }
 
-    /// Runs a queued receiver, with what [`enqueue`](Callee::enqueue) handed to the queue.
+    /// Runs a queued receiver, with the event that [`enqueue`](Callee::enqueue) gave to the queue.
     #[cfg(feature = "queue")]
     fn deliver(&self, _sent: &(dyn Any + Send + Sync)) {
         unreachable!("only queued receivers are delivered to")
     }
 
-    /// Whether a queue's worker can drive it among others.
+    /// Returns `true` if a queue's worker can drive it among others.
     #[cfg(all(feature = "async", feature = "queue"))]
     fn is_driven(&self) -> bool {
         false
@@ -72,23 +73,24 @@ pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
         unreachable!("only async receivers of a queue are driven")
     }
 
-    /// Whether what the receiver still has to do can end only on this thread, or on one like
-    /// it.
+    /// Returns `true` if the work that the receiver still has to do can end only on this thread, or
+    /// on one like it.
     fn waits_for_this_thread(&self) -> bool {
         false
     }
 
-    /// Whether it runs on a queue that has events.
+    /// Returns `true` if it runs on a queue that has events.
     fn has_queued_events(&self) -> bool {
         false
     }
 
-    /// Whether only the parent of this process, which was forked, can do it.
+    /// Returns `true` if only the parent of this process, which was forked, can do the work of the
+    /// receiver.
     fn is_left_to_parent(&self) -> bool {
         false
     }
 
-    /// Keeps a weak receiver's target alive; `None` if it has died.
+    /// Keeps a weak receiver's target alive. Returns `None` if the target has died.
     fn pin(&self) -> Option<Pinned> {
         None
     }
@@ -105,7 +107,7 @@ pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
         type_name::<Self::Function>()
     }
 
-    /// As `call`, for each of `events`, in order, or for all of them at once. The loop is
+    /// Calls the receiver for each of `events`, in order, or for all of them at once. The loop is
     /// here and not in the send, where each call in it would be a virtual one.
     fn call_slice(
         &self,
@@ -136,7 +138,7 @@ where
     }
 }
 
-/// A method of an object that it does not keep alive.
+/// A method of an object that the receiver does not keep alive.
 pub(crate) struct Weakly<T, M> {
     pub(crate) target: Weak<T>,
     pub(crate) method: M,

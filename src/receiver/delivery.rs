@@ -22,7 +22,7 @@ mod queued {
 
     /// A queued receiver, whatever the types of its signal.
     pub(crate) trait Deliver: Send + Sync {
-        /// Runs the receiver. May panic: the worker catches and reports it.
+        /// Runs the receiver. It may panic. The worker catches and reports the panic.
         fn deliver(&self, sent: &(dyn Any + Send + Sync));
 
         /// Returns `true` if the receiver can be driven instead.
@@ -31,7 +31,7 @@ mod queued {
             false
         }
 
-        /// As `deliver`, for an async receiver.
+        /// Drives an async receiver, as `deliver` runs a sync one.
         #[cfg(feature = "async")]
         fn drive<'a>(&'a self, _sent: &'a (dyn Any + Send + Sync)) -> BoxFuture<'a, ()> {
             unreachable!("only async receivers are driven")

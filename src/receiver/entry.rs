@@ -1,4 +1,4 @@
-//! The handle to a receiver that tables hold, and what a send does with a receiver.
+//! The handle to a receiver that tables hold, and the operations of a send on a receiver.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -40,12 +40,12 @@ pub(crate) type Pinned = Arc<dyn Any + Send + Sync>;
 
 /// A receiver in a table: an `Arc` that points at its content.
 ///
-/// The content of an `Arc<dyn _>` stands behind two counters at an offset that depends on
-/// its alignment, so every call through one reads and adds that first: four instructions
-/// and a load more per receiver than through a `Box`. This has done so once.
+/// The content of an `Arc<dyn _>` stands behind two counters at an offset that depends on its
+/// alignment, so every call through one reads and adds that offset first. That is four instructions
+/// and a load more for each receiver than through a `Box`. This handle has done so once.
 pub(crate) struct Entry<E: Event, R: 'static>(NonNull<dyn Receive<E, R>>);
 
-// SAFETY: it is an `Arc<dyn Receive>`, and `Receive` asks for `Send + Sync`.
+// SAFETY: it is an `Arc<dyn Receive>`, and `Receive` requires `Send + Sync`.
 unsafe impl<E: Event, R: 'static> Send for Entry<E, R> {}
 // SAFETY: as above.
 unsafe impl<E: Event, R: 'static> Sync for Entry<E, R> {}
@@ -57,12 +57,12 @@ impl<E: Event, R: 'static> Entry<E, R> {
         Entry(unsafe { NonNull::new_unchecked(content) })
     }
 
-    /// The `Arc` that this entry is.
+    /// Returns the `Arc` that this entry is.
     pub(crate) fn to_arc(&self) -> Arc<dyn Receive<E, R>> {
         let content = self.0.as_ptr();
         // SAFETY: the pointer is of `Arc::into_raw`, and this entry holds one count.
         unsafe { Arc::increment_strong_count(content) };
-        // SAFETY: as above; the count just added goes with the returned `Arc`.
+        // SAFETY: as above. The count just added goes with the returned `Arc`.
         unsafe { Arc::from_raw(content) }
     }
 }
@@ -80,8 +80,8 @@ impl<E: Event, R: 'static> Deref for Entry<E, R> {
 
 impl<E: Event, R: 'static> Clone for Entry<E, R> {
     fn clone(&self) -> Self {
-        // SAFETY: the pointer is of `Arc::into_raw`, and this entry holds one count; the
-        // one added is the clone's.
+        // SAFETY: the pointer is of `Arc::into_raw`, and this entry holds one count. The one added
+        // is the clone's.
         unsafe { Arc::increment_strong_count(self.0.as_ptr()) };
         Entry(self.0)
     }
@@ -95,9 +95,9 @@ impl<E: Event, R: 'static> Drop for Entry<E, R> {
     }
 }
 
-/// What a send needs of a receiver.
+/// The operations of a send on a receiver.
 pub(crate) trait Receive<E: Event, R: 'static>: Attached {
-    /// Calls the receiver. For a weak one only while its target is pinned.
+    /// Calls the receiver. A weak receiver is called only while its target is pinned.
     fn call(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R;
 
     /// Starts an async receiver: see [`Callee::start`].
@@ -110,7 +110,7 @@ pub(crate) trait Receive<E: Event, R: 'static>: Attached {
         event: &'a E::Args<'_>,
     ) -> BoxFuture<'a, R>;
 
-    /// Hands the event to a queued receiver's queue: see [`Callee::enqueue`].
+    /// Gives the event to a queued receiver's queue: see [`Callee::enqueue`].
     #[cfg(feature = "queue")]
     fn enqueue(
         &self,
@@ -120,20 +120,20 @@ pub(crate) trait Receive<E: Event, R: 'static>: Attached {
         shared: &mut Shared,
     ) -> R;
 
-    /// The receiver as a queue holds it.
+    /// Returns the receiver as a queue holds it.
     #[cfg(feature = "queue")]
     fn into_deliver(self: Arc<Self>) -> Arc<dyn Deliver>;
 
     /// Returns the receiver as a [`Connection`](crate::Connection) refers to it.
     fn into_attached(self: Arc<Self>) -> Arc<dyn Attached>;
 
-    /// Keeps a weak receiver's target alive; `None` if it has died.
+    /// Keeps a weak receiver's target alive. Returns `None` if the target has died.
     fn pin(&self) -> Option<Pinned>;
 
-    /// What is known of it.
+    /// Returns the place of the receiver and the wishes of its user.
     fn about(&self) -> &About<E, R>;
 
-    /// As `about`, while nobody else has the receiver.
+    /// Returns the same as `about`, mutable, while this is the only handle to the receiver.
     fn about_mut(&mut self) -> &mut About<E, R>;
 
     /// Calls the receiver for several events: see [`Callee::call_slice`].
@@ -144,7 +144,7 @@ pub(crate) trait Receive<E: Event, R: 'static>: Attached {
         responses: &mut BatchResponses<R>,
     );
 
-    /// Whether `call_slice` is one call, and not one for each event.
+    /// Returns `true` if `call_slice` is one call, and not one for each event.
     fn takes_slices(&self) -> bool;
 }
 
@@ -169,7 +169,7 @@ impl<E: Event, R: 'static> dyn Receive<E, R> + '_ {
         ReceiverId::of(self.about().link.number())
     }
 
-    /// Calls the receiver on a thread that is in no send of its signal otherwise.
+    /// Calls the receiver on a thread that is not in another send of its signal.
     #[cfg(feature = "tokio")]
     pub(crate) fn call_marked(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
         let _running = Running::send(self.about().hub.as_ptr());

@@ -6,12 +6,12 @@ use std::task::{Context, Poll, ready};
 
 use crate::panic_report;
 
-/// The future that an async receiver returns: boxed, and able to change threads.
+/// The future that an async receiver returns. It is boxed, and can move between threads.
 ///
 /// `Box::pin(async move { .. })` makes one. It may borrow the sender and the event.
 pub type BoxFuture<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
 
-/// Ends with the response of the receiver.
+/// A future that ends with the response of the receiver.
 pub(crate) struct ResponseFuture<'a, R>(Option<BoxFuture<'a, R>>);
 
 impl<'a, R> ResponseFuture<'a, R> {
@@ -34,8 +34,8 @@ impl<R> Future for ResponseFuture<'_, R> {
 }
 
 impl<R> Drop for ResponseFuture<'_, R> {
-    /// Several are dropped in a row where a send is cancelled; a panic of one future's
-    /// destructor must not meet that of another.
+    /// Drops the future. Several are dropped in a row if a send is cancelled, and a panic of one
+    /// future's destructor must not meet that of another.
     #[inline]
     fn drop(&mut self) {
         let Some(future) = self.0.take() else { return };

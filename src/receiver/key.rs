@@ -1,4 +1,4 @@
-//! What makes two connections the same.
+//! The keys by which two connections are the same.
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
@@ -7,26 +7,26 @@ use std::sync::Weak;
 
 use crate::sender::SenderKey;
 
-/// What makes two connections of a signal the same.
+/// The key by which two connections of a signal are the same.
 #[derive(PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) receiver: Identified,
     pub(crate) sender: Option<SenderKey>,
 }
 
-/// A receiver's half of the key. The kinds never equal one another.
+/// A receiver's half of the key. Keys of different kinds are never equal.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Identified {
     Uid(Cow<'static, str>),
-    /// The type of a callable without state, of which all values are the same.
+    /// The type of a callable without state. All values of such a type are the same.
     Function(TypeId),
-    /// Such a callable as the method of one object.
+    /// The type of a callable without state as the method of one object, and the object.
     Method(TypeId, Allocation),
 }
 
 impl Identified {
-    /// The identity of a callable by its type: `None` if it carries state, for then two
-    /// of the type may differ.
+    /// Returns the identity of a callable by its type. Returns `None` if the callable carries
+    /// state, because two of the type may then differ.
     pub(crate) fn function<F: 'static>() -> Option<Self> {
         (size_of::<F>() == 0).then(|| Identified::Function(TypeId::of::<F>()))
     }
@@ -36,8 +36,8 @@ impl Identified {
     }
 }
 
-/// The identity of an `Arc`'s allocation. Holding it keeps the address from being used
-/// again, so what equals it is that allocation and no later one.
+/// The identity of an `Arc`'s allocation. Holding it keeps the address from being used again, so
+/// only that allocation, and no later one, is equal to it.
 #[derive(Clone)]
 pub(crate) struct Allocation(Weak<dyn Any + Send + Sync>);
 

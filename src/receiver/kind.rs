@@ -1,31 +1,32 @@
-//! The kinds of receivers, and how a send treats each.
+//! The kinds of receivers, and their treatment by a send.
 
-/// What a send does with a receiver.
+/// The treatment of a receiver by a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReceiverKind {
-    /// Calls it.
+    /// A receiver that a send calls.
     Called,
-    /// Calls it; in an async send where it may block the thread.
+    /// A receiver that a send calls. An async send calls it where it may block the thread.
     Blocking,
-    /// Calls it; in an async send on a thread where it may block, and awaits it.
+    /// A receiver that a send calls. An async send calls it on a thread where it may block, and
+    /// awaits it.
     Offloaded,
-    /// Awaits it, together with the others that are awaited.
+    /// A receiver that a send awaits, together with the other receivers that are awaited.
     Awaited,
-    /// Hands the event to its queue.
+    /// A receiver to whose queue a send gives the event.
     Queued,
 }
 
-/// How a send waits for the receivers that it awaits.
+/// The way in which a send waits for the receivers that it awaits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(
     not(feature = "async"),
     allow(dead_code, reason = "no async receivers")
 )]
 pub(crate) enum Mode {
-    /// On its thread.
+    /// A wait on the thread of the send.
     Blocking,
-    /// As a future.
+    /// A wait as a future.
     Async,
 }
 
@@ -39,7 +40,7 @@ impl ReceiverKind {
         }
     }
 
-    /// Returns `true` if a send hands the event to a queue.
+    /// Returns `true` if a send gives the event to a queue.
     pub(crate) fn is_queued(self) -> bool {
         match self {
             ReceiverKind::Queued => true,

@@ -1,12 +1,13 @@
-//! A connected receiver: the callable, its place, and what makes two connections the same.
+//! A connected receiver: the callable, its place, and the key by which two connections are the
+//! same.
 //!
-//! * `callee`: the trait of the callables, and those that a send simply calls.
-//! * `entry`: the handle that tables hold, and what a send does with it.
+//! * `callee`: the trait of the callables, and the callables that a send simply calls.
+//! * `entry`: the handle that tables hold, and the operations of a send on it.
 //! * `slot`: the allocation behind it.
 //! * `attached`: the receiver as its handles refer to it.
-//! * `options`, `limit`: what its user asked for.
-//! * `kind`: how a send treats it.
-//! * `key`: what makes two connections the same.
+//! * `options`, `limit`: the wishes of its user.
+//! * `kind`: its treatment by a send.
+//! * `key`: the keys by which two connections are the same.
 //! * `delivery`: the receiver as a queue holds it.
 //! * `future`: the future of an async receiver.
 

@@ -1,4 +1,4 @@
-//! The options of a connection, as the receiver keeps them.
+//! The options of a connection, as the receiver stores them.
 
 use std::borrow::Cow;
 
@@ -11,13 +11,13 @@ use crate::sender::SenderKey;
 /// The common options are here and the others in a box, because a signal may have a million
 /// receivers.
 pub(crate) struct Options {
-    /// The sender; `None` for any.
+    /// The sender, or `None` for any sender.
     pub(crate) sender: Option<SenderKey>,
     pub(crate) priority: i32,
     /// `Called`, or `Blocking` if an async send must call the receiver where it may block. The
     /// callable decides if it is of another kind.
     pub(crate) kind: ReceiverKind,
-    /// Whether the receiver is a method of an object that it does not keep alive.
+    /// `true` if the receiver is a method of an object that it does not keep alive.
     pub(crate) weak: bool,
     rare: Option<Box<Rare>>,
 }

@@ -34,9 +34,9 @@ use crate::table::publish::Place;
 
 /// The allocation behind an entry.
 ///
-/// In this order, so that the counts in front of it and what the callable captures are on
-/// different cache lines: a change counts each receiver that it keeps, and a send reads
-/// nothing of one but the callable.
+/// The fields are in this order so that the counts in front of it and the captured values of the
+/// callable are on different cache lines. A change counts each receiver that it keeps, and a send
+/// reads only the callable of a receiver.
 #[repr(C)]
 pub(crate) struct Slot<E: Event, R: 'static, C: Callee<E, R>> {
     about: About<E, R>,
@@ -216,13 +216,13 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Deliver for Slot<E, R, C> {
 }
 
 impl<E: Event, R: 'static, C: Callee<E, R>> Drop for Slot<E, R, C> {
-    /// Runs on the thread that drops the last handle, which may be one that has no part in this
-    /// receiver: so a panic of the user's destructor stops here.
+    /// Drops the callable. It runs on the thread that drops the last handle, which may be one that
+    /// has no part in this receiver. So a panic of the user's destructor is caught here.
     fn drop(&mut self) {
         let _running = Running::unchecked(self.about.hub.as_ptr());
         let callee = &mut self.callee;
-        // SAFETY: `ManuallyDrop::drop` wants a value that is not used or dropped again;
-        // this is the only call, in the destructor of the only owner.
+        // SAFETY: `ManuallyDrop::drop` wants a value that is not used or dropped again. This is the
+        // only call, in the destructor of the only owner.
         let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(callee) }));
         if let Err(payload) = dropped {
             panic_report::destructor_panicked(ReceiverId::of(self.about.link.number()), payload);

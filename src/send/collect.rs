@@ -1,4 +1,4 @@
-//! The sends that keep responses, or hand them on.
+//! The sends that keep responses, or pass them on.
 
 use std::ops::ControlFlow;
 
@@ -34,7 +34,7 @@ pub(super) fn keep<E: Event, R: 'static, S: Snapshot<E, R>>(
     kept.unwrap_or_else(Responses::new)
 }
 
-/// Sends and hands each response to `each`, until it breaks.
+/// Sends and passes each response to `each`, until it breaks.
 #[inline]
 pub(crate) fn each<E: Event, R: 'static, B, S: Snapshot<E, R>>(
     hub: &Hub<E, R>,

@@ -16,7 +16,7 @@ use crate::turn::Turn;
 use crate::turn::discards::Discards;
 use crate::turn::opening::Snapshot;
 
-/// Sends and keeps every answer. `take` takes the snapshot.
+/// Sends and keeps every response. `take` takes the snapshot.
 #[inline(always)]
 pub(crate) fn collect<E: Event, R: 'static, S: Snapshot<E, R>>(
     hub: &Hub<E, R>,
@@ -24,7 +24,7 @@ pub(crate) fn collect<E: Event, R: 'static, S: Snapshot<E, R>>(
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> Responses<R> {
-    // Without a store where the caller sends from nobody: see `count`.
+    // This needs no store if the caller sends without a sender: see `count`.
     let sender = sender.or_static();
     if Responses::<R>::ONLY_COUNTED {
         Responses::counted(count(hub, take, sender, event))
@@ -33,7 +33,7 @@ pub(crate) fn collect<E: Event, R: 'static, S: Snapshot<E, R>>(
     }
 }
 
-/// Sends a frozen signal and keeps every answer.
+/// Sends a frozen signal and keeps every response.
 #[inline(always)]
 pub(crate) fn collect_frozen<E: Event, R: 'static>(
     hub: &Hub<E, R>,
@@ -49,8 +49,8 @@ pub(crate) fn collect_frozen<E: Event, R: 'static>(
     }
 }
 
-/// As `count`. There is no snapshot to hide the hash behind, so that only sends that need it
-/// make it.
+/// Counts the responses of a send of a frozen signal, as `count` does. There is no snapshot to hide
+/// the hash behind, so only sends that need the hash compute it.
 #[inline(always)]
 fn count_frozen<E: Event, R: 'static>(
     hub: &Hub<E, R>,
@@ -64,7 +64,8 @@ fn count_frozen<E: Event, R: 'static>(
     }
 }
 
-/// On its own where nothing is optimized, for the frames of nested sends.
+/// Counts the responses of a frozen, outermost send. It is a function of its own in builds without
+/// optimization, for the frames of nested sends.
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn count_frozen_outermost<E: Event, R: 'static>(
     _running: Outermost,
@@ -89,9 +90,8 @@ fn count_frozen_by_sender<E: Event, R: 'static>(
     count_in(hub, table, hub.shared().early(sender), sender, event)
 }
 
-/// Sends and counts the answers. The common case is inlined and written so that it stores
-/// little: the locked instructions that take and release a snapshot wait for every store
-/// before them.
+/// Sends and counts the responses. The common case is inlined and written so that it stores little:
+/// the locked instructions that take and release a snapshot wait for every store before them.
 #[inline(always)]
 fn count<E: Event, R: 'static, S: Snapshot<E, R>>(
     hub: &Hub<E, R>,
@@ -105,7 +105,8 @@ fn count<E: Event, R: 'static, S: Snapshot<E, R>>(
     }
 }
 
-/// On its own where nothing is optimized, for the frames of nested sends.
+/// Counts the responses of an outermost send. It is a function of its own in builds without
+/// optimization, for the frames of nested sends.
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn count_outermost<E: Event, R: 'static, S: Snapshot<E, R>>(
     _running: Outermost,
@@ -114,7 +115,8 @@ fn count_outermost<E: Event, R: 'static, S: Snapshot<E, R>>(
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> usize {
-    // Before the snapshot, whose locked instruction it need not wait for.
+    // The hash comes before the snapshot, because it need not wait for the snapshot's locked
+    // instruction.
     let hash = hub.shared().early(sender);
     count_in(hub, take(), hash, sender, event)
 }
@@ -148,8 +150,8 @@ fn count_in<E: Event, R: 'static, S: Snapshot<E, R>>(
     }
 }
 
-/// The common case of a sender that has receivers of its own, in a small frame. Returns `None` for
-/// other cases, in which nothing has been called.
+/// Calls the receivers in the common case of a sender that has receivers of its own, in a small
+/// frame. Returns `None` in other cases, in which no receiver has been called.
 #[inline(never)]
 fn count_by_sender<E: Event, R: 'static>(
     table: &Table<E, R>,
@@ -190,7 +192,7 @@ fn count_selected<E: Event, R: 'static, S: Snapshot<E, R>>(
     called
 }
 
-/// How many were called.
+/// Calls the receivers, and returns their number.
 #[inline(always)]
 fn call_plain<E: Event, R: 'static>(
     plain: &Plain<Entry<E, R>>,
@@ -218,7 +220,7 @@ fn call_plain<E: Event, R: 'static>(
     }
 }
 
-/// How many were called.
+/// Calls the receivers, and returns their number.
 #[inline(always)]
 fn call_run<E: Event, R: 'static>(
     run: &Run<Entry<E, R>>,
@@ -234,8 +236,8 @@ fn call_run<E: Event, R: 'static>(
     }
 }
 
-/// How many were called. Four calls a round: a loop over single calls takes three branches for
-/// each, and how they happen to be aligned moves it by half.
+/// Calls the receivers, and returns their number. It makes four calls a round. A loop over single
+/// calls takes three branches for each, and their alignment changes its time by half.
 #[inline]
 fn call_all<E: Event, R: 'static>(
     run: &[Entry<E, R>],

@@ -13,25 +13,27 @@ use crate::responses::{Responses, RobustResponses};
 use crate::sender::Sender;
 use crate::table::held::{Held, InUse};
 
-/// Sends a signal from one place over and over, at about the cost of the bare calls.
+/// A handle that sends one signal from one place over and over, at about the cost of the bare
+/// calls.
 ///
-/// It keeps the snapshot of its last send and only checks whether that is still the
-/// current one: two loads, a comparison and two stores of its own, where
+/// It keeps the snapshot of its last send and only checks whether that snapshot is still current.
+/// The check costs two loads, a comparison and two stores of its own, while
 /// [`Signal::send`](crate::Signal::send) does two atomic read-modify-writes.
 ///
-/// **The price**: between sends it keeps that snapshot alive. A receiver that was
-/// disconnected meanwhile is not called again, but it is not dropped either, until this emitter
-/// sends again, is [released](Emitter::release) or is dropped, or until
+/// **The price**: between sends it keeps that snapshot alive. The emitter does not call a receiver
+/// that was disconnected meanwhile, but that receiver is not dropped yet. It is kept until this
+/// emitter sends again, is [released](Emitter::release) or is dropped, or until
 /// [`disconnect_and_wait`](crate::Connection::disconnect_and_wait) or
-/// [`purge`](crate::Signal::purge) takes the snapshot away. They do so while the emitter is not
-/// sending, on Linux. On other systems the wait runs into its timeout; release an emitter there
-/// before a pause. The emitter frees nothing itself: the next change of the signal frees the
-/// snapshots that it has released.
+/// [`purge`](crate::Signal::purge) takes the snapshot away. They do so on Linux, while the emitter
+/// is not sending. On other systems the wait runs into its timeout, so release an emitter there
+/// before a pause. The emitter does not free snapshots itself: the next change of the signal frees
+/// the snapshots that it has released.
 ///
 /// Making an emitter takes the lock of the signal's changes, and allocates.
 ///
-/// Sends through an emitter see, return and panic as those of the signal do. A receiver
-/// cannot use the emitter that is calling it (it is borrowed); the signal itself it can.
+/// A send through an emitter reaches the same receivers as a send of the signal, returns the same
+/// responses, and panics in the same cases. A receiver cannot use the emitter that is calling it,
+/// because the emitter is borrowed. It can use the signal itself.
 ///
 /// ```
 /// use fanfare::Signal;
@@ -59,7 +61,7 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
         }
     }
 
-    /// The caller has this mutably, so that there is one at a time.
+    /// Returns the table in use. The caller has this mutably, so that there is one at a time.
     #[inline(always)]
     fn table(&self) -> InUse<'_, Table<E, R>> {
         self.held.start(*self.hub)
@@ -111,8 +113,8 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
         self.from(Sender::NONE).send_each(event, each)
     }
 
-    /// Releases the snapshot; the next send takes the one that is current then. Frees nothing: the
-    /// next change of the signal does.
+    /// Releases the snapshot. The next send takes the snapshot that is current then. This method
+    /// does not free the snapshot: the next change of the signal does.
     pub fn release(&mut self) {
         self.held.release();
     }

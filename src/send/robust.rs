@@ -1,4 +1,4 @@
-//! The send that lets no receiver's panic through.
+//! The send that catches the panics of receivers.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;

@@ -1,4 +1,4 @@
-//! The sends to sync receivers. Each of a signal is that of a [`SignalFrom`] without a sender.
+//! The sends to sync receivers. Each send of a signal is that of a [`SignalFrom`] without a sender.
 
 use std::ops::ControlFlow;
 
@@ -15,21 +15,21 @@ use crate::table::publish::Opening;
 
 /// # Sending
 impl<E: Event, R: 'static> Signal<E, R> {
-    /// Calls each receiver that is connected for any sender, one after the other on this thread, and
-    /// returns their responses.
+    /// Calls each receiver that is connected for any sender, one after the other on this thread,
+    /// and returns their responses.
     ///
     /// To send from a sender, which reaches the receivers connected for that sender as well, use
     /// [`from`](Signal::from): `SIGNAL.from(sender).send(&event)`.
     ///
-    /// Allocates nothing if `R` has no content (see [`Responses`]) and no more than 16 weak
-    /// receivers are reached. Costs its receivers plus what `arc_swap` takes for a snapshot,
-    /// 10 to 20 ns, whatever is connected for other senders.
+    /// The send does not allocate if `R` has no content (see [`Responses`]) and if it reaches no
+    /// more than 16 weak receivers. It costs the calls of its receivers and the 10 to 20 ns that
+    /// `arc_swap` takes for a snapshot, whatever is connected for other senders.
     ///
     /// # Panics
     ///
-    /// With the panic of the first receiver that does: later ones do not run and the
-    /// earlier answers are lost. The signal is as good as before. Also if sends are nested
-    /// too deep: see [`Signal`].
+    /// Panics with the panic of the first receiver that panics. Later receivers do not run, and the
+    /// earlier responses are lost. The signal remains usable. Also panics if sends are nested too
+    /// deep: see [`Signal`].
     ///
     /// ```
     /// use fanfare::{Sender, Signal};
@@ -47,23 +47,23 @@ impl<E: Event, R: 'static> Signal<E, R> {
         self.send_from(&Sender::NONE, event)
     }
 
-    /// As [`send`](Signal::send), but a panic of a receiver is caught and becomes its
-    /// outcome; the others run.
+    /// Sends like [`send`](Signal::send), but catches the panic of a receiver, which becomes the
+    /// outcome of that receiver. The other receivers run.
     ///
-    /// Each panic is also reported once, as a `tracing` event at level error and target
-    /// `fanfare` with the feature `tracing`. A failing report fails nothing. Catching needs
+    /// Each panic is also reported once: with the feature `tracing`, as a `tracing` event at level
+    /// error with target `fanfare`. A report that fails does not make the send fail. Catching needs
     /// `panic = "unwind"`.
     ///
     /// # Panics
     ///
-    /// If sends are nested too deep: see [`Signal`].
+    /// Panics if sends are nested too deep: see [`Signal`].
     #[inline(always)]
     pub fn send_robust(&self, event: &E::Args<'_>) -> RobustResponses<R> {
         SignalFrom::from(self).send_robust(event)
     }
 
-    /// As [`send`](Signal::send), but stops at the first answer that satisfies `enough` and
-    /// returns it; `None` if none did.
+    /// Sends like [`send`](Signal::send), but stops at the first response that satisfies `enough`.
+    /// Returns that response, or `None` if no response satisfies `enough`.
     ///
     /// ```
     /// use fanfare::Signal;
@@ -84,9 +84,9 @@ impl<E: Event, R: 'static> Signal<E, R> {
         SignalFrom::from(self).send_until(event, enough)
     }
 
-    /// As [`send`](Signal::send), but hands each answer to `each` as it comes, with its
-    /// receiver, and stops where `each` breaks. Allocates nothing whatever `R` is, but for
-    /// more than 16 weak receivers.
+    /// Sends like [`send`](Signal::send), but passes each response to `each` as it comes, with its
+    /// receiver, and stops when `each` breaks. It allocates only if it reaches more than 16 weak
+    /// receivers, whatever `R` is.
     ///
     /// ```
     /// use fanfare::Signal;
@@ -114,8 +114,8 @@ impl<E: Event, R: 'static> Signal<E, R> {
 
     /// Returns this signal together with `sender`, which the sends made through it are from.
     ///
-    /// A send from a sender calls the receivers connected for that sender beside those connected for
-    /// any sender.
+    /// A send from a sender calls the receivers connected for that sender as well as the receivers
+    /// connected for any sender.
     ///
     /// ```
     /// use fanfare::Signal;
@@ -136,17 +136,17 @@ impl<E: Event, R: 'static> Signal<E, R> {
         }
     }
 
-    /// Returns a handle for sending over and over from one place; see its price there. Allocates, and
-    /// waits for a change of this signal that is under way.
+    /// Returns a handle for sending over and over from one place. See [`Emitter`] for its price.
+    /// This method allocates, and waits for a change of this signal that is in progress.
     pub fn emitter(&self) -> Emitter<'_, E, R> {
         Emitter::new(self.hub())
     }
 
-    /// Returns `true` if a send that started now would call a receiver. Receivers that have ended do
-    /// not count. For a send from a sender, see [`SignalFrom::has_listeners`].
+    /// Returns `true` if a send that started now would call a receiver. Receivers that have ended
+    /// do not count. For a send from a sender, see [`SignalFrom::has_listeners`].
     ///
-    /// A few loads if nothing at all is connected. Takes out the dead receivers that it passes, as a
-    /// send does.
+    /// Costs a few loads if no receiver is connected at all. Takes out the dead receivers that it
+    /// passes, as a send does.
     #[inline(always)]
     pub fn has_listeners(&self) -> bool {
         SignalFrom::from(self).has_listeners()
@@ -155,15 +155,15 @@ impl<E: Event, R: 'static> Signal<E, R> {
 
 /// # Sending to receivers that can fail
 impl<E: Event, T: 'static, X: 'static> Signal<E, Result<T, X>> {
-    /// As [`send`](Signal::send), but stops at the first `Err`.
+    /// Sends like [`send`](Signal::send), but stops at the first `Err`.
     ///
     /// The `Err` of an async receiver ends the send as its panic does: each async receiver has
-    /// begun, and those that have not finished are dropped.
+    /// begun, and the async receivers that have not finished are dropped.
     ///
     /// # Errors
     ///
-    /// With that error, its receiver, and the answers that came before. Those of async receivers
-    /// that had finished are lost, if the receiver is async.
+    /// Returns that error, its receiver, and the responses that came before. If the receiver is
+    /// async, the responses of async receivers that had finished are lost.
     ///
     /// ```
     /// use fanfare::Signal;
@@ -185,7 +185,7 @@ impl<E: Event, T: 'static, X: 'static> Signal<E, Result<T, X>> {
 
 impl<E: Event, R: 'static> Signal<E, R> {
     /// Sends `event` from `sender`. A send of the signal itself passes a constant, so that the
-    /// compiler removes each look at it: a `SignalFrom` without a sender would be built first.
+    /// compiler removes each look at it. A `SignalFrom` without a sender would be built first.
     #[inline(always)]
     pub(crate) fn send_from(&self, sender: &Sender<'_>, event: &E::Args<'_>) -> Responses<R> {
         match self.opening() {
@@ -264,7 +264,7 @@ impl<E: Event, T: 'static, X: 'static> SignalFrom<'_, '_, E, Result<T, X>> {
     ///
     /// # Errors
     ///
-    /// As [`Signal::send_until_err`].
+    /// Returns the same errors as [`Signal::send_until_err`].
     #[inline]
     pub fn send_until_err(self, event: &E::Args<'_>) -> Result<Responses<T>, ReceiverError<T, X>> {
         let sender = &self.sender;

@@ -34,7 +34,7 @@ pub(crate) fn walk<E: Event, R: 'static, B>(
     }
 }
 
-/// On its own for its large frame.
+/// Walks a selection that is not simple. It is a function of its own because of its large frame.
 #[inline(never)]
 fn walk_both<E: Event, R: 'static, B>(
     selection: &Selection<'_, E, R>,
@@ -45,8 +45,8 @@ fn walk_both<E: Event, R: 'static, B>(
         .try_for_each(|entry| turns.visit(Turn::of(entry)))
 }
 
-/// As [`walk`], in two groups: first the receivers that are called or handed to their queue, then
-/// those that are awaited.
+/// Walks the receivers as [`walk`] does, in two groups: first the receivers that are called or
+/// handed to their queue, then the receivers that are awaited.
 #[inline(never)]
 fn walk_special<E: Event, R: 'static, B>(
     discards: &mut Discards<'_, E, R>,
@@ -65,7 +65,7 @@ fn walk_special<E: Event, R: 'static, B>(
     walk_any(discards, selection, sender, event, turns)
 }
 
-/// On its own for its large frame.
+/// Walks receivers of any kind. It is a function of its own because of its large frame.
 #[cold]
 #[inline(never)]
 fn walk_any<E: Event, R: 'static, B>(

@@ -1,4 +1,4 @@
-//! Senders that are objects: a number of their own, and a death that disconnects.
+//! Senders that are objects: each has a unique number, and its death disconnects receivers.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,13 +8,13 @@ use super::{Sender, SenderKey};
 
 /// A sender that is one object among many of its type.
 ///
-/// Each identity has a number that no other identity of this process has or will have:
-/// never an address, so a new object cannot inherit the connections of a dead one.
-/// Put it into the struct that sends, and connect for `&it.identity`.
+/// Each identity has a number that no other identity of this process has or will have. It is never
+/// an address, so a new object cannot inherit the connections of a dead one. Put the identity into
+/// the struct that sends, and connect for `&it.identity`.
 ///
-/// Dropping an identity disconnects every receiver connected for it, in every signal.
-/// The drop locks each of those signals once (as [`Connection::disconnect`] does);
-/// destructors of the receivers run in it, outside the locks.
+/// Dropping an identity disconnects every receiver that is connected for it, in every signal. The
+/// drop locks each of those signals once (as [`Connection::disconnect`] does). Destructors of the
+/// receivers run in the drop, outside the locks.
 ///
 /// ```
 /// use fanfare::{Identity, Signal};
@@ -35,21 +35,22 @@ use super::{Sender, SenderKey};
 /// [`Connection::disconnect`]: crate::Connection::disconnect
 pub struct Identity(Arc<IdentityState>);
 
-/// What an identity shares with the connections made for it.
+/// The state that an identity shares with the connections made for it.
 pub(crate) struct IdentityState {
     number: u64,
-    /// The signals that may hold connections for it; `None` once it has died.
+    /// The signals that may hold connections for the identity. It is `None` once the identity has
+    /// died.
     signals: Mutex<Option<Vec<Weak<dyn DropsSender>>>>,
 }
 
-/// A signal, as an identity sees it.
+/// A signal whose connections for a sender can be removed.
 pub(crate) trait DropsSender: Send + Sync {
     /// Disconnects every receiver connected for `sender`.
     fn drop_sender(&self, sender: &SenderKey);
 }
 
 impl Identity {
-    /// Makes an identity with a number of its own. Allocates once. Wait-free.
+    /// Makes an identity with a unique number. Allocates once. Wait-free.
     pub fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Identity(Arc::new(IdentityState {
@@ -59,7 +60,7 @@ impl Identity {
         }))
     }
 
-    /// This identity as a sender.
+    /// Returns this identity as a sender.
     pub const fn sender(&self) -> Sender<'_> {
         Sender::identity(self)
     }
@@ -74,9 +75,11 @@ impl IdentityState {
         self.number
     }
 
-    /// Remembers that `signal` may hold connections for this identity; false if it has
-    /// died. To be called before the connection is made *and* after: a death in between
-    /// may have come too early to take the connection out.
+    /// Stores that `signal` may hold connections for this identity. Returns `false` if the identity
+    /// has died.
+    ///
+    /// It must be called before the connection is made *and* after. A death between the two may
+    /// have come too early to remove the connection.
     pub(crate) fn remember(&self, signal: &Arc<dyn DropsSender>) -> bool {
         let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(signals) = &mut *signals else {

@@ -1,4 +1,4 @@
-//! Who sends: what a send names and what a connection may be limited to.
+//! The senders that a send names and that a connection may be limited to.
 
 pub(crate) mod identity;
 
@@ -11,18 +11,19 @@ use identity::{Identity, IdentityState};
 
 /// The thing that an event is about, compared by value.
 ///
-/// In Rust, a `Sender` is usually the end of a channel that one sends through. Here, as in Django, it
-/// is the thing that the event is about: receivers may be connected for one sender only.
+/// In Rust, a `Sender` is usually the end of a channel through which a program sends. Here, as in
+/// Django, it is the thing that the event is about: receivers may be connected for one sender only.
 ///
-/// A sender is a type ([`Sender::of`]), a name ([`Sender::named`]), a number that means
-/// something to the application ([`Sender::key`]), or one object ([`Sender::identity`]). A send
-/// without a sender has [`Sender::NONE`]. The kinds never equal one another: the name `"7"` is not
-/// the key `7`. Matching is exact; there is no inheritance between senders.
+/// A sender is a type ([`Sender::of`]), a name ([`Sender::named`]), a number with a meaning in the
+/// application ([`Sender::key`]), or one object ([`Sender::identity`]). A send without a sender has
+/// [`Sender::NONE`]. Senders of different kinds are never equal: the name `"7"` is not the key `7`.
+/// Matching is exact. There is no inheritance between senders.
 ///
-/// `Copy`, 24 bytes, allocates nothing. A `&str`, every integer and an `&Identity` convert into a
-/// sender, so that every parameter for a sender takes them. One number is one sender, whatever its
-/// type: `7_u8` is `7_i64`. A type is written as [`Sender::of`], and an object of your own is known
-/// by a number ([`Sender::key`]) or by an [`Identity`](crate::Identity).
+/// A `Sender` is `Copy`, has 24 bytes and does not allocate. A `&str`, every integer and an
+/// `&Identity` convert into a sender, so that every parameter for a sender takes them. One number
+/// is one sender, whatever its type: `7_u8` is `7_i64`. A type is written as [`Sender::of`]. An
+/// object of the application is identified by a number ([`Sender::key`]) or by an
+/// [`Identity`](crate::Identity).
 ///
 /// ```
 /// use fanfare::Sender;
@@ -43,16 +44,17 @@ enum Repr<'a> {
     None,
     Type(&'static TypeInfo),
     Name(&'a str),
-    /// A `u128` in halves, which keeps the alignment, and so the size, down.
+    /// The halves of a `u128`, which keep the alignment, and so the size, small.
     Key([u64; 2]),
-    /// What an identity and a connection made for it both have.
+    /// The state that an identity and a connection made for it share.
     Identity(&'a Arc<IdentityState>),
 }
 
 /// A type as a sender: its identity, and its name for people.
 pub(crate) struct TypeInfo {
-    /// A function, because `TypeId::of` is not `const` before Rust 1.91. Where the type is known
-    /// when a send is compiled, the optimizer replaces the call by the value.
+    /// The function that returns the type's identity. It is a function because `TypeId::of` is not
+    /// `const` before Rust 1.91. If the type is known when a send is compiled, the optimizer
+    /// replaces the call by the value.
     id: fn() -> TypeId,
     name: fn() -> &'static str,
 }
@@ -61,16 +63,17 @@ impl TypeInfo {
     /// Returns `true` if both are of one type.
     #[inline]
     fn is(&self, other: &TypeInfo) -> bool {
-        // Usually one address, but the compiler may have made a copy in each codegen unit.
+        // It is usually one address, but the compiler may have made a copy in each codegen unit.
         std::ptr::eq(self, other) || (self.id)() == (other.id)()
     }
 }
 
 impl<'a> Sender<'a> {
-    /// No sender. A send from it reaches only the receivers connected for any sender.
+    /// The absence of a sender. A send with it reaches only the receivers that are connected for
+    /// any sender.
     pub const NONE: Sender<'static> = Sender(Repr::None);
 
-    /// The type `T` as the sender.
+    /// Returns the type `T` as a sender.
     pub const fn of<T: ?Sized + 'static>() -> Sender<'static> {
         Sender(Repr::Type(
             const {
@@ -82,22 +85,23 @@ impl<'a> Sender<'a> {
         ))
     }
 
-    /// A name as the sender, compared by its text.
+    /// Returns a name as a sender. Names are compared by their text.
     pub const fn named(name: &'a str) -> Self {
         Sender(Repr::Name(name))
     }
 
-    /// A number of the application's own as the sender: a row's primary key, say.
+    /// Returns a number of the application as a sender, for example a row's primary key.
     pub const fn key(key: u128) -> Sender<'static> {
         Sender(Repr::Key([key as u64, (key >> 64) as u64]))
     }
 
-    /// One object as the sender; its death disconnects what was connected for it.
+    /// Returns one object as a sender. Its death disconnects the receivers that are connected for
+    /// it.
     pub const fn identity(identity: &'a Identity) -> Self {
         Sender(Repr::Identity(identity.state()))
     }
 
-    /// The name, where the sender is one.
+    /// Returns the name, if the sender is a name.
     pub const fn name(&self) -> Option<&'a str> {
         match self.0 {
             Repr::Name(name) => Some(name),
@@ -105,8 +109,8 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// This, or a static of the same value: for a constant `NONE` the compiler then keeps
-    /// none on the stack.
+    /// Returns this sender, or a static of the same value. For a constant `NONE` the compiler then
+    /// does not keep one on the stack.
     #[inline(always)]
     pub(crate) fn or_static(&self) -> &Sender<'a> {
         match self.0 {
@@ -115,7 +119,8 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// What this sender is under in a table, or `None` for [`Sender::NONE`].
+    /// Returns the form of this sender that a table is searched for, or `None` for
+    /// [`Sender::NONE`].
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn probe(&self) -> Option<Probe<'a>> {
         match self.0 {
@@ -127,7 +132,7 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// The owned form, or `None` for [`Sender::NONE`].
+    /// Returns the owned form, or `None` for [`Sender::NONE`].
     pub(crate) fn to_key(self) -> Option<SenderKey> {
         match self.0 {
             Repr::None => None,
@@ -139,7 +144,8 @@ impl<'a> Sender<'a> {
     }
 }
 
-/// A sender as it is looked up: borrowed, and without what only people read.
+/// A sender as a table is searched for it. It is borrowed, and lacks the parts that only people
+/// read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Probe<'a> {
     Type(TypeId),
@@ -149,7 +155,7 @@ pub(crate) enum Probe<'a> {
 }
 
 impl Hash for Probe<'_> {
-    /// The kinds are told apart by comparing.
+    /// Hashes the sender. The kinds are distinguished by comparing.
     fn hash<H: Hasher>(&self, state: &mut H) {
         match *self {
             Probe::Type(id) => id.hash(state),
@@ -160,7 +166,7 @@ impl Hash for Probe<'_> {
     }
 }
 
-/// A sender as a connection keeps it.
+/// A sender as a connection stores it.
 #[derive(Clone)]
 pub(crate) enum SenderKey {
     Type(&'static TypeInfo),
@@ -180,7 +186,7 @@ impl SenderKey {
         }
     }
 
-    /// Whether `sender` is the one that this was made from.
+    /// Returns `true` if `sender` is the sender from which this was made.
     #[inline]
     pub(crate) fn is(&self, sender: &Sender<'_>) -> bool {
         match (sender.0, self) {
@@ -192,8 +198,10 @@ impl SenderKey {
         }
     }
 
-    /// The sender that this was made from. An identity may have died since: a send from it
-    /// then reaches what is connected for any sender.
+    /// Returns the sender from which this was made.
+    ///
+    /// An identity may have died since. A send from it then reaches the receivers that are
+    /// connected for any sender.
     pub(crate) fn as_sender(&self) -> Sender<'_> {
         Sender(match self {
             SenderKey::Type(info) => Repr::Type(info),

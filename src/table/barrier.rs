@@ -1,4 +1,4 @@
-//! A barrier that one side has for both: cheap for many readers, dear for the rare writer.
+//! A barrier that one side has for both: cheap for many readers, expensive for the rare writer.
 
 use std::sync::atomic::{Ordering, compiler_fence};
 
@@ -7,19 +7,20 @@ pub(crate) use by_membarrier::is_asymmetric;
 #[cfg(all(target_os = "linux", not(miri)))]
 pub(crate) use by_membarrier::{heavy, prepare_heavy};
 
-/// The reader's barrier: for the compiler alone. A writer's `heavy` makes it one for the processor.
+/// Makes the reader's barrier, which is for the compiler alone. A writer's `heavy` makes it one for
+/// the processor.
 #[inline(always)]
 pub(crate) fn light() {
     compiler_fence(Ordering::SeqCst);
 }
 
-/// The writer's barrier, also for every other thread. Returns `false` if it cannot be had.
+/// Makes the writer's barrier, also for every other thread. Returns `false` if it cannot be had.
 #[cfg(not(all(target_os = "linux", not(miri))))]
 pub(crate) fn heavy() -> bool {
     false
 }
 
-/// Does what the first `heavy` would do once.
+/// Does the work that the first `heavy` would do once.
 #[cfg(not(all(target_os = "linux", not(miri))))]
 pub(crate) fn prepare_heavy() {}
 
@@ -35,15 +36,15 @@ mod by_membarrier {
     const REGISTERED: u8 = 1;
     const REFUSED: u8 = 2;
 
-    /// Whether the process is registered. Not a `OnceLock`: a fork in the middle of one would leave it
-    /// taken in the child forever. Threads that come at the same time each register, which does no
-    /// harm; a child of `fork` inherits the registration.
+    /// The state of the process's registration. It is not a `OnceLock`, because a fork in the
+    /// middle of one would leave it taken in the child forever. Threads that come at the same time
+    /// each register, which does no harm. A child of `fork` inherits the registration.
     static STATE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
     /// Returns `true` if the system has the barrier. The first call registers the process, which
     /// takes milliseconds.
     pub(crate) fn is_asymmetric() -> bool {
-        // Relaxed, both: the kernel knows of the registration. Row E3.
+        // Relaxed, both: the kernel keeps the registration. Row E3.
         match STATE.load(Ordering::Relaxed) {
             UNKNOWN => {
                 let is_registered = membarrier(REGISTER_PRIVATE_EXPEDITED);
@@ -55,19 +56,20 @@ mod by_membarrier {
         }
     }
 
-    /// The writer's barrier, also for every other thread. Returns `false` if it cannot be had.
+    /// Makes the writer's barrier, also for every other thread. Returns `false` if it cannot be
+    /// had.
     pub(crate) fn heavy() -> bool {
         is_asymmetric() && membarrier(PRIVATE_EXPEDITED)
     }
 
-    /// Does what the first `heavy` would do once: registers the process.
+    /// Does the work that the first `heavy` would do once: it registers the process.
     #[cfg(not(miri))]
     pub(crate) fn prepare_heavy() {
         is_asymmetric();
     }
 
     fn membarrier(command: libc::c_int) -> bool {
-        // SAFETY: the call takes two numbers, and touches no memory of ours.
+        // SAFETY: the call takes two numbers, and does not touch our memory.
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
     }
 }

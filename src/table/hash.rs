@@ -4,16 +4,16 @@ use std::hash::{Hash, Hasher};
 
 use crate::sender::{Probe, Sender};
 
-/// Of the golden ratio. A second multiplication: with one, some seeds leave senders that are a
-/// fixed step apart close together.
+/// The factor of the second multiplication, which is of the golden ratio. With one multiplication,
+/// some seeds leave senders that are a fixed step apart close together.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Hashes the senders of one signal, so that nobody outside can choose senders that meet.
+/// The hasher of the senders of one signal. It is seeded, so that an attacker cannot choose senders
+/// that collide.
 ///
-/// Keys, identities and types are multiplied twice, first with seeds: the upper bits, which lead
-/// through the map, are then spread evenly. That is done before a send takes its snapshot,
-/// whose locked instruction lets no load pass but hides the multiplications. Names go through
-/// `ahash`.
+/// Keys, identities and types are multiplied twice, first with seeds. The upper bits, which lead
+/// through the map, are then spread evenly. That is done before a send takes its snapshot, whose
+/// locked instruction lets no load pass but hides the multiplications. Names go through `ahash`.
 #[derive(Clone)]
 pub(crate) struct SenderHasher {
     seeds: [u64; 2],
@@ -23,7 +23,7 @@ pub(crate) struct SenderHasher {
 impl Default for SenderHasher {
     fn default() -> Self {
         let names = ahash::RandomState::new();
-        // Odd, so that a product keeps all that its other factor has.
+        // The seed is odd, so that a product keeps all bits that its other factor has.
         let seed = |which: u64| names.hash_one(which) | 1;
         SenderHasher {
             seeds: [seed(0), seed(1)],
@@ -33,7 +33,7 @@ impl Default for SenderHasher {
 }
 
 impl SenderHasher {
-    /// The hash, where it is nothing but a multiplication.
+    /// Returns the hash, if it takes only a multiplication.
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn early(&self, sender: &Sender<'_>) -> Option<u64> {
         self.multiplied(sender.probe()?)
@@ -52,7 +52,7 @@ impl SenderHasher {
         let [low, high] = match probe {
             Probe::Name(_) => return None,
             Probe::Key(key) => key,
-            // Turned over, so that identities and small keys are not equal.
+            // The bits are inverted, so that identities and small keys are not equal.
             Probe::Identity(number) => [!number, 0],
             Probe::Type(id) => {
                 let mut own = Own(0);
@@ -65,14 +65,14 @@ impl SenderHasher {
     }
 }
 
-/// Both halves of the product, one over the other.
+/// Returns both halves of the product, one over the other.
 #[inline(always)]
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
 }
 
-/// The bits that a `TypeId`, which is a hash itself, gives away.
+/// A hasher that returns the bits that a `TypeId`, which is a hash itself, passes to it.
 struct Own(u64);
 
 impl Hasher for Own {
@@ -114,7 +114,7 @@ mod tests {
         } else {
             20
         };
-        // Other seeds each time.
+        // Each turn has other seeds.
         (0..8).for_each(|_| spread(bits));
     }
 
@@ -130,7 +130,7 @@ mod tests {
             ("top of the high word", |n| n << 108),
             ("both words", |n| n << 64 | n),
         ];
-        // Half a million at random among a million places: seven or eight together.
+        // Half a million senders at random among a million places: seven or eight together.
         for (what, key) in keys {
             let senders = (0..1 << (bits - 1)).map(|n| Sender::key(key(n)));
             let most = most_together(senders, bits);

@@ -2,9 +2,9 @@
 //!
 //! An emitter marks itself as sending, and then looks whether its table is still current. A writer
 //! publishes another table, and then looks at the mark. Without a barrier between the two steps of
-//! each side, both could miss the other. The barrier of an emitter is for the compiler alone, since
-//! its sends are the cheapest; the writer's is for all threads (`barrier.rs`), and is used only
-//! when there is an idle emitter to take a table from.
+//! each side, both could miss the other. The barrier of an emitter is for the compiler alone,
+//! because its sends are the cheapest. The writer's is for all threads (`barrier.rs`), and is used
+//! only when there is an idle emitter to take a table from.
 //!
 //! If the emitter is not sending, its next send finds that its table is not current, and leaves it.
 //! So the writer may take it.
@@ -20,20 +20,21 @@ use std::ptr;
 use super::publish::{Hub, Opening, Table};
 use super::sync::{Arc, AtomicBool, AtomicPtr, Ordering, Weak, heavy, light};
 
-/// Where an emitter keeps its table. Shared with the writers. On cache lines of its own: each send
-/// of the emitter stores to it, and other emitters may be next to it.
+/// The place where an emitter keeps its table. It is shared with the writers. It is on separate
+/// cache lines, because each send of the emitter stores to it, and other emitters may be next to
+/// it.
 #[repr(align(128))]
 pub(crate) struct Held<T> {
-    /// Whether a send uses the table. The emitter alone stores it.
+    /// `true` if a send uses the table. Only the emitter stores it.
     is_sending: AtomicBool,
-    /// A pointer of `Arc::into_raw`, with its count, or null.
+    /// The table: a pointer of `Arc::into_raw`, with its count, or null.
     table: AtomicPtr<T>,
     owns: PhantomData<Option<Arc<T>>>,
 }
 
 /// The table that a send of an emitter uses, until this is dropped.
 pub(crate) struct InUse<'e, T> {
-    /// Its count is the one in `held`, or belongs to the hub.
+    /// The table. Its count is the one in `held`, or belongs to the hub.
     table: ManuallyDrop<Option<Arc<T>>>,
     held: &'e Held<T>,
 }
@@ -47,7 +48,7 @@ impl<T> Held<T> {
         }
     }
 
-    /// Starts a send of the emitter through `hub`, which must be the one that made this, and
+    /// Starts a send of the emitter through `hub`, which must be the hub that made this, and
     /// returns the current table. The caller must not start another before it drops the result.
     #[inline(always)]
     pub(crate) fn start<'e>(&'e self, hub: &'e Hub<T>) -> InUse<'e, T>
@@ -60,23 +61,23 @@ impl<T> Held<T> {
         light();
         let current = hub.current();
         // Relaxed: this thread has stored it, or a writer has taken it, which leaves null. If the
-        // address in `current` is that of a later table, the load of it has acquired the null, for
-        // the later table was published after the taking. Row E2.
+        // address in `current` is that of a later table, the load of it has acquired the null,
+        // because the later table was published after the taking. Row E2.
         let mut table = self.table.load(Ordering::Relaxed).cast_const();
         if table.addr() != current {
             table = self.replace(hub);
         }
         InUse {
             // SAFETY: `table` is null or of `Arc::into_raw`. Its count stays until the result is
-            // dropped: it is the hub's own, or the one in `self.table`. The emitter replaces that
-            // one only here, and no writer takes it, since the emitter is marked as sending and its
-            // table was current after that. `ManuallyDrop` leaves the count where it is.
+            // dropped: it is the hub's, or the one in `self.table`. The emitter replaces that one
+            // only here. No writer takes it, because the emitter is marked as sending and its table
+            // was current after that. `ManuallyDrop` leaves the count where it is.
             table: ManuallyDrop::new(unsafe { own(table) }),
             held: self,
         }
     }
 
-    /// Puts the current table in the place of one that is not; returns it.
+    /// Puts the current table in the place of one that is not current. Returns the current table.
     #[inline(never)]
     fn replace(&self, hub: &Hub<T>) -> *const T
     where
@@ -106,13 +107,13 @@ impl<T> Held<T> {
         !self.table.load(Ordering::Relaxed).is_null()
     }
 
-    /// Puts `next`, with its count, in the place of the table, and returns that.
+    /// Puts `next`, with its count, in the place of the table, and returns the old table.
     fn swap(&self, next: *const T) -> Option<Arc<T>> {
         // Release: the count of `next`, to a writer that takes it. Partner: the load in `stale`.
         // Row E2.
         let old = self.table.swap(next.cast_mut(), Ordering::Release);
-        // SAFETY: what stood there is null or of `Arc::into_raw` with a count of its own, and the
-        // swap has taken it out, so that this is the only owner of that count.
+        // SAFETY: the old pointer is null or of `Arc::into_raw` with its own count, and the swap
+        // has taken it out, so that this is the only owner of that count.
         unsafe { own(old) }
     }
 
@@ -126,28 +127,28 @@ impl<T> Held<T> {
 
     /// Returns `true` if a send uses the table.
     fn is_sending(&self) -> bool {
-        // Acquire: what the last send did with the table, which may be freed now. Partner: the
+        // Acquire: the uses of the table by the last send. The table may be freed now. Partner: the
         // store as `InUse` is dropped. Row E1.
         self.is_sending.load(Ordering::Acquire)
     }
 
-    /// Takes the table `stale` away, unless a send uses it. The caller has published another
-    /// table, and made the barrier for all threads after that.
+    /// Takes the table `stale` away, unless a send uses it. The caller has published another table,
+    /// and made the barrier for all threads after that.
     fn take(&self, stale: *mut T) -> Option<Arc<T>> {
         if self.is_sending() {
             return None;
         }
-        // Relaxed: nothing is read through it but the count, which `stale` has acquired. Only this
-        // table is taken: a send that has started meanwhile has replaced it. Its address is no
-        // other table's while this one has a count. Row E2.
+        // Relaxed: only the count is read through it, which `stale` has acquired. Only this table
+        // is taken: a send that has started in the meantime has replaced it. No other table has its
+        // address while this one has a count. Row E2.
         let taken = self.table.compare_exchange(
             stale,
             ptr::null_mut(),
             Ordering::Relaxed,
             Ordering::Relaxed,
         );
-        // SAFETY: `stale` is of `Arc::into_raw` with a count of its own, and the exchange has taken
-        // it out, so that this is the only owner of that count.
+        // SAFETY: `stale` is of `Arc::into_raw` with its own count, and the exchange has taken it
+        // out, so that this is the only owner of that count.
         taken.ok().and_then(|table| unsafe { own(table) })
     }
 }
@@ -156,8 +157,8 @@ impl<T> Held<T> {
 ///
 /// # Safety
 ///
-/// `table` is null or of `Arc::into_raw`. The result owns a count: there must be one that belongs to
-/// nothing else, or the result must not be dropped.
+/// `table` is null or of `Arc::into_raw`. The result owns a count: there must be one that has no
+/// other owner, or the result must not be dropped.
 #[inline(always)]
 unsafe fn own<T>(table: *const T) -> Option<Arc<T>> {
     // SAFETY: it is not null, and the caller has promised the rest.
@@ -183,16 +184,17 @@ impl<T> Drop for InUse<'_, T> {
 }
 
 impl<T> Drop for Held<T> {
-    /// Gives up the count of the table. Never the last one: the hub outlives the emitter.
+    /// Gives up the count of the table. It is never the last one, because the hub outlives the
+    /// emitter.
     fn drop(&mut self) {
         self.release();
     }
 }
 
-/// The emitters of a hub. Under the writer's lock.
+/// The emitters of a hub. They are under the writer's lock.
 pub(crate) struct Emitters<T> {
     held: Vec<Weak<Held<T>>>,
-    /// The length at which those of dropped emitters are looked for.
+    /// The length at which the entries of dropped emitters are looked for.
     prune_at: usize,
 }
 
@@ -221,7 +223,7 @@ impl<T> Emitters<T> {
         held
     }
 
-    /// Forgets dropped emitters, and gives back the room of most of them.
+    /// Removes dropped emitters, and frees most of their room.
     fn prune(&mut self) {
         self.held.retain(|held| held.upgrade().is_some());
         self.prune_at = PRUNE_AT_LEAST.max(2 * self.held.len());
@@ -231,8 +233,8 @@ impl<T> Emitters<T> {
     /// Takes each table that is not the one at `current` away from its emitter, unless the emitter
     /// is sending. `current` has been published before.
     ///
-    /// Gives up no last count, and so frees no table: the writers have one of each table that they
-    /// have replaced. Does nothing if the system has no barrier for all threads.
+    /// It does not give up a last count, and so does not free a table: the writers have one of each
+    /// table that they have replaced. It does nothing if the system has no barrier for all threads.
     pub(crate) fn take_idle(&mut self, current: usize) {
         self.prune();
         let emitters = self.held.iter().filter_map(Weak::upgrade);
@@ -250,7 +252,8 @@ impl<T> Emitters<T> {
         }
     }
 
-    /// Returns `true` if an emitter that is not sending keeps another table than the one at `current`.
+    /// Returns `true` if an emitter that is not sending keeps another table than the one at
+    /// `current`.
     pub(crate) fn keep_stale(&self, current: usize) -> bool {
         let mut emitters = self.held.iter().filter_map(Weak::upgrade);
         emitters.any(|held| held.stale(current).is_some() && !held.is_sending())

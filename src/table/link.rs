@@ -1,4 +1,4 @@
-//! A receiver's part in the protocol: how it is claimed, and when it has gone.
+//! A receiver's part in the protocol: its claim, and the flag for its end.
 //!
 //! This file is compiled twice more, over loom and over shuttle, by `loom-tests/`: it
 //! may name only `std`'s plain types and its sibling `sync`.
@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::sync::{Arc, AtomicBool, AtomicU8, Mutex, Ordering, lock, rest};
 
-/// The entry was taken out of the table; set by the writer that does so.
+/// The mark that the entry was taken out of the table. It is set by the writer that does so.
 const REMOVED: u8 = 1;
-/// The table without the entry has been published; set by that writer, after `REMOVED`.
+/// The mark that the table without the entry has been published. It is set by that writer, after
+/// `REMOVED`.
 const UNREACHABLE: u8 = 4;
-/// The one run of a once-only receiver has been claimed; set by the send that got it.
+/// The mark that the one run of a once-only receiver has been claimed. It is set by the send that
+/// got it.
 const SPENT: u8 = 2;
 
 /// An entry's part in the protocol: its number, its state, and the flag for threads that wait for
@@ -31,19 +33,20 @@ impl Link {
         }
     }
 
-    /// The connection's number: unique, and rising in the order of connecting.
+    /// Returns the connection's number, which is unique and rises in the order of connecting.
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
-    /// Takes the only run of a once-only receiver: true for exactly one caller.
+    /// Takes the only run of a once-only receiver. Returns `true` to exactly one caller.
     pub(crate) fn claim(&self) -> bool {
-        // Relaxed: of two claims the modification order of this byte alone lets one find
-        // SPENT unset; the receiver itself was acquired with the snapshot. Row L1.
+        // Relaxed: of two claims the modification order of this byte alone lets one find SPENT
+        // unset. The receiver itself was acquired with the snapshot. Row L1.
         self.state.fetch_or(SPENT, Ordering::Relaxed) & SPENT == 0
     }
 
-    /// Whether a send that starts now finds the receiver and has not to pass it by.
+    /// Returns `true` if a send that starts now finds the receiver and does not have to pass over
+    /// it.
     pub(crate) fn is_connected(&self) -> bool {
         // Acquire: with the release in `mark_unreachable`, so that a thread that reads that the
         // receiver is out, and then sends, sends to the table without it. Row L2.
@@ -72,22 +75,24 @@ impl Link {
         self.state.fetch_or(UNREACHABLE, Ordering::Release);
     }
 
-    /// The flag that is set once the receiver has gone. The caller must then drop its entry.
+    /// Returns the flag that is set once the receiver has gone. The caller must then drop its
+    /// entry.
     pub(crate) fn watch(&self) -> Arc<Quiet> {
         Arc::clone(lock(&self.watch).get_or_insert_with(|| Arc::new(Quiet::new())))
     }
 
-    /// Sets the flag, if there is one: called by the last owner of the receiver, after its
-    /// destructor.
+    /// Sets the flag, if there is one. The last owner of the receiver calls it, after the
+    /// receiver's destructor.
     pub(crate) fn announce_gone(&self) {
         if let Some(quiet) = lock(&self.watch).take() {
-            // Release: what the receiver and its destructor did, to `is_gone`. Row L4.
+            // Release: the effects of the receiver and its destructor, to `is_gone`. Row L4.
             quiet.gone.store(true, Ordering::Release);
         }
     }
 }
 
-/// Whether a receiver has gone from every table and every queue, its destructor included.
+/// A flag that a receiver has gone from every table and every queue, and that its destructor has
+/// run.
 pub(crate) struct Quiet {
     gone: AtomicBool,
 }
@@ -101,16 +106,16 @@ impl Quiet {
 
     /// Returns `true` if the receiver has gone.
     pub(crate) fn is_gone(&self) -> bool {
-        // Acquire: with the release in `announce_gone`, so that whoever waited may free what
-        // the receiver used. Row L4.
+        // Acquire: with the release in `announce_gone`, so that a thread that waited may free the
+        // data that the receiver used. Row L4.
         self.gone.load(Ordering::Acquire)
     }
 
-    /// Waits until the receiver has gone; returns `false` if `timeout` passes first. A timeout
-    /// that the clock cannot represent is none.
+    /// Waits until the receiver has gone. Returns `false` if `timeout` passes first. A timeout that
+    /// the clock cannot represent is no limit.
     ///
-    /// It looks again and again, with pauses that grow to a millisecond: a send that ends must not
-    /// pay for a notification. `free` runs before each look.
+    /// It looks again and again, with pauses that grow to a millisecond, because a send that ends
+    /// must not pay for a notification. `free` runs before each look.
     pub(crate) fn wait(&self, timeout: Duration, free: impl Fn()) -> bool {
         let deadline = Instant::now().checked_add(timeout);
         let mut turn = 0;

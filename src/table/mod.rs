@@ -1,17 +1,18 @@
-//! The published table: which receivers there are, by sender and in order.
+//! The published table: the receivers of a signal, by sender and in order.
 //!
 //! * `tree`: one ordered list of receivers, shared between versions.
-//! * `plain`: that list once more, where a send need look at nothing else.
+//! * `plain`: that list once more, for sends that need to look at no other data.
 //! * `senders`: from a sender to its list, shared between versions.
 //! * `hash`: the hash by which that map finds a sender.
-//! * `link`: how a receiver is claimed, and when it has gone.
+//! * `link`: the claim of a receiver, and the flag for its end.
 //! * `publish`: one writer at a time, readers that never wait.
-//! * `held`: the table that an emitter keeps, and how a writer takes it away.
+//! * `held`: the table that an emitter keeps, and the way in which a writer takes it away.
 //! * `barrier`: a barrier that one side has for both.
 //! * `asymmetric`: a cell in place of `arc_swap`'s (feature `asymmetric`).
-//! * `sync`: the primitives under `held`, `link` and `publish`; the only place that names `arc_swap`.
+//! * `sync`: the primitives under `held`, `link` and `publish`. It is the only place that names
+//!   `arc_swap`.
 //!
-//! Nothing here calls a receiver.
+//! Receivers are not called here.
 
 #[cfg(feature = "asymmetric")]
 mod asymmetric;
@@ -38,7 +39,7 @@ use tree::{Item, List, Run};
 
 /// A handle to one connected receiver, as a table needs it.
 pub(crate) trait TableEntry: publish::Entry + Item {
-    /// Returns the sender that the receiver was connected for; `None` for any.
+    /// Returns the sender that the receiver was connected for, or `None` for any sender.
     fn sender(&self) -> Option<&SenderKey>;
 
     /// Returns `true` if a send cannot simply call the receiver.
@@ -48,9 +49,9 @@ pub(crate) trait TableEntry: publish::Entry + Item {
     fn is_awaited(&self) -> bool;
 }
 
-/// One version of a signal's receivers. Never changes.
+/// One version of a signal's receivers. It never changes.
 pub(crate) struct Table<T: TableEntry> {
-    /// The receivers once more, if they are one run that is called whoever sends.
+    /// The receivers once more, if they are one run that is called for every sender.
     plain: Option<Plain<T>>,
     any: Receivers<T>,
     senders: SenderMap<Arc<OneSender<T>>>,
@@ -58,23 +59,23 @@ pub(crate) struct Table<T: TableEntry> {
     len: usize,
 }
 
-/// About how many entries are counted once more when one is removed from a long list. It is cheaper
-/// to make the list anew if more than one of so many are removed.
+/// The approximate number of entries that are counted once more when one is removed from a long
+/// list. It is cheaper to make the list anew if more than one in `COPIED` entries is removed.
 const COPIED: usize = 64;
 
-/// A list of receivers, and what a send has to know of it beforehand.
+/// A list of receivers, and the counts that a send needs beforehand.
 pub(crate) struct Receivers<T: TableEntry> {
     list: List<T>,
     counts: Counts,
 }
 
-/// How many receivers need more of a send than a call.
+/// The numbers of receivers that need more than a call in a send.
 #[derive(Clone, Copy, Default)]
 struct Counts {
     special: usize,
-    /// How many of those may be dead or spent.
+    /// The number of these receivers that may be dead or spent.
     mortal: usize,
-    /// How many an async send awaits.
+    /// The number of receivers that an async send awaits.
     awaited: usize,
 }
 
@@ -102,7 +103,7 @@ impl Counts {
 pub(crate) struct OneSender<T: TableEntry> {
     key: SenderKey,
     receivers: Receivers<T>,
-    /// For a name: whether anything has sent from it. Shared by all versions.
+    /// For a name: `true` if it has been the sender of a send. It is shared by all versions.
     sent: Option<Arc<AtomicBool>>,
 }
 
@@ -114,7 +115,7 @@ impl<T: TableEntry> Receivers<T> {
         }
     }
 
-    /// `added` is in order.
+    /// Returns the receivers with `added`, which is in order.
     fn with(&self, added: &[T]) -> Self {
         Receivers {
             list: self.list.with(added),
@@ -122,7 +123,7 @@ impl<T: TableEntry> Receivers<T> {
         }
     }
 
-    /// `removed` is in order.
+    /// Returns the receivers without `removed`, which is in order.
     fn without(&self, removed: &[T]) -> Self {
         if removed.len() == self.list.len() {
             return Receivers::empty();
@@ -139,7 +140,8 @@ impl<T: TableEntry> Receivers<T> {
 }
 
 impl<T: TableEntry> Receivers<T> {
-    /// On its own, so that the removal of one entry stays in line.
+    /// Removes several entries. It is a separate function so that the removal of one entry stays in
+    /// line.
     #[cold]
     #[inline(never)]
     fn without_many(&self, removed: &[T]) -> Option<List<T>> {
@@ -161,15 +163,15 @@ impl<T: TableEntry> Table<T> {
         self.senders.get(hash, |own| own.key.probe() == probe)
     }
 
-    /// What every send calls, whoever sends, where that is one run of receivers that
-    /// can simply be called.
+    /// Returns the receivers that every send calls, whoever sends, if they are one run of receivers
+    /// that can simply be called.
     #[inline(always)]
     pub(crate) fn plain(&self) -> Option<&Plain<T>> {
         self.plain.as_ref()
     }
 
-    /// What a send from `sender` calls, where that is one run of its own that can simply be
-    /// called. `hash` is the [early](SenderHasher::early) one.
+    /// Returns the receivers that a send from `sender` calls, if they are one run of its own that
+    /// can simply be called. `hash` is the [early](SenderHasher::early) one.
     #[inline]
     pub(crate) fn own_plain(&self, hash: u64, sender: &Sender<'_>) -> Option<&Run<T>> {
         if !self.any.list.is_empty() {
@@ -183,13 +185,15 @@ impl<T: TableEntry> Table<T> {
             .filter(|_| receivers.counts.special == 0)
     }
 
-    /// What a send from `sender` calls. A name is noted as one that something sent from.
+    /// Returns the receivers that a send from `sender` calls. A name is noted as the sender of a
+    /// send.
     #[inline]
     pub(crate) fn select(&self, sender: &Sender<'_>) -> Selection<'_, T> {
         self.select_by(None, sender)
     }
 
-    /// As `select`, with the [early](SenderHasher::early) hash of `sender`, where there is one.
+    /// Does the same as `select`, with the [early](SenderHasher::early) hash of `sender`, if there
+    /// is one.
     #[inline]
     pub(crate) fn select_by(&self, hash: Option<u64>, sender: &Sender<'_>) -> Selection<'_, T> {
         let own = if self.senders.is_empty() {
@@ -209,8 +213,8 @@ impl<T: TableEntry> Table<T> {
         let hash = hash.unwrap_or_else(|| self.hasher.hash(probe));
         let own = self.own_by(hash, probe)?;
         if let Some(sent) = &own.sent {
-            // Relaxed, both: a note that only people read; the load spares other senders
-            // the write. Row T1.
+            // Relaxed, both: it is a note that only people read. The load spares other senders the
+            // write. Row T1.
             if !sent.load(Ordering::Relaxed) {
                 sent.store(true, Ordering::Relaxed);
             }
@@ -218,7 +222,7 @@ impl<T: TableEntry> Table<T> {
         Some(&own.receivers)
     }
 
-    /// As `select`, without the note.
+    /// Returns the same as `select`, without the note.
     pub(crate) fn peek(&self, sender: &Sender<'_>) -> Selection<'_, T> {
         let own = sender.probe().and_then(|probe| self.own(probe));
         Selection {
@@ -231,7 +235,7 @@ impl<T: TableEntry> Table<T> {
         self.len
     }
 
-    /// The entries connected for `sender` alone, or, without one, for any.
+    /// Returns the entries connected for `sender` alone, or, without a sender, for any.
     pub(crate) fn connected_for(&self, sender: Option<Probe<'_>>) -> Vec<T> {
         let receivers = self.receivers_of(sender);
         receivers.map_or(Vec::new(), |receivers| {
@@ -246,7 +250,7 @@ impl<T: TableEntry> Table<T> {
         }
     }
 
-    /// Every entry: any sender first, then sender by sender, each in order.
+    /// Returns every entry: first those for any sender, then sender by sender, each in order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &T> {
         let own = self
             .senders
@@ -255,7 +259,7 @@ impl<T: TableEntry> Table<T> {
         self.any.list.iter().chain(own)
     }
 
-    /// The names that have receivers and that nothing has sent from.
+    /// Returns the names that have receivers and that have not been the sender of a send.
     pub(crate) fn names_not_sent(&self) -> impl Iterator<Item = &str> {
         self.senders.iter().filter_map(|own| {
             // Relaxed: a note that only people read. Row T1.
@@ -264,7 +268,7 @@ impl<T: TableEntry> Table<T> {
         })
     }
 
-    /// The table with `change` applied to the list of each sender that `entries` name.
+    /// Returns the table with `change` applied to the list of each sender that `entries` name.
     fn apply(
         &self,
         entries: &[T],
@@ -362,7 +366,7 @@ impl<T: TableEntry> publish::Table for Table<T> {
     }
 }
 
-/// What one send calls: the receivers for any sender and those of its own sender.
+/// The receivers that one send calls: those for any sender and those of its own sender.
 pub(crate) struct Selection<'t, T: TableEntry> {
     any: &'t Receivers<T>,
     own: Option<&'t Receivers<T>>,
@@ -378,25 +382,26 @@ impl<'t, T: TableEntry> Selection<'t, T> {
         of(&self.any.counts) + self.own.map_or(0, |own| of(&own.counts))
     }
 
-    /// Whether some may be dead or spent, are queued or async, so that calling is not enough.
+    /// Returns `true` if some receivers may be dead or spent, or are queued or async, so that
+    /// calling is not enough.
     #[inline]
     pub(crate) fn has_special(&self) -> bool {
         self.sum(|counts| counts.special) != 0
     }
 
-    /// Whether some may be dead or spent.
+    /// Returns `true` if some receivers may be dead or spent.
     #[cfg(any(feature = "async", feature = "queue"))]
     pub(crate) fn has_mortal(&self) -> bool {
         self.sum(|counts| counts.mortal) != 0
     }
 
-    /// How many an async send awaits.
+    /// Returns the number of receivers that an async send awaits.
     #[cfg(feature = "async")]
     pub(crate) fn awaited(&self) -> usize {
         self.sum(|counts| counts.awaited)
     }
 
-    /// All of them, where they are one run and all are awaited by an async send.
+    /// Returns all receivers, if they are one run and all are awaited by an async send.
     #[cfg(feature = "async")]
     pub(crate) fn only_awaited(&self) -> Option<&'t [T]> {
         if self.awaited() != self.len() {
@@ -405,7 +410,7 @@ impl<'t, T: TableEntry> Selection<'t, T> {
         Some(self.only_list()?.flat()?)
     }
 
-    /// Hands all of them to `each`, in order.
+    /// Passes all receivers to `each`, in order.
     #[cfg(feature = "async")]
     pub(crate) fn for_each(&self, mut each: impl FnMut(&'t T)) {
         match self.only_list().and_then(|list| list.flat()) {
@@ -414,8 +419,8 @@ impl<'t, T: TableEntry> Selection<'t, T> {
         }
     }
 
-    /// All of them, where they are one run and each is called or queued, whatever
-    /// happens meanwhile.
+    /// Returns all receivers, if they are one run and each is called or queued, whatever happens
+    /// during the send.
     #[cfg(feature = "queue")]
     pub(crate) fn called_or_queued(&self) -> Option<&'t [T]> {
         #[cfg(feature = "async")]
@@ -428,7 +433,7 @@ impl<'t, T: TableEntry> Selection<'t, T> {
         Some(self.only_list()?.flat()?)
     }
 
-    /// All of them, where they are one list and can simply be called.
+    /// Returns all receivers, if they are one list and can simply be called.
     #[inline]
     pub(crate) fn simple(&self) -> Option<&'t List<T>> {
         if self.has_special() {
@@ -437,7 +442,7 @@ impl<'t, T: TableEntry> Selection<'t, T> {
         self.only_list()
     }
 
-    /// The one list that a send walks, where one is enough.
+    /// Returns the one list that a send walks, if one is enough.
     #[inline]
     fn only_list(&self) -> Option<&'t List<T>> {
         match self.own {
@@ -447,7 +452,7 @@ impl<'t, T: TableEntry> Selection<'t, T> {
         }
     }
 
-    /// All of them in order.
+    /// Returns all receivers in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'t T> + Clone + use<'t, T> {
         let mut any = self.any.list.iter().peekable();
         let mut own = self

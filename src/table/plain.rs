@@ -1,24 +1,24 @@
-//! The receivers of a table that a send calls without a look at anything else.
+//! The receivers of a table that a send calls without a look at other data.
 
 use std::array;
 use std::sync::Arc;
 
 use super::tree::Run;
 
-/// Entries that stand in the table itself at most.
+/// The maximum number of entries that stand in the table itself.
 const FEW: usize = 4;
 
-/// Receivers that can simply be called. One enum, so that a send looks at one tag.
+/// Receivers that can simply be called. It is one enum, so that a send looks at one tag.
 pub(crate) enum Plain<T> {
     One(T),
-    /// The first `len` elements are valid; the rest repeat the first. Without an array around
-    /// them a send, under changes, waits for one cache line less.
+    /// The first `len` elements are valid. The rest repeat the first. Without an array around them
+    /// a send, under changes, waits for one cache line less.
     Few(usize, [T; FEW]),
     Many(Arc<[T]>),
 }
 
 impl<T: Clone> Plain<T> {
-    /// Returns `None` if there are no receivers.
+    /// Returns the plain form of a run, or `None` if there are no receivers.
     pub(super) fn of(run: &Run<T>) -> Option<Self> {
         let run = match run {
             Run::One(entry) => return Some(Plain::One(entry.clone())),

@@ -1,25 +1,24 @@
 //! The protocol of changes: which thread may change a table, how a change is published, and when
 //! a replaced table is freed.
 //!
-//! One writer at a time prepares the next table under a lock and publishes it with one
-//! swap; readers take whatever is published and never wait. No user code (receivers,
-//! destructors, `Eq`, `Hash`) runs while the lock is held: what a change removes is
+//! One writer at a time prepares the next table under a lock and publishes it with one swap.
+//! Readers take the table that is published and never wait. User code (receivers, destructors,
+//! `Eq`, `Hash`) does not run while the lock is held: the receivers that a change removes are
 //! dropped after the lock has been released.
 //!
 //! # Replaced tables
 //!
 //! A send frees no table, unless it takes out receivers that have ended, and so is a writer itself.
-//! The writer that replaces a table
-//! keeps a count of it. If nothing else holds the table, that writer frees it. Otherwise the table
-//! is *retired*: it waits in a list under the lock, and a later writer frees it once the list
-//! holds the only count. So the drop of a reader's handle is a decrement that leaves at least
-//! one.
+//! The writer that replaces a table keeps a count of it. If no other holder is left, that writer
+//! frees the table. Otherwise the table is *retired*: it waits in a list under the lock, and a
+//! later writer frees it once the list holds the only count. So the drop of a reader's handle is a
+//! decrement that leaves at least one.
 //!
 //! A writer may conclude from the count that no reader is left, because `Cell::swap` returns the
-//! old table only when each reader that holds it has a count, and no reader can come to it
-//! afterwards: the cell names another table by then, and the address belongs to no other
-//! table as long as the list has this one. `sync.rs` has the argument for the cell of
-//! arc-swap, `asymmetric/cell.rs` that for the other.
+//! old table only when each reader that holds it has a count. No reader can come to it afterwards:
+//! the cell names another table by then, and the address belongs to no other table as long as the
+//! list has this one. `sync.rs` has the argument for the cell of arc-swap, and `asymmetric/cell.rs`
+//! has that for the other.
 //!
 //! This file is compiled twice more, over loom and over shuttle, by `loom-tests/`: it
 //! may name only `std`'s plain types and its siblings `held`, `link` and `sync`.
@@ -35,63 +34,64 @@ use super::sync::{
     Ordering, fence, lock, prepare_heavy, try_lock,
 };
 
-/// An immutable collection of entries, changed by making another one.
+/// An immutable collection of entries. A change makes another one.
 pub(crate) trait Table: Sized {
-    /// What it holds: a cheap handle.
+    /// The entries: cheap handles.
     type Entry: Entry;
 
-    /// The table with `added` put in. Entries are in no other order than their own.
+    /// Returns the table with `added` put in. The entries are ordered by their own order alone,
+    /// whatever the order of `added`.
     fn with(&self, added: &[Self::Entry]) -> Self;
 
-    /// The table without `removed`, all of which it holds.
+    /// Returns the table without `removed`, all of which it holds.
     fn without(&self, removed: &[Self::Entry]) -> Self;
 
-    /// The same table, laid out for sends alone: it is changed no more.
+    /// Returns the same table, laid out for sends alone. It is never changed again.
     fn flattened(&self) -> Self;
 
-    /// Whether nothing is left.
+    /// Returns `true` if no entry is left.
     fn is_empty(&self) -> bool;
 
-    /// What all tables of a hub have in common.
+    /// The data that all tables of a hub have in common.
     type Shared: Default;
 
-    /// The table that a first connect starts from.
+    /// Returns the table that a first connect starts from.
     fn empty(shared: &Self::Shared) -> Self;
 }
 
 /// A handle to one connected receiver.
 pub(crate) trait Entry: Clone {
-    /// What makes two connections the same.
+    /// The key by which two connections are the same.
     type Key: Eq + Hash;
 
-    /// The key, or `None` for a receiver that equals no other.
+    /// Returns the key, or `None` for a receiver that equals no other.
     fn key(&self) -> Option<Self::Key>;
 
-    /// The entry's part in the protocol.
+    /// Returns the entry's part in the protocol.
     fn link(&self) -> &Link;
 
-    /// Whether the receiver can die by itself.
+    /// Returns `true` if the receiver can die by itself.
     fn is_weak(&self) -> bool;
 
-    /// Whether the receiver runs in one send only.
+    /// Returns `true` if the receiver runs in one send only.
     fn is_once(&self) -> bool;
 
-    /// Whether the receiver can still be called. Runs no user code.
+    /// Returns `true` if the receiver can still be called. Runs no user code.
     fn is_alive(&self) -> bool;
 }
 
-/// What `connect` did with one entry.
+/// The result of `connect` for one entry.
 pub(crate) struct Connected<E> {
-    /// The entry that is in the table: the one given, or the one that was first.
+    /// The entry that is in the table: the new one, or the one that was first.
     pub(crate) entry: E,
-    /// Whether it is the one given.
+    /// `true` if it is the new one.
     pub(crate) is_new: bool,
 }
 
 /// A place in the source.
 pub(crate) type Place = &'static Location<'static>;
 
-/// The end of all changes: where it was declared, and the last table.
+/// The end of all changes: the place where it was declared, and the last table.
 struct Frozen<T> {
     at: Place,
     table: Option<Arc<T>>,
@@ -99,56 +99,56 @@ struct Frozen<T> {
 
 /// The way in which a send reaches the receivers of a hub.
 pub(crate) enum Opening<'h, T: Table> {
-    /// Nothing is connected.
+    /// No receiver is connected.
     Nobody,
-    /// By a snapshot.
+    /// The send reaches them through a snapshot.
     Live(&'h Hub<T>),
-    /// By the last table, which lives as long as the hub.
+    /// The send reaches them through the last table, which lives as long as the hub.
     Frozen(&'h Hub<T>, &'h Option<Arc<T>>),
 }
 
-/// A published table and the lock of those who change it.
+/// A published table and the lock of the threads that change it.
 pub(crate) struct Hub<T: Table> {
-    /// The address of the table that is, or is about to be, current, or one of the constants
-    /// below. Never followed: a send and an emitter look here before they take a snapshot.
+    /// The address of the table that is current or about to be, or one of the constants below. It
+    /// is never dereferenced: a send and an emitter look here before they take a snapshot.
     current: AtomicUsize,
-    /// Set once, under the lock.
+    /// The end of all changes. It is set once, under the lock.
     frozen: OnceLock<Frozen<T>>,
-    /// Never changes.
+    /// The data that all tables have in common. It never changes.
     shared: T::Shared,
     cell: Cell<T>,
     books: Books<T>,
 }
 
-/// What sends do not touch, on cache lines of its own: a writer stores to it all the time that it
-/// has the lock, and each store would take the line away from sends.
+/// The fields that sends do not touch, on separate cache lines. A writer stores to them all the
+/// time that it has the lock, and each store would take the line away from sends.
 #[repr(align(128))]
 struct Books<T: Table> {
     purged: AtomicU64,
-    /// Futures of async sends that are suspended.
+    /// The number of futures of async sends that are suspended.
     suspended: AtomicU64,
-    /// Whether sends have spent receivers that they could not take out, because a writer was at
-    /// work. Set by `discard`, cleared by the writer that takes them out.
+    /// `true` if sends have spent receivers that they could not take out, because a writer was at
+    /// work. `discard` sets it, and the writer that takes them out clears it.
     left_spent: AtomicBool,
     writer: Mutex<Writer<T>>,
 }
 
-/// What is under the lock.
+/// The state under the lock.
 struct Writer<T: Table> {
     keys: HashMap<<T::Entry as Entry>::Key, T::Entry>,
     weak: HashMap<u64, T::Entry>,
     once: HashMap<u64, T::Entry>,
-    /// Replaced tables that something held when they were last looked at.
+    /// Replaced tables that were still held when they were last looked at.
     retired: VecDeque<Arc<T>>,
     emitters: Emitters<T>,
-    /// How many weak entries call for a search for dead ones: twice those that the last
-    /// search left, so that a connect pays a constant for it on average.
+    /// The number of weak entries that call for a search for dead ones. It is twice the number that
+    /// the last search left, so that a connect pays a constant for it on average.
     sweep_at: usize,
 }
 
 impl<T: Table> Writer<T> {
-    /// Takes out the retired tables that nothing holds any more, of the `at_most` that have
-    /// waited longest since the last look at them. The caller drops them after the lock.
+    /// Takes out the retired tables that are no longer held, of the `at_most` that have waited
+    /// longest since the last look at them. The caller drops them after the lock.
     fn free_retired(&mut self, at_most: usize) -> Vec<Arc<T>> {
         let mut freed = Vec::new();
         for _ in 0..self.retired.len().min(at_most) {
@@ -164,17 +164,18 @@ impl<T: Table> Writer<T> {
     }
 }
 
-/// What `current` says where nothing is published.
+/// The value of `current` if no table is published.
 const NOBODY: usize = 0;
-/// What it says while the last table goes: not that table's address any more, lest an
-/// emitter that holds it calls what a send of the same thread has found gone.
+/// The value of `current` while the last table is removed. It is not that table's address any more.
+/// Otherwise an emitter that holds the table would call a receiver that a send of the same thread
+/// has found gone.
 const GOING: usize = 1;
 /// The value of `current` once the last table is the hub's forever. It is negative, as no address
-/// is on most machines, so that a send sorts out both this and `NOBODY` by one comparison.
+/// is on most machines, so that a send distinguishes both this and `NOBODY` by one comparison.
 const FROZEN: usize = usize::MAX;
 const SWEEP_AT_LEAST: usize = 16;
-/// Retired tables that one change looks at: where more of them are held, the next change goes on
-/// with the others.
+/// The number of retired tables that one change looks at. If more of them are held, the next change
+/// goes on with the others.
 pub(super) const LOOK_AT: usize = 64;
 
 impl<T: Table> Hub<T> {
@@ -200,13 +201,13 @@ impl<T: Table> Hub<T> {
         }
     }
 
-    /// What all its tables have in common.
+    /// Returns the data that all its tables have in common.
     #[inline]
     pub(crate) fn shared(&self) -> &T::Shared {
         &self.shared
     }
 
-    /// Whether anything is published.
+    /// Returns `true` if a table is published.
     #[inline]
     pub(crate) fn is_occupied(&self) -> bool {
         self.current() != NOBODY
@@ -222,7 +223,7 @@ impl<T: Table> Hub<T> {
         self.unusual_opening(current)
     }
 
-    /// As `opening`, if `current` is a constant or an address in the upper half.
+    /// Does the same as `opening`, if `current` is a constant or an address in the upper half.
     #[inline]
     fn unusual_opening(&self, current: usize) -> Opening<'_, T> {
         if current == NOBODY {
@@ -240,7 +241,7 @@ impl<T: Table> Hub<T> {
     }
 
     /// Refuses every change from now on, and keeps the current table as long as the hub. Frees
-    /// every replaced table that nothing holds. Does nothing if the hub is frozen already.
+    /// every replaced table that is no longer held. Does nothing if the hub is frozen already.
     pub(crate) fn freeze(&self, at: Place) {
         let mut writer = lock(&self.books.writer);
         if self.frozen.get().is_some() {
@@ -251,8 +252,8 @@ impl<T: Table> Hub<T> {
         let is_empty = table.is_none();
         let _ = self.frozen.set(Frozen { at, table });
         if !is_empty {
-            // Release: whoever finds this finds the `OnceLock` set, and needs no snapshot. Without
-            // it that send takes one. Partner: `current`. Row H4.
+            // Release: a thread that finds this finds the `OnceLock` set, and needs no snapshot.
+            // Without it that send takes one. Partner: `current`. Row H4.
             self.current.store(FROZEN, Ordering::Release);
         }
         let freed = writer.free_retired(usize::MAX);
@@ -260,25 +261,26 @@ impl<T: Table> Hub<T> {
         drop(freed);
     }
 
-    /// What tells one table from the next: the address of the one that is about to be
-    /// current, if not yet so. Who holds a table with that address has the current one.
+    /// Returns the address that distinguishes one table from the next: that of the current table,
+    /// or of the one that is about to be current. A thread that holds a table with that address has
+    /// the current one.
     #[inline]
     pub(crate) fn current(&self) -> usize {
-        // Acquire: with the release of `NOBODY` in `publish`, so that a thread that found
-        // nobody does not find a receiver on its next send that was gone before; and with that
-        // of an address, for an emitter whose table was taken. For a send relaxed would do: the
-        // address of a table is stored before it is published, so whoever has seen the table, or
-        // heard of it, finds that address or a later one. Row H1.
+        // Acquire: with the release of `NOBODY` in `publish`, so that a thread that found no
+        // receiver does not find one on its next send that was gone before. Acquire also with the
+        // release of an address, for an emitter whose table was taken. For a send relaxed would do:
+        // the address of a table is stored before it is published, so a thread that has seen the
+        // table, or that runs after one that has, finds that address or a later one. Row H1.
         self.current.load(Ordering::Acquire)
     }
 
-    /// The current table.
+    /// Returns the current table.
     #[inline]
     pub(crate) fn snapshot(&self) -> Guard<T> {
         self.cell.load()
     }
 
-    /// The current table, owned, for who keeps it from one send to the next.
+    /// Returns the current table, owned, for a caller that keeps it from one send to the next.
     pub(crate) fn load_full(&self) -> Option<Arc<T>> {
         self.cell.load_full()
     }
@@ -292,7 +294,7 @@ impl<T: Table> Hub<T> {
         held
     }
 
-    /// How many dead weak entries have been taken out so far.
+    /// Returns the number of dead weak entries that have been taken out so far.
     pub(crate) fn purged(&self) -> u64 {
         // Relaxed: a statistic. Row H2.
         self.books.purged.load(Ordering::Relaxed)
@@ -305,7 +307,7 @@ impl<T: Table> Hub<T> {
         self.books.suspended.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Ends what `count_suspended` began.
+    /// Ends the count that `count_suspended` began.
     #[allow(dead_code, reason = "with the feature `async` only")]
     pub(crate) fn count_ended(&self) {
         // Relaxed: for people. It adds -1. Row H2.
@@ -318,8 +320,8 @@ impl<T: Table> Hub<T> {
         self.books.suspended.load(Ordering::Relaxed) != 0
     }
 
-    /// Puts entries into the table in one publication. Where a live entry has the same
-    /// key, that one stays as it is and the new one is dropped.
+    /// Puts entries into the table in one publication. If a live entry has the same key, that one
+    /// stays as it is and the new one is dropped.
     ///
     /// `make` runs under the lock, unless the hub is frozen, and must call no user code.
     pub(crate) fn connect(
@@ -372,16 +374,16 @@ impl<T: Table> Hub<T> {
         Ok(connected)
     }
 
-    /// Takes `entry` out; false if it was not in (any more).
+    /// Takes `entry` out. Returns `false` if it was not in, or not in any more.
     pub(crate) fn disconnect(&self, entry: &T::Entry) -> Result<bool, Place> {
         match self.disconnect_these(|_| vec![entry.clone()]) {
-            // It was out before the hub was frozen, for nothing has been taken out since.
+            // It was out before the hub was frozen, because no entry has been taken out since.
             Err(_) if entry.link().is_removed() => Ok(false),
             taken => taken.map(|taken| taken == 1),
         }
     }
 
-    /// Takes out the entry with this key; false if there is none.
+    /// Takes out the entry with this key. Returns `false` if there is none.
     pub(crate) fn disconnect_key(&self, key: &<T::Entry as Entry>::Key) -> Result<bool, Place> {
         let mut change = self.change()?;
         let Some(entry) = change.writer.keys.get(key).cloned() else {
@@ -393,8 +395,8 @@ impl<T: Table> Hub<T> {
         Ok(found)
     }
 
-    /// Takes out what `select` picks from the current table; returns how many of those
-    /// were in and live. `select` runs under the lock and must call no user code.
+    /// Takes out the entries that `select` picks from the current table. Returns the number of
+    /// those that were in and live. `select` runs under the lock and must call no user code.
     pub(crate) fn disconnect_these(
         &self,
         select: impl FnOnce(&T) -> Vec<T::Entry>,
@@ -413,9 +415,10 @@ impl<T: Table> Hub<T> {
         Ok(taken)
     }
 
-    /// Takes out what a send found spent or dead. Never waits: if a writer is at work, what is
-    /// dead stays for a later send or connect, and what this send has `spent` is taken out by
-    /// that writer when it has released the lock. Does nothing if the hub is frozen.
+    /// Takes out the receivers that a send found spent or dead. Never waits: if a writer is at
+    /// work, dead receivers stay for a later send or connect. The receivers that this send has
+    /// `spent` are then taken out by that writer when it has released the lock. Does nothing if the
+    /// hub is frozen.
     pub(crate) fn discard(&self, found: &[T::Entry], spent: bool) {
         if let Some(writer) = try_lock(&self.books.writer) {
             let Ok(mut change) = self.change_with(writer, Some(After(self))) else {
@@ -426,8 +429,8 @@ impl<T: Table> Hub<T> {
             }
             change.publish();
         } else if spent {
-            // Release: the claims of this send, to the search in `take_left`. One step, so that
-            // those of earlier sends go with it. The fence in `take_left` orders it before the
+            // Release: the claims of this send, to the search in `take_left`. It is one step, so
+            // that those of earlier sends go with it. The fence in `take_left` orders it before the
             // look at the lock. Row H5.
             self.books.left_spent.swap(true, Ordering::Release);
             self.take_left();
@@ -440,17 +443,17 @@ impl<T: Table> Hub<T> {
     fn take_left(&self) {
         loop {
             // If the send's fence is first, the writer sees the flag. If the writer's fence is
-            // first, the send sees that the lock is free, or taken by a later writer, with which
-            // it is the same. Row H5.
+            // first, the send sees that the lock is free, or taken by a later writer, with which it
+            // is the same. Row H5.
             fence(Ordering::SeqCst);
-            // Relaxed: see the fence; the swap below acquires. Row H5.
+            // Relaxed: see the fence. The swap below acquires. Row H5.
             if !self.books.left_spent.load(Ordering::Relaxed) {
                 return;
             }
             let Some(writer) = try_lock(&self.books.writer) else {
                 return;
             };
-            // Without the look of `After`, which is the next turn of this loop.
+            // This change needs no `After`, because the next turn of this loop takes its look.
             let Ok(mut change) = self.change_with(writer, None) else {
                 return;
             };
@@ -462,8 +465,8 @@ impl<T: Table> Hub<T> {
         }
     }
 
-    /// Takes out every dead weak entry; returns how many. None if the hub is frozen. Frees every
-    /// table that nothing holds.
+    /// Takes out every dead weak entry and returns their number. Does not take out any if the hub
+    /// is frozen. Frees every table that is no longer held.
     pub(crate) fn purge(&self) -> usize {
         let purged = self.change().map_or(0, |mut change| {
             let purged = change.sweep();
@@ -474,13 +477,13 @@ impl<T: Table> Hub<T> {
         purged
     }
 
-    /// Takes the replaced tables away from idle emitters, and frees every one that nothing holds any
-    /// more.
+    /// Takes the replaced tables away from idle emitters, and frees every table that is no longer
+    /// held.
     pub(crate) fn free_retired(&self) {
         let _after = After(self);
         let mut writer = lock(&self.books.writer);
         if !writer.emitters.is_empty() {
-            // The first time it takes milliseconds, for which no other writer should wait.
+            // The first time takes milliseconds, and no other writer should wait that long.
             drop(writer);
             prepare_heavy();
             writer = lock(&self.books.writer);
@@ -491,8 +494,8 @@ impl<T: Table> Hub<T> {
         drop(freed);
     }
 
-    /// Returns `true` if an idle emitter keeps a table that is no longer current, and that cannot be
-    /// taken away.
+    /// Returns `true` if an idle emitter keeps a table that is no longer current, and that cannot
+    /// be taken away.
     pub(crate) fn has_stale_emitter(&self) -> bool {
         let _after = After(self);
         let mut writer = lock(&self.books.writer);
@@ -502,7 +505,7 @@ impl<T: Table> Hub<T> {
         has_stale
     }
 
-    /// Returns the number of replaced tables that something held.
+    /// Returns the number of replaced tables that were still held.
     #[cfg(test)]
     pub(crate) fn retired(&self) -> usize {
         lock(&self.books.writer).retired.len()
@@ -512,14 +515,15 @@ impl<T: Table> Hub<T> {
         self.change_with(lock(&self.books.writer), Some(After(self)))
     }
 
-    /// Starts a change, unless the hub is frozen. Also a change that turns out to change nothing
-    /// frees what earlier ones had to leave.
+    /// Starts a change, unless the hub is frozen. A change that turns out to have no effect also
+    /// frees the tables that earlier ones had to leave.
     fn change_with<'h>(
         &'h self,
         mut writer: MutexGuard<'h, Writer<T>>,
         after: Option<After<'h, T>>,
     ) -> Result<Change<'h, T>, Place> {
-        // Under the lock: a change that begins before the hub is frozen is in its last table.
+        // The check is under the lock: a change that begins before the hub is frozen is in its last
+        // table.
         if let Some(at) = self.frozen_at() {
             return Err(at);
         }
@@ -539,8 +543,9 @@ impl<T: Table> Hub<T> {
     }
 }
 
-/// One change of a hub's table. Fields are dropped from the top: the handle to the current table,
-/// of which the cell has another; the lock; then what may run user code as it goes.
+/// One change of a hub's table. Fields are dropped from the top: first the handle to the current
+/// table, of which the cell has another, then the lock, then the fields whose drop may run user
+/// code.
 struct Change<'h, T: Table> {
     current: Option<Arc<T>>,
     writer: MutexGuard<'h, Writer<T>>,
@@ -548,14 +553,14 @@ struct Change<'h, T: Table> {
     added: Vec<T::Entry>,
     removed: Vec<T::Entry>,
     garbage: Vec<T::Entry>,
-    /// The table that this change has replaced, if nothing else holds it.
+    /// The table that this change has replaced, if it has no other holder.
     replaced: Option<Arc<T>>,
-    /// Tables that were retired, and that nothing holds any more.
+    /// Tables that were retired, and that are no longer held.
     _freed: Vec<Arc<T>>,
     _after: Option<After<'h, T>>,
 }
 
-/// Ends a change, after the lock has been released and the garbage has been dropped.
+/// A guard that ends a change, after the lock has been released and the garbage has been dropped.
 struct After<'h, T: Table>(&'h Hub<T>);
 
 impl<T: Table> Drop for After<'_, T> {
@@ -565,7 +570,7 @@ impl<T: Table> Drop for After<'_, T> {
 }
 
 impl<T: Table> Change<'_, T> {
-    /// Takes `entry` out of the writer's books and marks it for removal; false if it was
+    /// Takes `entry` out of the writer's books and marks it for removal. Returns `false` if it was
     /// out already.
     fn unlink(&mut self, entry: T::Entry) -> bool {
         if entry.link().is_removed() {
@@ -596,7 +601,7 @@ impl<T: Table> Change<'_, T> {
                 self.hub.books.purged.fetch_add(1, Ordering::Relaxed);
             }
         }
-        // In the order of their numbers, as `connect` was given them.
+        // They are in the order of their numbers, as `connect` was given them.
         let pending = self
             .added
             .binary_search_by_key(&number, |pending| pending.link().number());
@@ -607,7 +612,7 @@ impl<T: Table> Change<'_, T> {
         true
     }
 
-    /// Unlinks every dead weak entry; returns how many.
+    /// Unlinks every dead weak entry and returns their number.
     fn sweep(&mut self) -> usize {
         let weak = self.writer.weak.values();
         let dead: Vec<_> = weak.filter(|entry| !entry.is_alive()).cloned().collect();
@@ -628,7 +633,7 @@ impl<T: Table> Change<'_, T> {
         }
     }
 
-    /// Publishes the table that the change amounts to.
+    /// Publishes the table that the change produces.
     fn publish(mut self) {
         if self.removed.is_empty() && self.added.is_empty() {
             return;
@@ -638,20 +643,20 @@ impl<T: Table> Change<'_, T> {
         let current = next
             .as_ref()
             .map_or(GOING, |table| Arc::as_ptr(table).addr());
-        // Before the swap below, whose release carries it to whoever sees the new table, or none.
-        // Release: the table may be at the address of one that a writer has taken from an emitter.
-        // The emitter that finds the address then finds null in the place of its table. Partner:
-        // `current`. Row H1.
+        // It is before the swap below, whose release carries it to a thread that sees the new
+        // table, or none. Release: the table may be at the address of one that a writer has taken
+        // from an emitter. The emitter that finds the address then finds null in the place of its
+        // table. Partner: `current`. Row H1.
         self.hub.current.store(current, Ordering::Release);
-        // The swap releases the finished table to the acquiring load of `snapshot`;
-        // otherwise a send could call a half-built entry. Row H3.
+        // The swap releases the finished table to the acquiring load of `snapshot`. Otherwise a
+        // send could call a half-built entry. Row H3.
         let old = self.hub.cell.swap(next);
         self.retire(old);
         if is_last {
-            // Release: after the swap, to be seen no earlier than it by `current`. No other
-            // writer is between the two, for the lock is held. Row H1.
+            // Release: after the swap, to be seen no earlier than it by `current`. No other writer
+            // is between the two, because the lock is held. Row H1.
             self.hub.current.store(NOBODY, Ordering::Release);
-            // Empty by now; what they had grown to goes with them.
+            // The maps are empty by now. Their room is freed as well.
             self.writer.keys = HashMap::default();
             self.writer.weak = HashMap::default();
             self.writer.once = HashMap::default();
@@ -663,10 +668,10 @@ impl<T: Table> Change<'_, T> {
         }
     }
 
-    /// Takes the table that has left the cell: to be freed after the lock, or by a later change
-    /// if a send, an emitter or a future holds it.
+    /// Takes the table that has left the cell. It is freed after the lock, or by a later change if
+    /// a send, an emitter or a future holds it.
     fn retire(&mut self, old: Option<Arc<T>>) {
-        // The handle of this change: the others are those of readers.
+        // This is the handle of this change: the others are those of readers.
         self.current = None;
         if let Some(mut old) = old {
             if Arc::get_mut(&mut old).is_some() {
@@ -677,7 +682,7 @@ impl<T: Table> Change<'_, T> {
         }
     }
 
-    /// The table that the change amounts to, or none if nobody is left.
+    /// Returns the table that the change produces, or `None` if no receiver is left.
     fn next(&self) -> Option<Arc<T>> {
         let current = self.current.as_deref();
         let kept = current
@@ -703,10 +708,10 @@ pub(crate) fn is_live<E: Entry>(entry: &E) -> bool {
     entry.is_alive() && !entry.link().is_spent()
 }
 
-/// Gives back most of the room of a map that has become far too large. A map that grows again moves
-/// its entries once they have doubled, so that a change pays a constant for it on average.
+/// Frees most of the room of a map that has become far too large. A map that grows again moves its
+/// entries once they have doubled, so that a change pays a constant for it on average.
 fn shrink<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
-    /// Entries for which a map keeps room.
+    /// The number of entries for which a map keeps room.
     const FEW: usize = 4;
 
     if map.capacity() > 8 * map.len().max(FEW) {

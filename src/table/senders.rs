@@ -1,30 +1,33 @@
 //! The persistent map from a sender to its list of receivers.
 //!
-//! Every published table holds one. Cloning takes one reference; a change copies the path to one leaf and shares the
-//! rest, and what no other map shares (a batch being built) is changed in place.
+//! Every published table holds one. Cloning takes one reference. A change copies the path to one
+//! leaf and shares the rest. Nodes that no other map shares (as in a batch that is being built) are
+//! changed in place.
 //!
-//! It is a radix trie over the bits of the hash, most significant first. A branch is a plain array indexed by the next
-//! bits: a lookup is one load a level, with no bits to count. A leaf holds up to [`ROOM`] entries and is split on one
-//! bit at a time; until the split is as deep as the branch above it, neighboring slots share a leaf. So leaves stay
-//! more than half full whatever the size of the map.
+//! It is a radix trie over the bits of the hash, most significant first. A branch is a plain array
+//! indexed by the next bits: a lookup is one load a level, with no bits to count. A leaf holds up
+//! to [`ROOM`] entries and is split on one bit at a time. Until the split is as deep as the branch
+//! above it, neighboring slots share a leaf. So leaves stay more than half full whatever the size
+//! of the map.
 
 use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bits of the hash that a branch consumes. More would make lookups faster and changes dearer.
+/// The number of bits of the hash that a branch consumes. More would make lookups faster and
+/// changes more expensive.
 const BITS: u32 = 4;
-/// Bits that branches settle at most.
+/// The maximum number of bits that branches settle.
 const DEPTH: u32 = u64::BITS / BITS * BITS;
-/// Slots of a branch.
+/// The number of slots of a branch.
 const WIDTH: usize = 1 << BITS;
-/// Entries of a leaf.
+/// The number of entries of a leaf.
 const ROOM: usize = 8;
-/// Two halves are joined again at this many entries: well below `ROOM`, so that connecting and disconnecting in turn
-/// does not split and join the same leaf.
+/// The number of entries at which two halves are joined again. It is well below `ROOM`, so that
+/// connecting and disconnecting in turn does not split and join the same leaf.
 const JOIN: usize = ROOM / 2;
 
-/// `None` in an empty map, and while the leaf below is being changed.
+/// A slot of a branch. It is `None` in an empty map, and while the leaf below is being changed.
 pub(crate) type Slot<V> = Option<Arc<Node<V>>>;
 
 #[derive(Clone)]
@@ -36,7 +39,7 @@ pub(crate) enum Node<V> {
 }
 
 pub(crate) struct Leaf<V> {
-    /// How many leading bits of the hash are settled by where the leaf is.
+    /// The number of leading bits of the hash that the place of the leaf settles.
     depth: u32,
     len: u16,
     /// A bit for each place whose entry was moved on, and may be elsewhere.
@@ -45,8 +48,8 @@ pub(crate) struct Leaf<V> {
     values: [Option<V>; ROOM],
 }
 
-/// Where in a leaf an entry is put: until another takes its place, a lookup need not search, and knows where to look
-/// before it has the leaf.
+/// Returns the place in a leaf at which an entry is put. Until another entry takes its place, a
+/// lookup need not search, and has the place before it has the leaf.
 fn home(hash: u64) -> usize {
     hash as usize % ROOM
 }
@@ -76,7 +79,7 @@ impl<V> Leaf<V> {
         (0..ROOM).find(|&at| is_at(at))
     }
 
-    /// The entry that was at home there moves on.
+    /// Puts an entry at its home. The entry that was there moves on.
     fn push(&mut self, hash: u64, value: V) {
         let at = home(hash);
         let old = (self.hashes[at], self.values[at].replace(value));
@@ -118,7 +121,7 @@ impl<V> Leaf<V> {
             .filter_map(|(hash, value)| Some((hash, value?)))
     }
 
-    /// Keeps the entries whose next bit is 0 and hands back the others.
+    /// Keeps the entries whose next bit is 0 and returns the others.
     fn split(&mut self) -> Self {
         self.depth += 1;
         let mut other = Self::new(self.depth);
@@ -184,7 +187,7 @@ impl<V> SenderMap<V> {
         self.len == 0
     }
 
-    /// The value whose key has this hash and satisfies `eq`.
+    /// Returns the value whose key has this hash and satisfies `eq`.
     #[inline]
     pub(crate) fn get(&self, hash: u64, eq: impl Fn(&V) -> bool) -> Option<&V> {
         let (mut node, mut rest) = (self.root.as_deref()?, hash);
@@ -199,7 +202,7 @@ impl<V> SenderMap<V> {
         }
     }
 
-    /// Every value, in no order that means anything.
+    /// Returns every value, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &V> {
         Iter {
             levels: vec![std::slice::from_ref(&self.root).iter()],
@@ -211,7 +214,7 @@ impl<V> SenderMap<V> {
 }
 
 impl<V: Clone> SenderMap<V> {
-    /// Puts `value` under `hash`; returns the value whose place it takes, if any.
+    /// Puts `value` under `hash`. Returns the value whose place it takes, if any.
     pub(crate) fn insert(&mut self, hash: u64, value: V, eq: impl Fn(&V) -> bool) -> Option<V> {
         if self.len == 0 {
             self.root = slot(Leaf::new(0));
@@ -221,7 +224,7 @@ impl<V: Clone> SenderMap<V> {
         old
     }
 
-    /// Takes out the value whose key has this hash and satisfies `eq`; copies nothing if there
+    /// Takes out the value whose key has this hash and satisfies `eq`. It copies no node if there
     /// is none.
     pub(crate) fn remove(&mut self, hash: u64, eq: impl Fn(&V) -> bool) -> Option<V> {
         self.get(hash, &eq)?;
@@ -234,24 +237,24 @@ impl<V: Clone> SenderMap<V> {
     }
 }
 
-/// The node, to be changed in place: a copy if other maps hold it.
+/// Returns the node, to be changed in place. It is a copy if other maps hold it.
 fn own<V: Clone>(slot: &mut Slot<V>) -> Option<&mut Node<V>> {
     slot.as_mut().map(Arc::make_mut)
 }
 
-/// The slot for `hash` in a branch below `start` bits.
+/// Returns the slot for `hash` in a branch below `start` bits.
 fn index(start: u32, hash: u64) -> usize {
     ((hash << start) >> (u64::BITS - BITS)) as usize
 }
 
-/// The slots of a branch above `end` bits that share the leaf at `at`.
+/// Returns the slots of a branch above `end` bits that share the leaf at `at`.
 fn block(at: usize, end: u32, depth: u32) -> Range<usize> {
     let size = 1 << (end - depth);
     let first = at & !(size - 1);
     first..first + size
 }
 
-/// Changes the leaf that `slots` (all of them) share.
+/// Changes the leaf that all of `slots` share.
 fn change<V: Clone, T>(slots: &mut [Slot<V>], change: impl FnOnce(&mut Leaf<V>) -> T) -> Option<T> {
     let (first, others) = slots.split_first_mut()?;
     others.fill(None);
@@ -263,7 +266,8 @@ fn change<V: Clone, T>(slots: &mut [Slot<V>], change: impl FnOnce(&mut Leaf<V>) 
     Some(answer)
 }
 
-/// `below` is what `start` bits of the hash lead to, and no other slot shares it.
+/// Inserts a value below `start` bits of the hash. `below` is the slot that those bits lead to, and
+/// no other slot shares it.
 fn insert<V: Clone>(
     below: &mut Slot<V>,
     start: u32,
@@ -315,7 +319,7 @@ fn insert<V: Clone>(
     }
 }
 
-/// The entry is known to be there.
+/// Removes an entry that is known to be there.
 fn remove<V: Clone>(
     below: &mut Slot<V>,
     start: u32,
@@ -381,7 +385,7 @@ fn join<V: Clone>(slots: &mut [Slot<V>], at: usize, end: u32) -> bool {
 
 struct Iter<'a, V> {
     levels: Vec<std::slice::Iter<'a, Slot<V>>>,
-    /// The leaf before, to pass over the other slots that share it.
+    /// The leaf before. It is used to pass over the other slots that share it.
     last: Option<&'a Arc<Node<V>>>,
     leaf: std::slice::Iter<'a, Option<V>>,
     clash: std::slice::Iter<'a, (u64, V)>,

@@ -1,4 +1,4 @@
-//! Replaced tables: who frees them, when, and how many there can be.
+//! Tests of replaced tables: the thread that frees them, the time, and their number.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
@@ -13,7 +13,8 @@ fn retired(signal: &Plain) -> usize {
     signal.hub().retired()
 }
 
-/// What a receiver captures: counts itself, and notes the thread that runs its destructor.
+/// A value that a receiver captures. It counts itself, and notes the thread that runs its
+/// destructor.
 struct Captured(Arc<Record>);
 
 #[derive(Default)]
@@ -89,7 +90,7 @@ fn a_disconnect_that_meets_no_send_frees_at_once() {
     assert_eq!((record.live(), retired(signal)), (0, 0));
 }
 
-/// Each change, a purge and a wait free on their own thread; a send does not.
+/// Each change, a purge and a wait free on their own thread. A send does not.
 #[test]
 fn a_receiver_that_a_send_held_is_freed_by_whoever_changes_the_signal_next() {
     type Change = fn(&Plain, &Connection);
@@ -165,7 +166,7 @@ fn a_million_changes_under_a_sleeping_send_retire_one_table() {
     assert_eq!((retired(signal), record.live()), (0, 0));
 }
 
-/// Each emitter keeps the table of its last send: so many tables wait, and not one more.
+/// Each emitter keeps the table of its last send, so that exactly this number of tables waits.
 #[test]
 fn as_many_tables_are_retired_as_are_held() {
     const EMITTERS: usize = 300;
@@ -181,7 +182,7 @@ fn as_many_tables_are_retired_as_are_held() {
     }
     assert_eq!(retired(signal), EMITTERS);
     assert_eq!(record.live(), EMITTERS);
-    // A table that is held is passed over by each change, and one that is not is found soon.
+    // Each change passes over a table that is held, and a table that is not held is found soon.
     drop(emitters.swap_remove(EMITTERS / 2));
     for _ in 0..EMITTERS {
         drop(signal.connect(|_sender, ()| ()).scoped());
@@ -237,8 +238,8 @@ fn the_end_of_a_signal_frees_what_was_retired() {
     assert_eq!(record.ended_on(), [thread::current().id()]);
 }
 
-/// A thread that ends inside nested sends of its own, as its thread-local variables go, leaves
-/// nothing behind.
+/// A thread that ends inside its own nested sends, as its thread-local variables are dropped,
+/// leaves no table behind.
 #[test]
 fn a_thread_that_ends_leaves_nothing_retired() {
     struct SendsAtEnd(&'static Plain);

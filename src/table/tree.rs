@@ -1,26 +1,27 @@
 //! The ordered list of receivers: a B+ tree whose nodes are shared between versions.
 //!
-//! One item is itself, and up to [`FLAT`] are one flat array, as in most signals. Beyond that,
-//! shorter arrays hang under inner nodes. A change copies the nodes on one path and shares the
-//! others, so it costs the same for a thousand items and little more for a million.
+//! A list of one item is the item itself, and up to [`FLAT`] items are one flat array, as in most
+//! signals. Longer lists have shorter arrays under inner nodes. A change copies the nodes on one
+//! path and shares the others, so it costs the same for a thousand items and little more for a
+//! million.
 
 use std::iter;
 use std::ops::{ControlFlow, Deref, Range};
 use std::slice;
 use std::sync::Arc;
 
-/// Items in a list that is one array at most.
+/// The maximum number of items in a list that is one array.
 const FLAT: usize = 64;
-/// Items in a leaf of a longer list at most. A walk pays a jump per leaf, a change counts each item
-/// of one leaf once more.
+/// The maximum number of items in a leaf of a longer list. A walk pays a jump per leaf. A change
+/// counts each item of one leaf once more.
 const LEAF: usize = 32;
-/// Children of an inner node at most.
+/// The maximum number of children of an inner node.
 const FAN: usize = 16;
-/// Levels of inner nodes at most. `join` keeps any two neighbors above half of `FAN`
+/// The maximum number of levels of inner nodes. `join` keeps any two neighbors above half of `FAN`
 /// together, so a level divides by 4 or more: enough for 2^36 leaves.
 const LEVELS: usize = 18;
 
-/// Where an item stands: higher priority first, then lower number.
+/// The place of an item: higher priority first, then lower number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Order(std::cmp::Reverse<i32>, u64);
 
@@ -30,12 +31,12 @@ impl Order {
     }
 }
 
-/// What the list holds: a shared handle that knows its place.
+/// An item of the list: a shared handle that has its place.
 pub(crate) trait Item: Clone {
-    /// Never changes, and no two items of a list have the same.
+    /// Returns the place. It never changes, and no two items of a list have the same.
     fn order(&self) -> Order;
 
-    /// Whether both are handles to the same, without a look at it.
+    /// Returns `true` if both are handles to the same item. The item is not read.
     fn is(&self, other: &Self) -> bool;
 }
 
@@ -50,10 +51,10 @@ pub(crate) enum Node<T> {
     Inner(Arc<[Child<T>]>),
 }
 
-/// Neighbors in a list. One item alone has no array around it: a send has an address less to
-/// load, one after the other as they are.
+/// Neighbors in a list. One item alone has no array around it, so that a send has an address less
+/// to load. These loads depend on one another.
 pub(crate) enum Run<T> {
-    /// Only as the root of a list, and not of every list of one.
+    /// One item. It is only the root of a list, and not of every list of one.
     One(T),
     Many(Arc<[T]>),
 }
@@ -129,7 +130,7 @@ impl<T: Item> List<T> {
         self.len == 0
     }
 
-    /// The list with `added`, which is sorted and holds nothing that the list has.
+    /// Returns the list with `added`, which is sorted and has no item of the list.
     pub(crate) fn with(&self, added: &[T]) -> Self {
         if added.is_empty() {
             return self.clone();
@@ -160,7 +161,7 @@ impl<T: Item> List<T> {
         }
     }
 
-    /// The list without `item`, or `None` if it has no such.
+    /// Returns the list without `item`, or `None` if it does not have `item`.
     pub(crate) fn without(&self, item: &T) -> Option<Self> {
         let order = item.order();
         let at = self.root.place_of(item, order)?;
@@ -184,8 +185,8 @@ impl<T: Item> List<T> {
         })
     }
 
-    /// The list without `removed`, which are in order, or `None` if it lacks one of them. Costs the
-    /// length of the list, however many are removed.
+    /// Returns the list without `removed`, which are in order, or `None` if it lacks one of them.
+    /// The cost is that of the length of the list, however many are removed.
     pub(crate) fn without_all(&self, removed: &[T]) -> Option<Self> {
         let mut removed = removed.iter().peekable();
         let stays = |item: &&T| removed.next_if(|removed| removed.is(item)).is_none();
@@ -193,7 +194,7 @@ impl<T: Item> List<T> {
         removed.next().is_none().then(|| List::empty().with(&kept))
     }
 
-    /// The whole list, where it is one run.
+    /// Returns the whole list, if it is one run.
     #[inline]
     pub(crate) fn flat(&self) -> Option<&Run<T>> {
         match &self.root {
@@ -214,7 +215,7 @@ impl<T: Item> List<T> {
         }
     }
 
-    /// The items in order.
+    /// Returns the items in order.
     pub(crate) fn iter(&self) -> Iter<'_, T> {
         let none: &[Child<T>] = &[];
         let mut iter = Iter {
@@ -245,7 +246,7 @@ impl<T: Item> Node<T> {
         Node::Leaf(Run::Many(items))
     }
 
-    /// Where `item` is in its leaf.
+    /// Returns the index of `item` in its leaf.
     fn place_of(&self, item: &T, order: Order) -> Option<usize> {
         match self {
             Node::Leaf(items) => items.iter().position(|held| held.is(item)),
@@ -256,8 +257,8 @@ impl<T: Item> Node<T> {
         }
     }
 
-    /// The nodes, of this node's height, that hold its items and `added`. `is_last`: none of
-    /// the list stands after them.
+    /// Returns the nodes, of this node's height, that hold its items and `added`. `is_last`: no
+    /// node of the list stands after them.
     fn with(&self, added: &[T], is_last: bool) -> Vec<Child<T>> {
         match self {
             Node::Leaf(items) => {
@@ -299,8 +300,9 @@ impl<T: Item> Node<T> {
         }
     }
 
-    /// Connecting at the end, which is what connecting mostly is: fills the last leaf, this one
-    /// with `items`, and leaves a full one alone, so that leaves are full and changes copy little.
+    /// Appends at the end, where most receivers are connected. It fills the last leaf, this one
+    /// with `items`, and does not touch a full one, so that leaves are full and changes copy
+    /// little.
     fn append(&self, items: &[T], added: &[T]) -> Vec<Child<T>> {
         let (here, later) = added.split_at(added.len().min(LEAF - items.len()));
         let mut nodes = Vec::with_capacity(1 + later.len().div_ceil(LEAF));
@@ -314,7 +316,7 @@ impl<T: Item> Node<T> {
         nodes
     }
 
-    /// The node without `item`, which it has, or `None` if nothing is left.
+    /// Returns the node without `item`, which it has, or `None` if no item is left.
     fn without(&self, item: &T, order: Order) -> Option<Self> {
         match self {
             Node::Leaf(items) => {
@@ -348,7 +350,7 @@ impl<T: Item> Node<T> {
         }
     }
 
-    /// Whether this node and the next can be one that has room to grow.
+    /// Returns `true` if this node and the next can be one that has room to grow.
     fn has_room_for(&self, next: &Node<T>) -> bool {
         match (self, next) {
             (Node::Leaf(a), Node::Leaf(b)) => a.len() + b.len() <= LEAF / 4 * 3,
@@ -357,7 +359,7 @@ impl<T: Item> Node<T> {
         }
     }
 
-    /// This node and the next, of the same height, as one.
+    /// Returns this node and the next, of the same height, as one.
     fn join(&self, next: &Node<T>) -> Node<T> {
         match (self, next) {
             (Node::Leaf(a), Node::Leaf(b)) => Node::array(join(a, b)),
@@ -374,7 +376,7 @@ impl<T: Item> Node<T> {
     }
 }
 
-/// The handles of `old`, with `new` in the place of `gone`, as a new node.
+/// Returns the handles of `old`, with `new` in the place of `gone`, as a new node.
 fn splice<H: Clone>(
     old: &[H],
     gone: Range<usize>,
@@ -385,13 +387,13 @@ fn splice<H: Clone>(
     before.chain(new).chain(after).collect()
 }
 
-/// `items` with `item` in its place.
+/// Returns `items` with `item` in its place.
 fn put_in<T: Item>(items: &[T], item: &T) -> Arc<[T]> {
     let at = items.partition_point(|held| held.order() < item.order());
     splice(items, at..at, iter::once(item.clone()))
 }
 
-/// As [`splice`], or `None` if nothing is left.
+/// Does the same as [`splice`], but returns `None` if no handle is left.
 fn replace<H: Clone>(old: &[H], gone: Range<usize>, new: Option<H>) -> Option<Arc<[H]>> {
     if new.is_none() && gone.len() == old.len() {
         return None;
@@ -399,7 +401,7 @@ fn replace<H: Clone>(old: &[H], gone: Range<usize>, new: Option<H>) -> Option<Ar
     Some(splice(old, gone, new.into_iter()))
 }
 
-/// The handles of both nodes as one node.
+/// Returns the handles of both nodes as one node.
 fn join<H: Clone>(a: &[H], b: &[H]) -> Arc<[H]> {
     splice(a, a.len()..a.len(), b.iter().cloned())
 }
@@ -411,7 +413,7 @@ fn child<T: Item>(node: Node<T>) -> Child<T> {
     }
 }
 
-/// Both in order, where each is in order and they have nothing in common.
+/// Returns both in order, if each is in order and they have no item in common.
 fn merge<T: Item>(items: &[T], added: &[T]) -> Vec<T> {
     debug_assert!(is_sorted(items) && is_sorted(added));
     let mut merged = Vec::with_capacity(items.len() + added.len());
@@ -431,7 +433,8 @@ fn is_sorted<T: Item>(items: &[T]) -> bool {
     items.is_sorted_by(|a, b| a.order() < b.order())
 }
 
-/// Shares `parts` out evenly over as few groups of at most `most` as will hold them.
+/// Divides `parts` evenly among groups of at most `most`. There are as few groups as will hold
+/// them.
 fn group<P>(parts: Vec<P>, most: usize) -> impl Iterator<Item = Arc<[P]>> {
     let groups = parts.len().div_ceil(most);
     let (size, larger) = (parts.len() / groups, parts.len() % groups);
@@ -442,12 +445,12 @@ fn group<P>(parts: Vec<P>, most: usize) -> impl Iterator<Item = Arc<[P]>> {
     })
 }
 
-/// The child whose range `order` falls into.
+/// Returns the child whose range includes `order`.
 fn child_for<T>(children: &[Child<T>], order: Order) -> usize {
     children[1..].partition_point(|child| child.first <= order)
 }
 
-/// See [`List::iter`]. Allocates nothing.
+/// The iterator of [`List::iter`]. It does not allocate.
 pub(crate) struct Iter<'l, T> {
     run: std::slice::Iter<'l, T>,
     above: [&'l [Child<T>]; LEVELS],
@@ -455,7 +458,7 @@ pub(crate) struct Iter<'l, T> {
 }
 
 impl<'l, T> Iter<'l, T> {
-    /// Goes to the first leaf under `node`, noting what comes after on the way.
+    /// Goes to the first leaf under `node`, and notes the nodes that come after on the way.
     fn descend(&mut self, mut node: &'l Node<T>) {
         loop {
             match node {

@@ -1,4 +1,4 @@
-//! Panics of receivers that end at a send.
+//! The panics of receivers that are caught at a send.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +10,7 @@ use crate::receiver::Entry;
 use crate::receiver_panic::ReceiverPanic;
 use crate::responses::RobustResponses;
 
-/// Runs it; if `robust`, a panic ends here.
+/// Runs `run`. If `robust`, a panic is caught here.
 #[inline]
 pub(crate) fn catch_if<T>(robust: bool, run: impl FnOnce() -> T) -> thread::Result<T> {
     if robust {
@@ -32,7 +32,7 @@ pub(crate) fn keep<E: Event, R: 'static>(
     }
 }
 
-/// A receiver's panic, reported.
+/// Reports a receiver's panic and returns it.
 pub(crate) fn failure<E: Event, R: 'static>(
     receiver: &Entry<E, R>,
     payload: Box<dyn Any + Send>,

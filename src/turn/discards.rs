@@ -3,13 +3,15 @@
 use crate::event::Event;
 use crate::receiver::{Entry, Hub};
 
-/// Takes the receivers that a send found spent or dead out of the table, when the send has
-/// released its table, also after a panic. Never waits for a writer: see [`Hub::discard`].
+/// The receivers that a send found spent or dead, which it takes out of the table.
+///
+/// It takes them out when the send has released its table, also after a panic. It never waits for a
+/// writer: see [`Hub::discard`].
 pub(crate) struct Discards<'h, E: Event, R: 'static> {
     hub: &'h Hub<E, R>,
-    /// Allocates only if there are some.
+    /// The receivers. The vector allocates only if there are some.
     ended: Vec<Entry<E, R>>,
-    /// Whether this send spent some of them.
+    /// `true` if this send spent some of them.
     has_spent: bool,
 }
 
@@ -23,10 +25,10 @@ impl<'h, E: Event, R: 'static> Discards<'h, E, R> {
         }
     }
 
-    /// Notes a receiver that ended elsewhere. However many a send notes, it takes out all of them:
-    /// otherwise later sends would meet, and pay for, each of the others again.
+    /// Notes a receiver that ended elsewhere. A send takes out all receivers that it notes, however
+    /// many. Otherwise later sends would meet, and pay for, each of the others again.
     pub(crate) fn note(&mut self, entry: &Entry<E, R>) {
-        // A frozen signal keeps it, and later sends pass it by.
+        // A frozen signal keeps the receiver, and later sends pass over it.
         if self.hub.frozen_at().is_none() {
             self.ended.push(entry.clone());
         }

@@ -1,4 +1,4 @@
-//! The receivers of a send that are still to run.
+//! The receivers of a send that have not run yet.
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +12,7 @@ use crate::receiver::entry::Pinned;
 use crate::receiver::kind::{Mode, ReceiverKind};
 use crate::receiver::{Entry, Selection};
 
-/// Weak receivers that a send pins without allocating.
+/// The number of weak receivers that a send pins without allocating.
 const PINS: usize = 16;
 
 /// A part of the receivers of a selection.
@@ -22,11 +22,11 @@ const PINS: usize = 16;
     allow(dead_code, reason = "no async receivers")
 )]
 pub(crate) enum Group {
-    /// The receivers that a send on this thread calls, or hands to their queue.
+    /// The receivers that a send on this thread calls, or to whose queue it gives the event.
     Called,
     /// The receivers that such a send awaits.
     Awaited,
-    /// The receivers that an async send calls, or hands to their queue.
+    /// The receivers that an async send calls, or to whose queue it gives the event.
     Inline,
     /// The receivers that an async send awaits.
     Concurrent,
@@ -43,7 +43,7 @@ impl Group {
     }
 }
 
-/// Hands each receiver of `group` that is still to run to `each`, with the pin of its target if it
+/// Passes each receiver of `group` that has not run yet to `each`, with the pin of its target if it
 /// is weak. Claims a run of a limited receiver before that.
 pub(crate) fn for_each_live<'t, E: Event, R: 'static, B>(
     selection: &Selection<'t, E, R>,
@@ -73,7 +73,7 @@ pub(crate) fn for_each_live<'t, E: Event, R: 'static, B>(
     })
 }
 
-/// Claims a run of a limited receiver; returns `false` if it has run as often as it may.
+/// Claims a run of a limited receiver. Returns `false` if it has run as often as it may.
 pub(crate) fn claim<E: Event, R: 'static>(
     entry: &Entry<E, R>,
     discards: &mut Discards<'_, E, R>,
@@ -94,13 +94,13 @@ pub(crate) fn claim<E: Event, R: 'static>(
     }
 }
 
-/// The targets of all weak receivers of a selection, in order: kept alive from before the
-/// first call, so that one that dies during the send still runs in it.
+/// The targets of all weak receivers of a selection, in order. They are kept alive from before the
+/// first call, so that a receiver whose target dies during the send still runs in it.
 pub(crate) struct Pins(SmallVec<[Option<Pinned>; PINS]>);
 
 impl Pins {
-    /// Notes the receivers whose targets have died, also those behind the receiver at which a send
-    /// stops.
+    /// Pins the targets of weak receivers. Notes the receivers whose targets have died, also those
+    /// behind the receiver at which a send stops.
     pub(crate) fn of<E: Event, R: 'static>(
         selection: &Selection<'_, E, R>,
         discards: &mut Discards<'_, E, R>,
@@ -117,8 +117,8 @@ impl Pins {
     }
 }
 
-/// Where this turns out to be a target's last owner, a panic of its destructor is no
-/// business of the sender's.
+/// Drops the targets. If this was a target's last owner, a panic of its destructor does not concern
+/// the sender.
 impl Drop for Pins {
     fn drop(&mut self) {
         for pin in self.0.drain(..).flatten() {

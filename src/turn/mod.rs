@@ -2,9 +2,9 @@
 //!
 //! * here: one receiver's turn, and how a way of sending takes it.
 //! * `opening`: the steps before the first turn.
-//! * `live`: the receivers that are still to run.
+//! * `live`: the receivers that have not run yet.
 //! * `discards`: the receivers that have ended.
-//! * `catch`: panics that end at a send.
+//! * `catch`: panics that are caught at a send.
 
 pub(crate) mod catch;
 pub(crate) mod discards;
@@ -31,9 +31,10 @@ pub(crate) struct Turn<'t, E: Event, R: 'static> {
 )]
 pub(crate) enum How<'t, R> {
     Call,
-    /// Call it, or hand the event to its queue.
+    /// A receiver that the turn calls, or to whose queue it gives the event.
     CallOrEnqueue(&'t mut Shared),
-    /// It has run, with this outcome. By reference, for the frames of nested sends.
+    /// A receiver that has run, with this outcome. It is a reference, to keep the frames of nested
+    /// sends small.
     Ran(&'t mut Option<Result<R, ReceiverPanic>>),
 }
 
@@ -81,7 +82,7 @@ fn outcome_of<R>(outcome: &mut Option<Result<R, ReceiverPanic>>) -> R {
     }
 }
 
-/// Calls the receiver, or hands the event to its queue.
+/// Calls the receiver, or gives the event to its queue.
 pub(crate) fn call_or_enqueue<E: Event, R: 'static>(
     receiver: &Entry<E, R>,
     shared: &mut Shared,
@@ -98,7 +99,7 @@ pub(crate) fn call_or_enqueue<E: Event, R: 'static>(
 
 /// A way of sending: its treatment of each receiver.
 pub(crate) trait Turns<E: Event, R: 'static, B> {
-    /// Whether a panic of one receiver leaves the others running.
+    /// `true` if the other receivers still run after a panic of one receiver.
     #[cfg_attr(not(feature = "async"), allow(dead_code, reason = "asked for futures"))]
     const ROBUST: bool;
 
@@ -109,7 +110,7 @@ pub(crate) trait Turns<E: Event, R: 'static, B> {
         Ok(response)
     }
 
-    /// Takes one receiver's turn; a break ends the walk.
+    /// Takes one receiver's turn. A break ends the walk.
     fn visit(&mut self, turn: Turn<'_, E, R>) -> ControlFlow<B>;
 }
 

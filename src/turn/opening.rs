@@ -11,9 +11,9 @@ use crate::sender::Sender;
 
 /// A table as a send holds it, or none.
 ///
-/// Every send marks its thread first, then opens its [`Discards`], and then takes the table. So
-/// it releases the table first, takes out the receivers that have ended next, and runs the
-/// destructors that this may mean with the mark still there.
+/// Every send marks its thread first, then opens its [`Discards`], and then takes the table. So it
+/// releases the table first, takes out the receivers that have ended next, and runs the destructors
+/// that this may call while the mark is still there.
 pub(crate) trait Snapshot<E: Event, R: 'static>:
     Deref<Target = Option<Arc<Table<E, R>>>>
 {
@@ -21,7 +21,7 @@ pub(crate) trait Snapshot<E: Event, R: 'static>:
 
 impl<E: Event, R: 'static, S: Deref<Target = Option<Arc<Table<E, R>>>>> Snapshot<E, R> for S {}
 
-/// Opens a send: marks the thread, takes the table by `take`, and hands the selected receivers to
+/// Opens a send: marks the thread, takes the table by `take`, and passes the selected receivers to
 /// `walk`. Returns `None` if there is no table.
 ///
 /// The mark outlives the table and the responses, because their destructors are the user's.

@@ -1,19 +1,20 @@
-//! What readers and writers do with a slot.
+//! The steps of readers and writers on a slot.
 //!
-//! A reader says in a slot of its own that it is about to load from this cell, loads, says
-//! what it got, and takes the slot back when it has done. It never tries again. A writer
-//! replaces the table and then looks through all slots. It waits out who is about to load;
-//! to who holds the old table it owes a count, which that reader drops as it leaves.
+//! A reader notes in one of its thread's slots that it is about to load from this cell, loads,
+//! notes the table that it got, and takes the slot back when it has finished. It never tries again.
+//! A writer replaces the table and then looks through all slots. It waits for readers that are
+//! about to load. To every slot that holds the old table it owes one count. It adds that count, and
+//! the reader drops it as it leaves.
 //!
-//! Twice one side stores and then looks at what the other has stored, and one of the two must
+//! In two places one side stores and then looks at the store of the other, and one of the two must
 //! see the other:
 //!
-//! * the reader says what it is about to do, then loads; the writer swaps, then looks;
-//! * the reader takes its slot back, then looks whether a count is owed; the writer notes that
-//!   one is, then looks whether the slot still holds the table, and if not takes it back.
+//! * the reader notes the step that it is about to take, then loads. The writer swaps, then looks.
+//! * the reader takes its slot back, then looks whether a count is owed. The writer notes that one
+//!   is, then looks whether the slot still holds the table, and if not takes the count back.
 //!
-//! That takes a barrier between store and look on both sides: `heavy` for the writer, and for
-//! the reader `light`, which costs nothing where `heavy` acts on every thread.
+//! That takes a barrier between store and look on both sides: `heavy` for the writer, and for the
+//! reader `light`, which costs no instruction where `heavy` acts on every thread.
 //!
 //! # Addresses that are used again
 //!
@@ -47,12 +48,12 @@ use std::ptr;
 use super::nodes::{self, NODES, Place, Slot};
 use super::sync::{Arc, AtomicPtr, Ordering, full, heavy, is_asymmetric, light, lock, pause};
 
-/// In `Slot::held`, beside the address of a cell: a load from it is under way.
+/// The mark in `Slot::held`, beside the address of a cell, that a load from it is under way.
 const ABOUT: usize = 1;
 
-/// Holds the current snapshot, or none.
+/// A cell that holds the current snapshot, or none.
 pub(crate) struct Cell<T> {
-    /// Made by `Arc::into_raw`, with its count; null for none.
+    /// The table. The pointer was made by `Arc::into_raw`, with its count. It is null for none.
     current: AtomicPtr<T>,
     owns: PhantomData<Option<Arc<T>>>,
 }
@@ -65,7 +66,8 @@ impl<T> Cell<T> {
         }
     }
 
-    /// The current snapshot. Acquires what the `swap` that stored it had done.
+    /// Returns the current snapshot. Acquires the writes that came before the `swap` that stored
+    /// it.
     #[inline(always)]
     pub(crate) fn load(&self) -> Guard<T> {
         match nodes::first() {
@@ -93,21 +95,21 @@ impl<T> Cell<T> {
 
     #[inline(always)]
     fn enter(&self, slot: &Slot, keeper: Keeper, barrier: impl Fn()) -> Guard<T> {
-        // Release, here and below, for a writer that looks and sees this in place of the 0
-        // from before: what this thread did with that table has been done. Row R3.
+        // Release, here and below, for a writer that looks and sees this in place of the 0 from
+        // before: this thread's uses of that table are over. Row R3.
         slot.held.store(self.about(), Ordering::Release);
-        // If our store is first, the writer's look sees it, or what we store next. If its
-        // swap is first, we load the new table. Row R1.
+        // If our store is first, the writer's look sees it, or our next store. If its swap is
+        // first, we load the new table. Row R1.
         barrier();
-        // Acquire: what the writer had done to the table before its swap. Row H3.
+        // Acquire: the writes that the writer had made to the table before its swap. Row H3.
         let table = self.current.load(Ordering::Acquire);
-        // To the writer that waits: go on. Row R2.
+        // To the writer that waits: it can go on. Row R2.
         slot.held.store(table.addr(), Ordering::Release);
         if table.is_null() {
             return nothing();
         }
-        // SAFETY: it came from `into_raw`. The slot keeps it, and only who has a count for it
-        // drops it.
+        // SAFETY: it came from `into_raw`. The slot keeps it, and only a thread that has a count
+        // for it drops it.
         let table = unsafe { Arc::from_raw(table) };
         Guard {
             table: ManuallyDrop::new(Some(table)),
@@ -119,19 +121,20 @@ impl<T> Cell<T> {
         ptr::from_ref(self).addr() | ABOUT
     }
 
-    /// The current snapshot, owned.
+    /// Returns the current snapshot, owned.
     pub(crate) fn load_full(&self) -> Option<Arc<T>> {
         self.load().clone()
     }
 
-    /// Publishes `next` and hands back what it replaces, with a count for the caller and one
-    /// for each guard that holds it. Releases what was done before.
+    /// Publishes `next` and returns the table that it replaces, with a count for the caller and one
+    /// for each guard that holds it. Releases the writes from before.
     pub(crate) fn swap(&self, next: Option<Arc<T>>) -> Option<Arc<T>> {
-        // Here, for it may take milliseconds, and no send comes before the first change.
+        // It is called here because it may take milliseconds, and no send comes before the first
+        // change.
         is_asymmetric();
         let next = next.map_or(ptr::null_mut(), |next| Arc::into_raw(next).cast_mut());
-        // Release: the finished table, to `enter`. Acquire: the old one, from who made it.
-        // Row H3.
+        // Release: the finished table, to `enter`. Acquire: the old one, from the thread that made
+        // it. Row H3.
         let old = self.current.swap(next, Ordering::AcqRel);
         if old.is_null() {
             return None;
@@ -145,12 +148,12 @@ impl<T> Cell<T> {
     /// Gives every slot that holds `old` a count of it.
     fn count_readers(&self, old: &Arc<T>) {
         let table = Arc::as_ptr(old).addr();
-        // One at a time: a slot has room for one debt, and its thread may have gone from one
-        // table to the next while a writer decides.
+        // Writers do this one at a time: a slot has room for one debt, and its thread may have gone
+        // from one table to the next while a writer decides.
         let _turn = lock(&NODES.turn);
         // Partner: the barrier in `enter`. Row R1.
         if !heavy() {
-            // Nobody can know who holds it, so it stays forever.
+            // The threads that hold it cannot be known, so it stays forever.
             mem::forget(Arc::clone(old));
             return;
         }
@@ -158,7 +161,8 @@ impl<T> Cell<T> {
         for slot in nodes::all() {
             if self.held_in(slot) == table {
                 mem::forget(Arc::clone(old));
-                // Release: the count is there before who drops it. Row R5.
+                // Release: the count exists before the thread that drops it sees the address.
+                // Row R5.
                 slot.owed.store(table, Ordering::Release);
                 is_held = true;
             }
@@ -166,8 +170,9 @@ impl<T> Cell<T> {
         if !is_held {
             return;
         }
-        // Partner: the barrier in `leave`. If our store is first, who leaves sees it. If its
-        // store is first, we see that below. Row R4. If it cannot be had, counts stay forever.
+        // Partner: the barrier in `leave`. If our store is first, the thread that leaves sees it.
+        // If its store is first, we see that below. Row R4. If the barrier cannot be had, counts
+        // stay forever.
         if !heavy() {
             return;
         }
@@ -183,10 +188,10 @@ impl<T> Cell<T> {
         }
     }
 
-    /// What `slot` holds when no load from this cell is under way in it.
+    /// Returns the content of `slot` when no load from this cell is under way in it.
     fn held_in(&self, slot: &Slot) -> usize {
         for turn in 0.. {
-            // Acquire: what its thread did with a table before it let go. Row R3.
+            // Acquire: the uses of a table by its thread before it released the table. Row R3.
             let held = slot.held.load(Ordering::Acquire);
             if held != self.about() {
                 return held;
@@ -203,19 +208,19 @@ impl<T> Drop for Cell<T> {
     }
 }
 
-/// A snapshot as one send holds it. Belongs to its thread. Two words, so that it is returned
-/// in registers.
+/// A snapshot as one send holds it. It belongs to its thread. It has two words, so that it is
+/// returned in registers.
 pub(crate) struct Guard<T> {
     table: ManuallyDrop<Option<Arc<T>>>,
     keeper: Keeper,
 }
 
-/// What keeps the table of a guard: a slot, or a slot with `FENCED` beside its address, or
-/// `COUNTED`: a count of its own.
+/// The holder that keeps the table of a guard: a slot, or a slot with `FENCED` beside its address,
+/// or `COUNTED`, which is a count that the guard owns.
 #[derive(Clone, Copy)]
 struct Keeper(*const Slot);
 
-/// The slot was entered, and is left, with a fence.
+/// The mark that the slot was entered, and is left, with a fence.
 const FENCED: usize = 1;
 const COUNTED: Keeper = Keeper(ptr::without_provenance(2));
 const MARKS: usize = 3;
@@ -277,7 +282,7 @@ impl<T> Drop for Guard<T> {
 #[cold]
 #[inline(never)]
 fn drop_owed<T>(table: ManuallyDrop<Arc<T>>, slot: &Slot) {
-    // The slot is free by now: what is dropped here may send.
+    // The slot is free by now: a destructor that runs here may send.
     if slot.take_owed(Arc::as_ptr(&table).addr()) {
         drop(ManuallyDrop::into_inner(table));
     }
@@ -296,7 +301,7 @@ fn drop_elsewhere<T>(table: ManuallyDrop<Arc<T>>, keeper: Keeper) {
     }
 }
 
-/// Out of line, so that the compiler takes it for what seldom happens.
+/// Returns a guard of no table. It is out of line, so that the compiler treats it as rare.
 #[cold]
 #[inline(never)]
 fn nothing<T>() -> Guard<T> {
@@ -306,19 +311,19 @@ fn nothing<T>() -> Guard<T> {
     }
 }
 
-/// The handle once more, for who may have a count to drop with it.
+/// Returns the handle once more, for a caller that may have a count to drop with it.
 #[inline(always)]
 fn alias<T>(table: &Arc<T>) -> ManuallyDrop<Arc<T>> {
-    // SAFETY: it is valid, and the copy is dropped only by who has a count for it.
+    // SAFETY: it is valid, and the copy is dropped only by a caller that has a count for it.
     ManuallyDrop::new(unsafe { ptr::read(table) })
 }
 
 impl Slot {
-    /// Lets go of what is held; whether a count may be owed.
+    /// Releases the table that is held. Returns `true` if a count may be owed.
     #[inline(always)]
     fn leave(&self, barrier: impl Fn()) -> bool {
-        // Release: the send is over before the writer, who acquires it in `held_in`, lets the
-        // table go. Row R3.
+        // Release: the send is over before the writer, which acquires it in `held_in`, releases the
+        // table. Row R3.
         self.held.store(0, Ordering::Release);
         // If our store is first, the writer's second look sees it, and it takes its count
         // back. If its note is first, we see that. Row R4.
@@ -327,10 +332,11 @@ impl Slot {
         self.owed.load(Ordering::Relaxed) != 0
     }
 
-    /// Takes the count of `table` that is owed here: true for who gets it. What is owed for
-    /// another table is its writer's, who is about to take it back.
+    /// Takes the count of `table` that is owed here. Returns `true` to the thread that gets it. A
+    /// count that is owed for another table belongs to the writer of that table, which is about to
+    /// take it back.
     fn take_owed(&self, table: usize) -> bool {
-        // One step, for reader and writer may both try. Acquire: the count. Row R5.
+        // It is one step because reader and writer may both try. Acquire: the count. Row R5.
         self.owed
             .compare_exchange(table, 0, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()

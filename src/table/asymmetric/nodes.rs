@@ -1,8 +1,8 @@
 //! The slots of each thread.
 //!
-//! A thread that sends takes a node, which has some slots, from the list of all that there
-//! ever were, and gives it back when it ends. Nodes are never freed, so a writer may walk the
-//! list at any time; there are as many as ever were threads at one time that sent.
+//! A thread that sends takes a node, which has some slots, from the list of all nodes that were
+//! ever made, and gives it back when it ends. Nodes are never freed, so a writer may walk the list
+//! at any time. The number of nodes is the largest number of threads that ever sent at one time.
 
 use std::cell::Cell;
 use std::{array, ptr};
@@ -12,28 +12,28 @@ use super::sync::{
     statics,
 };
 
-/// Where one load says what it holds.
+/// The place where one load notes the table that it holds.
 pub(super) struct Slot {
-    /// 0, or the address of the table that is held, or that of a cell with a mark. Stored by
-    /// the thread that has the slot and by no other.
+    /// The address of the table that is held, or that of a cell with a mark, or 0. Only the thread
+    /// that has the slot stores it.
     pub(super) held: AtomicUsize,
-    /// 0, or the address of a table of which whoever leaves this slot has a count.
+    /// The address of a table of which the thread that leaves this slot has a count, or 0.
     pub(super) owed: AtomicUsize,
 }
 
-/// What one thread has, on cache lines of its own.
+/// The slots of one thread, on separate cache lines.
 #[repr(align(128))]
 struct Node {
     slots: [Slot; SLOTS],
     is_taken: AtomicBool,
-    /// The node that was pushed before; set before this one is.
+    /// The node that was pushed before. It is set before this one is pushed.
     next: AtomicPtr<Node>,
 }
 
 pub(super) struct Nodes {
-    /// The newest.
+    /// The newest node.
     head: AtomicPtr<Node>,
-    /// Held by the one writer that is looking through the slots.
+    /// The lock of the one writer that is looking through the slots.
     pub(super) turn: Mutex<()>,
 }
 
@@ -45,7 +45,8 @@ statics! {
 }
 
 per_thread! {
-    /// The thread's node, where it needs no fences. Without a destructor, and so one load.
+    /// The thread's node, if the thread needs no fences. It has no destructor, and so it is one
+    /// load.
     static FAST: Cell<Option<&'static Node>> = Cell::new(None);
 }
 
@@ -70,11 +71,12 @@ impl Own {
 
 impl Drop for Own {
     fn drop(&mut self) {
-        // Always there where it ships, for it has no destructor.
+        // It always exists in the shipped crate, because it has no destructor.
         let _ = FAST.try_with(|fast| fast.set(None));
         let Some(node) = self.0.take() else { return };
-        // Not one that a send of this thread still holds, as where a receiver ends the process
-        // and this runs over that send: whoever took the node would overwrite what it holds.
+        // A node that a send of this thread still holds is not given back. This happens if a
+        // receiver ends the process and this runs over that send: a thread that took the node would
+        // overwrite its slots.
         if node.slots.iter().all(Slot::is_free) {
             node.give_back();
         }
@@ -83,16 +85,16 @@ impl Drop for Own {
 
 /// A free slot of this thread.
 pub(super) enum Place {
-    /// One that needs no fences.
+    /// A slot that needs no fences.
     Fast(&'static Slot),
-    /// One that does.
+    /// A slot that needs fences.
     Fenced(&'static Slot),
-    /// One that must be free again when the load returns; of a node that is lent, if there is
-    /// one.
+    /// A slot that must be free again when the load returns. It is of a node that is lent, if there
+    /// is one.
     Brief(&'static Slot, Option<Lent>),
 }
 
-/// A node for the time of one load. Given back when it is dropped.
+/// A node for the time of one load. It is given back when it is dropped.
 pub(super) struct Lent(&'static Node);
 
 impl Drop for Lent {
@@ -101,18 +103,18 @@ impl Drop for Lent {
     }
 }
 
-/// The slot of a send inside no other, if it needs no fences.
+/// Returns the slot of a send inside no other, if it needs no fences.
 #[inline(always)]
 pub(super) fn first() -> Option<&'static Slot> {
     let slot = &FAST.with(Cell::get)?.slots[0];
     slot.is_free().then_some(slot)
 }
 
-/// Any slot.
+/// Returns any slot.
 pub(super) fn any() -> Place {
     let Ok(node) = OWN.try_with(|own| own.0.get().unwrap_or_else(|| own.take())) else {
-        // The thread is ending, and has given its node back, or left it to a send of its own. A
-        // node that is taken has free slots alone.
+        // The thread is ending, and has given its node back, or left it to one of its own sends.
+        // All slots of a node that is taken are free.
         let node = Node::take();
         return Place::Brief(&node.slots[0], Some(Lent(node)));
     };
@@ -124,7 +126,7 @@ pub(super) fn any() -> Place {
     }
 }
 
-/// Every slot that there is.
+/// Returns every slot that exists.
 pub(super) fn all() -> impl Iterator<Item = &'static Slot> {
     nodes().flat_map(|node| &node.slots)
 }
@@ -142,7 +144,7 @@ fn nodes() -> impl Iterator<Item = &'static Node> {
 }
 
 impl Node {
-    /// One that nobody has.
+    /// Takes a node that no thread has.
     fn take() -> &'static Node {
         nodes()
             .find(|node| node.try_take())
@@ -150,8 +152,9 @@ impl Node {
     }
 
     fn try_take(&self) -> bool {
-        // One step, for two threads may both try. Acquire: our stores to the slots come after
-        // those of the thread before; otherwise its last 0 might erase what we hold. Row R7.
+        // It is one step because two threads may both try. Acquire: our stores to the slots come
+        // after those of the thread before. Otherwise its last 0 might erase the address that we
+        // hold. Row R7.
         self.is_taken
             .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
@@ -171,13 +174,13 @@ impl Node {
             is_taken: AtomicBool::new(true),
             next: AtomicPtr::new(ptr::null_mut()),
         });
-        // Relaxed: the exchange finds out whether it is still so. Row R6.
+        // Relaxed: the exchange checks whether it is still so. Row R6.
         let mut head = NODES.head.load(Ordering::Relaxed);
         loop {
             // Relaxed: the exchange releases it. Row R6.
             node.next.store(head, Ordering::Relaxed);
-            // One step, or of two threads one's node were lost. Release: the node, to whoever
-            // walks the list. Row R6.
+            // It is one step. Otherwise one of two threads would lose its node. Release: the node,
+            // to a thread that walks the list. Row R6.
             let pushed = NODES.head.compare_exchange(
                 head,
                 ptr::from_ref(node).cast_mut(),

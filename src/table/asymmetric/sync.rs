@@ -8,10 +8,11 @@ use std::sync::atomic::fence;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Slots of a thread: sends inside one another that each hold a table without a count.
+/// The number of slots of a thread: sends inside one another that each hold a table without a
+/// count.
 pub(super) const SLOTS: usize = 8;
 
-/// Takes the lock, also one that a panic left: it guards no data.
+/// Takes the lock, also one that a panic left. It guards no data.
 #[cfg_attr(fanfare_realtime, sanitize(realtime = "blocking"))]
 pub(super) fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -35,13 +36,13 @@ macro_rules! per_thread {
 }
 pub(super) use {per_thread, statics};
 
-/// Keeps what is never freed.
+/// Keeps a value that is never freed.
 pub(super) fn forever<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
-/// Waits a little for a thread that is between two instructions; longer each time, for it
-/// may have lost its processor to the very thread that waits here.
+/// Waits a little for a thread that is between two instructions. The wait is longer each time,
+/// because that thread may have lost its processor to the very thread that waits here.
 pub(super) fn pause(turn: u32) {
     match turn {
         0..64 => std::hint::spin_loop(),
@@ -50,7 +51,7 @@ pub(super) fn pause(turn: u32) {
     }
 }
 
-/// A barrier on both sides, for where there is no other.
+/// Makes a barrier on both sides, for systems that have no other.
 #[inline(always)]
 pub(super) fn full() {
     fence(Ordering::SeqCst);
@@ -67,7 +68,8 @@ mod by_membarrier {
 
     pub(in super::super) use barrier::{is_asymmetric, light};
 
-    /// The writer's barrier, also for every other thread; false if it cannot be had.
+    /// Makes the writer's barrier, also for every other thread. Returns `false` if it cannot be
+    /// had.
     pub(in super::super) fn heavy() -> bool {
         if is_asymmetric() {
             barrier::heavy()

@@ -1,4 +1,4 @@
-//! The map agrees with std's, whatever way it is changed.
+//! Tests that the map agrees with std's, whatever way it is changed.
 
 use super::*;
 use proptest::prelude::*;
@@ -8,10 +8,10 @@ use std::hash::BuildHasher;
 type Pair = (u64, Arc<u64>);
 type Model = HashMap<u64, Arc<u64>>;
 
-/// Whether the map as it was before a change is still there during the change.
+/// The two cases of a change: whether the map as it was before is still there during the change.
 const IS_KEPT: [bool; 2] = [false, true];
 
-/// Changes `map`; returns what the change took out.
+/// Changes `map`. Returns the values that the change took out.
 fn change<T>(
     map: &mut SenderMap<Pair>,
     is_kept: bool,
@@ -34,8 +34,8 @@ fn take(map: &mut SenderMap<Pair>, is_kept: bool, hash: u64, key: u64) -> Option
     change(map, is_kept, |map| map.remove(hash, |held| held.0 == key))
 }
 
-/// How the hash is spoilt: whole, all equal, equal in the upper 62 bits, in the lower 56, in all but four near the end,
-/// or in all but two in the middle.
+/// Returns the hash, spoiled by `kind`: whole, all equal, equal in the upper 62 bits, in the lower
+/// 56, in all but four near the end, or in all but two in the middle.
 fn hash(random: &RandomState, kind: u8, key: u64) -> u64 {
     let whole = random.hash_one(key);
     match kind {
@@ -48,8 +48,9 @@ fn hash(random: &RandomState, kind: u8, key: u64) -> u64 {
     }
 }
 
-/// Leaves are where their depth says and hold only hashes that lead there, and no branch is over so few entries
-/// that they should have been joined; returns how many entries there are.
+/// Checks that leaves are where their depth requires and hold only hashes that lead there, and that
+/// no branch is over so few entries that they should have been joined. Returns the number of
+/// entries.
 fn check<V>(slot: &Slot<V>, start: u32, prefix: u64) -> usize {
     let slots = match slot.as_deref().expect("every slot is taken") {
         Node::Branch(slots) => slots,

@@ -1,4 +1,5 @@
-//! The list agrees with a sorted `Vec`, whatever way it is changed, and counts what it holds.
+//! Tests that the list agrees with a sorted `Vec`, whatever way it is changed, and counts its
+//! items.
 
 use proptest::prelude::*;
 
@@ -23,7 +24,7 @@ impl Item for Held {
     }
 }
 
-/// Changes `list`; returns the list as it was, if that is to be kept.
+/// Changes `list`. Returns the list as it was, if that is to be kept.
 fn change(list: &mut List<Held>, is_kept: bool, next: List<Held>) -> Option<List<Held>> {
     let before = std::mem::replace(list, next);
     is_kept.then_some(before)
@@ -65,7 +66,7 @@ proptest! {
         for (number, (step, is_kept, priority, which)) in (start..).zip(steps) {
             let was = numbers(&list);
             let before = if step < gain || model.is_empty() {
-                // Mostly at the end.
+                // The item is mostly put at the end.
                 let priority = if priority == 2 { 1 } else { 0 };
                 model.push(item(priority, number));
                 put(&mut list, is_kept, &model[model.len() - 1])
@@ -82,7 +83,7 @@ proptest! {
         for (before, was) in kept.drain(..) {
             prop_assert_eq!(numbers(&before), was);
         }
-        // Nobody else is left who counts.
+        // No other owner is left that counts.
         prop_assert!(model.iter().all(|item| item.count() == 2));
         drop(list);
         prop_assert!(model.iter().all(|item| item.count() == 1));
@@ -175,11 +176,11 @@ fn leaves_of_legal_size(node: &Node<Held>) -> usize {
     }
 }
 
-/// Leaves join as they run low, and none becomes larger than a leaf may be.
+/// Leaves join as they run low, and no leaf becomes larger than it may be.
 #[test]
 fn nodes_keep_their_sizes_while_a_list_shrinks() {
     let items: Vec<Held> = (0..5_000).map(|at| Held(Arc::new((0, at)))).collect();
-    // 2,503 is prime: the list loses items all over, and none twice.
+    // 2,503 is prime: the list loses items all over, and each only once.
     let spread = |step: usize| &items[step * 2_503 % items.len()];
     let mut list = List::empty().with(&items);
     for step in 0..4_800 {
@@ -189,7 +190,7 @@ fn nodes_keep_their_sizes_while_a_list_shrinks() {
         }
     }
     let leaves = leaves_of_legal_size(&list.root);
-    // Two neighbors have more than 24 items, or they were one leaf.
+    // Two neighbors have more than 24 items. Otherwise they would be one leaf.
     assert!(leaves <= 2 * 200 / 24 + 1, "200 items in {leaves} leaves");
 }
 
