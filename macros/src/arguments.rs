@@ -1,4 +1,4 @@
-//! What stands in the parentheses of `#[receiver(...)]`.
+//! The arguments in the parentheses of `#[receiver(...)]`.
 
 use std::fmt::{self, Display};
 
@@ -11,12 +11,12 @@ use syn::{
     Error, Ident, LitInt, LitStr, Path, PathArguments, Result, Token, Type, bracketed, token,
 };
 
-/// The options there are, in the order in which the documentation tells of them.
+/// The names of the options, in the order of the documentation.
 const OPTIONS: &str =
     "`sender`, `model`, `dispatch_uid`, `priority`, `once`, `max_calls`, `name` and `blocking`";
 
 pub(crate) struct Arguments {
-    /// Never empty.
+    /// The signals. The list is never empty.
     pub(crate) signals: Vec<Path>,
     sender: Option<SenderOption>,
     model: Option<Model>,
@@ -44,7 +44,7 @@ struct Priority {
     value: LitInt,
 }
 
-/// What makes two connections of one function the same connection.
+/// The identity of a connection: two connections of one function with equal keys are the same.
 #[derive(PartialEq)]
 pub(crate) struct Key {
     signal: String,
@@ -124,7 +124,7 @@ impl Arguments {
         }
     }
 
-    /// The connections these arguments ask for, in their order.
+    /// Returns the connections that these arguments request, in their order.
     pub(crate) fn keys(&self) -> impl Iterator<Item = Key> {
         let sender = self.sender.as_ref().map(|sender| match sender {
             SenderOption::Type(sender) => sender.to_token_stream().to_string(),
@@ -140,22 +140,22 @@ impl Arguments {
         })
     }
 
-    /// The uid, and where it stands.
+    /// Returns the uid, with its place in the source.
     pub(crate) fn dispatch_uid(&self) -> Option<&LitStr> {
         self.dispatch_uid.as_ref()
     }
 
-    /// Where it says `blocking`, if it does.
+    /// Returns the place of the word `blocking`, if it is there.
     pub(crate) fn blocking(&self) -> Option<Span> {
         self.blocking
     }
 
-    /// Whether the function takes the instance of a model in the place of the sender.
+    /// Returns `true` if the function takes the instance of a model in the place of the sender.
     pub(crate) fn takes_instance(&self) -> bool {
         self.model.is_some()
     }
 
-    /// How to connect to `signal`: the options, and the sender.
+    /// Returns the code that connects to `signal`: the options, and the sender.
     pub(crate) fn declaring(&self, signal: &Path, options: &TokenStream) -> TokenStream {
         let calls = self.calls();
         let options = quote!(#options #calls);
@@ -163,7 +163,8 @@ impl Arguments {
             (Some(SenderOption::Type(sender)), _) => quote!(of::<#sender, _, _>(#options)),
             (_, Some(Model { entity, .. })) => quote!(of::<#entity, _, _>(#options)),
             (Some(SenderOption::Name(name)), _) => {
-                // At the name, because the compiler refuses this if it refuses the name.
+                // The span is that of the name, because the compiler refuses this if it refuses the
+                // name.
                 let at_name = name.span().resolved_at(Span::call_site());
                 let parts = parts_of(&name.value());
                 let form = quote_spanned!(at_name=> ::fanfare::__private::Name::<#parts>);
@@ -171,7 +172,7 @@ impl Arguments {
             }
             (None, None) => return quote!(::fanfare::__private::Declaring::from(#options)),
         };
-        // Which senders there are depends on the signal: the traits differ in the references that
+        // The senders that exist depend on the signal: the traits differ in the references that
         // their methods need.
         quote!({
             use ::fanfare::__private::{SendersOfAny as _, SendersOfCrate as _};
@@ -179,7 +180,7 @@ impl Arguments {
         })
     }
 
-    /// The options as calls on `ConnectOptions`, without the sender.
+    /// Returns the options as calls on `ConnectOptions`, without the sender.
     fn calls(&self) -> TokenStream {
         let dispatch_uid = self
             .dispatch_uid
@@ -197,7 +198,7 @@ impl Arguments {
     }
 }
 
-/// Returns the number of parts of a name, which dots separate; 0 if one of them is empty.
+/// Returns the number of parts of a name, which dots separate. Returns 0 if one of them is empty.
 fn parts_of(name: &str) -> usize {
     let parts = name.split('.');
     if parts.clone().any(str::is_empty) {
@@ -207,7 +208,7 @@ fn parts_of(name: &str) -> usize {
     }
 }
 
-/// A path as a person writes it, without the spaces between tokens.
+/// Returns a path as a person writes it, without the spaces between tokens.
 pub(crate) fn path_text(path: &Path) -> String {
     path.to_token_stream().to_string().replace(' ', "")
 }
@@ -400,7 +401,8 @@ fn parse_model(option: &Ident, input: ParseStream<'_>) -> Result<Model> {
     })
 }
 
-/// Whether it can be one: `_` and `impl Trait` cannot, and the call `PizzaStore::new()` parses as a path.
+/// Returns `true` if it can be the type of a sender. `_` and `impl Trait` cannot, and the call
+/// `PizzaStore::new()` parses as a path.
 fn names_a_type(sender: &Type) -> bool {
     match sender {
         Type::Infer(_) | Type::ImplTrait(_) => false,

@@ -1,4 +1,5 @@
-//! `#[derive(Event)]`: the event is the type with every lifetime `'static`, its arguments the type with all of them free.
+//! `#[derive(Event)]`: the event is the type with every lifetime `'static`, and its arguments are
+//! the type with all of them free.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -37,7 +38,7 @@ fn implementation(ident: &Ident, generics: &Generics) -> TokenStream {
     }
 }
 
-/// The type with `lifetime` in the place of each of its lifetimes.
+/// Returns the type with `lifetime` in the place of each of its lifetimes.
 fn with_lifetime(ident: &Ident, generics: &Generics, lifetime: &Lifetime) -> TokenStream {
     if generics.params.is_empty() {
         return ident.to_token_stream();
@@ -50,7 +51,7 @@ fn with_lifetime(ident: &Ident, generics: &Generics, lifetime: &Lifetime) -> Tok
     quote!(#ident<#(#arguments),*>)
 }
 
-/// The type and const parameters: no lifetimes, no defaults, and the types `'static`.
+/// Returns the type and const parameters, without lifetimes and defaults, and with `'static` types.
 fn impl_generics(generics: &Generics) -> TokenStream {
     let lifetimes = lifetime_idents(generics);
     let parameters: Vec<TokenStream> = generics
@@ -82,7 +83,7 @@ fn type_parameter(parameter: &TypeParam, lifetimes: &[Ident]) -> TypeParam {
     parameter.default = None;
     let bounds = std::mem::take(&mut parameter.bounds).into_iter();
     parameter.bounds = bounds
-        // `T: 'static`, added below, implies them.
+        // They follow from `T: 'static`, which is added below.
         .filter(|bound| !matches!(bound, TypeParamBound::Lifetime(_)))
         .map(|mut bound| {
             if let TypeParamBound::Trait(bound) = &mut bound {
@@ -97,7 +98,8 @@ fn type_parameter(parameter: &TypeParam, lifetimes: &[Ident]) -> TypeParam {
     parameter
 }
 
-/// What the type demands of its parameters, for every lifetime at once, since `Args` must be valid for each.
+/// Returns the requirements of the type on its parameters, for every lifetime at once, because
+/// `Args` must be valid for each.
 fn where_clause(generics: &Generics) -> Option<TokenStream> {
     let lifetimes = lifetime_idents(generics);
     let predicates: Vec<TokenStream> = generics
@@ -106,7 +108,7 @@ fn where_clause(generics: &Generics) -> Option<TokenStream> {
         .flat_map(|clause| &clause.predicates)
         .flat_map(|predicate| match predicate {
             WherePredicate::Type(predicate) => split(predicate, &lifetimes),
-            // Between lifetimes that are all the same one it always holds.
+            // It always holds between lifetimes that are all the same one.
             WherePredicate::Lifetime(_) => Vec::new(),
             other => vec![other.to_token_stream()],
         })
@@ -114,7 +116,9 @@ fn where_clause(generics: &Generics) -> Option<TokenStream> {
     (!predicates.is_empty()).then(|| quote!(where #(#predicates),*))
 }
 
-/// A predicate for each bound: `for<...>` does not nest, so it can stand before a type only if no bound has its own.
+/// Returns a predicate for each bound.
+///
+/// `for<...>` does not nest, so it can stand before a type only if no bound has its own.
 fn split(predicate: &PredicateType, lifetimes: &[Ident]) -> Vec<TokenStream> {
     let PredicateType {
         lifetimes: binder,
@@ -153,7 +157,7 @@ fn lifetime_idents(generics: &Generics) -> Vec<Ident> {
         .collect()
 }
 
-/// Adds `lifetimes` to a `for<...>`, which is created if need be.
+/// Adds `lifetimes` to a `for<...>`, which is created if necessary.
 fn bind(binder: &mut Option<BoundLifetimes>, lifetimes: Vec<Ident>) {
     if lifetimes.is_empty() {
         return;
@@ -170,7 +174,7 @@ fn bind(binder: &mut Option<BoundLifetimes>, lifetimes: Vec<Ident>) {
     }
 }
 
-/// Those of `lifetimes` that occur in `syntax`.
+/// Returns the members of `lifetimes` that occur in `syntax`.
 fn mentioned(syntax: &impl ToTokens, lifetimes: &[Ident]) -> Vec<Ident> {
     let mut found = Vec::new();
     collect_lifetimes(syntax.to_token_stream(), &mut found);

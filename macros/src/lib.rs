@@ -1,7 +1,9 @@
 //! The macros of [`fanfare`](https://docs.rs/fanfare), which re-exports them: use them from there.
 //!
-//! - [`#[receiver]`](macro@receiver) registers a function with signals, for `fanfare::connect_receivers()` to connect.
-//! - [`#[derive(Event)]`](macro@Event) makes a struct or an enum something a signal can carry.
+//! - [`#[receiver]`](macro@receiver) registers a function with signals, for
+//!   `fanfare::connect_receivers()` to connect.
+//! - [`#[derive(Event)]`](macro@Event) makes a struct or an enum an event, which a signal can
+//!   carry.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::pedantic)]
@@ -16,9 +18,10 @@ use receiver::Features;
 
 /// Registers a function as a receiver of one or several signals.
 ///
-/// Nothing is connected until the program calls `fanfare::connect_receivers()`, which connects every registered
-/// function of every linked crate, once, and returns a report of them. The function itself stays as it is: its
-/// attributes, its documentation and its visibility are untouched, and it can be called like any other.
+/// No function is connected until the program calls `fanfare::connect_receivers()`. It connects
+/// every registered function of every linked crate, once, and returns a report of them. The
+/// function itself stays as it is. Its attributes, its documentation and its visibility are
+/// untouched, and it can be called like any other.
 ///
 /// ```
 /// use fanfare::{Event, Sender, Signal, receiver};
@@ -46,8 +49,9 @@ use receiver::Features;
 ///
 /// # The signals
 ///
-/// They come first: the path of one `static` signal, or a list of them. All those of a list are connected with the
-/// same options; for different ones, the attribute is written several times.
+/// The signals come first: the path of one `static` signal, or a list of them. All signals of a
+/// list are connected with the same options. For different options, the attribute is written
+/// several times.
 ///
 /// ```
 /// # use fanfare::{Sender, Signal, receiver};
@@ -67,18 +71,22 @@ use receiver::Features;
 /// assert_eq!(REFUNDED.connections()[0].priority, 10);
 /// ```
 ///
-/// A `const` signal does not compile: each use of it would be a new signal that nobody sends.
+/// A `const` signal does not compile, because each use of it would be a new signal, from which no
+/// event is sent.
 ///
 /// # The function
 ///
-/// It is a free function, in a module or in the body of another function, with two parameters and the return type of
-/// the signal: `fn(Sender<'_>, &PizzaDone<'_>) -> R`, or with `model` the instance in the place of the sender. All lifetimes stay open, `'_` and not `'static`, nor one for two.
-/// It is not `unsafe`, `extern` or generic (lifetimes apart), and stands in no `impl` or `trait`.
-/// `#[cfg]` and `#[allow]` on the function count for the registration too.
+/// The function is a free function, in a module or in the body of another function. It has two
+/// parameters and the return type of the signal: `fn(Sender<'_>, &PizzaDone<'_>) -> R`, or with
+/// `model` the instance in the place of the sender. All lifetimes stay open: they are `'_`, not
+/// `'static`, and two places do not share one lifetime. The function is not `unsafe`, `extern` or
+/// generic (except in lifetimes), and it is not in an `impl` or `trait`. `#[cfg]` and `#[allow]` on
+/// the function apply to the registration too.
 ///
-/// An `async fn` becomes an async receiver, as by `ConnectOptions::connect_async`; fanfare needs its feature `async`.
-/// What it holds across an `.await` must be `Send`. It is known by the function as well, so the same one twice is one
-/// connection. A closure that calls it, connected by hand, is another receiver.
+/// An `async fn` becomes an async receiver, as by `ConnectOptions::connect_async`. This requires
+/// fanfare's feature `async`. The values that it holds across an `.await` must be `Send`. It is
+/// also identified by the function, so two registrations of the same function are one connection. A
+/// closure that calls it, connected by hand, is another receiver.
 ///
 /// ```
 /// # use fanfare::{Sender, Signal, receiver};
@@ -100,16 +108,16 @@ use receiver::Features;
 ///
 /// | option | effect | without it |
 /// |---|---|---|
-/// | `sender = PizzaStore` | only what is sent from `Sender::of::<PizzaStore>()` arrives | every sender |
-/// | `sender = "pizza-store"` | only what is sent from the name `"pizza-store"` arrives | every sender |
-/// | `sender = "shop.Customer"` on a signal of models | only what is sent from the model of this name arrives, now or as soon as it is known, as by `ModelSignal::connect_model` of `fanfare-django` | every sender |
+/// | `sender = PizzaStore` | only events that are sent from `Sender::of::<PizzaStore>()` arrive | every sender |
+/// | `sender = "pizza-store"` | only events that are sent from the name `"pizza-store"` arrive | every sender |
+/// | `sender = "shop.Customer"` on a signal of models | only events that are sent from the model of this name arrive, now or as soon as it is known, as by `ModelSignal::connect_model` of `fanfare-django` | every sender |
 /// | `model = customer` on a signal of models | `sender = customer::Entity`, and the function takes the instance: [see below](#receivers-of-a-model) | every sender |
 /// | `dispatch_uid = "bell"` | identifies the connection by this text: of several for one signal and sender the first wins | it is identified by the function |
 /// | `priority = 10` | an `i32` literal, higher ones run earlier | `0` |
 /// | `once` | runs for one send, then is disconnected | every send |
 /// | `max_calls = 3` | runs at most three times, then is disconnected | every send |
-/// | `name = "kitchen bell"` | what it is called in `Signal::connections` and in failures | the path of the function |
-/// | `blocking` | may block its thread in an async send, as by `ConnectOptions::blocking`; fanfare needs its feature `tokio`, and the function is not `async` | an async send calls it as it is |
+/// | `name = "kitchen bell"` | its name in `Signal::connections` and in failures | the path of the function |
+/// | `blocking` | may block its thread in an async send, as by `ConnectOptions::blocking`. This requires fanfare's feature `tokio`, and the function is not `async` | an async send calls it as it is |
 ///
 /// ```
 /// # use fanfare::{Sender, Signal, receiver};
@@ -133,31 +141,35 @@ use receiver::Features;
 /// assert!(!PIZZA_DONE.from(Sender::of::<PizzaStore>()).has_listeners());
 /// ```
 ///
-/// Other senders (numbers, an `Identity`), weak receivers and closures are connected by hand, with `Signal::options`.
+/// Other senders (numbers, an `Identity`), weak receivers and closures are connected by hand, with
+/// `Signal::options`.
 ///
-/// A signal of models (`fanfare_django::model`) is sent from entities only. So another type as its `sender`, such as the
-/// struct of a row, does not compile: a sender implements `ModelSender`.
+/// A signal of models (`fanfare_django::model`) is sent only from entities. So another type as its
+/// `sender`, such as the struct of a row, does not compile. A sender implements `ModelSender`.
 ///
 /// # Receivers of a model
 ///
-/// With `model = customer` the first parameter is the instance in the place of the sender. `customer` is the module of
-/// an entity: the sender is `customer::Entity`. The type of the parameter is one that the event has:
+/// With `model = customer` the first parameter is the instance in the place of the sender.
+/// `customer` is the module of an entity, and the sender is `customer::Entity`. The type of the
+/// parameter is one that the event has:
 ///
 /// | signal | with `fanfare-sea-orm` the parameter is |
 /// |---|---|
-/// | `PRE_SAVE` | `&customer::ActiveModel`, a copy of the moment when the receiver begins; or, of a plain function, `&mut customer::ActiveModel`, which is written |
+/// | `PRE_SAVE` | `&customer::ActiveModel`, a copy that is made when the receiver begins; or, for a function that is not async, `&mut customer::ActiveModel`, which is written |
 /// | `POST_SAVE` | `&customer::Model` |
 /// | `PRE_DELETE`, `POST_DELETE` | `&customer::ActiveModel`; `&customer::Model` if every column is known |
 /// | `M2M_CHANGED`, with the module of the junction | the model whose links these are, `&post::Model`, or `&Pk` |
 /// | `PRE_INIT` | `&customer::Model`, or `&mut customer::Model` |
 /// | `POST_INIT` | `&customer::Model` |
 ///
-/// The function returns `Result<(), E>`, where `?` turns `E` into a `Box<dyn Error + Send + Sync>`; the caller of the
-/// operation gets the `E` back. It returns `()` if it cannot fail, and to a signal of an init. If the instance of an
-/// event is of another type, the function is not called, and the operation fails; an init does not.
+/// The function returns `Result<(), E>`, where `?` turns `E` into a `Box<dyn Error + Send + Sync>`.
+/// The caller of the operation gets the `E` back. The function returns `()` if it cannot fail, and
+/// for a signal of an init. If the instance of an event is of another type, the function is not
+/// called, and the operation fails. An init does not fail.
 ///
-/// While a function has `&mut`, the instance is locked: `event.instance()` and `event.with_instance()` panic. An
-/// `async fn` takes `&`, and changes the instance with `event.with_instance(..)`.
+/// While a function has `&mut`, the instance is locked: `event.instance()` and
+/// `event.with_instance()` panic. An `async fn` takes `&`, and changes the instance with
+/// `event.with_instance(..)`.
 ///
 /// ```
 /// use fanfare::Sender;
@@ -213,27 +225,33 @@ use receiver::Features;
 ///
 /// # The report
 ///
-/// An entry names the signal as the attribute does, the function with its module, and the file and line of the
-/// attribute. An entry that is not new met a connection with the same identity and changed nothing.
+/// An entry has the name of the signal as in the attribute, the function with its module, and the
+/// file and line of the attribute. An entry that is not new found a connection with the same
+/// identity and changed nothing.
 ///
 /// # Errors
 ///
-/// All are errors of the compiler, and name the mend:
+/// All are errors of the compiler, and their messages name the fix:
 ///
-/// - no signal, an empty list, or something that is not a path in the place of a signal;
-/// - an option that does not exist, is given twice, or has no value; a value for `once` or `blocking`;
-/// - an empty `dispatch_uid`, `name` or name of a sender, or one that is not a string literal;
-/// - a `sender` that is neither a type nor a string literal; a `priority` that is not an `i32` literal;
-/// - a `sender` of a model signal that is no entity, or a name that is not of the form "app.Model"; a `model` that is not
-///   the path of a module, a `model` beside a `sender`, a function with `model` whose first parameter is not the instance;
-/// - a duplicate: the same signal and sender twice on one function with the same `dispatch_uid`, or both without,
-///   in one list or in several attributes. Compared as written: two paths to one signal are two signals here, and
-///   are left to the report;
-/// - something that is not a function, or one that is `unsafe`, `extern`, generic, has a `self` parameter or not
-///   exactly two;
-/// - an `async fn` without fanfare's feature `async`; `blocking` without its feature `tokio`, or on an `async fn`;
-/// - a function whose types do not fit the signal: the compiler shows the signature it expects; an `async fn` whose
-///   future cannot change threads: it shows what the future holds.
+/// - no signal, an empty list, or something that is not a path in the place of a signal
+/// - an option that does not exist, is given twice, or has no value
+/// - a value for `once` or `blocking`
+/// - an empty `dispatch_uid`, `name` or name of a sender, or one that is not a string literal
+/// - a `sender` that is neither a type nor a string literal
+/// - a `priority` that is not an `i32` literal
+/// - a `sender` of a model signal that is no entity, or a name that is not of the form "app.Model"
+/// - a `model` that is not the path of a module, a `model` beside a `sender`, or a function with
+///   `model` whose first parameter is not the instance
+/// - a duplicate: the same signal and sender twice on one function with the same `dispatch_uid`, or
+///   both without, in one list or in several attributes. They are compared as written: two paths to
+///   one signal are two signals here, and such duplicates appear in the report
+/// - something that is not a function, or a function that is `unsafe`, `extern`, generic, has a
+///   `self` parameter or does not have exactly two parameters
+/// - an `async fn` without fanfare's feature `async`
+/// - `blocking` without its feature `tokio`, or on an `async fn`
+/// - a function whose types do not fit the signal: the compiler shows the signature that it expects
+/// - an `async fn` whose future cannot change threads: the compiler shows the values that the
+///   future holds
 ///
 /// ```compile_fail
 /// # use fanfare::{Sender, Signal, receiver};
@@ -247,10 +265,10 @@ pub fn receiver(arguments: TokenStream, item: TokenStream) -> TokenStream {
     receiver::expand(arguments.into(), &item.into(), Features::ENABLED).into()
 }
 
-/// Makes a struct or an enum an event: something a signal carries.
+/// Makes a struct or an enum an event, which a signal can carry.
 ///
-/// The event may borrow. A signal outlives every value that is sent, so it names the type with `'static` in the place
-/// of each lifetime; what is sent has whatever lifetimes it has.
+/// The event may borrow. A signal outlives every value that is sent, so it names the type with
+/// `'static` in the place of each lifetime. An event that is sent keeps its lifetimes.
 ///
 /// ```
 /// use fanfare::{Event, Signal};
@@ -269,7 +287,7 @@ pub fn receiver(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// assert_eq!(*lengths, [1]);
 /// ```
 ///
-/// # What it writes
+/// # Generated code
 ///
 /// ```
 /// # use fanfare::Event;
@@ -282,12 +300,14 @@ pub fn receiver(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// - **Several lifetimes** become one: `Pair<'a, 'b>` gives `Args<'a> = Pair<'a, 'a>`. Only an event that is invariant
-///   in them notices.
+/// - **Several lifetimes** become one: `Pair<'a, 'b>` gives `Args<'a> = Pair<'a, 'a>`. Only an
+///   event that is invariant in them is affected.
 /// - **No lifetime** gives `Args<'a> = Self`.
-/// - **Type parameters** become `T: 'static`, as a signal needs it. Const parameters stay as they are.
-/// - **Bounds** stay. One that names a lifetime of the event is asked for every lifetime, since it must hold whatever
-///   is sent: `T: Shape<'a>` becomes `T: for<'a> Shape<'a>`.
+/// - **Type parameters** become `T: 'static`, as a signal requires. Const parameters stay as they
+///   are.
+/// - **Bounds** stay. A bound that names a lifetime of the event is required for every lifetime,
+///   because it must hold for every event that is sent: `T: Shape<'a>` becomes
+///   `T: for<'a> Shape<'a>`.
 ///
 /// ```
 /// use std::fmt::Debug;
@@ -312,7 +332,7 @@ pub fn receiver(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Errors
 ///
-/// It cannot be derived for a union.
+/// The macro reports an error for a union.
 ///
 /// ```compile_fail
 /// // error: `Event` cannot be derived for the union `Half`: make it a struct or an enum

@@ -10,7 +10,7 @@ use syn::{
 
 use crate::arguments::{Arguments, Key, path_text};
 
-/// Which features of fanfare the macro may count on.
+/// The features of fanfare that the macro may use.
 #[derive(Clone, Copy)]
 pub(crate) struct Features {
     pub(crate) r#async: bool,
@@ -75,7 +75,7 @@ fn parse_function(input: ParseStream<'_>) -> Result<Function> {
     let signature = match signature {
         Ok(signature) if has_body => signature,
         other => {
-            // Takes the rest, which syn would complain of first.
+            // Takes the rest. Otherwise syn would report an error about it first.
             input.parse::<TokenStream>()?;
             return Err(not_a_function(other.ok().as_ref(), keyword.as_ref()));
         }
@@ -107,7 +107,7 @@ impl Function {
         &self.signature.ident
     }
 
-    /// Everything about the function that keeps it from being a receiver.
+    /// Returns an error if the function cannot be a receiver, with every reason.
     fn check(&self, features: Features) -> Result<()> {
         let ident = self.ident();
         let signature = &self.signature;
@@ -199,8 +199,10 @@ impl Function {
         }
     }
 
-    /// Refuses what can only be a connection that is already there. Each pair of attributes is seen once,
-    /// by the upper one: the compiler takes it off before it expands the lower one.
+    /// Refuses a connection that can only be a duplicate.
+    ///
+    /// Each pair of attributes is checked once, by the upper one: the compiler removes it before it
+    /// expands the lower one.
     fn check_keys(&self, arguments: &Arguments) -> Result<()> {
         let mut seen: Vec<Key> = Vec::new();
         for (key, signal) in arguments.keys().zip(&arguments.signals) {
@@ -217,7 +219,7 @@ impl Function {
             let Ok(list) = attribute.meta.require_list() else {
                 continue;
             };
-            // Its own expansion reports what is wrong with it.
+            // The expansion of that attribute reports its errors.
             let Ok(other) = Arguments::parse(list.tokens.clone()) else {
                 continue;
             };
@@ -248,14 +250,14 @@ impl Function {
         Err(Error::new(blocking, message))
     }
 
-    /// Refuses a function that does not take the instance, where `model` is given.
+    /// Refuses a function that does not take the instance, if `model` is given.
     fn check_instance(&self, arguments: &Arguments) -> Result<()> {
         if !arguments.takes_instance() {
             return Ok(());
         }
         let ident = self.ident();
         let Some(FnArg::Typed(parameter)) = self.signature.inputs.first() else {
-            // Refused for that alone.
+            // `check` refuses a function without such a parameter.
             return Ok(());
         };
         let message = match &*parameter.ty {
@@ -274,7 +276,7 @@ impl Function {
         Err(Error::new_spanned(&parameter.ty, message))
     }
 
-    /// The instance's type, and whether it is `&mut`, where the function takes the instance.
+    /// Returns the instance's type, and `true` if it is `&mut`, if the function takes the instance.
     fn instance(&self, arguments: &Arguments) -> Option<(&Type, bool)> {
         let Some(FnArg::Typed(parameter)) = self.signature.inputs.first() else {
             return None;
@@ -316,8 +318,8 @@ impl Function {
             .filter(|attribute| is_shared(attribute))
             .collect();
         let instance = self.instance(arguments);
-        // At the name, so that an error about the function points there; not of it, so that no lint and no advice
-        // takes this for something the user wrote.
+        // The span is at the name, so that an error about the function points there. It is not the
+        // span of the name, so that no lint and no advice takes this for code that the user wrote.
         let at_name = ident.span().resolved_at(Span::call_site());
         let registrations = arguments.signals.iter().map(|signal| {
             let text = path_text(signal);
@@ -329,7 +331,7 @@ impl Function {
             let signal_options =
                 quote_spanned!(at_signal=> ::fanfare::__private::options(&#signal));
             let declaring = arguments.declaring(signal, &signal_options);
-            // Names that no item has: a parameter must not be the name of a constant.
+            // These are names that no item has: a parameter must not have the name of a constant.
             let connect = match (instance, self.signature.asyncness) {
                 (None, None) => quote_spanned!(at_name=> .connect()),
                 (None, Some(_)) => quote_spanned! {at_name=>
@@ -378,7 +380,7 @@ impl Function {
         quote!(#(#registrations)*)
     }
 
-    /// The function without its other `#[receiver]`s, which would say again what is wrong with it.
+    /// Returns the function without its other `#[receiver]`s, which would repeat the errors in it.
     fn without_receivers(&self) -> TokenStream {
         let attributes = self
             .attributes
@@ -402,13 +404,14 @@ fn is_receiver(attribute: &Attribute) -> bool {
         .is_some_and(|segment| segment.ident == "receiver")
 }
 
-/// Whether the registrations need it too: they exist where the function does, and may do what it may,
-/// such as name a deprecated signal.
+/// Returns `true` if the registrations need the attribute too. They exist if the function does, and
+/// they need its permissions, such as the one to name a deprecated signal.
 fn is_shared(attribute: &Attribute) -> bool {
     attribute.path().is_ident("cfg") || attribute.path().is_ident("allow")
 }
 
-/// `impl Trait` may stand deep inside a type; the keyword has no other meaning there.
+/// Returns `true` if `impl` occurs. `impl Trait` may be deep inside a type, and the keyword has no
+/// other meaning there.
 fn mentions_impl(tokens: TokenStream) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == "impl",
@@ -434,7 +437,7 @@ mod tests {
         tokio: true,
     };
 
-    /// The expansion as text, without the spaces between tokens.
+    /// Returns the expansion as text, without the spaces between tokens.
     fn expansion(arguments: &str, item: &str, features: Features) -> String {
         let item = item.parse().expect("tokens");
         let expansion = expand(arguments.parse().expect("tokens"), &item, features);
@@ -445,7 +448,7 @@ mod tests {
         text.replace(' ', "")
     }
 
-    /// What the compiler is told about `item`.
+    /// Returns the messages of the compiler about `item`.
     fn errors(arguments: &str, item: &str, features: Features) -> Vec<String> {
         let arguments = arguments.parse().expect("tokens");
         let item = item.parse().expect("tokens");

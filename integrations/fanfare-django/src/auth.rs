@@ -1,21 +1,16 @@
 //! Log-ins and log-outs: [`USER_LOGGED_IN`], [`USER_LOGGED_OUT`] and [`USER_LOGIN_FAILED`].
 //!
-//! Who sends them: the application, in its own log-in and log-out, with one line each; see the
-//! examples. No crate of ours does, for there is no framework here that knows who a user is.
+//! The application sends them in its log-in and log-out, with one line each, as the examples show.
+//! No crate of ours sends them, because no framework here knows the type of a user.
 //!
-//! What Django does: `login` sends the first as its last step, `logout` the second before it
-//! flushes the session, and `authenticate` the third when no backend accepts. An exception of a receiver
-//! leaves `login` there. Here receivers answer `()`: one that can fail deals with its failure, and only
-//! a panic travels.
+//! Django's `login` sends the first as its last step. Its `logout` sends the second before it
+//! flushes the session, and its `authenticate` sends the third when no backend accepts. An
+//! exception of a receiver leaves `login` there. Here the receivers return `()`. A receiver that
+//! can fail handles its failure, and only a panic reaches the sender.
 //!
-//! The sender of the first two is the type of the user, `Sender::of::<User>()`, and
-//! [`Sender::NONE`](fanfare::Sender::NONE) where nobody was logged in (Django: the type of `None`).
-//! The third has the name of what refused (Django: the text `"django.contrib.auth"`); here names are
-//! compared by their text.
-//!
-//! User and request are whatever types the application has, and must be `Sync`, for several
-//! receivers may look at them at once. The requests of some web frameworks are not, because of their
-//! bodies; their heads are (`http::request::Parts`).
+//! User and request have whatever types the application has. They must be `Sync`, because several
+//! receivers may use them at once. The requests of some web frameworks are not `Sync` because of
+//! their bodies. Their heads are (`http::request::Parts`).
 
 use std::any::Any;
 use std::fmt;
@@ -24,7 +19,13 @@ use fanfare::{Event, Signal};
 
 use crate::downcast;
 
-/// Sent when a user has been logged in: after the session has been set up.
+/// Sent when a user has been logged in, after the session has been set up.
+///
+/// - **Sender**: the type of the user, `Sender::of::<User>()`.
+/// - **When**: the application sends it as the last step of its log-in. Where receivers are async,
+///   use `USER_LOGGED_IN.from(sender).asend(&event).await`.
+/// - **Errors**: receivers return `()`.
+/// - **Django**: `login` sends it as its last step.
 ///
 /// ```
 /// use fanfare::Sender;
@@ -51,12 +52,17 @@ use crate::downcast;
 /// USER_LOGGED_IN.from(Sender::of::<User>()).send(&logged_in);
 /// assert_eq!(*SEEN.lock().unwrap(), ["ada from 127.0.0.1"]);
 /// ```
-///
-/// Where receivers are async: `USER_LOGGED_IN.from(sender).asend(&event).await`.
 pub static USER_LOGGED_IN: Signal<UserLoggedIn<'static>> = Signal::new();
 
-/// Sent when a user is about to be logged out: before the session is flushed, so that receivers
-/// still find what is in it.
+/// Sent when a user is about to be logged out, before the session is flushed. So receivers can
+/// still read its contents.
+///
+/// - **Sender**: the type of the user, `Sender::of::<User>()`, or
+///   [`Sender::NONE`](fanfare::Sender::NONE) if no user was logged in.
+/// - **When**: the application sends it in its log-out, before it flushes the session.
+/// - **Errors**: receivers return `()`.
+/// - **Django**: `logout` sends it before it flushes the session. The sender is the type of `None`
+///   if no user was logged in.
 ///
 /// ```
 /// use fanfare::Sender;
@@ -78,7 +84,13 @@ pub static USER_LOGGED_IN: Signal<UserLoggedIn<'static>> = Signal::new();
 /// ```
 pub static USER_LOGGED_OUT: Signal<UserLoggedOut<'static>> = Signal::new();
 
-/// Sent when nobody could be logged in with the credentials that were given.
+/// Sent when a log-in failed with the credentials that were given.
+///
+/// - **Sender**: the name of the part that refused. Names are compared by their text.
+/// - **When**: the application sends it in its log-in, where it refuses.
+/// - **Errors**: receivers return `()`.
+/// - **Django**: `authenticate` sends it when no backend accepts. The sender is the text
+///   `"django.contrib.auth"`.
 ///
 /// ```
 /// use fanfare_django::auth::{USER_LOGIN_FAILED, UserLoginFailed};
@@ -100,7 +112,7 @@ pub static USER_LOGGED_OUT: Signal<UserLoggedOut<'static>> = Signal::new();
 /// ```
 pub static USER_LOGIN_FAILED: Signal<UserLoginFailed<'static>> = Signal::new();
 
-/// Who logged in, and through which request. See [`USER_LOGGED_IN`].
+/// The event of [`USER_LOGGED_IN`]: the user that logged in, and the request.
 #[derive(Clone, Copy)]
 pub struct UserLoggedIn<'a> {
     user: &'a (dyn Any + Sync),
@@ -112,7 +124,7 @@ impl Event for UserLoggedIn<'static> {
 }
 
 impl<'a> UserLoggedIn<'a> {
-    /// This `user`, through no request yet.
+    /// Returns an event for this `user`, without a request.
     pub fn new<U: Any + Sync>(user: &'a U) -> Self {
         UserLoggedIn {
             user,
@@ -128,12 +140,12 @@ impl<'a> UserLoggedIn<'a> {
         }
     }
 
-    /// The user, or `None` if it is not a `U`.
+    /// Returns the user, or `None` if it is not a `U`.
     pub fn user<U: Any>(&self) -> Option<&'a U> {
         downcast(self.user)
     }
 
-    /// The request, or `None` if there is none or it is not a `Q`.
+    /// Returns the request, or `None` if there is no request or it is not a `Q`.
     pub fn request<Q: Any>(&self) -> Option<&'a Q> {
         downcast(self.request?)
     }
@@ -145,7 +157,7 @@ impl fmt::Debug for UserLoggedIn<'_> {
     }
 }
 
-/// Who logs out, if anybody was logged in, and through which request. See [`USER_LOGGED_OUT`].
+/// The event of [`USER_LOGGED_OUT`]: the user that logs out, if one was logged in, and the request.
 #[derive(Clone, Copy)]
 pub struct UserLoggedOut<'a> {
     user: Option<&'a (dyn Any + Sync)>,
@@ -157,7 +169,7 @@ impl Event for UserLoggedOut<'static> {
 }
 
 impl<'a> UserLoggedOut<'a> {
-    /// This `user`, through no request yet.
+    /// Returns an event for this `user`, without a request.
     pub fn new<U: Any + Sync>(user: &'a U) -> Self {
         UserLoggedOut {
             user: Some(user),
@@ -165,7 +177,7 @@ impl<'a> UserLoggedOut<'a> {
         }
     }
 
-    /// Nobody, for nobody was logged in; through no request yet.
+    /// Returns an event for a log-out where no user was logged in, without a request.
     pub fn anonymous() -> Self {
         UserLoggedOut {
             user: None,
@@ -181,17 +193,17 @@ impl<'a> UserLoggedOut<'a> {
         }
     }
 
-    /// Whether nobody was logged in.
+    /// Returns `true` if no user was logged in.
     pub fn is_anonymous(&self) -> bool {
         self.user.is_none()
     }
 
-    /// The user, or `None` if nobody was logged in or it is not a `U`.
+    /// Returns the user, or `None` if no user was logged in or it is not a `U`.
     pub fn user<U: Any>(&self) -> Option<&'a U> {
         downcast(self.user?)
     }
 
-    /// The request, or `None` if there is none or it is not a `Q`.
+    /// Returns the request, or `None` if there is no request or it is not a `Q`.
     pub fn request<Q: Any>(&self) -> Option<&'a Q> {
         downcast(self.request?)
     }
@@ -205,8 +217,8 @@ impl fmt::Debug for UserLoggedOut<'_> {
     }
 }
 
-/// What was given to log in with, without its secrets, and through which request. See
-/// [`USER_LOGIN_FAILED`].
+/// The event of [`USER_LOGIN_FAILED`]: the credentials that were given, without their secrets, and
+/// the request.
 #[derive(Clone)]
 pub struct UserLoginFailed<'a> {
     credentials: Vec<(&'a str, &'a str)>,
@@ -218,8 +230,10 @@ impl Event for UserLoginFailed<'static> {
 }
 
 impl<'a> UserLoginFailed<'a> {
-    /// These names and values, through no request yet. Secrets are replaced here, as
-    /// [`cleanse`] does it, so that no receiver sees one. Allocates a list.
+    /// Returns an event for these names and values, without a request.
+    ///
+    /// It replaces secrets as [`cleanse`] does, so that receivers cannot see them. It allocates a
+    /// list.
     pub fn new(credentials: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let cleansed = credentials
             .into_iter()
@@ -230,7 +244,7 @@ impl<'a> UserLoginFailed<'a> {
         }
     }
 
-    /// Adds the request. What is secret in it is still there.
+    /// Adds the request. Secrets in the request are not replaced.
     pub fn with_request<Q: Any + Sync>(self, request: &'a Q) -> Self {
         UserLoginFailed {
             request: Some(request),
@@ -238,18 +252,18 @@ impl<'a> UserLoginFailed<'a> {
         }
     }
 
-    /// The names and the values, in the order given.
+    /// Returns the names and the values, in the order given.
     pub fn credentials(&self) -> &[(&'a str, &'a str)] {
         &self.credentials
     }
 
-    /// The value of the first credential of this name.
+    /// Returns the value of the first credential of this name.
     pub fn credential(&self, name: &str) -> Option<&'a str> {
         let found = self.credentials.iter().find(|(other, _)| *other == name);
         found.map(|(_, value)| *value)
     }
 
-    /// The request, or `None` if there is none or it is not a `Q`.
+    /// Returns the request, or `None` if there is no request or it is not a `Q`.
     pub fn request<Q: Any>(&self) -> Option<&'a Q> {
         downcast(self.request?)
     }
@@ -263,14 +277,16 @@ impl fmt::Debug for UserLoginFailed<'_> {
     }
 }
 
-/// What stands for a secret: 20 asterisks, whatever the secret's length.
+/// The replacement for a secret: 20 asterisks, whatever the secret's length.
 pub const CLEANSED: &str = "********************";
 
-/// A name that has one of these in it, in any case, is that of a secret.
+/// The parts of names that mark a secret, in upper or lower case.
 const SECRET: [&str; 6] = ["api", "token", "key", "secret", "password", "signature"];
 
-/// The value, or [`CLEANSED`] if its name is that of a secret: if `api`, `token`, `key`, `secret`,
-/// `password` or `signature` is in it, in upper or lower case. These are Django's words.
+/// Returns the value, or [`CLEANSED`] if its name is that of a secret.
+///
+/// A name is that of a secret if it contains `api`, `token`, `key`, `secret`, `password` or
+/// `signature`, in upper or lower case. These are Django's words.
 ///
 /// The name alone decides. A `pin` stays readable, and a `monkey` does not.
 ///

@@ -1,13 +1,8 @@
 //! Database connections: [`CONNECTION_CREATED`].
 //!
-//! Who sends it: `fanfare_sea_orm::pool`, from SeaORM's pools, once for each physical connection.
-//! A pool of your own sends it from its hook for new connections, as in the example of
+//! `fanfare_sea_orm::pool` sends it, from SeaORM's pools, once for each physical connection. A pool
+//! of your own sends it from its hook for new connections, as in the example of
 //! [`ConnectionCreated`].
-//!
-//! What Django does: it sends the signal as each connection is made, with the wrapper of the
-//! connection, on which receivers run SQL such as a `PRAGMA`. Here several async receivers may want
-//! the connection at once, so each takes its turn: see [`ConnectionCreated::connection`]. The sender is
-//! the type of the connection, such as `Sender::of::<sqlx::SqliteConnection>()`.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -22,9 +17,15 @@ use crate::Answer;
 
 /// Sent when a connection to a database has been made, before anything else uses it.
 ///
-/// An `Err` says that the connection is not to be used: no later receiver runs, and the pool gives
-/// it up. What then happens is the pool's affair; those of sqlx try again until their time for
-/// acquiring a connection is over.
+/// - **Sender**: the type of the connection, such as `Sender::of::<sqlx::SqliteConnection>()`.
+/// - **When**: `fanfare_sea_orm::pool` sends it once for each physical connection. Several async
+///   receivers may need the connection at once, so each takes its turn: see
+///   [`ConnectionCreated::connection`].
+/// - **Errors**: an `Err` means that the connection is not to be used. No later receiver runs, and
+///   the pool discards the connection. The pool decides what happens next. Pools of sqlx try again
+///   until their time for acquiring a connection is over.
+/// - **Django**: it sends the signal as each connection is made, with the wrapper of the
+///   connection, on which receivers run SQL such as a `PRAGMA`.
 ///
 /// ```
 /// use fanfare::Sender;
@@ -41,7 +42,7 @@ use crate::Answer;
 /// ```
 pub static CONNECTION_CREATED: Signal<ConnectionCreated<'static>, Answer> = Signal::new();
 
-/// A new connection, and the database that it is to.
+/// The event of [`CONNECTION_CREATED`]: a new connection, and the name and kind of its database.
 ///
 /// The connection is lent to one receiver at a time.
 ///
@@ -78,7 +79,7 @@ pub struct ConnectionCreated<'a> {
     place: Mutex<Place<'a>>,
 }
 
-/// Where the connection is while nobody has it, and who waits for it.
+/// The connection while no receiver has it, and the receivers that wait for it.
 struct Place<'a> {
     connection: Option<&'a mut (dyn Any + Send)>,
     waiting: Vec<Waker>,
@@ -89,8 +90,9 @@ impl Event for ConnectionCreated<'static> {
 }
 
 impl<'a> ConnectionCreated<'a> {
-    /// A new `connection` to the database that the application calls `using`. `backend` says what
-    /// kind it is, in lower case: `"sqlite"`, `"postgres"`, `"mysql"`.
+    /// Returns an event for a new `connection` to the database that the application calls `using`.
+    ///
+    /// `backend` is its kind, in lower case: `"sqlite"`, `"postgres"`, `"mysql"`.
     pub fn new<C: Any + Send>(using: &'a str, backend: &'a str, connection: &'a mut C) -> Self {
         ConnectionCreated {
             using,
@@ -103,27 +105,28 @@ impl<'a> ConnectionCreated<'a> {
         }
     }
 
-    /// The name of the database.
+    /// Returns the name of the database.
     pub fn using(&self) -> &'a str {
         self.using
     }
 
-    /// What kind of database it is, in lower case.
+    /// Returns the kind of the database, in lower case.
     pub fn backend(&self) -> &'a str {
         self.backend
     }
 
-    /// Whether the connection is a `C`.
+    /// Returns `true` if the connection is a `C`.
     pub fn is<C: Any>(&self) -> bool {
         self.type_id == TypeId::of::<C>()
     }
 
-    /// The connection for an async receiver, once no other one has it; `None` if it is not a `C`.
+    /// Returns the connection to an async receiver, once no other receiver has it, or `None` if it
+    /// is not a `C`.
     ///
-    /// Receivers of one send that wait get it in no certain order. Who holds the guard and asks
-    /// again waits for itself, forever. A guard that is leaked keeps the connection.
+    /// Receivers of one send that wait get it in no certain order. A receiver that holds the guard
+    /// and calls this again waits for itself, forever. A guard that is leaked keeps the connection.
     ///
-    /// Dropping the future gives up the place in the queue and nothing else.
+    /// Dropping the future gives up only the place in the queue.
     ///
     /// ```
     /// use fanfare::Sender;
@@ -153,11 +156,11 @@ impl<'a> ConnectionCreated<'a> {
         poll_fn(|context| self.poll_connection(context)).await
     }
 
-    /// The connection for a receiver that does not wait; `None` if it is not a `C`, or if another
-    /// receiver has it.
+    /// Returns the connection without waiting, or `None` if it is not a `C` or another receiver has
+    /// it.
     ///
-    /// Sync receivers run one after the other, and before the async ones: it is free for each, unless
-    /// an earlier one leaked its guard.
+    /// Sync receivers run one after the other, and before the async ones. So the connection is free
+    /// for each of them, unless an earlier one leaked its guard.
     pub fn try_connection<C: Any + Send>(&self) -> Option<ConnectionGuard<'_, 'a, C>> {
         if !self.is::<C>() {
             return None;
@@ -200,7 +203,7 @@ impl<'a> ConnectionCreated<'a> {
         let mut place = self.place();
         place.connection = Some(connection);
         let waiting = std::mem::take(&mut place.waiting);
-        // Wakers are the executor's code, which may come back here.
+        // Wakers are the executor's code, which may call this event again.
         drop(place);
         waiting.into_iter().for_each(Waker::wake);
     }
@@ -215,7 +218,8 @@ impl fmt::Debug for ConnectionCreated<'_> {
     }
 }
 
-/// The connection of a [`ConnectionCreated`], for one receiver; given back when this is dropped.
+/// A guard of the connection of a [`ConnectionCreated`], for one receiver. Dropping it gives the
+/// connection back.
 pub struct ConnectionGuard<'e, 'a, C: Any + Send> {
     event: &'e ConnectionCreated<'a>,
     /// `None` only inside `drop`.

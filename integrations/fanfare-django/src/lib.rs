@@ -12,18 +12,19 @@ pub mod request;
 pub mod test;
 pub mod transaction;
 
-/// What receivers answer where an error of theirs stops what is under way, as an exception does
-/// in Django. `?` takes any error there, and `"why".into()` makes one; a receiver that cannot fail
+/// The return type of receivers that can abort the operation, as an exception does in Django.
+///
+/// `?` converts any error to it, and `"why".into()` makes an error. A receiver that cannot fail
 /// ends with `Ok(())`.
 pub type Answer = Result<(), Box<dyn Error + Send + Sync>>;
 
-/// What an event shares, if it is a `T`.
+/// Returns the value that an event shares, if it is a `T`.
 fn downcast<T: Any>(it: &(dyn Any + Sync)) -> Option<&T> {
     let it: &dyn Any = it;
     it.downcast_ref()
 }
 
-/// For the expansion of `model_event!`.
+/// Items for the expansion of `model_event!`.
 #[doc(hidden)]
 pub mod __private {
     pub use fanfare::__private::DeclaresSenders;

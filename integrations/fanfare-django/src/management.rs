@@ -1,15 +1,12 @@
 //! Migrations: [`PRE_MIGRATE`] and [`POST_MIGRATE`].
 //!
-//! Weak points first. There is no frozen state of the models (Django's `apps`) and no `stdout`:
-//! migrations in Rust have neither. A migrator that nobody wrapped sends nothing.
+//! `fanfare_sea_orm::migration::Signalled` sends them, around a SeaORM migrator. A tool of your own
+//! sends them with two lines, as in the example of [`Migrate`].
 //!
-//! Who sends them: `fanfare_sea_orm::migration::Signalled`, around a SeaORM migrator. A tool of
-//! your own sends them with two lines, as in the example of [`Migrate`].
+//! # Limitations
 //!
-//! What Django does: `migrate` sends both once for each installed app, also if nothing is to be
-//! done, and the sender is the app's configuration. Here the sender is the app's label,
-//! `Sender::named("blog")`, once for each migrator. An error of a receiver ends the operation, as
-//! an exception does there.
+//! The events have no frozen state of the models (Django's `apps`) and no `stdout`, because
+//! migrations in Rust have neither. A migrator that is not wrapped does not send.
 
 use std::any::Any;
 use std::fmt;
@@ -18,10 +15,14 @@ use fanfare::{Event, Signal};
 
 use crate::{Answer, downcast};
 
-/// Sent before a migrator changes anything, with what it is about to do.
+/// Sent when a migrator is about to run, with its plan, before it changes anything.
 ///
-/// An `Err` refuses: no later receiver runs, no migration runs, [`POST_MIGRATE`] is not sent, and
-/// the caller of the migrator gets the error.
+/// - **Sender**: the app's label, `Sender::named("blog")`.
+/// - **When**: it is sent once for each migrator.
+/// - **Errors**: an `Err` refuses the operation. No later receiver runs, no migration runs,
+///   [`POST_MIGRATE`] is not sent, and the caller of the migrator gets the error.
+/// - **Django**: `migrate` sends it once for each installed app, also if there is nothing to do.
+///   The sender is the app's configuration. An exception of a receiver ends the operation.
 ///
 /// ```
 /// use fanfare::Sender;
@@ -45,11 +46,16 @@ use crate::{Answer, downcast};
 /// ```
 pub static PRE_MIGRATE: Signal<Migrate<'static>, Answer> = Signal::new();
 
-/// Sent after a migrator has done what [`PRE_MIGRATE`] announced, also if that was nothing.
+/// Sent when a migrator has done what [`PRE_MIGRATE`] announced, also if there was nothing to do.
 ///
-/// It is where an application writes the rows that it cannot be without. Not sent if the operation
-/// failed. An `Err` undoes nothing: later receivers do not run, and the caller of the migrator gets
-/// the error.
+/// An application writes the rows that it requires in receivers of this signal.
+///
+/// - **Sender**: the app's label, `Sender::named("blog")`.
+/// - **When**: it is sent once for each migrator. It is not sent if the operation failed.
+/// - **Errors**: an `Err` undoes nothing. Later receivers do not run, and the caller of the
+///   migrator gets the error.
+/// - **Django**: `migrate` sends it once for each installed app, also if there is nothing to do.
+///   The sender is the app's configuration. An exception of a receiver ends the operation.
 ///
 /// ```
 /// use fanfare::Sender;
@@ -64,8 +70,9 @@ pub static PRE_MIGRATE: Signal<Migrate<'static>, Answer> = Signal::new();
 /// ```
 pub static POST_MIGRATE: Signal<Migrate<'static>, Answer> = Signal::new();
 
-/// What a migrator is about to do, or has done: what [`PRE_MIGRATE`] and [`POST_MIGRATE`] carry, so
-/// that one receiver can be connected to both.
+/// The event of [`PRE_MIGRATE`] and [`POST_MIGRATE`]: the operation of a migrator and its plan.
+///
+/// One receiver can be connected to both signals.
 ///
 /// ```
 /// use fanfare_django::management::{
@@ -113,7 +120,8 @@ impl Event for Migrate<'static> {
 }
 
 impl<'a> Migrate<'a> {
-    /// An operation and its steps in the order in which they run, on the database `"default"`.
+    /// Returns an event for an operation on the database `"default"`, with its steps in the order
+    /// in which they run.
     pub fn new(operation: Operation, plan: &'a [Step<'a>]) -> Self {
         Migrate {
             operation,
@@ -130,7 +138,7 @@ impl<'a> Migrate<'a> {
         Migrate { using, ..self }
     }
 
-    /// Adds the connection, which receivers get back by its type.
+    /// Adds the connection, which receivers get by its type.
     pub fn with_connection<C: Any + Sync>(self, connection: &'a C) -> Self {
         Migrate {
             connection: Some(connection),
@@ -138,7 +146,7 @@ impl<'a> Migrate<'a> {
         }
     }
 
-    /// Adds how much is to be told: 0 nothing, 1 as usual, 2 and 3 more.
+    /// Adds the amount of output: 0 for no output, 1 for the usual, 2 and 3 for more.
     pub fn with_verbosity(self, verbosity: u8) -> Self {
         Migrate {
             verbosity: Some(verbosity),
@@ -146,7 +154,7 @@ impl<'a> Migrate<'a> {
         }
     }
 
-    /// Adds whether somebody is there to be asked.
+    /// Sets whether a user is there to respond to prompts.
     pub fn with_interactive(self, interactive: bool) -> Self {
         Migrate {
             interactive: Some(interactive),
@@ -154,32 +162,34 @@ impl<'a> Migrate<'a> {
         }
     }
 
-    /// What was asked of the migrator.
+    /// Returns the operation that was requested.
     pub fn operation(&self) -> Operation {
         self.operation
     }
 
-    /// The migrations to run or run, in their order; none if there was nothing to do.
+    /// Returns the migrations to run or run, in their order. The list is empty if there was nothing
+    /// to do.
     pub fn plan(&self) -> &'a [Step<'a>] {
         self.plan
     }
 
-    /// The name of the database.
+    /// Returns the name of the database.
     pub fn using(&self) -> &'a str {
         self.using
     }
 
-    /// The connection, or `None` if there is none or it is not a `C`.
+    /// Returns the connection, or `None` if there is no connection or it is not a `C`.
     pub fn connection<C: Any>(&self) -> Option<&'a C> {
         downcast(self.connection?)
     }
 
-    /// How much is to be told, if the migrator knows. SeaORM's does not.
+    /// Returns the amount of output, if the migrator knows it. SeaORM's does not.
     pub fn verbosity(&self) -> Option<u8> {
         self.verbosity
     }
 
-    /// Whether somebody is there to be asked, if the migrator knows. SeaORM's does not.
+    /// Returns `Some(true)` if a user is there to respond to prompts, and `None` if the migrator
+    /// does not know it. SeaORM's does not.
     pub fn interactive(&self) -> Option<bool> {
         self.interactive
     }
@@ -195,19 +205,19 @@ impl fmt::Debug for Migrate<'_> {
     }
 }
 
-/// What can be asked of a migrator.
+/// An operation of a migrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
-    /// Apply what is pending, or the first few of it.
+    /// Apply the pending migrations, or the first few of them.
     Up,
-    /// Roll back what was applied, or the last few of it.
+    /// Roll back the applied migrations, or the last few of them.
     Down,
-    /// Drop every table, then apply everything. The drop is no step of the plan.
+    /// Drop every table, then apply every migration. The drop is not a step of the plan.
     Fresh,
-    /// Roll back everything, then apply everything.
+    /// Roll back every migration, then apply every migration.
     Refresh,
-    /// Roll back everything, and forget that migrations were ever run.
+    /// Roll back every migration, and delete the record of migrations.
     Reset,
 }
 
@@ -219,34 +229,34 @@ pub struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
-    /// A migration to apply.
+    /// Returns a migration to apply.
     pub fn up(name: &'a str) -> Self {
         let direction = Direction::Up;
         Step { name, direction }
     }
 
-    /// A migration to roll back.
+    /// Returns a migration to roll back.
     pub fn down(name: &'a str) -> Self {
         let direction = Direction::Down;
         Step { name, direction }
     }
 
-    /// The migration's name.
+    /// Returns the migration's name.
     pub fn name(&self) -> &'a str {
         self.name
     }
 
-    /// Whether it is applied or rolled back.
+    /// Returns its direction: applied or rolled back.
     pub fn direction(&self) -> Direction {
         self.direction
     }
 }
 
-/// Which way a migration runs.
+/// The direction of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// It is applied.
+    /// The migration is applied.
     Up,
-    /// It is rolled back.
+    /// The migration is rolled back.
     Down,
 }

@@ -1,12 +1,7 @@
-//! The life of a request: it starts, it may fail, it ends.
+//! The signals of a request: it starts, it may fail, it ends.
 //!
-//! `fanfare-tower` sends these for any tower service (axum, hyper, tonic). A server of another
-//! kind sends them itself: [`next_id`] gives a request its number, and each event has a
-//! constructor.
-//!
-//! Weak points. [`REQUEST_FINISHED`] does not say that the client has the response: see
-//! [`Outcome::Sent`]. A request under way when the process ends has no end. The sender of
-//! [`GOT_REQUEST_EXCEPTION`] is that of the other two, where Django has `None`.
+//! `fanfare-tower` sends these for any tower service (axum, hyper, tonic). A server of another kind
+//! sends them itself. [`next_id`] gives a request its number, and each event has a constructor.
 //!
 //! ```
 //! use fanfare::Sender;
@@ -40,21 +35,19 @@ use std::time::Duration;
 
 use fanfare::{Event, Signal};
 
-/// A request's head has arrived, and nothing has been done about it yet.
+/// Sent when a request's head has arrived, before anything else is done about the request.
 ///
-/// **Who sends it, and when.** The layer of `fanfare-tower`, before it calls the service it
-/// wraps. The body has not been read. Receivers that an async send awaits are awaited first.
-/// It is sent robustly: a receiver that panics neither stops the others nor the request.
-///
-/// **Order.** It comes before the request's other signals. Requests that run at the same time
-/// are not ordered among each other; [`id`](RequestStarted::id) tells them apart.
-///
-/// **Sender.** `Sender::of::<fanfare_tower::SignalLayer>()`, or the name that the layer was
-/// given.
-///
-/// **Django** sends its own with the handler class as the sender and `environ` or `scope` as
-/// the argument; over ASGI only after the body has been read. Here
-/// [`request`](RequestStarted::request) gives what the server has, by its type.
+/// - **Sender**: `Sender::of::<fanfare_tower::SignalLayer>()`, or the name that the layer was
+///   given.
+/// - **When**: the layer of `fanfare-tower` sends it before it calls the service that it wraps. The
+///   body has not been read. Receivers that an async send awaits are awaited first. It comes before
+///   the request's other signals. Requests that run at the same time have no order among each
+///   other. [`id`](RequestStarted::id) distinguishes them.
+/// - **Errors**: it is sent robustly. A receiver that panics stops neither the other receivers nor
+///   the request.
+/// - **Django**: it sends its signal with the handler class as the sender and `environ` or `scope`
+///   as the argument. Over ASGI it sends it only after the body has been read. Here
+///   [`request`](RequestStarted::request) returns the server's request, by its type.
 ///
 /// ```
 /// use fanfare_django::request::{REQUEST_STARTED, RequestStarted, next_id};
@@ -71,22 +64,22 @@ use fanfare::{Event, Signal};
 /// ```
 pub static REQUEST_STARTED: Signal<RequestStarted<'static>> = Signal::new();
 
-/// A request has ended, one way or another.
+/// Sent when a request has ended, in whatever way.
 ///
-/// **Who sends it, and when.** The layer of `fanfare-tower`, once for each
-/// [`REQUEST_STARTED`]: when the last of the response's body has been handed to the server, or
-/// when the server drops the response, or the service's future, before that. The
-/// [`outcome`](RequestFinished::outcome) says which. That the client got anything is not
-/// implied.
+/// - **Sender**: the sender of [`REQUEST_STARTED`].
+/// - **When**: the layer of `fanfare-tower` sends it once for each [`REQUEST_STARTED`]. It does so
+///   when the last of the response's body has been handed to the server, or when the server drops
+///   the response, or the service's future, before that. The [`outcome`](RequestFinished::outcome)
+///   distinguishes these. It does not imply that the client got anything. It is the last of the
+///   request's signals, and comes after all receivers of [`GOT_REQUEST_EXCEPTION`] have returned.
+///   It is often sent from a destructor, so receivers must not rely on the thread or the task that
+///   they run in.
+/// - **Errors**: it is sent robustly.
+/// - **Django**: it sends it from `response.close()`, and again if that is called again.
+///   `fanfare-tower` sends it once.
 ///
-/// **Order.** Last of the request's signals: after [`GOT_REQUEST_EXCEPTION`], whose receivers
-/// have all returned. It is sent robustly, often from a destructor, so receivers must not rely
-/// on the thread or the task that they run in.
-///
-/// **Sender.** As for [`REQUEST_STARTED`].
-///
-/// **Django** sends it from `response.close()`, and again if that is called again. We send it
-/// once.
+/// The signal does not mean that the client has the response: see [`Outcome::Sent`]. A request that
+/// is under way when the process ends has no end.
 ///
 /// ```
 /// use fanfare_django::request::{Outcome, REQUEST_FINISHED, RequestFinished, next_id};
@@ -102,22 +95,20 @@ pub static REQUEST_STARTED: Signal<RequestStarted<'static>> = Signal::new();
 /// ```
 pub static REQUEST_FINISHED: Signal<RequestFinished<'static>> = Signal::new();
 
-/// Something went wrong with a request that nobody on the inside had dealt with.
+/// Sent when a request fails and the service has not handled the failure.
 ///
-/// **Who sends it, and when.** The layer of `fanfare-tower`: when the service it wraps returns
-/// an error or panics, when the response's body does, and when a handler has left an error in
-/// the response's extensions. The error or panic then goes on as if nobody had looked. It is
-/// sent robustly, and before anything outside of the layer hears of the failure.
-///
-/// **Order.** After [`REQUEST_STARTED`], before [`REQUEST_FINISHED`]. There can be two for one
-/// request: an error that the handler left, and then one of the body.
-///
-/// **Sender.** As for [`REQUEST_STARTED`]; Django's is always `None`, so a receiver that is to
-/// hear of every request is connected for any sender, as there.
-///
-/// **Django** sends it for exceptions that no view has caught, before it makes the response
-/// with status 500. A web framework in Rust turns an error into a response by itself, inside
-/// the handler: what it does not leave in the extensions nobody hears of.
+/// - **Sender**: the sender of [`REQUEST_STARTED`].
+/// - **When**: the layer of `fanfare-tower` sends it when the service that it wraps returns an
+///   error or panics, when the response's body does, and when a handler has left an error in the
+///   response's extensions. It is sent after [`REQUEST_STARTED`], before [`REQUEST_FINISHED`], and
+///   before the failure reaches anything outside of the layer. One request can have two: an error
+///   that the handler left, and then an error of the body.
+/// - **Errors**: it is sent robustly. Afterwards the error or panic continues unchanged.
+/// - **Django**: it sends it for exceptions that no view has caught, before it makes the response
+///   with status 500. Its sender is always `None`, so connect a receiver for any sender if it is to
+///   get the exceptions of every request, as there. A web framework in Rust turns an error into a
+///   response by itself, inside the handler. An error that it does not leave in the extensions
+///   reaches no receiver.
 ///
 /// ```
 /// use fanfare_django::request::{
@@ -137,9 +128,10 @@ pub static REQUEST_FINISHED: Signal<RequestFinished<'static>> = Signal::new();
 /// ```
 pub static GOT_REQUEST_EXCEPTION: Signal<RequestException<'static>> = Signal::new();
 
-/// The number of a new request: 1 for the first, never the same twice in one process.
+/// Returns the number of a new request: 1 for the first, and never the same number twice in one
+/// process.
 ///
-/// One atomic addition, which all threads share.
+/// It does one atomic addition, which all threads share.
 ///
 /// ```
 /// use fanfare_django::request::next_id;
@@ -152,18 +144,19 @@ pub fn next_id() -> u64 {
     LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
-/// How a request ended.
+/// The way in which a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The whole body was handed to the server. It may still be in a buffer there, and the
-    /// client may be gone: 64 MiB in one chunk count as sent while the first are on their way.
+    /// The whole body was handed to the server. It may still be in a buffer there, and the client
+    /// may be gone. 64 MiB in one chunk count as sent while their first bytes are on their way.
     Sent,
-    /// There was no body to hand over, and nobody asked for one: to `HEAD`, with status 204 or
-    /// 304, or an empty one. The usual end of such a response, and no failure.
+    /// There was no body to hand over, and the server did not ask for one. The response is to
+    /// `HEAD`, has status 204 or 304, or has an empty body. It is the usual end of such a response,
+    /// and not a failure.
     NotPolled,
-    /// The service's future or the response was dropped before its end: the client has left,
-    /// a timeout has struck, or something outside has put another body in its place.
+    /// The service's future or the response was dropped before its end. The client has left, a
+    /// timeout has expired, or a layer outside has replaced the body.
     Aborted,
     /// The service or the body returned an error.
     Failed,
@@ -183,17 +176,17 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// How far a request had come.
+/// The stage that a request had reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
-    /// The service had not answered yet, or its answer was still held up for receivers.
+    /// The service had not responded yet, or its response was waiting for receivers.
     Service,
-    /// The answer was handed on, and the rest was the body's.
+    /// The response was returned, and its body was under way.
     Body,
 }
 
-/// What kind of exception a [`RequestException`] is.
+/// The kind of a [`RequestException`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExceptionKind {
@@ -203,7 +196,7 @@ pub enum ExceptionKind {
     Body,
     /// The service or the body panicked.
     Panic,
-    /// The handler made a response of an error, and told us of the error.
+    /// The handler made a response of an error, and attached the error to it.
     Application,
 }
 
@@ -218,7 +211,7 @@ impl fmt::Display for ExceptionKind {
     }
 }
 
-/// What all three events know of a request.
+/// The properties of a request that all three events have.
 #[derive(Clone, Copy)]
 struct About<'a> {
     id: u64,
@@ -234,12 +227,12 @@ macro_rules! about_the_request {
         }
 
         impl<'a> $event<'a> {
-            /// The request's number, the same in all of its events: see [`next_id`].
+            /// Returns the request's number, the same in all of its events: see [`next_id`].
             pub fn id(&self) -> u64 {
                 self.about.id
             }
 
-            /// The method, in capitals as it came: `"GET"`.
+            /// Returns the method, in capitals as it came: `"GET"`.
             pub fn method(&self) -> &'a str {
                 self.about.method
             }
@@ -254,10 +247,10 @@ macro_rules! about_the_request {
                 self.about.path
             }
 
-            /// The request as the emitter has it, if it has one and it is a `T`.
+            /// Returns the emitter's request, if it has one and it is a `T`.
             ///
-            /// `fanfare-tower` gives `http::request::Parts`: a copy of the head as it came,
-            /// with what the layers outside of it had put into the extensions by then.
+            /// `fanfare-tower` gives `http::request::Parts`. It is a copy of the head as it came,
+            /// with the extensions that the layers outside of it had added by then.
             ///
             /// ```
             /// use fanfare_django::request::*;
@@ -277,7 +270,7 @@ macro_rules! about_the_request {
                 self.about.request?.downcast_ref()
             }
 
-            /// Sets what [`request`](Self::request) gives.
+            /// Sets the request that [`request`](Self::request) returns.
             #[must_use]
             pub fn with_request<T: Any + Send + Sync>(mut self, request: &'a T) -> Self {
                 self.about.request = Some(request);
@@ -291,14 +284,14 @@ about_the_request!(RequestStarted);
 about_the_request!(RequestFinished, ", Outcome::Sent");
 about_the_request!(RequestException, ", ExceptionKind::Body");
 
-/// What [`REQUEST_STARTED`] carries.
+/// The event of [`REQUEST_STARTED`].
 #[derive(Clone, Copy)]
 pub struct RequestStarted<'a> {
     about: About<'a>,
 }
 
 impl<'a> RequestStarted<'a> {
-    /// The start of the request with this number, for those who send the signal.
+    /// Returns the start of the request with this number, for emitters.
     pub fn new(id: u64, method: &'a str, path: &'a str) -> Self {
         RequestStarted {
             about: About::new(id, method, path),
@@ -306,7 +299,7 @@ impl<'a> RequestStarted<'a> {
     }
 }
 
-/// What [`REQUEST_FINISHED`] carries.
+/// The event of [`REQUEST_FINISHED`].
 #[derive(Clone, Copy)]
 pub struct RequestFinished<'a> {
     about: About<'a>,
@@ -318,8 +311,10 @@ pub struct RequestFinished<'a> {
 }
 
 impl<'a> RequestFinished<'a> {
-    /// The end of the request with this number, for those who send the signal. In the stage
-    /// of its body, without a status, with no bytes and no time, until that is set.
+    /// Returns the end of the request with this number, for emitters.
+    ///
+    /// Until they are set, the stage is that of the body, there is no status, and the bytes and the
+    /// time are zero.
     pub fn new(id: u64, method: &'a str, path: &'a str, outcome: Outcome) -> Self {
         RequestFinished {
             about: About::new(id, method, path),
@@ -331,27 +326,27 @@ impl<'a> RequestFinished<'a> {
         }
     }
 
-    /// How it ended.
+    /// Returns the way in which it ended.
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }
 
-    /// How far it had come.
+    /// Returns the stage that it had reached.
     pub fn stage(&self) -> Stage {
         self.stage
     }
 
-    /// The response's status; `None` if there was no response.
+    /// Returns the response's status, or `None` if there was no response.
     pub fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// How many bytes of the body were handed over, without trailers.
+    /// Returns the number of bytes of the body that were handed over, without trailers.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// The time from before the start was sent to the end.
+    /// Returns the time from before the start was sent to the end.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }
@@ -370,7 +365,7 @@ impl<'a> RequestFinished<'a> {
         self
     }
 
-    /// Sets the bytes.
+    /// Sets the number of bytes.
     #[must_use]
     pub fn with_bytes(mut self, bytes: u64) -> Self {
         self.bytes = bytes;
@@ -385,9 +380,9 @@ impl<'a> RequestFinished<'a> {
     }
 }
 
-/// What [`GOT_REQUEST_EXCEPTION`] carries.
+/// The event of [`GOT_REQUEST_EXCEPTION`].
 ///
-/// As text, one line: `GET /file: service error: the disk is full`.
+/// It displays as one line: `GET /file: service error: the disk is full`.
 #[derive(Clone, Copy)]
 pub struct RequestException<'a> {
     about: About<'a>,
@@ -398,7 +393,7 @@ pub struct RequestException<'a> {
 }
 
 impl<'a> RequestException<'a> {
-    /// An exception of the request with this number, for those who send the signal.
+    /// Returns an exception of the request with this number, for emitters.
     pub fn new(id: u64, method: &'a str, path: &'a str, kind: ExceptionKind) -> Self {
         RequestException {
             about: About::new(id, method, path),
@@ -409,25 +404,26 @@ impl<'a> RequestException<'a> {
         }
     }
 
-    /// What kind it is.
+    /// Returns its kind.
     pub fn kind(&self) -> ExceptionKind {
         self.kind
     }
 
-    /// The response's status, if there is a response already.
+    /// Returns the response's status, if there is a response already.
     pub fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// The error; `None` for a panic. [`error_as`](Self::error_as) returns it with its type.
+    /// Returns the error, or `None` for a panic. [`error_as`](Self::error_as) returns it with its
+    /// type.
     pub fn error(&self) -> Option<&'a (dyn Error + 'static)> {
         self.error.map(|error| error as &(dyn Error + 'static))
     }
 
     /// Returns the error, or the first of its [`source`](Error::source)s, that is an `E`.
     ///
-    /// A framework may have the handler's error inside an error of its own, as `axum::Error` has the
-    /// error of a body.
+    /// A framework may have the handler's error inside an error of its own, as `axum::Error` has
+    /// the error of a body.
     ///
     /// ```
     /// use fanfare_django::request::{ExceptionKind, RequestException};
@@ -448,7 +444,8 @@ impl<'a> RequestException<'a> {
             if let Some(found) = error.downcast_ref() {
                 return Some(found);
             }
-            // Two errors of std pass their `source` by the error inside.
+            // Two error types of std have the `source` of the error inside them, and not that
+            // error, as their source.
             let shared = error.downcast_ref::<Arc<dyn Error + Send + Sync>>();
             let inside = shared.map(|it| &**it);
             let inside = inside.or_else(|| error.downcast_ref::<io::Error>()?.get_ref());
@@ -457,7 +454,7 @@ impl<'a> RequestException<'a> {
         None
     }
 
-    /// The text of the panic, if it was one and had one.
+    /// Returns the text of the panic, if it was a panic and had a text.
     pub fn panic_message(&self) -> Option<&'a str> {
         self.panic
     }

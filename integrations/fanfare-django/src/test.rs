@@ -1,14 +1,12 @@
-//! For tests: [`SETTING_CHANGED`].
+//! The signal of changed settings, for tests: [`SETTING_CHANGED`].
 //!
-//! Weak points first. Settings are the process's, so tests that override the same one must not run at the
-//! same time. Overrides of one setting must end in the reverse of their order, as guards in one
-//! scope do; otherwise the last to end decides the value.
+//! [`override_setting`] sends it, or the application's own way to change a setting.
 //!
-//! Who sends it: [`override_setting`], or the application's own way to change a setting.
+//! # Limitations
 //!
-//! What Django does: `override_settings` sends it for each setting, on enter with `send`, so that a
-//! receiver that raises undoes the override, and on exit robustly, after which the first error is
-//! raised. So it is here. Django's sender is the class of the settings; here the caller names one.
+//! Settings belong to the process, so tests that override the same setting must not run at the same
+//! time. Overrides of one setting must end in the reverse of their order, as guards in one scope
+//! do. Otherwise the last one to end decides the value.
 
 use std::any::Any;
 use std::error::Error;
@@ -22,8 +20,15 @@ use crate::{Answer, downcast};
 
 /// Sent when a test has changed a setting, and when it has changed it back.
 ///
-/// What was computed from the setting is computed anew by the receivers. An `Err` on enter undoes
-/// the change.
+/// Receivers compute anew the values that they computed from the setting.
+///
+/// - **Sender**: the sender that the caller of [`override_setting`] names.
+/// - **When**: on enter it is sent with `send_until_err`, and on exit robustly.
+/// - **Errors**: an `Err` on enter undoes the change. On exit
+///   [`restore`](OverriddenSetting::restore) returns the first error after all receivers have run.
+/// - **Django**: `override_settings` sends it for each setting, on enter with `send`, so that a
+///   receiver that raises undoes the override. On exit it sends robustly, and then raises the first
+///   error. The sender is the class of the settings.
 ///
 /// ```
 /// use fanfare_django::test::{SETTING_CHANGED, SettingChanged};
@@ -38,7 +43,8 @@ use crate::{Answer, downcast};
 /// ```
 pub static SETTING_CHANGED: Signal<SettingChanged<'static>, Answer> = Signal::new();
 
-/// Which setting changed, its value now, and whether a test enters or leaves an override.
+/// The event of [`SETTING_CHANGED`]: the setting, its value now, and whether an override begins or
+/// ends.
 #[derive(Clone, Copy)]
 pub struct SettingChanged<'a> {
     setting: &'a str,
@@ -51,7 +57,7 @@ impl Event for SettingChanged<'static> {
 }
 
 impl<'a> SettingChanged<'a> {
-    /// The setting of this name, which does not exist now.
+    /// Returns an event for the setting of this name, which does not exist now.
     pub fn new(setting: &'a str, enter: bool) -> Self {
         SettingChanged {
             setting,
@@ -68,22 +74,22 @@ impl<'a> SettingChanged<'a> {
         }
     }
 
-    /// The name of the setting.
+    /// Returns the name of the setting.
     pub fn setting(&self) -> &'a str {
         self.setting
     }
 
-    /// Its value now, or `None` if it does not exist or is not a `T`.
+    /// Returns its value now, or `None` if it does not exist or is not a `T`.
     pub fn value<T: Any>(&self) -> Option<&'a T> {
         downcast(self.value?)
     }
 
-    /// Whether it exists now: on the exit from an override it may not.
+    /// Returns `true` if it exists now. On the exit from an override it may not exist.
     pub fn exists(&self) -> bool {
         self.value.is_some()
     }
 
-    /// True where an override begins, false where it ends.
+    /// Returns `true` where an override begins, and `false` where it ends.
     pub fn enter(&self) -> bool {
         self.enter
     }
@@ -102,17 +108,17 @@ impl fmt::Debug for SettingChanged<'_> {
 /// Gives `cell` the `value` until the guard is dropped, and sends [`SETTING_CHANGED`] after each of
 /// the two changes.
 ///
-/// No lock is held while receivers run, so they may read the setting. They are given a clone of the value.
-/// Async receivers are run as in any [`send`](Signal::send).
+/// No lock is held while receivers run, so they may read the setting. They get a clone of the
+/// value. Async receivers are run as in any [`send`](Signal::send).
 ///
 /// # Errors
 ///
-/// With the first `Err` of a receiver: no later one ran. The old value is back then, and the signal for
-/// that has been sent, robustly.
+/// Returns the first `Err` of a receiver. No later receiver ran. The old value has been restored,
+/// and the signal for that has been sent robustly.
 ///
 /// # Panics
 ///
-/// With a receiver's panic, after the same.
+/// Resumes a receiver's panic, after it has restored the old value and sent the signal for that.
 ///
 /// ```
 /// use fanfare_django::test::{SETTING_CHANGED, override_setting};
@@ -144,7 +150,7 @@ where
     T: Any + Clone + Send + Sync,
 {
     let told = value.clone();
-    // Made first: whatever happens in a receiver, its destructor changes the setting back.
+    // It is made first, so that its destructor changes the setting back even if a receiver panics.
     let guard = OverriddenSetting {
         sender: sender.into(),
         setting,
@@ -158,10 +164,10 @@ where
     }
 }
 
-/// An override that ends when this is dropped. See [`override_setting`].
+/// A guard of an override, which ends when the guard is dropped. See [`override_setting`].
 ///
-/// Dropping it swallows the errors of receivers, for a destructor cannot answer;
-/// [`restore`](OverriddenSetting::restore) returns the first.
+/// Dropping it discards the errors of receivers, because a destructor cannot return them.
+/// [`restore`](OverriddenSetting::restore) returns the first error.
 #[must_use = "dropping it ends the override"]
 pub struct OverriddenSetting<'s, T: Any + Clone + Send + Sync> {
     sender: Sender<'s>,
@@ -172,12 +178,13 @@ pub struct OverriddenSetting<'s, T: Any + Clone + Send + Sync> {
 }
 
 impl<T: Any + Clone + Send + Sync> OverriddenSetting<'_, T> {
-    /// Ends the override: changes the setting back and tells all receivers, whatever the others do.
+    /// Ends the override: changes the setting back and sends the signal to all receivers, even if
+    /// some fail.
     ///
     /// # Errors
     ///
-    /// With the first `Err` of a receiver, or the text of its panic. The setting has been changed
-    /// back all the same, and every receiver ran.
+    /// Returns the first `Err` of a receiver, or the text of its panic. The setting has been
+    /// changed back even so, and every receiver ran.
     ///
     /// ```
     /// use fanfare_django::test::{SETTING_CHANGED, override_setting};
@@ -216,8 +223,8 @@ impl<T: Any + Clone + Send + Sync> OverriddenSetting<'_, T> {
 
 impl<T: Any + Clone + Send + Sync> Drop for OverriddenSetting<'_, T> {
     fn drop(&mut self) {
-        // There is nobody to tell: `restore` is for who wants to know. And a destructor must not panic,
-        // which a send that is refused does.
+        // A destructor cannot return the error, which `restore` does. It must not panic either, and
+        // a send that is refused panics.
         let _ = catch_unwind(AssertUnwindSafe(|| self.end()));
     }
 }
@@ -230,7 +237,7 @@ impl<T: Any + Clone + Send + Sync> fmt::Debug for OverriddenSetting<'_, T> {
     }
 }
 
-/// Swaps the value; the old one leaves the lock, so its destructor does not run under it.
+/// Swaps the value. The old value leaves the lock, so its destructor does not run under it.
 fn exchange<T>(cell: &RwLock<T>, value: T) -> T {
     std::mem::replace(
         &mut cell.write().unwrap_or_else(PoisonError::into_inner),

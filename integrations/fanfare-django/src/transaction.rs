@@ -1,8 +1,8 @@
 //! The end of a transaction, and events that wait for it.
 //!
-//! Django has no such signals: it has `transaction.on_commit`. Sent by `fanfare-sea-orm`, for
-//! transactions begun through its `SignalConnection`, with the name of the connection as the sender
-//! (`Sender::named("default")`). Other code that commits sends them in one line each:
+//! Django has no such signals. It has `transaction.on_commit`. `fanfare-sea-orm` sends them for
+//! transactions that were begun through its `SignalConnection`. Other code that commits sends them
+//! in one line each:
 //!
 //! ```
 //! use fanfare_django::transaction::{COMMITTED, Committed, ROLLED_BACK, RolledBack};
@@ -19,22 +19,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fanfare::{Deferred, Event, Signal, SignalFrom};
 
-/// A transaction has been committed: the outermost, not a savepoint. Sent before the events that
-/// waited for it.
+/// Sent when a transaction has been committed: the outermost one, not a savepoint.
 ///
-/// Sender: the name of the connection.
+/// - **Sender**: the name of the connection, `Sender::named("default")`.
+/// - **When**: it is sent before the events that waited for the commit.
+/// - **Django**: it has no such signal, but `transaction.on_commit`.
 pub static COMMITTED: Signal<Committed<'static>> = Signal::new();
 
-/// A transaction or a savepoint has been rolled back, or dropped, and what waited for its commit is
-/// discarded. [`RolledBack::is_in_doubt`] tells of those that may be committed all the same.
+/// Sent when a transaction or a savepoint has been rolled back or dropped, and the events that
+/// waited for its commit are discarded.
 ///
-/// Sender: the name of the connection. `fanfare-sea-orm` awaits async receivers where `rollback` is
-/// called. A transaction that is merely dropped sends from its destructor, which cannot await: if
-/// there are async receivers, all receivers hear of it a little later, in a task of the runtime, or on
-/// a thread where there is none; not at all if the runtime is ending.
+/// [`RolledBack::is_in_doubt`] returns `true` for a transaction that may be committed all the same.
+///
+/// - **Sender**: the name of the connection, `Sender::named("default")`.
+/// - **When**: `fanfare-sea-orm` awaits async receivers where `rollback` is called. A transaction
+///   that is merely dropped sends from its destructor, which cannot await. If there are async
+///   receivers, all receivers then run a little later, in a task of the runtime, or on a thread if
+///   there is no runtime. They do not run if the runtime is ending.
+/// - **Django**: it has no such signal, but `transaction.on_commit`.
 pub static ROLLED_BACK: Signal<RolledBack<'static>> = Signal::new();
 
-/// What [`COMMITTED`] carries.
+/// The event of [`COMMITTED`].
 #[derive(Clone, Copy, Debug)]
 pub struct Committed<'a> {
     using: &'a str,
@@ -46,23 +51,24 @@ impl Event for Committed<'static> {
 }
 
 impl<'a> Committed<'a> {
-    /// For the connection `using`, whose commit is about to deliver `waiting` events.
+    /// Returns an event for the connection `using`, whose commit is about to deliver `waiting`
+    /// events.
     pub fn new(using: &'a str, waiting: usize) -> Self {
         Committed { using, waiting }
     }
 
-    /// The name of the connection.
+    /// Returns the name of the connection.
     pub fn using(&self) -> &'a str {
         self.using
     }
 
-    /// How many events waited for this commit, and are delivered next.
+    /// Returns the number of events that waited for this commit, and are delivered next.
     pub fn waiting(&self) -> usize {
         self.waiting
     }
 }
 
-/// What [`ROLLED_BACK`] carries.
+/// The event of [`ROLLED_BACK`].
 #[derive(Clone, Copy, Debug)]
 pub struct RolledBack<'a> {
     using: &'a str,
@@ -76,7 +82,7 @@ impl Event for RolledBack<'static> {
 }
 
 impl<'a> RolledBack<'a> {
-    /// For the connection `using`, where `discarded` events will not be delivered.
+    /// Returns an event for the connection `using`, where `discarded` events will not be delivered.
     pub fn new(using: &'a str, discarded: usize, is_nested: bool) -> Self {
         RolledBack {
             using,
@@ -86,7 +92,7 @@ impl<'a> RolledBack<'a> {
         }
     }
 
-    /// For one of which the database has not said what became of it.
+    /// Sets whether the state of the transaction in the database is unknown.
     pub fn in_doubt(self, is_in_doubt: bool) -> Self {
         RolledBack {
             is_in_doubt,
@@ -94,39 +100,41 @@ impl<'a> RolledBack<'a> {
         }
     }
 
-    /// The name of the connection.
+    /// Returns the name of the connection.
     pub fn using(&self) -> &'a str {
         self.using
     }
 
-    /// How many events waited for the commit.
+    /// Returns the number of events that waited for the commit.
     pub fn discarded(&self) -> usize {
         self.discarded
     }
 
-    /// Whether it was a savepoint inside another transaction, which goes on.
+    /// Returns `true` if it was a savepoint inside another transaction, which goes on.
     pub fn is_nested(&self) -> bool {
         self.is_nested
     }
 
-    /// Whether it may be committed all the same: its COMMIT was under way when the connection failed or
-    /// the future was dropped. Who undoes something because of a rollback asks the database first.
+    /// Returns `true` if the transaction may be committed all the same, because its COMMIT was
+    /// under way when the connection failed or the future was dropped.
+    ///
+    /// A receiver that undoes something because of a rollback queries the database first.
     pub fn is_in_doubt(&self) -> bool {
         self.is_in_doubt
     }
 }
 
-/// A handle to the events that wait for one transaction's commit. Cheap to clone, `Send` and
+/// A handle to the events that wait for one transaction's commit. It is cheap to clone, `Send` and
 /// `Sync`.
 ///
-/// The model signals' events have one where their emitter knows the transaction
-/// ([`PostSave::after_commit`](crate::model::PostSave::after_commit)); a receiver records
-/// there what the world may hear only once the row is safe. It is a shared
-/// [`Deferred`], whose documentation of events, order and responses holds here.
+/// The model signals' events have a handle if their emitter knows the transaction
+/// ([`PostSave::after_commit`](crate::model::PostSave::after_commit)). A receiver records in it the
+/// events that must be sent only once the row is safe. It is a shared [`Deferred`], whose
+/// documentation of events, order and responses holds here.
 ///
-/// What is recorded after the transaction has ended is never sent: do not keep the handle. Events that
-/// a rollback to a savepoint or an equal key drops are dropped under the handle's lock: their
-/// destructors must not use it.
+/// Events that are recorded after the transaction has ended are never sent, so do not keep the
+/// handle. Events that a rollback to a savepoint or an equal key drops are dropped under the
+/// handle's lock. Their destructors must not use the handle.
 ///
 /// ```
 /// use fanfare::Signal;
@@ -146,7 +154,7 @@ impl<'a> RolledBack<'a> {
 pub struct AfterCommit(Arc<Mutex<Deferred<'static>>>);
 
 impl AfterCommit {
-    /// Makes one for a new transaction. For emitters.
+    /// Makes a handle for a new transaction. This is for emitters.
     pub fn new() -> Self {
         AfterCommit::default()
     }
@@ -184,25 +192,26 @@ impl AfterCommit {
         self.lock().record_coalesced(source, event, key);
     }
 
-    /// How many events wait.
+    /// Returns the number of events that wait.
     pub fn len(&self) -> usize {
         self.lock().len()
     }
 
-    /// Whether none waits.
+    /// Returns `true` if no event waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The buffer itself, locked: for savepoints. For emitters.
+    /// Locks the buffer and returns it, for savepoints. This is for emitters.
     ///
-    /// Send nothing while it is held: a receiver that records would wait for its own thread.
+    /// Do not send while it is held: a receiver that records would wait for its own thread.
     pub fn lock(&self) -> MutexGuard<'_, Deferred<'static>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the waiting events out, to be committed. For emitters: what receivers record while
-    /// these are delivered is in the handle afterwards.
+    /// Takes the waiting events out, to be committed. This is for emitters.
+    ///
+    /// Events that receivers record while these are delivered are in the handle afterwards.
     pub fn take(&self) -> Deferred<'static> {
         mem::take(&mut *self.lock())
     }

@@ -7,8 +7,9 @@ use fanfare::{BoxFuture, Event, Signal};
 use fanfare_django::transaction::AfterCommit;
 use futures_util::FutureExt;
 
-/// Delivers the events that wait, and those that receivers record meanwhile. If a receiver panics,
-/// the other events are delivered, and then the first panic is resumed.
+/// Delivers the events that wait, and the events that receivers record meanwhile.
+///
+/// If a receiver panics, the other events are delivered, and then the first panic is resumed.
 pub(crate) async fn deliver(after_commit: &AfterCommit) {
     let mut first_panic = None;
     loop {
@@ -21,7 +22,7 @@ pub(crate) async fn deliver(after_commit: &AfterCommit) {
             let delivery = AssertUnwindSafe(taken.commit_async()).catch_unwind();
             if let Err(panic) = delivery.await {
                 first_panic.get_or_insert(panic);
-                // Refused, as each further try would be.
+                // The send was refused, and each further try would be refused too.
                 if taken.len() == waiting {
                     break;
                 }
@@ -33,8 +34,9 @@ pub(crate) async fn deliver(after_commit: &AfterCommit) {
     }
 }
 
-/// Runs `job` after the commit, in its place among the events that wait. For a receiver that has a
-/// handle from its event; see
+/// Runs `job` after the commit, in its place among the events that wait.
+///
+/// It is for a receiver that has a handle from its event. See also
 /// [`SignalTransaction::on_commit`](crate::SignalTransaction::on_commit).
 pub fn on_commit<F, Fut>(after_commit: &AfterCommit, job: F)
 where
@@ -58,7 +60,7 @@ where
 
 type Start = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
-/// A job is an event as well, so that it has its place among the others.
+/// A job in the form of an event, so that it has its place among the others.
 struct Job(Mutex<Option<Start>>);
 
 impl Event for Job {

@@ -13,8 +13,8 @@ use sea_orm::{
 ///
 /// If the future is dropped on the way, a task of the runtime polls it to its end, and the
 /// transaction is rolled back. sqlx 0.9.0 counts a transaction of PostgreSQL only after the reply
-/// to BEGIN. If the future went before that, the connection would return to the pool with the
-/// transaction open, and what others wrote through it would not be committed.
+/// to BEGIN. Without the task, the connection would return to the pool with the transaction open,
+/// and later writes through it would not be committed.
 pub(crate) async fn outermost(
     connection: &DatabaseConnection,
     options: TransactionOptions,
@@ -29,7 +29,7 @@ pub(crate) async fn outermost(
 }
 
 struct Begin {
-    /// `None` at its end.
+    /// It is `None` at its end.
     begin: Option<BoxFuture<'static, Result<DatabaseTransaction, DbErr>>>,
     is_under_way: bool,
 }

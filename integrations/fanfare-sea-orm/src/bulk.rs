@@ -15,13 +15,13 @@ use crate::error::{SignalName, signal_name};
 use crate::operation::Operation;
 use crate::scope;
 
-/// Runs a statement for many rows, and sends one event for it: on `insert_many`, `update_many` and
-/// `delete_many`.
+/// A statement for many rows that sends one event: `insert_many`, `update_many` or `delete_many`.
 ///
-/// The signal is [`BULK_CREATED`], [`BULK_UPDATED`] or [`BULK_DELETED`], sent after the statement.
-/// An update or a delete that touched no row sends, an insert that inserted none does not. An insert that
-/// updates on a conflict tells [`BULK_CREATED`] of all its rows: the database does not say which were there. An `Err`
-/// of a receiver reaches the caller; a surrounding transaction undoes the statement.
+/// The signal is [`BULK_CREATED`], [`BULK_UPDATED`] or [`BULK_DELETED`], and is sent after the
+/// statement. An update or a delete that touched no row sends, and an insert that inserted no row
+/// does not. An insert that updates on a conflict sends [`BULK_CREATED`] for all its rows, because
+/// the database does not report which rows existed. An `Err` of a receiver reaches the caller, and
+/// a surrounding transaction undoes the statement.
 ///
 /// ```
 /// # mod post {
@@ -56,16 +56,16 @@ use crate::scope;
 )]
 #[async_trait]
 pub trait ExecSignalled: Sized {
-    /// What the statement gives.
+    /// The result of the statement.
     type Output;
-    /// The rows, where the statement returns them.
+    /// The rows, if the statement returns them.
     type Rows;
 
     /// Runs the statement. Receivers get the number of rows.
     ///
     /// # Errors
     ///
-    /// Of the database or of a receiver.
+    /// Returns an error of the database or of a receiver.
     async fn exec_signalled<C: ConnectionTrait>(self, db: &C) -> Result<Self::Output, DbErr>;
 
     /// Runs the statement and lets it return its rows, for the caller and, as
@@ -73,8 +73,9 @@ pub trait ExecSignalled: Sized {
     ///
     /// # Errors
     ///
-    /// Of the database or of a receiver. `DbErr::BackendNotSupported`, where SeaORM's backend has no
-    /// RETURNING: for SQLite that is a feature of SeaORM, `sqlite-use-returning-for-3_35`.
+    /// Returns an error of the database or of a receiver. It is `DbErr::BackendNotSupported` if
+    /// SeaORM's backend has no RETURNING. For SQLite that is a feature of SeaORM,
+    /// `sqlite-use-returning-for-3_35`.
     async fn exec_returning_signalled<C: ConnectionTrait>(
         self,
         db: &C,

@@ -1,4 +1,4 @@
-//! A connection that tells the hooks what it is.
+//! A connection that gives its properties to the hooks.
 
 use std::any::Any;
 use std::pin::Pin;
@@ -21,11 +21,11 @@ use crate::transaction::SignalTransaction;
 ///
 /// Use it wherever SeaORM takes a connection. It gives receivers
 /// [`using`](fanfare_django::model::PostSave::using), the columns of an update in `post_save`, and
-/// [`after_commit`](fanfare_django::model::PostSave::after_commit), for its transactions are
-/// [`SignalTransaction`]s. Cheap to clone, as the connection itself.
+/// [`after_commit`](fanfare_django::model::PostSave::after_commit), because its transactions are
+/// [`SignalTransaction`]s. It is as cheap to clone as the connection itself.
 ///
-/// It has no streams (`StreamTrait`): use [`inner`](SignalConnection::inner) there. A migrator takes
-/// it, and migrates over the connection inside.
+/// It has no streams (`StreamTrait`). Use [`inner`](SignalConnection::inner) for them. A migrator
+/// takes it, and migrates over the connection inside.
 ///
 /// ```
 /// # use fanfare_sea_orm::SignalConnection;
@@ -50,7 +50,7 @@ impl SignalConnection {
         SignalConnection::named("default", connection)
     }
 
-    /// Gives the connection a name, which receivers see as `using`.
+    /// Gives the connection a name, which receivers get as `using`.
     pub fn named(using: impl Into<Arc<str>>, connection: DatabaseConnection) -> Self {
         SignalConnection {
             scope: Scope::new(using, connection.clone()),
@@ -58,16 +58,16 @@ impl SignalConnection {
         }
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn using(&self) -> &str {
         &self.scope.using
     }
 
     /// Returns SeaORM's connection, for code that takes a `&DatabaseConnection`.
     ///
-    /// What is saved through it sends the signals as over a plain connection: receivers find no
-    /// `connection`, no `after_commit`, and "default" as `using`. A function of your own keeps all of
-    /// that if it takes `&impl ConnectionTrait` and gets the `SignalConnection`.
+    /// Saves through it send the signals as over a plain connection: receivers get no `connection`,
+    /// no `after_commit`, and "default" as `using`. A function of your own keeps all of these if it
+    /// takes `&impl ConnectionTrait` and gets the `SignalConnection`.
     ///
     /// ```
     /// # mod post {
@@ -110,29 +110,31 @@ impl SignalConnection {
         &self.inner
     }
 
-    /// SeaORM's connection.
+    /// Returns SeaORM's connection.
     pub fn into_inner(self) -> DatabaseConnection {
         self.inner
     }
 }
 
-/// What a [`Scoped`] connection can be made of: [`SignalConnection`], [`SignalTransaction`],
-/// [`Executor`] and `Scoped` itself.
+/// A connection from which a [`Scoped`] connection can be made: [`SignalConnection`],
+/// [`SignalTransaction`], [`Executor`] and `Scoped` itself.
 pub trait Scopes:
     ConnectionTrait + TransactionTrait<Transaction = SignalTransaction> + HasScope + Sized
 {
-    /// The same connection, whose operations tell receivers that they load data as it is, as from a
-    /// fixture: [`PreSave::raw`](fanfare_django::model::PreSave::raw) is true. Rows are written as
-    /// ever.
+    /// Returns the same connection, whose operations load data as it is, as from a fixture.
+    ///
+    /// For receivers [`PreSave::raw`](fanfare_django::model::PreSave::raw) is true. Rows are
+    /// written as usual.
     fn raw(&self) -> Scoped<'_, Self> {
         let mut scope = self.scope().clone();
         scope.raw = true;
         Scoped { inner: self, scope }
     }
 
-    /// The same connection, whose deletes tell receivers what they started from:
-    /// [`Delete::origin`](fanfare_django::model::Delete::origin). SeaORM's hooks cannot tell a
-    /// cascade from a delete; who starts it can.
+    /// Returns the same connection, whose deletes have this
+    /// [`Delete::origin`](fanfare_django::model::Delete::origin).
+    ///
+    /// SeaORM's hooks cannot distinguish a cascade from a delete. The code that starts it can.
     ///
     /// ```
     /// # mod author {
@@ -166,13 +168,14 @@ pub trait Scopes:
     }
 }
 
-/// So that nobody else implements `Scopes`.
+/// A trait that only this crate can name, so that no other crate implements `Scopes`.
 pub trait HasScope {
     fn scope(&self) -> &Scope;
 }
 
-/// A connection or a transaction whose operations say more of themselves. Made by [`Scopes::raw`]
-/// and [`Scopes::with_origin`], which can be chained.
+/// A connection or a transaction with further properties for the events of its operations.
+///
+/// [`Scopes::raw`] and [`Scopes::with_origin`] make it, and they can be chained.
 #[derive(Debug)]
 pub struct Scoped<'c, C> {
     inner: &'c C,
@@ -215,7 +218,7 @@ impl From<DatabaseConnection> for SignalConnection {
     }
 }
 
-/// For migrators, which take a connection of any kind: `Migrator::up(&db, None)`.
+/// The connection for migrators, which take a connection of any kind: `Migrator::up(&db, None)`.
 impl<'c> IntoDatabaseExecutor<'c> for &'c SignalConnection {
     fn into_database_executor(self) -> DatabaseExecutor<'c> {
         DatabaseExecutor::Connection(&self.inner)
@@ -258,7 +261,7 @@ impl ConnectionTrait for SignalConnection {
 impl<C: Scopes> ConnectionTrait for Scoped<'_, C> {
     fn get_database_backend(&self) -> DbBackend {
         let backend = self.inner.get_database_backend();
-        // After the inner one's, which knows less.
+        // This comes after the inner connection's scope, which has fewer properties.
         scope::answer(&self.scope);
         backend
     }
@@ -288,7 +291,7 @@ impl<C: Scopes> ConnectionTrait for Scoped<'_, C> {
     }
 }
 
-/// `TransactionTrait`, where only `begin_with_options` differs.
+/// An implementation of `TransactionTrait`, of which only `begin_with_options` differs.
 macro_rules! transactions {
     ([$($generics:tt)*] $name:ty, $begin:expr) => {
         #[async_trait]

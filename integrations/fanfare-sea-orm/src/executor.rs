@@ -1,4 +1,4 @@
-//! What a receiver runs its own queries on.
+//! The connection on which a receiver runs queries of its own.
 
 use std::fmt;
 
@@ -16,31 +16,33 @@ use crate::transaction::SignalTransaction;
 /// The connection of an operation, or the transaction that it runs in, lent to its receivers:
 /// `event.connection::<Executor>()`.
 ///
-/// In a transaction what is written through it is undone with what the operation wrote, and no
-/// second connection is waited for: a pool of one is enough, and `sqlite::memory:` is one. Saves through
-/// it send signals with the operation's `using` and
+/// In a transaction, writes through it are undone with the writes of the operation. The receiver
+/// does not wait for a second connection: a pool of one is enough, and `sqlite::memory:` is one.
+/// Saves through it send signals with the operation's `using` and
 /// [`after_commit`](fanfare_django::model::PostSave::after_commit). Outside of a transaction it is
 /// the connection, and each statement commits itself.
 ///
-/// The events of saves, deletes, links and bulk statements have one, if they ran over a connection
-/// of this crate, also behind somebody's wrapper (which sees nothing of what a receiver runs). It is
-/// borrowed from the event and cannot outlive the operation; a transaction that is begun from it can,
-/// and must not: end it before the receiver returns, or the commit around it fails. Only an async
-/// receiver can await its queries.
+/// The events of saves, deletes, links and bulk statements have one if the operation ran over a
+/// connection of this crate. The connection may be inside a wrapper of other code. The queries of
+/// receivers do not go through that wrapper. The executor is borrowed from the event and cannot
+/// outlive the operation. A transaction that is begun from it can outlive the operation, and must
+/// not: end it before the receiver returns, or the commit around it fails. Only an async receiver
+/// can await its queries.
 ///
-/// # Weak points
+/// # Limitations
 ///
-/// - **While a transaction that was begun from it is open, it waits.** Async receivers of one send run
-///   side by side, and their savepoints must not mix. A receiver that begins a transaction and then uses
-///   the executor beside it waits for itself, forever: use that transaction.
-/// - Outside of a transaction nothing waits: a transaction that is begun from it has a connection of
-///   its own, and what uses the executor beside that waits for a third, or for the pool's timeout.
-/// - What receivers record with `after_commit` is one list. A receiver that rolls its transaction back
-///   takes with it what others have recorded since it began.
+/// - **While a transaction that was begun from it is open, it waits.** Async receivers of one send
+///   run side by side, and their savepoints must not mix. A receiver that begins a transaction and
+///   then uses the executor beside it waits for itself, forever. Use that transaction instead.
+/// - Outside of a transaction there is no such wait. A transaction that is begun from it has
+///   another connection, and a use of the executor beside that waits for a third, or for the pool's
+///   timeout.
+/// - The events that receivers record with `after_commit` are in one list. A receiver that rolls
+///   its transaction back also discards the events that others have recorded since it began.
 /// - The operation's own statements take no turns. Run one operation at a time over a transaction
 ///   whose receivers begin others.
-/// - On PostgreSQL a statement that fails makes the whole transaction fail. Begin a transaction from
-///   the executor, which is a savepoint, for what may fail.
+/// - On PostgreSQL a statement that fails makes the whole transaction fail. Run a statement that
+///   may fail in a transaction that is begun from the executor, which is a savepoint.
 ///
 /// ```
 /// # macro_rules! entity {
@@ -104,12 +106,12 @@ impl Executor {
         &self.scope
     }
 
-    /// The name of the connection.
+    /// Returns the name of the connection.
     pub fn using(&self) -> &str {
         &self.scope.using
     }
 
-    /// Whether what is written through it waits for a commit, and is undone by a rollback.
+    /// Returns `true` if writes through it wait for a commit, and are undone by a rollback.
     pub fn is_in_transaction(&self) -> bool {
         matches!(self.scope.target, Target::Transaction(..))
     }
@@ -136,7 +138,8 @@ macro_rules! on_target {
     ($executor:expr, $method:ident($argument:expr)) => {
         match &$executor.scope.target {
             Target::Connection(connection) => across(connection.$method($argument)).await,
-            // Also while it waits for its turn, when other saves may have theirs.
+            // This also happens while the statement waits for its turn, when other saves may have
+            // their turns.
             Target::Transaction(open, _) => {
                 across(async {
                     let (open, _turn) = turn_at(open).await?;

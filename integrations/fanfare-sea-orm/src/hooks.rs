@@ -1,10 +1,11 @@
-//! What the hooks of `ActiveModelBehavior` do.
+//! The bodies of the hooks of `ActiveModelBehavior`.
 //!
-//! [`model_signals!`](crate::model_signals) calls these. An entity with hooks of its own says
-//! `model_signals!("blog.Post", custom)` and calls them itself: [`before_save`] and
-//! [`before_delete`] last in its hook, [`after_save`] and [`after_delete`] first. An `.await` between
-//! [`before_save`] and the end of the hook, or between the start of the hook and [`after_save`], loses
-//! `update_fields` of `post_save`; if two such saves of one row are mixed, one may be told the other's.
+//! [`model_signals!`](crate::model_signals) calls these functions. An entity with hooks of its own
+//! uses `model_signals!("blog.Post", custom)` and calls them itself: [`before_save`] and
+//! [`before_delete`] last in its hook, [`after_save`] and [`after_delete`] first. An `.await`
+//! between [`before_save`] and the end of the hook, or between the start of the hook and
+//! [`after_save`], loses `update_fields` of `post_save`. If two such saves of one row are mixed,
+//! the event of one may have the columns of the other.
 //!
 //! ```
 //! mod post {
@@ -62,12 +63,12 @@ use crate::keys::RowKey;
 use crate::operation::Operation;
 use crate::scope;
 
-/// Sends [`PRE_SAVE`]; returns the instance as receivers left it.
+/// Sends [`PRE_SAVE`], and returns the instance as receivers left it.
 ///
 /// # Errors
 ///
-/// The first error of a receiver: unchanged if it is a `DbErr`, otherwise inside a `DbErr`, where
-/// [`receiver_error`](crate::receiver_error) finds it.
+/// Returns the first error of a receiver: unchanged if it is a `DbErr`, otherwise inside a `DbErr`,
+/// where [`receiver_error`](crate::receiver_error) finds it.
 pub async fn before_save<A, C>(mut instance: A, db: &C, insert: bool) -> Result<A, DbErr>
 where
     A: ActiveModelTrait + Send + 'static,
@@ -92,11 +93,11 @@ where
     Ok(instance)
 }
 
-/// Sends [`POST_SAVE`]; returns the instance.
+/// Sends [`POST_SAVE`], and returns the instance.
 ///
 /// # Errors
 ///
-/// As [`before_save`]. The row is written.
+/// Returns the errors of [`before_save`]. The row is written.
 pub async fn after_save<A, C>(
     instance: <A::Entity as EntityTrait>::Model,
     db: &C,
@@ -112,7 +113,7 @@ where
     let sender = Sender::of::<A::Entity>();
     if POST_SAVE.from(sender).has_listeners() {
         let scope = scope::of(db);
-        // Over a connection that is not ours nothing carried it.
+        // The columns of an update are not carried over a connection that is not ours.
         let is_known = !insert && scope.is_some();
         let columns = written
             .filter(|_| is_known)
@@ -133,7 +134,7 @@ where
 ///
 /// # Errors
 ///
-/// As [`before_save`].
+/// Returns the errors of [`before_save`].
 pub async fn before_delete<A, C>(instance: A, db: &C) -> Result<A, DbErr>
 where
     A: ActiveModelTrait + TryIntoModel<<A::Entity as EntityTrait>::Model> + Send + Sync + 'static,
@@ -161,7 +162,7 @@ where
 ///
 /// # Errors
 ///
-/// As [`before_save`]. The row is gone.
+/// Returns the errors of [`before_save`]. The row is deleted.
 pub async fn after_delete<A, C>(instance: A, db: &C) -> Result<A, DbErr>
 where
     A: ActiveModelTrait + TryIntoModel<<A::Entity as EntityTrait>::Model> + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! Instances that tell of their making.
+//! Instances that send signals when they are made.
 
 use std::ops::{Deref, DerefMut};
 
@@ -9,12 +9,15 @@ use sea_orm::{DbErr, FromQueryResult, ModelTrait, QueryResult};
 use crate::ModelSignals;
 use crate::keys::RowKey;
 
-/// A model whose making sent [`PRE_INIT`] and [`POST_INIT`]. Ask for it query by query:
-/// `find().into_model::<Inited<post::Model>>()`, or make one with [`Inited::new`].
+/// A model whose making sent [`PRE_INIT`] and [`POST_INIT`].
 ///
-/// Receivers of `PRE_INIT` get the model to change: it is not the row any more then.
+/// Request it query by query, with `find().into_model::<Inited<post::Model>>()`, or make one with
+/// [`Inited::new`].
 ///
-/// The signals are sent with `send`, since SeaORM makes models where nothing can await. On an
+/// Receivers of `PRE_INIT` get the model, and may change it. After a change it differs from the
+/// row.
+///
+/// The signals are sent with `send`, because SeaORM makes models where no code can await. On an
 /// executor's thread an async receiver makes that panic.
 ///
 /// ```
@@ -68,7 +71,7 @@ where
 }
 
 impl<M> Inited<M> {
-    /// The model.
+    /// Returns the model.
     pub fn into_inner(self) -> M {
         self.0
     }

@@ -7,8 +7,10 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveM
 use crate::keys::{Pk, PkSet};
 use crate::through::{End, Through, has_receivers, send_changed};
 
-/// Sends the signal of one row of the junction. Its hooks do not know which side changed the link,
-/// so that the instance is the primary key of the left one.
+/// Sends the signal of one row of the junction.
+///
+/// Its hooks cannot detect which side changed the link, so the instance is the primary key of the
+/// left one.
 async fn send_row<J: Through, C: ConnectionTrait>(
     row: &J::ActiveModel,
     action: M2mAction,

@@ -1,4 +1,4 @@
-//! Primary keys as receivers have them.
+//! Primary keys in the types that receivers get.
 
 use std::fmt;
 use std::mem;
@@ -9,7 +9,8 @@ use sea_orm::sea_query::{ValueTuple, ValueType};
 /// The primary key of a row, of one column or of several: the type inside
 /// [`PostSave::pk`](fanfare_django::model::PostSave::pk) and its siblings.
 ///
-/// It displays as its value without quotes, as `7`, and several as `(7, en)`.
+/// It displays as its value without quotes, such as `7`. A key of several columns displays as
+/// `(7, en)`.
 ///
 /// ```
 /// use fanfare_sea_orm::RowKey;
@@ -58,7 +59,7 @@ impl fmt::Display for RowKey {
     }
 }
 
-/// Returns a value as SQL has it, without quotes.
+/// Returns a value in the form that it has in SQL, without quotes.
 fn text(value: &Value) -> String {
     if let Value::String(Some(text)) = value {
         return text.to_string();
@@ -68,11 +69,13 @@ fn text(value: &Value) -> String {
     inside.map(ToOwned::to_owned).unwrap_or(text)
 }
 
-/// The primary key of an instance: what [`M2mChanged::instance`](fanfare_django::model::M2mChanged::instance) has where the instance itself is
-/// not at hand, and beside it otherwise.
+/// The primary key of an instance, in the place of the instance or beside it.
 ///
-/// Two are equal if their values are; integers whatever their types, for the entity's may have another
-/// than the junction's.
+/// [`M2mChanged::instance`](fanfare_django::model::M2mChanged::instance) has it if the instance
+/// itself is not at hand, and beside the instance otherwise.
+///
+/// Two keys are equal if their values are. Integers are equal whatever their types, because the
+/// entity's key may have another type than the junction's.
 #[derive(Clone, Debug)]
 pub struct Pk(pub Value);
 
@@ -82,10 +85,11 @@ impl PartialEq for Pk {
     }
 }
 
-/// The primary keys at the other end of a many-to-many relation: what [`M2mChanged::pk_set`](fanfare_django::model::M2mChanged::pk_set) has.
-/// Each once, in the order in which they were given.
+/// The primary keys at the other end of a many-to-many relation, in
+/// [`M2mChanged::pk_set`](fanfare_django::model::M2mChanged::pk_set).
 ///
-/// Integers are compared by value, whatever their types. To read keys, say what they are:
+/// Each key is in it once, in the order in which the keys were given. Integers are compared by
+/// value, whatever their types. To read keys, name their type:
 ///
 /// ```
 /// # use fanfare_sea_orm::PkSet;
@@ -104,24 +108,26 @@ impl PartialEq for PkSet {
 }
 
 impl PkSet {
-    /// Whether the key is in the set.
+    /// Returns `true` if the key is in the set.
     ///
     /// # Panics
     ///
-    /// If it is of a type that the keys of the set do not have: a guard that asked so would let
-    /// everything through.
+    /// Panics if the key is of a type that the keys of the set do not have. Otherwise a guard with
+    /// a key of the wrong type would accept every set.
     #[track_caller]
     pub fn contains(&self, pk: impl Into<Value>) -> bool {
         let pk = pk.into();
         self.0.iter().any(|it| is_same(it, &pk))
     }
 
-    /// Takes a key out; true if it was in the set. During
-    /// [`PreAdd`](fanfare_django::model::M2mAction::PreAdd) of [`Links`](crate::Links) it is then not added.
+    /// Takes a key out, and returns `true` if it was in the set.
+    ///
+    /// During [`PreAdd`](fanfare_django::model::M2mAction::PreAdd) of [`Links`](crate::Links) the
+    /// key is then not added.
     ///
     /// # Panics
     ///
-    /// As [`contains`](PkSet::contains).
+    /// Panics like [`contains`](PkSet::contains).
     #[track_caller]
     pub fn remove(&mut self, pk: impl Into<Value>) -> bool {
         let pk = pk.into();
@@ -132,23 +138,23 @@ impl PkSet {
         })
     }
 
-    /// The keys.
+    /// Returns an iterator over the keys.
     pub fn iter(&self) -> std::slice::Iter<'_, Value> {
         self.0.iter()
     }
 
-    /// How many there are.
+    /// Returns the number of keys.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns `true` if the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// Whether two keys are the same.
+/// Returns `true` if two keys are the same.
 #[track_caller]
 fn is_same(key: &Value, asked: &Value) -> bool {
     assert!(

@@ -4,10 +4,12 @@
 // Each module imports only modules that are named before it:
 //
 // - Ground: `error`, `keys`, `handover` (the columns of an update), `begin`, `after_commit`.
-// - One operation: `open_transaction` (the statements of a transaction), `scope` (the properties of a
-//   connection), `transaction`, `executor` (the connection of receivers), `operation` (its signals).
-// - Models: `names`, `inited`, `hooks`, `bulk`; links between models: `through`, `links`,
-//   `junction_hooks`; then `model_signals`, the macro that joins them.
+// - One operation: `open_transaction` (the statements of a transaction), `scope` (the properties of
+//   a connection), `transaction`, `executor` (the connection of receivers), `operation` (its
+//   signals).
+// - Models: `names`, `inited`, `hooks`, `bulk`.
+// - Links between models: `through`, `links`, `junction_hooks`.
+// - The macro that joins models and links: `model_signals`.
 // - Connections: `connection`, `pool`, `migration`.
 
 mod after_commit;

@@ -14,11 +14,12 @@ use sea_orm::{
 use crate::keys::{Pk, PkSet};
 use crate::through::{End, Through, has_receivers, send_changed};
 
-/// Keys of one statement: SQLite takes 32,766 parameters, and a key of a symmetrical link is four.
+/// The number of keys in one statement: SQLite takes 32,766 parameters, and a key of a symmetrical
+/// link takes four.
 const AT_ONCE: usize = 8_000;
 
-/// The links of one instance in a many-to-many relation, changed with Django's rules: Django's
-/// related manager.
+/// The links of one instance in a many-to-many relation, which are changed with Django's rules:
+/// Django's related manager.
 ///
 /// `J` is the junction entity (see [`Through`]), whose two columns each refer to a primary key of
 /// one column. Each call runs in one transaction, and sends
@@ -26,17 +27,18 @@ const AT_ONCE: usize = 8_000;
 ///
 /// | call | signals, in order | primary keys |
 /// |---|---|---|
-/// | `add` | `pre_add`, `post_add` | those that are missing, which may be none |
-/// | `remove` | `pre_remove`, `post_remove` | those that were given |
+/// | `add` | `pre_add`, `post_add` | the missing keys; the set may be empty |
+/// | `remove` | `pre_remove`, `post_remove` | the keys that were given |
 /// | `clear` | `pre_clear`, `post_clear` | no set; sent even if there is no link |
 /// | `set` | a remove pair, then an add pair, each only if there is something to do | |
-/// | `add` and `remove` of nothing | none | |
+/// | `add` and `remove` without keys | none | |
 ///
-/// Keys are of the column's type: `7_i32` for an `i32`. Long lists of them go in several statements. Further columns of the
-/// junction (Django's `through_defaults`) get what the database has as their defaults. If nobody listens, `add` does not look which
-/// links are missing, where the junction's primary key lets the database skip the others.
+/// Keys are of the column's type: `7_i32` for an `i32`. Long lists of keys are split into several
+/// statements. Further columns of the junction (Django's `through_defaults`) get the defaults of
+/// the database. If no receiver is connected, `add` does not query which links are missing,
+/// provided that the junction's primary key lets the database skip the others.
 ///
-/// Rows of the junction are written as bulk operations are, without its hooks.
+/// Rows of the junction are written as in bulk operations, without its hooks.
 ///
 /// ```
 /// # macro_rules! entity {
@@ -101,20 +103,20 @@ pub struct Links<'i, J: Through> {
 }
 
 impl<'i, J: Through> Links<'i, J> {
-    /// The links of an instance of the entity that declares the relation.
+    /// Returns the links of an instance of the entity that declares the relation.
     ///
     /// # Errors
     ///
-    /// If its primary key has more than one column.
+    /// Returns an error if its primary key has more than one column.
     pub fn of(instance: &'i <J::Left as EntityTrait>::Model) -> Result<Self, DbErr> {
         Links::new(instance, false)
     }
 
-    /// The links of an instance at the other end.
+    /// Returns the links of an instance at the other end.
     ///
     /// # Errors
     ///
-    /// As [`of`](Links::of).
+    /// Returns the errors of [`of`](Links::of).
     pub fn of_reverse(instance: &'i <J::Right as EntityTrait>::Model) -> Result<Self, DbErr> {
         Links::new(instance, true)
     }
@@ -134,8 +136,9 @@ impl<'i, J: Through> Links<'i, J> {
         })
     }
 
-    /// Each link goes both ways: two rows, and one pair of signals. For a relation of an entity with
-    /// itself.
+    /// Makes each link go both ways, as two rows with one pair of signals.
+    ///
+    /// It is for a relation of an entity with itself.
     pub fn symmetrical(mut self) -> Self {
         self.symmetrical = true;
         self
@@ -145,8 +148,8 @@ impl<'i, J: Through> Links<'i, J> {
     ///
     /// # Errors
     ///
-    /// Of the database, of a receiver, or if a key is not of the column's type. The links are as they
-    /// were before.
+    /// Returns an error of the database or of a receiver, or an error if a key is not of the
+    /// column's type. The links are then as they were before.
     pub async fn add<C: TransactionTrait, V: Into<Value>>(
         &self,
         pks: impl IntoIterator<Item = V>,
@@ -174,7 +177,7 @@ impl<'i, J: Through> Links<'i, J> {
     ///
     /// # Errors
     ///
-    /// As [`add`](Links::add).
+    /// Returns the errors of [`add`](Links::add).
     pub async fn remove<C: TransactionTrait, V: Into<Value>>(
         &self,
         pks: impl IntoIterator<Item = V>,
@@ -191,7 +194,7 @@ impl<'i, J: Through> Links<'i, J> {
     ///
     /// # Errors
     ///
-    /// As [`add`](Links::add).
+    /// Returns the errors of [`add`](Links::add).
     pub async fn clear<C: TransactionTrait>(&self, db: &C) -> Result<(), DbErr> {
         in_transaction(db, async |db| self.remove_all(db).await).await
     }
@@ -200,7 +203,7 @@ impl<'i, J: Through> Links<'i, J> {
     ///
     /// # Errors
     ///
-    /// As [`add`](Links::add).
+    /// Returns the errors of [`add`](Links::add).
     pub async fn set<C: TransactionTrait, V: Into<Value>>(
         &self,
         pks: impl IntoIterator<Item = V>,
@@ -225,11 +228,12 @@ impl<'i, J: Through> Links<'i, J> {
         .await
     }
 
-    /// As [`set`](Links::set), but clears the links first. Django's `set(.., clear=True)`.
+    /// Clears the links, and then makes `pks` the links, like [`set`](Links::set). This is Django's
+    /// `set(.., clear=True)`.
     ///
     /// # Errors
     ///
-    /// As [`add`](Links::add).
+    /// Returns the errors of [`add`](Links::add).
     pub async fn set_cleared<C: TransactionTrait, V: Into<Value>>(
         &self,
         pks: impl IntoIterator<Item = V>,
@@ -249,7 +253,7 @@ impl<'i, J: Through> Links<'i, J> {
         .await
     }
 
-    /// The junction's column for this instance, and that for the other end.
+    /// Returns the junction's column for this instance, and the column for the other end.
     fn columns(&self) -> (J::Column, J::Column) {
         if self.reverse {
             (J::right(), J::left())
@@ -258,7 +262,7 @@ impl<'i, J: Through> Links<'i, J> {
         }
     }
 
-    /// The keys as the column has them, each once.
+    /// Returns the keys in the column's type, each once.
     fn typed<V: Into<Value>>(&self, pks: impl IntoIterator<Item = V>) -> Result<Vec<Value>, DbErr> {
         let (_, far) = self.columns();
         let mut seen = HashSet::new();
@@ -274,7 +278,7 @@ impl<'i, J: Through> Links<'i, J> {
         Ok(typed)
     }
 
-    /// The rows of the junction for links to `pks`.
+    /// Returns the rows of the junction for links to `pks`.
     fn rows(&self, pks: &[Value]) -> Result<Vec<J::ActiveModel>, DbErr> {
         let (near, far) = self.columns();
         let row = |from: &Value, to: &Value| -> Result<J::ActiveModel, DbErr> {
@@ -293,8 +297,10 @@ impl<'i, J: Through> Links<'i, J> {
         Ok(rows)
     }
 
-    /// Inserts the rows for links to `pks`. Those that are there by now are left as they are: added by
-    /// somebody else meanwhile, or the other direction of a symmetrical link.
+    /// Inserts the rows for links to `pks`. Rows that exist by now are left as they are.
+    ///
+    /// Other code may have added them meanwhile, or they are the other direction of a symmetrical
+    /// link.
     async fn insert<C: ConnectionTrait>(&self, pks: &[Value], db: &C) -> Result<(), DbErr>
     where
         J::ActiveModel: Send,
@@ -335,7 +341,7 @@ impl<'i, J: Through> Links<'i, J> {
         Ok(())
     }
 
-    /// Those that are linked: of `among`, or all.
+    /// Returns the keys that are linked: those of `among`, or all.
     async fn linked<C: ConnectionTrait>(
         &self,
         among: Option<&[Value]>,
@@ -414,13 +420,14 @@ impl<'i, J: Through> Links<'i, J> {
     }
 }
 
-/// Commits what `change` does, all or nothing.
+/// Commits the changes of `change`, or undoes all of them.
 async fn in_transaction<C: TransactionTrait>(
     db: &C,
     change: impl AsyncFnOnce(&C::Transaction) -> Result<(), DbErr>,
 ) -> Result<(), DbErr> {
-    // Of SQLite alone, and of an outermost one. It reads before it writes: begun as a reader, it could not
-    // become a writer beside another, and SQLite would refuse it without waiting.
+    // The mode is only for SQLite, and only for an outermost transaction. `change` reads before it
+    // writes. If it began as a reader, it could not become a writer beside another, and SQLite
+    // would refuse it without waiting.
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
@@ -430,7 +437,7 @@ async fn in_transaction<C: TransactionTrait>(
     transaction.commit().await
 }
 
-/// Those of `pks` that are not among `others`.
+/// Returns the keys of `pks` that are not among `others`.
 fn without(pks: &[Value], others: &[Value]) -> PkSet {
     let others: HashSet<_> = others.iter().collect();
     let left = pks.iter().filter(|pk| !others.contains(pk));

@@ -1,37 +1,39 @@
-//! Migrations that tell: [`Signalled`] sends `PRE_MIGRATE` and `POST_MIGRATE` around those of a
-//! SeaORM migrator.
+//! Migrations that send signals: [`Signalled`] sends `PRE_MIGRATE` and `POST_MIGRATE` around the
+//! operations of a SeaORM migrator.
 //!
-//! Weak points first:
-//!
-//! - A migrator that is called by its own name sends nothing. Wrap it wherever it is called, and in
-//!   `main` of its command line: `cli::run_cli(Signalled::<Migrator>::new())`.
-//! - The plan is read before the operation starts. If two processes migrate one database at once,
-//!   each has the plan that it found.
-//! - A migrator of `MigratorTraitSelf` alone, whose list of migrations is a value's, cannot be wrapped.
-//! - SeaORM knows no `verbosity` and no `interactive`: both are `None`.
-//!
-//! # What is sent
+//! # Signals
 //!
 //! The sender is the app's label, [`AppMigrator::APP_LABEL`].
 //!
 //! | call | `operation` | `plan` | sent |
 //! |---|---|---|---|
-//! | `up(db, None)` | `Up` | what is pending, in order | both |
-//! | `up(db, Some(n))` | `Up` | the first `n` of it | both |
-//! | `down(db, None)` | `Down` | what was applied, last first | both |
-//! | `down(db, Some(n))` | `Down` | the first `n` of that | both |
-//! | `fresh(db)` | `Fresh` | every migration up; that all tables are dropped first is no step | both |
-//! | `refresh(db)` | `Refresh` | what was applied down, last first, then every migration up | both |
-//! | `reset(db)` | `Reset` | what was applied down, last first | both |
+//! | `up(db, None)` | `Up` | the pending migrations, in order | both |
+//! | `up(db, Some(n))` | `Up` | the first `n` of them | both |
+//! | `down(db, None)` | `Down` | the applied migrations, last first | both |
+//! | `down(db, Some(n))` | `Down` | the first `n` of these | both |
+//! | `fresh(db)` | `Fresh` | every migration up; the drop of all tables before that is no step | both |
+//! | `refresh(db)` | `Refresh` | the applied migrations down, last first, then every migration up | both |
+//! | `reset(db)` | `Reset` | the applied migrations down, last first | both |
 //! | any of these, with nothing to do | as above | empty | both |
 //! | any of these, which then fails | as above | as above | `PRE_MIGRATE` |
-//! | any of these, with an applied migration that has no file (but for `fresh`) | | | nothing: it fails before |
-//! | `status`, `install`, `uninstall`, and the lists of migrations | | | nothing |
+//! | any of these, with an applied migration that has no file (except `fresh`) | | | no signal: it fails before |
+//! | `status`, `install`, `uninstall`, and the lists of migrations | | | no signal |
 //!
 //! # Cost
 //!
-//! At most two queries more for an operation, which do not write: is there a table of migrations, and what is
-//! in it. `fresh` has none. Whether anybody is connected makes no difference.
+//! An operation needs at most two more queries, which do not write: one for the existence of the
+//! table of migrations, and one for its contents. `fresh` needs none. It makes no difference
+//! whether a receiver is connected.
+//!
+//! # Limitations
+//!
+//! - A migrator that is called by its own name sends no signal. Wrap it wherever it is called, and
+//!   in `main` of its command line: `cli::run_cli(Signalled::<Migrator>::new())`.
+//! - The plan is read before the operation starts. If two processes migrate one database at once,
+//!   each has the plan that it found.
+//! - A migrator of `MigratorTraitSelf` alone, whose list of migrations belongs to a value, cannot
+//!   be wrapped.
+//! - SeaORM has no `verbosity` and no `interactive`. Both are `None`.
 
 use std::marker::PhantomData;
 
@@ -55,22 +57,23 @@ pub trait AppMigrator: MigratorTrait {
     /// The app's label, which is the sender: `"blog"`.
     const APP_LABEL: &'static str;
 
-    /// What the application calls the database.
+    /// The name of the database in the application.
     const USING: &'static str = "default";
 }
 
-/// The migrator `M`, with the signals: whatever is called on it sends what the table of
-/// [this module](self) says, and is otherwise what `M` does.
+/// The migrator `M`, with the signals.
 ///
-/// It is a migrator like any other, so it goes where SeaORM asks for one. Receivers are awaited, and
-/// find the connection in the event (see [`executor`]); while they run no connection is kept, so a
-/// pool of one is enough. Inside a transaction they run inside of it.
+/// A call on it does the same as a call on `M`, and sends the signals in the table of [this
+/// module](self). It is a migrator like any other, so it can be used wherever SeaORM takes one.
+/// Receivers are awaited, and find the connection in the event (see [`executor`]). While they run
+/// no connection is kept, so a pool of one is enough. Inside a transaction they run inside of it.
 ///
 /// # Errors
 ///
-/// As `M`, and with the first error of a receiver: of `PRE_MIGRATE`, and then nothing was done; of
-/// `POST_MIGRATE`, and then everything was. An error that is a `DbErr` stays what it is.
-/// [`receiver_error`](crate::receiver_error) finds any other inside the `DbErr`.
+/// It returns the errors of `M`, and the first error of a receiver. After an error of a receiver of
+/// `PRE_MIGRATE` no migration was run, and after one of `POST_MIGRATE` every migration was. An
+/// error that is a `DbErr` stays unchanged. [`receiver_error`](crate::receiver_error) finds any
+/// other inside the `DbErr`.
 ///
 /// ```
 /// use fanfare::Sender;
@@ -128,7 +131,7 @@ pub trait AppMigrator: MigratorTrait {
 pub struct Signalled<M>(PhantomData<fn() -> M>);
 
 impl<M: AppMigrator> Signalled<M> {
-    /// The value that SeaORM's command line asks for; there is nothing in it.
+    /// Returns the value that SeaORM's command line takes. It is empty.
     pub const fn new() -> Self {
         Signalled(PhantomData)
     }
@@ -140,8 +143,10 @@ impl<M: AppMigrator> Default for Signalled<M> {
     }
 }
 
-/// The connection of a migration signal, to run queries on: the database's, or the transaction that
-/// the migrator was given. `None` if the signal was sent by something else than [`Signalled`].
+/// Returns the connection of a migration signal, for queries of a receiver.
+///
+/// It is the database's connection, or the transaction that the migrator was given. It is `None` if
+/// the signal was not sent by [`Signalled`].
 pub fn executor<'a>(migrate: &Migrate<'a>) -> Option<DatabaseExecutor<'a>> {
     let connection = migrate.connection::<DatabaseConnection>();
     let transaction = || migrate.connection::<DatabaseTransaction>();
@@ -213,7 +218,7 @@ impl<M: AppMigrator> MigratorTrait for Signalled<M> {
         tell::<M>(Operation::Reset, &plan, &db, work).await
     }
 
-    // The rest is as `M` has it, which may have replaced any of it.
+    // The other methods call `M`, which may have replaced any of them.
 
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         M::migrations()
@@ -311,7 +316,7 @@ fn limited<'a>(steps: impl Iterator<Item = Step<'a>>, most: Option<u32>) -> Vec<
     steps.take(most.unwrap_or(usize::MAX)).collect()
 }
 
-/// The same connection for `M`, which takes what it is given.
+/// Returns the same connection for `M`, which takes its connection by value.
 fn borrowed<'a>(db: &'a DatabaseExecutor<'_>) -> DatabaseExecutor<'a> {
     match db {
         DatabaseExecutor::Connection(connection) => DatabaseExecutor::Connection(connection),

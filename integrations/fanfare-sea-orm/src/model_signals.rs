@@ -1,7 +1,7 @@
 //! The macro that makes an entity send its signals.
 
-/// Makes an entity send its signals: one line in the place of `impl ActiveModelBehavior for
-/// ActiveModel {}`.
+/// Makes an entity send its signals, with one line in the place of
+/// `impl ActiveModelBehavior for ActiveModel {}`.
 ///
 /// ```
 /// mod post {
@@ -24,21 +24,24 @@
 ///
 /// - `model_signals!("blog.Post")` implements the hooks.
 /// - `model_signals!("blog.Post", custom)` leaves the hooks to you: see [`hooks`](crate::hooks).
-/// - `model_signals!("blog.PostTag", links(PostId: super::post::Entity, TagId: super::tag::Entity))`
-///   is for the junction of a many-to-many relation. Its rows send
-///   [`M2M_CHANGED`](fanfare_django::model::M2M_CHANGED) and nothing else, as those of a junction that
-///   Django makes itself; a junction with a life of its own, which is saved as any model and sends
-///   `POST_SAVE`, says `model_signals!("blog.PostTag")`. The entity
-///   that declares the relation comes first; each is behind the column of the junction that refers to
-///   it. See [`Links`](crate::Links).
+/// - `model_signals!("blog.PostTag",
+///   links(PostId: super::post::Entity, TagId: super::tag::Entity))`
+///   is for the junction of a many-to-many relation. Its rows send only
+///   [`M2M_CHANGED`](fanfare_django::model::M2M_CHANGED), like the rows of a junction that Django
+///   makes itself. A junction with a life of its own, which is saved like any model and sends
+///   `POST_SAVE`, uses `model_signals!("blog.PostTag")`. The entity that declares the relation
+///   comes first. Each entity follows the column of the junction that refers to it. See
+///   [`Links`](crate::Links).
 ///
-/// The line stands beside the entity. Where that file is generated, it stands in another module of the same
-/// crate and names the module of the entity first:
+/// The line stands beside the entity. If the entity's file is generated, the line stands in another
+/// module of the same crate and names the module of the entity first:
 ///
-/// - `model_signals!("blog.Post", model = crate::entities::post)`, `model_signals!("blog.Post", model = post, custom)`
-///   and `model_signals!("blog.PostTag", model = post_tag, links(..))`.
+/// - `model_signals!("blog.Post", model = crate::entities::post)`,
+///   `model_signals!("blog.Post", model = post, custom)` and
+///   `model_signals!("blog.PostTag", model = post_tag, links(..))`.
 ///
-/// `sea-orm-cli generate entity --impl-active-model-behavior=false` leaves out the `impl` that the line replaces.
+/// `sea-orm-cli generate entity --impl-active-model-behavior=false` leaves out the `impl` that the
+/// line replaces.
 ///
 /// ```
 /// mod entities {
@@ -71,9 +74,9 @@
 /// # }
 /// ```
 ///
-/// A name that is not of the form "app.Model" does not compile. "Conflicting implementations of trait
-/// `ActiveModelBehavior`" (E0119) means that the entity has its own as well: remove that, or say
-/// `custom`.
+/// A name that is not of the form "app.Model" does not compile. "Conflicting implementations of
+/// trait `ActiveModelBehavior`" (E0119) means that the entity has an implementation as well. Remove
+/// that implementation, or use `custom`.
 #[macro_export]
 macro_rules! model_signals {
     ($name:literal) => {
@@ -96,8 +99,8 @@ macro_rules! model_signals {
             fn prepare() {
                 use ::std::sync::atomic::{AtomicBool, Ordering};
                 static IS_PREPARED: AtomicBool = AtomicBool::new(false);
-                // Acquire, with the release below: who sees it set sees the connections that
-                // waited, or its send would miss them. Row M1.
+                // Acquire, with the release below: a thread that reads `true` also sees the
+                // connections that waited. Otherwise its send would miss them. Row M1.
                 if !IS_PREPARED.load(Ordering::Acquire) {
                     if let Err(error) = $crate::__private::prepare::<Entity>($name) {
                         panic!("{error}");
@@ -134,7 +137,8 @@ macro_rules! model_signals {
         $crate::model_signals!(@hooks links);
     };
 
-    // The entity of another module: what is below stands in a block where its types have their names.
+    // This is for the entity of another module. The items below stand in a block where its types
+    // have their names.
     ($name:literal, model = $($module:ident)::+ $(, $($rest:tt)+)?) => {
         const _: () = {
             #[allow(unused_imports, reason = "which of them are used depends on the rest")]

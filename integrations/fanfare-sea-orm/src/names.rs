@@ -21,11 +21,11 @@ pub trait ModelSignals: ModelSender + EntityTrait<Model: ModelTrait + Any + Send
     ///
     /// # Panics
     ///
-    /// If another entity has the name.
+    /// Panics if another entity has the name.
     fn prepare();
 }
 
-/// What `model_signals!` registers.
+/// An entry that `model_signals!` registers.
 #[doc(hidden)]
 pub struct Registered {
     pub name: &'static str,
@@ -38,14 +38,15 @@ inventory::collect!(Registered);
 ///
 /// Call it at the start of `main`, when the receivers are connected, because it also checks them.
 /// Without it an entity is prepared by its first signal, which is early enough for its receivers,
-/// and a receiver with a wrong sender stays unnoticed. The entities of a crate that the program does
-/// not name are not linked, and are not found.
+/// and a receiver with a wrong sender stays unnoticed. The entities of a crate that the program
+/// does not name are not linked, and are not found.
 ///
 /// # Errors
 ///
-/// [`PrepareError::Name`] if two entities have the same name. [`PrepareError::Unknown`] if a receiver
-/// is connected for a model or another sender that is no entity: it would never be called. Every
-/// entity is prepared then, and every other receiver works.
+/// Returns [`PrepareError::Name`] if two entities have the same name. Returns
+/// [`PrepareError::Unknown`] if a receiver is connected for a model or another sender that is no
+/// entity, because it would never be called. Every entity is prepared then, and every other
+/// receiver works.
 ///
 /// Receivers for the models of another emitter are among the unknown ones until that emitter has
 /// prepared them.
@@ -93,11 +94,12 @@ pub fn prepare_models() -> Result<usize, PrepareError> {
 pub enum PrepareError {
     /// The name of an entity is wrong. Later entities are not prepared.
     Name(ModelNameError),
-    /// Receivers are connected for models that are not there.
+    /// Receivers are connected for models that do not exist.
     Unknown {
         /// The names that receivers wait for and that no entity has.
         models: Vec<String>,
-        /// The senders that are no entity, each with its signal: as `POST_SAVE from "shop.Order"`.
+        /// The senders that are no entity, each with its signal, such as
+        /// `POST_SAVE from "shop.Order"`.
         senders: Vec<String>,
     },
 }
@@ -137,7 +139,7 @@ impl fmt::Display for PrepareError {
     }
 }
 
-/// As it displays, because `unwrap` prints this.
+/// Displays the error, because `unwrap` prints this.
 impl fmt::Debug for PrepareError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

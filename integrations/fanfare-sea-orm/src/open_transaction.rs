@@ -46,8 +46,8 @@ impl Open {
         self.inner.get_database_backend()
     }
 
-    /// Returns a handle for a transaction that was begun inside this one, which holds the handle until
-    /// it has ended.
+    /// Returns a handle for a transaction that was begun inside this one, which holds the handle
+    /// until it has ended.
     pub(crate) fn inside(&self) -> Arc<()> {
         Arc::clone(&self.inside)
     }
@@ -71,7 +71,7 @@ impl Open {
 
     /// Returns an error if a part of the transaction may have been undone.
     fn whole(&self) -> Result<(), DbErr> {
-        // Relaxed: set by a statement before this one, in whatever task: they borrow the
+        // Relaxed: a statement before this one set it, in whatever task. They borrow the
         // transaction one after the other. Row M2.
         if self.is_lost.load(Ordering::Relaxed) {
             return Err(lost());
@@ -79,8 +79,8 @@ impl Open {
         Ok(())
     }
 
-    /// Returns an error if a transaction inside this one is still open, or if a part of this one may
-    /// have been undone. Called where this one ends.
+    /// Returns an error if a transaction inside this one is still open, or if a part of this one
+    /// may have been undone. It is called where this one ends.
     pub(crate) fn ends(&self) -> Result<(), DbErr> {
         if Arc::strong_count(&self.inside) > 1 {
             // The driver now ends the innermost transaction, whose own end would then end this one.

@@ -80,7 +80,9 @@ impl Operation {
         }
     }
 
-    /// Runs the send. Then sends the events that receivers recorded, unless they wait for a commit.
+    /// Runs the send, and then sends the events that receivers recorded, unless they wait for a
+    /// commit.
+    ///
     /// That happens also if a receiver failed or panicked, because the rows are written.
     pub(crate) async fn tell<R>(
         &self,

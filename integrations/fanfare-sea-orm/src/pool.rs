@@ -1,32 +1,33 @@
 //! `CONNECTION_CREATED` from SeaORM's pools, once for each physical connection.
 //!
-//! Weak points first:
+//! # Receivers
 //!
-//! - **sqlx has one place for what is done to a new connection.** [`send_connection_created`] takes
-//!   it. Of two `map_sqlx_sqlite_pool_opts` (or `map_sqlx_postgres_pool_opts`) the later wins, and
-//!   an `after_connect` of your own inside of one is lost. Call [`connection_created`] in your own instead.
-//! - **`set_schema_search_path` needs that place on PostgreSQL, and is lost without a word.** Name the
-//!   path with the options of the connection instead:
-//!   `options.map_sqlx_postgres_opts(|it| it.options([("search_path", "blog")]))`.
-//! - **An error of a receiver is not what the caller sees.** The pool closes the connection, logs
-//!   the error and tries again, until its time for acquiring a connection is over; then the caller
-//!   gets that. Shorten `acquire_timeout` where that is too long.
-//! - A panic of a receiver travels to whoever asked the pool for a connection. Where the pool made it
-//!   by itself, for `min_connections`, nobody gets it.
-//! - MySQL's pools have nothing here (MySQL has not been tried). SeaORM's `rusqlite` and its
-//!   proxies have none, and send nothing.
-//!
-//! SeaORM's own `ConnectOptions::after_connect` is something else: it runs once for the pool.
-//!
-//! # What receivers can do
-//!
-//! Each gets the connection in turn, as what sqlx has: `sqlx::SqliteConnection` or
-//! `sqlx::PgConnection`, which are also the senders. The connection is in no transaction, and nobody else has it
-//! before they are done.
+//! Each receiver gets the connection in turn, as a type of sqlx: `sqlx::SqliteConnection` or
+//! `sqlx::PgConnection`, which are also the senders. The connection is in no transaction, and no
+//! other code has it before the receivers are done.
 //!
 //! # Cost
 //!
-//! Nothing for a query. For a new connection what `asend` costs, and what receivers do.
+//! A query costs nothing more. A new connection costs an `asend` and the work of the receivers.
+//!
+//! # Limitations
+//!
+//! - **sqlx has one place for work on a new connection.** [`send_connection_created`] takes it. Of
+//!   two `map_sqlx_sqlite_pool_opts` (or `map_sqlx_postgres_pool_opts`) the later wins, and an
+//!   `after_connect` of your own inside of one is lost. Call [`connection_created`] in your own
+//!   instead.
+//! - **`set_schema_search_path` needs that place on PostgreSQL, and is lost silently.** Name the
+//!   path with the options of the connection instead:
+//!   `options.map_sqlx_postgres_opts(|it| it.options([("search_path", "blog")]))`.
+//! - **The caller does not get the error of a receiver.** The pool closes the connection, logs the
+//!   error and tries again, until its time for acquiring a connection is over. Then the caller gets
+//!   a timeout error. Shorten `acquire_timeout` if that is too long.
+//! - A panic of a receiver reaches the code that requested a connection from the pool. If the pool
+//!   made the connection by itself, for `min_connections`, the panic reaches no caller.
+//! - This module has no support for MySQL's pools (MySQL has not been tried). SeaORM's `rusqlite`
+//!   and its proxies have no pools, and send no signal.
+//!
+//! SeaORM's own `ConnectOptions::after_connect` is different: it runs once for the pool.
 
 use fanfare::Sender;
 use fanfare_django::db::{CONNECTION_CREATED, ConnectionCreated};
@@ -37,8 +38,9 @@ use crate::error::{driver_refusal, signal_name};
 /// Makes the pool of these options send `CONNECTION_CREATED` for each connection that it opens, to
 /// the database that the application calls `using`.
 ///
-/// It is the pool's future that sends: receivers run wherever a connection is asked for, and those
-/// below `min_connections` also in the pool's own tasks. See [this module](self) for what gets lost.
+/// The pool's future sends. So receivers run wherever a connection is requested, and those for
+/// connections below `min_connections` also run in the pool's own tasks. See the limitations of
+/// [this module](self).
 ///
 /// ```
 /// # #[cfg(feature = "sqlx-sqlite")]
@@ -95,11 +97,12 @@ pub fn send_connection_created(
     options
 }
 
-/// Sends `CONNECTION_CREATED` for this connection: the line for an `after_connect` of your own.
+/// Sends `CONNECTION_CREATED` for this connection, in an `after_connect` of your own.
 ///
 /// # Errors
 ///
-/// The first error of a receiver: unchanged if it is a `sqlx::Error`, otherwise inside a
+/// Returns the first error of a receiver: unchanged if it is a `sqlx::Error`, otherwise inside a
+/// `sqlx::Error::Configuration`, where [`receiver_error`](crate::receiver_error) finds it.
 /// `sqlx::Error::Configuration`, where [`receiver_error`](crate::receiver_error) finds it.
 ///
 /// ```

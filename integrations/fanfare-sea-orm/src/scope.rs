@@ -27,7 +27,7 @@ pub struct Scope {
 #[derive(Clone)]
 pub(crate) enum Target {
     Connection(DatabaseConnection),
-    /// Weak, since the transaction's own scope has it.
+    /// The reference is weak, because the transaction's own scope has the target.
     Transaction(Weak<Open>, DbBackend),
 }
 
@@ -59,11 +59,11 @@ thread_local! {
     static ANSWER: RefCell<Option<Scope>> = const { RefCell::new(None) };
 }
 
-/// The scope of a connection of ours, also behind wrappers of others.
+/// Returns the scope of a connection of ours, also behind wrappers of others.
 ///
-/// A hook gets a `&C` of which it knows only the trait, and the trait has no door for us. But every
-/// implementation must say its backend, and a wrapper must ask the wrapped one: while we ask, ours
-/// leaves its scope beside the answer.
+/// A hook gets a `&C` of which only the trait is known, and the trait has no method for us. But
+/// every implementation must return its backend, and a wrapper must get it from the wrapped one.
+/// During such a call from here, our connection leaves its scope in a thread-local.
 pub(crate) fn of<C: ConnectionTrait>(db: &C) -> Option<Scope> {
     struct Asking;
     impl Drop for Asking {
@@ -71,7 +71,7 @@ pub(crate) fn of<C: ConnectionTrait>(db: &C) -> Option<Scope> {
             ASKING.set(false);
         }
     }
-    // An answer to a question that panicked.
+    // This drops the scope that a call left when it panicked.
     ANSWER.take();
     ASKING.set(true);
     let asking = Asking;
@@ -80,7 +80,7 @@ pub(crate) fn of<C: ConnectionTrait>(db: &C) -> Option<Scope> {
     ANSWER.take()
 }
 
-/// To be called where a connection of ours is asked for its backend.
+/// Leaves the scope if `of` is running. A connection of ours calls it when it returns its backend.
 pub(crate) fn answer(scope: &Scope) {
     if ASKING.get() {
         ANSWER.set(Some(scope.clone()));

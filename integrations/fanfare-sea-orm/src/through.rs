@@ -25,9 +25,9 @@ pub trait Through: ModelSignals {
     /// The entity at the other end.
     type Right: EntityTrait<Model: Any + Sync>;
 
-    /// The junction's column that refers to the left entity's primary key.
+    /// Returns the junction's column that refers to the left entity's primary key.
     fn left() -> Self::Column;
-    /// The junction's column that refers to the right entity's primary key.
+    /// Returns the junction's column that refers to the right entity's primary key.
     fn right() -> Self::Column;
 }
 

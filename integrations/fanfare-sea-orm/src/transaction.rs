@@ -1,4 +1,4 @@
-//! Transactions, and what waits for their commit.
+//! Transactions, and the events that wait for their commit.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -20,26 +20,30 @@ use crate::after_commit::{deliver, on_commit};
 use crate::open_transaction::{Open, ended};
 use crate::scope::{self, Scope, Target};
 
-/// A [`DatabaseTransaction`] whose commit delivers what waited for it. Begun from a
-/// [`SignalConnection`](crate::SignalConnection), or from another one: then it is a savepoint.
+/// A [`DatabaseTransaction`] whose commit delivers the events that waited for it.
+///
+/// It is begun from a [`SignalConnection`](crate::SignalConnection), or from another
+/// `SignalTransaction`. In the second case it is a savepoint.
 ///
 /// Events wait in the order in which they were recorded, those of savepoints among the others. A
-/// savepoint's commit leaves its events with the outer transaction; its rollback, and its drop,
+/// savepoint's commit leaves its events with the outer transaction. Its rollback and its drop
 /// discard them. The outermost commit sends [`COMMITTED`] and then the events, one after the other,
-/// before [`commit`](TransactionSession::commit) returns. What a receiver records during that is sent as well.
+/// before [`commit`](TransactionSession::commit) returns. Events that a receiver records during
+/// that are sent as well.
 ///
-/// # Weak points
+/// # Limitations
 ///
-/// - The events are in memory: if the process ends, or the future of `commit` is dropped, after the
-///   COMMIT and before an event is delivered, it is lost. A web framework drops it when the client leaves:
-///   commit in a task of its own to go on. What must not be lost is a row in the same
-///   transaction, which a worker empties.
-/// - If COMMIT fails, or the future of `commit` is dropped before the answer, nothing is delivered, even if it
-///   was done: then [`RolledBack::is_in_doubt`] says so. A savepoint that is dropped so fails the commit around it.
-/// - A transaction that was begun inside this one is to be ended first: otherwise both are rolled back, and each
-///   `commit` is an error.
-/// - If a receiver panics, the others run and later events are delivered; then the panic travels out of
-///   `commit`, although the transaction is committed.
+/// - The events are in memory. An event is lost if the process ends, or the future of `commit` is
+///   dropped, after the COMMIT and before the event is delivered. A web framework drops that future
+///   when the client leaves: commit in a task of its own to go on. An event that must not be lost
+///   belongs in a row of the same transaction, which a worker processes.
+/// - If COMMIT fails, or the future of `commit` is dropped before the response, no event is
+///   delivered, even if the COMMIT was done. Then [`RolledBack::is_in_doubt`] returns `true`. A
+///   savepoint that is dropped so makes the commit around it fail.
+/// - A transaction that was begun inside this one must be ended first. Otherwise both are rolled
+///   back, and each `commit` returns an error.
+/// - If a receiver panics, the others run and later events are delivered. Then the panic unwinds
+///   out of `commit`, although the transaction is committed.
 ///
 /// ```
 /// # use fanfare::Signal;
@@ -66,25 +70,26 @@ use crate::scope::{self, Scope, Target};
 /// # }
 /// ```
 pub struct SignalTransaction {
-    /// `None` once it is being ended.
+    /// It is `None` once the transaction is being ended.
     open: Option<Arc<Open>>,
     backend: DbBackend,
     scope: Scope,
     after_commit: AfterCommit,
-    /// Of a nested one.
+    /// It is `Some` in a nested transaction.
     savepoint: Option<Savepoint>,
     /// `true` once the events that wait have been handed on, delivered or discarded.
     is_settled: bool,
     /// `true` once the outermost COMMIT has begun, until the database has responded.
     is_in_doubt: bool,
-    /// Of a nested one, until it has ended.
+    /// It is `Some` in a nested transaction that has not ended.
     within: Option<Within>,
 }
 
 /// The handles that a transaction holds of the one around it.
 struct Within {
     _inside: Arc<()>,
-    /// Of one that a receiver has begun: keeps the other receivers of the send waiting.
+    /// It is `Some` if a receiver has begun the transaction. It keeps the other receivers of the
+    /// send waiting.
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
@@ -138,7 +143,7 @@ impl SignalTransaction {
         }
     }
 
-    /// The same, for operations that say more of themselves.
+    /// Returns the same transaction, with further properties for the events of its operations.
     pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
         self.scope.raw = scope.raw;
         self.scope.origin = scope.origin.clone();
@@ -149,18 +154,20 @@ impl SignalTransaction {
         &self.scope
     }
 
-    /// The name of its connection.
+    /// Returns the name of its connection.
     pub fn using(&self) -> &str {
         &self.scope.using
     }
 
-    /// Where to record what is to be sent after the outermost commit.
+    /// Returns the handle in which to record events that are to be sent after the outermost commit.
     pub fn after_commit(&self) -> &AfterCommit {
         &self.after_commit
     }
 
-    /// Runs `job` after the outermost commit, in its place among the events that wait; never, if this
-    /// or a transaction around it is rolled back. Django's `transaction.on_commit`.
+    /// Runs `job` after the outermost commit, in its place among the events that wait.
+    ///
+    /// The job never runs if this transaction or one around it is rolled back. This is Django's
+    /// `transaction.on_commit`.
     ///
     /// ```
     /// # use fanfare_sea_orm::SignalConnection;
@@ -199,7 +206,7 @@ impl SignalTransaction {
         open.ok_or_else(ended)
     }
 
-    /// Discards the events that wait; returns their number.
+    /// Discards the events that wait, and returns their number.
     fn discard(&mut self) -> usize {
         self.is_settled = true;
         let Some(savepoint) = self.savepoint else {

@@ -15,13 +15,14 @@ use crate::followed::{Followed, Reported, Sending};
 pin_project! {
     /// The body of a response from a [`SignalService`](crate::SignalService).
     ///
-    /// Frames, trailers, size and end are those of the body inside. `request_finished` is sent
-    /// when that has ended, or when this is dropped; then after the body inside was.
+    /// Frames, trailers, size and end are those of the body inside. `request_finished` is sent when
+    /// the body inside has ended, or when this body is dropped. In the second case it is sent after
+    /// the body inside has been dropped.
     pub struct SignalBody<B: Body> {
         #[pin]
         inner: B,
         followed: Option<Followed>,
-        // Async receivers of `got_request_exception` run; their cause goes on afterwards.
+        // Async receivers of `got_request_exception` run. Afterwards the cause is returned.
         sending: Option<Sending<B::Error>>,
         view: fn(&B::Error) -> &DynError,
     }
@@ -44,7 +45,7 @@ impl<B: Body> SignalBody<B> {
         }
     }
 
-    /// The body inside.
+    /// Returns the body inside.
     pub fn get_ref(&self) -> &B {
         &self.inner
     }

@@ -1,4 +1,4 @@
-//! Errors: those that a handler leaves for us, and those of services and bodies.
+//! Errors: those that a handler attaches to its response, and those of services and bodies.
 
 use std::any::Any;
 use std::error::Error;
@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use http::Response;
 
-/// Any error, as receivers see it.
+/// The type of an error in an event.
 pub(crate) type DynError = dyn Error + Send + Sync + 'static;
 type BoxError = Box<DynError>;
 
-/// An error that a handler has turned into a response, left in the response's extensions for
-/// `got_request_exception`.
+/// An error that a handler has turned into a response.
 ///
-/// The layer sends it as [`Application`](fanfare_django::request::ExceptionKind::Application)
-/// and leaves it where it is. Each response has one at most; attaching another replaces it.
+/// The handler leaves it in the response's extensions for `got_request_exception`. The layer sends
+/// it as [`Application`](fanfare_django::request::ExceptionKind::Application) and leaves it where
+/// it is. Each response has at most one, and attaching another replaces it.
 ///
 /// axum turns `Extension(RequestError::new(error))` into a part of a response.
 ///
@@ -35,12 +35,12 @@ type BoxError = Box<DynError>;
 pub struct RequestError(Arc<DynError>);
 
 impl RequestError {
-    /// Takes the error, or its text.
+    /// Makes a `RequestError` of an error, or of its text.
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         RequestError(Arc::from(error.into()))
     }
 
-    /// Puts it into the extensions of `response`.
+    /// Attaches the error to `response`, in the extensions.
     pub fn attach<B>(self, response: &mut Response<B>) {
         response.extensions_mut().insert(self);
     }
@@ -64,7 +64,7 @@ impl RequestError {
         self.0.downcast_ref()
     }
 
-    /// The error.
+    /// Returns the error.
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.0
     }
@@ -95,25 +95,25 @@ impl Error for RequestError {
     }
 }
 
-/// Errors of services and bodies that receivers can be shown.
+/// Errors of services and bodies that receivers can get.
 ///
-/// `Way` is how: [`Plain`] for every type that is an [`Error`], [`Boxed`] for
-/// `Box<dyn Error + Send + Sync>`, which is none. The compiler finds out by itself which it
-/// is. For an error of your own that is not an `Error`, implement this with a `Way` of your own.
+/// `Way` is the kind of conversion. It is [`Plain`] for every type that is an [`Error`], and
+/// [`Boxed`] for `Box<dyn Error + Send + Sync>`, which is not an `Error`. The compiler infers it.
+/// For an error of your own that is not an `Error`, implement this trait with a `Way` of your own.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an error that receivers of a signal can be shown",
     label = "the error of a service or of a response's body",
     note = "it has to be `Error + Send + Sync + 'static`, or `Box<dyn Error + Send + Sync>`"
 )]
 pub trait AsError<Way>: Send + Sync + 'static {
-    /// The error.
+    /// Returns the error.
     fn as_error(&self) -> &(dyn Error + Send + Sync + 'static);
 }
 
-/// See [`AsError`]: a type that is an [`Error`].
+/// The `Way` of a type that is an [`Error`]. See [`AsError`].
 pub enum Plain {}
 
-/// See [`AsError`]: a boxed error.
+/// The `Way` of a boxed error. See [`AsError`].
 pub enum Boxed {}
 
 impl<E: Error + Send + Sync + 'static> AsError<Plain> for E {
@@ -128,8 +128,9 @@ impl AsError<Boxed> for BoxError {
     }
 }
 
-/// How to see the errors of a service and of its response's body. Functions, so that neither
-/// future nor body has a `Way` in its type.
+/// The conversions of the errors of a service and of its response's body.
+///
+/// They are functions, so that neither future nor body has a `Way` in its type.
 pub(crate) struct Views<E, F> {
     pub(crate) service: fn(&E) -> &DynError,
     pub(crate) body: fn(&F) -> &DynError,
@@ -143,8 +144,8 @@ impl<E, F> Clone for Views<E, F> {
 
 impl<E, F> Copy for Views<E, F> {}
 
-/// An error or a panic that is sent to receivers. The caller gets it afterwards, unless a handler has
-/// turned it into a response.
+/// An error or a panic that is sent to receivers. The caller gets it afterwards, unless a handler
+/// has turned it into a response.
 pub(crate) enum Cause<E> {
     Error(E),
     Application(RequestError),

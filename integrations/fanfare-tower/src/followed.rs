@@ -22,7 +22,7 @@ use crate::send::{self, Waiting};
 /// The sender of the signals of a layer.
 #[derive(Clone)]
 pub(crate) enum Who {
-    /// A type.
+    /// The type that the layer sends from.
     Type(Sender<'static>),
     Name(Arc<str>),
 }
@@ -44,8 +44,9 @@ impl Who {
     }
 }
 
-/// One request. Its end is sent when this is dropped, if its start was sent: once, whatever
-/// happens in between.
+/// One request.
+///
+/// If its start was sent, its end is sent when this is dropped: once, whatever happens in between.
 pub(crate) struct Followed(Option<Box<State>>);
 
 /// An exception that is being sent. Returns its request and its cause afterwards.
@@ -67,20 +68,20 @@ struct State {
     stage: Stage,
     status: Option<StatusCode>,
     bytes: u64,
-    /// How many bytes the body was to have, where that is known.
+    /// The number of bytes that the body announced, if it is known.
     due: Option<u64>,
 }
 
-/// Which of the signals that frame a request are behind it.
+/// The signals that frame a request and that have been sent already.
 enum Phase {
     Unstarted,
     Started,
-    /// The end is with a task that has not run yet.
+    /// A task that has not run yet will send the end.
     Handed,
 }
 
 impl Followed {
-    /// Follows `request`. Nothing has been sent for it yet.
+    /// Follows `request`. No signal has been sent for it yet.
     pub(crate) fn new<Q>(who: Who, request: Request<Q>) -> (Self, Request<Q>) {
         let began = Instant::now();
         let (parts, body) = request.into_parts();
@@ -104,7 +105,7 @@ impl Followed {
         self.0.as_mut().expect("only the end takes the state out")
     }
 
-    /// Sends the start if no receiver has to be awaited; returns whether it did.
+    /// Sends the start if no receiver has to be awaited. Returns `true` if it sent.
     pub(crate) fn start_now(&mut self) -> bool {
         let state = self.state();
         let sent = send::now(&REQUEST_STARTED, state.sender(), &state.started());
@@ -118,7 +119,7 @@ impl Followed {
     pub(crate) fn start(mut self) -> Waiting<Followed> {
         Waiting::on(async move {
             let state = self.state();
-            // Before the first receiver may have heard of it.
+            // It is set before the first receiver can get the start.
             state.phase = Phase::Started;
             let started = state.started();
             let sending = REQUEST_STARTED.from(state.sender()).asend_robust(&started);
@@ -163,12 +164,12 @@ impl Followed {
         }))
     }
 
-    /// Notes the status of a response that may have to wait for receivers yet.
+    /// Records the status of a response that may still have to wait for receivers.
     pub(crate) fn answered(&mut self, status: StatusCode) {
         self.state().status = Some(status);
     }
 
-    /// Notes that the response is handed on. From here on all depends on its body.
+    /// Records that the response is returned. From here on the end depends only on its body.
     pub(crate) fn responded(&mut self, expected: Expected) {
         let state = self.state();
         state.stage = Stage::Body;
@@ -178,7 +179,7 @@ impl Followed {
         }
     }
 
-    /// Notes that the body is being polled.
+    /// Records that the body is being polled.
     pub(crate) fn polled(&mut self) {
         let state = self.state();
         if state.outcome == Outcome::NotPolled {
@@ -186,7 +187,7 @@ impl Followed {
         }
     }
 
-    /// Notes a frame of the body. After the last one a server need not ask for another.
+    /// Records a frame of the body. After the last one a server need not ask for another.
     pub(crate) fn handed_over(&mut self, bytes: usize, is_last: bool) {
         let state = self.state();
         state.bytes += bytes as u64;
@@ -195,7 +196,7 @@ impl Followed {
         }
     }
 
-    /// Ends with the whole body handed over.
+    /// Ends the request with the whole body handed over.
     pub(crate) fn sent(mut self) {
         self.state().outcome = Outcome::Sent;
     }

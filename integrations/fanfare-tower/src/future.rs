@@ -18,9 +18,9 @@ use crate::send::Waiting;
 pin_project! {
     /// The future of a [`SignalService`](crate::SignalService).
     ///
-    /// Dropped before it is ready, it drops the service's own future and then sends
-    /// `request_finished`, as aborted. A panic of the service leaves `poll` after the signals
-    /// have been sent.
+    /// If it is dropped before it is ready, it drops the service's future and then sends
+    /// `request_finished`, as aborted. A panic of the service leaves `poll` after the signals have
+    /// been sent.
     pub struct SignalFuture<S, Q, B>
     where
         S: Service<Request<Q>>,
@@ -35,7 +35,7 @@ pin_project! {
 pin_project! {
     #[project = Projected]
     enum State<S, Q, B, F, E> {
-        /// Async receivers of `request_started` run; the service has not been called.
+        /// Async receivers of `request_started` run. The service has not been called.
         Starting {
             starting: Waiting<Followed>,
             call: Option<(S, Request<Q>)>,
@@ -45,7 +45,7 @@ pin_project! {
             future: F,
             followed: Option<Followed>,
         },
-        /// Async receivers of `got_request_exception` run; their cause goes on afterwards.
+        /// Async receivers of `got_request_exception` run. Afterwards the cause is returned.
         Sending {
             sending: Sending<E>,
             response: Option<Answered<B>>,
@@ -87,7 +87,7 @@ where
     pub(crate) fn panicked(reported: Reported<S::Error>, views: Views<S::Error, B::Error>) -> Self {
         let state = match reported {
             Reported::Now(followed, cause) => {
-                // An error here would be lost, but a call has none.
+                // An error would be lost here, but a call that panicked has no error.
                 let _ = followed.end_with(cause);
                 State::Done
             }
@@ -159,8 +159,8 @@ where
 
 /// The step after a service's result.
 enum Next<B, E> {
-    /// Async receivers of `got_request_exception` run. The caller gets the response afterwards, or
-    /// the cause if there is none.
+    /// Async receivers of `got_request_exception` run. Afterwards the caller gets the response, or
+    /// the cause if there is no response.
     Wait(Sending<E>, Option<Answered<B>>),
     /// The caller gets the result.
     Finish(Followed, Result<Answered<B>, Cause<E>>),

@@ -18,16 +18,17 @@ use crate::error::{AsError, Cause, Plain, Views};
 use crate::followed::{Followed, Who};
 use crate::future::SignalFuture;
 
-/// Sends the request signals for the service that it wraps.
+/// A layer that sends the request signals for the service that it wraps.
 ///
-/// `V` and `W` are how the errors of the service and of its response's body are seen, and are
-/// inferred: see [`AsError`]. Where there is nothing to infer them from, write the type,
-/// `SignalLayer`, which is that for errors that are an `Error`.
+/// `V` and `W` are the conversions of the errors of the service and of its response's body. The
+/// compiler infers them: see [`AsError`]. If it has no types to infer them from, write the type
+/// `SignalLayer`, which is the layer for errors that are an `Error`.
 ///
-/// Each request is looked at as it comes: if nobody listens to any of the three signals, for
-/// this layer's sender, the request is passed through, and nothing is sent for it later on.
-/// Otherwise it is followed to its end. A receiver that connects in the middle of a request
-/// that is followed hears what comes after that; of one that is not, nothing.
+/// Each request is checked as it comes. If no receiver is connected to any of the three signals for
+/// this layer's sender, the request is passed through, and no signal is sent for it later.
+/// Otherwise the request is followed to its end. A receiver that connects in the middle of a
+/// request that is followed gets the signals that come later. It gets no signal of a request that
+/// is not followed.
 ///
 /// Two layers, one around the other, send twice, with two numbers.
 ///
@@ -63,7 +64,7 @@ pub struct SignalLayer<V = Plain, W = Plain> {
 }
 
 impl<V, W> SignalLayer<V, W> {
-    /// A layer that sends from `Sender::of::<SignalLayer>()`.
+    /// Returns a layer that sends from `Sender::of::<SignalLayer>()`.
     pub fn new() -> Self {
         SignalLayer {
             // A layer with any other parameters has the same sender.
@@ -72,8 +73,9 @@ impl<V, W> SignalLayer<V, W> {
         }
     }
 
-    /// Sends from the sender with this name instead, so that the requests of one application
-    /// of two can be told from the other's.
+    /// Sends from the sender with this name instead.
+    ///
+    /// So receivers can distinguish the requests of one application from those of another.
     #[must_use]
     pub fn sender(mut self, name: impl Into<Arc<str>>) -> Self {
         self.who = Who::Name(name.into());
@@ -115,10 +117,10 @@ impl<S, V, W> Layer<S> for SignalLayer<V, W> {
     }
 }
 
-/// A service that sends the request signals. Made by [`SignalLayer`].
+/// A service that sends the request signals. [`SignalLayer`] makes it.
 ///
-/// Its errors are those of the service inside, its response's body is a [`SignalBody`]. An
-/// error of `poll_ready` is passed on and is no request's.
+/// Its errors are those of the service inside, and its response's body is a [`SignalBody`]. Errors
+/// of `poll_ready` are returned unchanged and are not attributed to a request.
 pub struct SignalService<S, V = Plain, W = Plain> {
     inner: S,
     layer: SignalLayer<V, W>,
@@ -167,7 +169,7 @@ where
         }
         let (mut followed, request) = Followed::new(self.layer.who.clone(), request);
         if !followed.start_now() {
-            // What was polled ready is called; its clone stays behind.
+            // The service that was polled ready is called, and its clone stays behind.
             let clone = self.inner.clone();
             let ready = mem::replace(&mut self.inner, clone);
             return SignalFuture::starting(followed.start(), ready, request, views);

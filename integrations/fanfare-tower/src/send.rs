@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use fanfare::{Event, Sender, Signal};
 
-/// Sends if no receiver has to be awaited; returns `true` if it sent.
+/// Sends if no receiver has to be awaited. Returns `true` if it sent.
 ///
 /// Returns `false` as well if the send refuses before its first call, because it is nested too deep
 /// or an async receiver has connected just now.
@@ -22,8 +22,8 @@ pub(crate) fn now<E: Event>(signal: &Signal<E>, sender: Sender<'_>, event: &E::A
     catch_unwind(send).is_ok()
 }
 
-/// Awaits the receivers of a robust send; returns `false` if the send refused, because it was nested
-/// too deep.
+/// Awaits the receivers of a robust send. Returns `false` if the send refused, because it was
+/// nested too deep.
 pub(crate) async fn awaited<T>(sending: impl Future<Output = T>) -> bool {
     let mut sending = pin!(sending);
     poll_fn(|cx| {

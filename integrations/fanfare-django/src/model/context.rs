@@ -1,4 +1,4 @@
-//! What the events of a save, a delete and their kind have in common.
+//! The common properties of the events of saves, deletes and other operations.
 
 use std::any::Any;
 use std::fmt;
@@ -6,9 +6,9 @@ use std::fmt;
 use super::primary_key::PrimaryKey;
 use crate::transaction::AfterCommit;
 
-/// What an emitter knows beside the instance: the connection, the transaction, the reason.
+/// The properties of an operation beside the instance: the connection, the transaction, the reason.
 ///
-/// For emitters; receivers ask the event.
+/// Emitters make it. Receivers use the methods of the event.
 ///
 /// ```
 /// use fanfare_django::model::{Context, PostSave};
@@ -30,7 +30,7 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// An operation over the connection that goes by the name `using`.
+    /// Returns the context of an operation over the connection that has the name `using`.
     pub const fn new(using: &'a str) -> Self {
         Context {
             using,
@@ -43,27 +43,29 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Whether the data is loaded as it is, as from a fixture: receivers should then leave other
-    /// rows alone, which may not be there yet.
+    /// Sets whether the data is loaded as it is, as from a fixture.
+    ///
+    /// If so, receivers should leave other rows alone, because they may not be there yet.
     pub const fn raw(mut self, raw: bool) -> Self {
         self.raw = raw;
         self
     }
 
-    /// What the operation started from: for a delete the instance or the query that was deleted.
+    /// Sets the origin of the operation: for a delete, the instance or the query that was deleted.
     pub const fn origin(mut self, origin: &'a (dyn Any + Sync)) -> Self {
         self.origin = Some(origin);
         self
     }
 
-    /// What receivers run queries of their own on: the operation's connection or its transaction, in
-    /// whatever type the emitter has.
+    /// Sets the connection on which receivers run queries of their own.
+    ///
+    /// It is the operation's connection or its transaction, in whatever type the emitter has.
     pub const fn connection(mut self, connection: &'a (dyn Any + Sync)) -> Self {
         self.connection = Some(connection);
         self
     }
 
-    /// Where receivers record what is to be sent after the commit.
+    /// Sets the handle in which receivers record events that are to be sent after the commit.
     pub const fn after_commit(mut self, after_commit: &'a AfterCommit) -> Self {
         self.after_commit = Some(after_commit);
         self
@@ -83,7 +85,7 @@ impl<'a> Context<'a> {
 }
 
 impl Default for Context<'_> {
-    /// The connection named "default".
+    /// Returns the context of an operation over the connection named "default".
     fn default() -> Self {
         Context::new("default")
     }
@@ -106,37 +108,42 @@ impl fmt::Debug for Context<'_> {
 /// The accessors that every event with a context has.
 macro_rules! context_accessors {
     () => {
-        /// The name of the connection; "default" where the emitter does not know.
+        /// Returns the name of the connection, or "default" if the emitter does not know it.
         pub fn using(&self) -> &'a str {
             self.context.using
         }
 
-        /// Returns the name of the model that the sender is, "app.Model"; empty where the emitter
-        /// does not give it. `fanfare-sea-orm` always does.
+        /// Returns the name of the model that the sender is, "app.Model". It is empty if the
+        /// emitter does not give it. `fanfare-sea-orm` always does.
         ///
         /// So one receiver for any sender serves all models.
         pub fn model_name(&self) -> &'a str {
             self.context.model_name
         }
 
-        /// What to run queries on, if the emitter lends it and it is a `T`: the operation's
-        /// connection, or the transaction that it runs in, so that what a receiver writes is undone
-        /// with it. `fanfare-sea-orm` lends its `Executor`.
+        /// Returns the connection for queries of the receiver, if the emitter lends it and it is a
+        /// `T`.
+        ///
+        /// It is the operation's connection or the transaction that the operation runs in. So the
+        /// writes of a receiver are undone with the transaction. `fanfare-sea-orm` lends its
+        /// `Executor`.
         pub fn connection<T: ::std::any::Any>(&self) -> Option<&'a T> {
             crate::downcast(self.context.connection?)
         }
 
-        /// Where to record what is to be sent after the commit. Without a transaction the events of
-        /// what has happened have one that is sent right after them; those of what is about to
-        /// happen have none. `None` as well where the emitter cannot tell when the commit is.
+        /// Returns the handle in which to record events that are to be sent after the commit.
+        ///
+        /// Without a transaction, an event that is sent after its operation has a handle whose
+        /// events are sent right after the operation. For an event that is sent before its
+        /// operation it is `None`. It is also `None` if the emitter cannot detect the commit.
         pub fn after_commit(&self) -> Option<&'a $crate::transaction::AfterCommit> {
             self.context.after_commit
         }
     };
     (pk) => {
-        /// Returns the primary key of the instance, where the emitter gives it.
+        /// Returns the primary key of the instance, if the emitter gives it.
         ///
-        /// It is that of the moment when the signal was sent: before an INSERT whose key the
+        /// It is the key at the time when the signal was sent. Before an INSERT whose key the
         /// database makes it is `None`.
         pub fn pk(&self) -> Option<$crate::model::PrimaryKey<'a>> {
             self.context.pk
@@ -145,7 +152,8 @@ macro_rules! context_accessors {
     (raw) => {
         context_accessors!();
 
-        /// Whether the data is loaded as it is, as from a fixture: then leave other rows alone.
+        /// Returns `true` if the data is loaded as it is, as from a fixture. Then leave other rows
+        /// alone.
         pub fn raw(&self) -> bool {
             self.context.raw
         }
@@ -153,8 +161,10 @@ macro_rules! context_accessors {
     (origin) => {
         context_accessors!();
 
-        /// What the delete started from, if the emitter knows it and it is a `T`: the instance or
-        /// the query that was deleted, also for what went with it.
+        /// Returns the origin of the delete, if the emitter knows it and it is a `T`.
+        ///
+        /// It is the instance or the query that was deleted, also for rows that were deleted with
+        /// it.
         pub fn origin<T: ::std::any::Any>(&self) -> Option<&'a T> {
             crate::downcast(self.context.origin?)
         }

@@ -1,5 +1,5 @@
-//! The meaning of `#[receiver]` for the model signals: the senders that a receiver may name, and the
-//! instance that it takes. Not part of the interface.
+//! The meaning of `#[receiver]` for the model signals: the senders that a receiver may name, and
+//! the instance that it takes. This module is not part of the interface.
 
 use std::any::Any;
 use std::ops::Deref;
@@ -70,7 +70,7 @@ macro_rules! shares_instance {
 
 shares_instance! { PostInit PostSave Delete M2mChanged }
 
-/// A copy of an instance that receivers change, as it was when the receiver began.
+/// A copy of an instance that receivers change, made when the receiver began.
 pub struct Copied<T>(T);
 
 impl<T> Deref for Copied<T> {

@@ -1,4 +1,4 @@
-//! What a receiver may change while the operation waits for it.
+//! The instance that a receiver may change while the operation waits for the receiver.
 
 use std::any::{Any, type_name};
 use std::fmt;
@@ -10,7 +10,7 @@ use std::thread::{self, ThreadId};
 /// A value that an emitter lends to the receivers of one send, which may change it.
 pub(super) struct Lent<'a> {
     value: Mutex<&'a mut (dyn Any + Send)>,
-    /// Who holds the lock, where it is a receiver's guard.
+    /// The thread that holds the lock, if a receiver's guard holds it.
     holder: Mutex<Option<ThreadId>>,
 }
 
@@ -22,14 +22,14 @@ impl<'a> Lent<'a> {
         }
     }
 
-    /// The value, if it is a `T`.
+    /// Returns the value, if it is a `T`.
     #[track_caller]
     pub(super) fn get<T: Any>(&self) -> Option<InstanceMut<'_, 'a, T>> {
         let value = match self.value.try_lock() {
             Ok(value) => value,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
-                // This thread would have written its id before it got here a second time.
+                // If this thread held the lock already, it would have written its id.
                 assert!(
                     *self.lock_holder() != Some(thread::current().id()),
                     "this receiver already holds the instance as {}: drop the first guard before it \
@@ -61,13 +61,14 @@ impl<'a> Lent<'a> {
     }
 }
 
-/// An instance that is about to be written, or a set that is about to be applied: change it through
-/// this.
+/// A guard of an instance that is about to be written, or of a set that is about to be applied.
 ///
-/// The instance is locked for as long as this lives. It is not `Send`, so that an async receiver
-/// cannot keep it over an `.await`: the other receivers of the send would wait for it. Such a
-/// receiver uses [`PreSave::with_instance`](super::PreSave::with_instance) and its siblings, before
-/// the `.await` and after it. A second guard on the same thread panics, rather than waiting forever.
+/// A receiver changes the value through the guard. The value is locked as long as the guard lives.
+/// The guard is not `Send`, so that an async receiver cannot keep it over an `.await`: the other
+/// receivers of the send would wait for it. Such a receiver uses
+/// [`PreSave::with_instance`](super::PreSave::with_instance) or the same method of another event,
+/// before the `.await` and after it. A second guard on the same thread panics and does not wait
+/// forever.
 pub struct InstanceMut<'e, 'a, T> {
     value: MutexGuard<'e, &'a mut (dyn Any + Send)>,
     lent: &'e Mutex<Option<ThreadId>>,
@@ -94,7 +95,8 @@ impl<T: Any> DerefMut for InstanceMut<'_, '_, T> {
 
 impl<T> Drop for InstanceMut<'_, '_, T> {
     fn drop(&mut self) {
-        // Before the lock is let go of, or the next holder's id would be wiped out.
+        // It clears its id before it releases the lock. Otherwise it would delete the id of the
+        // next holder.
         *self.lent.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

@@ -9,7 +9,7 @@ use super::context::{Context, context_accessors};
 use super::instance::{InstanceMut, Lent};
 use crate::downcast;
 
-/// What happens, or has happened, to a many-to-many relation.
+/// A change of a many-to-many relation, before it happens or after it has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum M2mAction {
     /// Links are about to be added.
@@ -27,7 +27,7 @@ pub enum M2mAction {
 }
 
 impl M2mAction {
-    /// Django's name of it: "pre_add" and so on.
+    /// Returns Django's name of the action: "pre_add" and so on.
     pub fn name(self) -> &'static str {
         match self {
             M2mAction::PreAdd => "pre_add",
@@ -46,7 +46,7 @@ impl fmt::Display for M2mAction {
     }
 }
 
-/// What [`M2M_CHANGED`](super::M2M_CHANGED) carries.
+/// The event of [`M2M_CHANGED`](super::M2M_CHANGED).
 pub struct M2mChanged<'a> {
     action: M2mAction,
     instance: &'a (dyn Any + Sync),
@@ -62,8 +62,10 @@ impl Event for M2mChanged<'static> {
 }
 
 impl<'a> M2mChanged<'a> {
-    /// For the links between `instance` and rows of the model whose sender is `model`. `pk_set` has
-    /// the primary keys of those rows; `None` for a clear.
+    /// Returns an event for the links between `instance` and rows of the model whose sender is
+    /// `model`.
+    ///
+    /// `pk_set` has the primary keys of those rows. It is `None` for a clear.
     pub fn new(
         action: M2mAction,
         instance: &'a (dyn Any + Sync),
@@ -83,51 +85,55 @@ impl<'a> M2mChanged<'a> {
         }
     }
 
-    /// The same instance in a second type, for receivers that ask for that.
+    /// Adds the same instance in a second type, for receivers that request that type.
     pub fn or_as(mut self, instance: &'a (dyn Any + Sync)) -> Self {
         self.as_well = Some(instance);
         self
     }
 
-    /// What happens, or has happened.
+    /// Returns the change, which is about to happen or has happened.
     pub fn action(&self) -> M2mAction {
         self.action
     }
 
-    /// The instance whose links these are, if it is a `T`.
+    /// Returns the instance whose links these are, if it is a `T`.
     pub fn instance<T: Any>(&self) -> Option<&'a T> {
         let as_well = self.as_well.and_then(downcast);
         downcast(self.instance).or(as_well)
     }
 
-    /// Whether the relation was changed from the side that does not declare it.
+    /// Returns `true` if the relation was changed from the side that does not declare it.
     pub fn reverse(&self) -> bool {
         self.reverse
     }
 
-    /// The model at the other end, whose primary keys are in the set: compare it with
-    /// `Sender::of::<Entity>()`.
+    /// Returns the model at the other end, whose primary keys are in the set.
+    ///
+    /// Compare it with `Sender::of::<Entity>()`.
     pub fn model(&self) -> Sender<'a> {
         self.model
     }
 
-    /// The primary keys at the other end, if the emitter has them as a `T`; `None` for a clear.
-    /// What a receiver takes out during [`M2mAction::PreAdd`] is not added.
+    /// Returns the primary keys at the other end, if the emitter has them as a `T`, or `None` for a
+    /// clear.
+    ///
+    /// Keys that a receiver takes out during [`M2mAction::PreAdd`] are not added.
     ///
     /// # Panics
     ///
-    /// If this thread holds a guard of this event already.
+    /// Panics if this thread holds a guard of this event already.
     #[track_caller]
     pub fn pk_set<T: Any>(&self) -> Option<InstanceMut<'_, 'a, T>> {
         self.pk_set.as_ref()?.get()
     }
 
-    /// Calls `change` with the primary keys at the other end, and returns its result; `None` for a
-    /// clear, or if they are not a `T`. Otherwise as [`PreSave::with_instance`](super::PreSave::with_instance).
+    /// Calls `change` with the primary keys at the other end, and returns its result. Returns
+    /// `None` for a clear, or if they are not a `T`. Otherwise it is like
+    /// [`PreSave::with_instance`](super::PreSave::with_instance).
     ///
     /// # Panics
     ///
-    /// If this thread holds a guard of this event already.
+    /// Panics if this thread holds a guard of this event already.
     #[track_caller]
     pub fn with_pk_set<T: Any, O>(&self, change: impl FnOnce(&mut T) -> O) -> Option<O> {
         self.pk_set.as_ref()?.with(change)
@@ -148,8 +154,8 @@ impl fmt::Debug for M2mChanged<'_> {
     }
 }
 
-/// What [`BULK_CREATED`](super::BULK_CREATED), [`BULK_UPDATED`](super::BULK_UPDATED) and
-/// [`BULK_DELETED`](super::BULK_DELETED) carry: one event for one statement.
+/// The event of [`BULK_CREATED`](super::BULK_CREATED), [`BULK_UPDATED`](super::BULK_UPDATED) and
+/// [`BULK_DELETED`](super::BULK_DELETED): one event for one statement.
 #[derive(Clone, Copy)]
 pub struct Bulk<'a> {
     rows: u64,
@@ -162,8 +168,9 @@ impl Event for Bulk<'static> {
 }
 
 impl<'a> Bulk<'a> {
-    /// For a statement that touched `rows` rows. `instances` is a `Vec` of them, where the
-    /// statement returned them.
+    /// Returns an event for a statement that touched `rows` rows.
+    ///
+    /// `instances` is a `Vec` of the rows, if the statement returned them.
     pub fn new(rows: u64, instances: Option<&'a (dyn Any + Sync)>, context: Context<'a>) -> Self {
         Bulk {
             rows,
@@ -172,12 +179,12 @@ impl<'a> Bulk<'a> {
         }
     }
 
-    /// How many rows the statement touched.
+    /// Returns the number of rows that the statement touched.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// The rows, if the statement returned them and they are `T`s.
+    /// Returns the rows, if the statement returned them and they are `T`s.
     pub fn instances<T: Any>(&self) -> Option<&'a [T]> {
         let instances: &Vec<T> = downcast(self.instances?)?;
         Some(instances)

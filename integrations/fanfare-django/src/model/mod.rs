@@ -1,12 +1,16 @@
-//! The life of a model's instances.
+//! The signals of a model and of its instances.
 //!
-//! This crate sends none of these. `fanfare-sea-orm` does, for SeaORM; another ORM makes the events
-//! with their public constructors and sends them itself. The sender is the entity and not the row's
-//! struct: `Sender::of::<user::Entity>()`. Receivers connect for it, for any sender, or by the model's name,
-//! also before the entity is known: with [`ModelSignal::connect_model`], or with `sender = "app.Model"` in
-//! `#[receiver]`. A name or the type of a row in `options().sender(..)` compiles, and no event reaches the
-//! receiver: [`unknown_senders`] lists such mistakes, and `fanfare_sea_orm::prepare_models` returns them as an
-//! error. `#[receiver]` refuses a type that is no [`ModelSender`].
+//! This crate sends only [`CLASS_PREPARED`]. `fanfare-sea-orm` sends the others, for SeaORM.
+//! Another ORM makes the events with their public constructors and sends them itself.
+//!
+//! The sender is the entity and not the row's struct: `Sender::of::<user::Entity>()`. Receivers
+//! connect for the entity, for any sender, or by the model's name. A name can be connected before
+//! the entity is known, with [`ModelSignal::connect_model`] or with `sender = "app.Model"` in
+//! `#[receiver]`.
+//!
+//! A name or the type of a row in `options().sender(..)` compiles, and no event reaches the
+//! receiver. [`unknown_senders`] lists such mistakes, and `fanfare_sea_orm::prepare_models` returns
+//! them as an error. `#[receiver]` refuses a type that is no [`ModelSender`].
 //!
 //! ```
 //! use fanfare::Sender;
@@ -43,14 +47,15 @@
 //! # Receivers that fail
 //!
 //! In Django an exception of a receiver ends the save or the delete. Here a receiver of those
-//! signals answers [`Answer`], a `Result`: the first `Err` ends the operation, later receivers do not run,
-//! and the caller gets the error. Before the operation that is a veto. After it the row is written:
-//! only a surrounding transaction undoes it. A panic travels out of the operation.
+//! signals returns [`Answer`], a `Result`. The first `Err` ends the operation, later receivers do
+//! not run, and the caller gets the error. Before the operation an `Err` is a veto. After the
+//! operation the row is written, and only a surrounding transaction undoes it. A panic unwinds out
+//! of the operation.
 //!
-//! # What changes an instance
+//! # Changing an instance
 //!
-//! [`PreSave::instance`] and [`PreInit::instance`] lend the instance to one receiver at a time, to
-//! be changed. All others share it.
+//! [`PreSave::instance`] and [`PreInit::instance`] lend the instance to one receiver at a time,
+//! which may change it. In all other events the receivers share it.
 
 mod context;
 #[doc(hidden)]
@@ -79,8 +84,9 @@ pub use signals::{
     POST_DELETE, POST_INIT, POST_SAVE, PRE_DELETE, PRE_INIT, PRE_SAVE,
 };
 
-/// Makes an event of your own the event of a model signal: receivers connect by the name of a model,
-/// with [`ModelSignal`] or `#[receiver]`.
+/// Makes an event of your own the event of a model signal.
+///
+/// Receivers then connect by the name of a model, with [`ModelSignal`] or `#[receiver]`.
 ///
 /// ```
 /// use fanfare::{Event, Sender, Signal};

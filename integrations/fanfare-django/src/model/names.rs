@@ -18,7 +18,7 @@ use super::{
     ModelEvent, POST_DELETE, POST_INIT, POST_SAVE, PRE_DELETE, PRE_INIT, PRE_SAVE,
 };
 
-/// A model's name, or its use, is wrong.
+/// An error in a model's name, or in its use.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ModelNameError {
@@ -44,7 +44,7 @@ impl fmt::Display for ModelNameError {
     }
 }
 
-/// As it displays: this is what `unwrap` prints.
+/// Displays the error, because `unwrap` prints this.
 impl fmt::Debug for ModelNameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -53,7 +53,7 @@ impl fmt::Debug for ModelNameError {
 
 impl Error for ModelNameError {}
 
-/// Whether a name is of the form "app.Model": two parts, none of them empty.
+/// Returns `true` if a name is of the form "app.Model": two parts, neither of them empty.
 ///
 /// ```
 /// use fanfare_django::model::is_model_name;
@@ -77,7 +77,8 @@ pub const fn is_model_name(name: &str) -> bool {
     dots == 1
 }
 
-/// The name as models are looked up by: without regard to the case of the model, but not of the app.
+/// Returns the key by which models are looked up: the case of the model does not matter, the case
+/// of the app does.
 fn normal(name: &str) -> Result<String, ModelNameError> {
     match name.split_once('.') {
         Some((app, model)) if is_model_name(name) => Ok(format!("{app}.{}", model.to_lowercase())),
@@ -85,9 +86,9 @@ fn normal(name: &str) -> Result<String, ModelNameError> {
     }
 }
 
-/// What is known of one name.
+/// The state of one name.
 struct Model {
-    /// As it was first given.
+    /// The name as it was first given.
     name: String,
     sender: Option<Sender<'static>>,
     state: State,
@@ -97,14 +98,14 @@ struct Model {
 #[derive(PartialEq, Eq)]
 enum State {
     Unknown,
-    /// Its receivers are being connected, by this thread.
+    /// The model's receivers are being connected, by this thread.
     Preparing(ThreadId),
     Ready,
 }
 
 /// A receiver that waits for its model.
 struct Waiting {
-    /// The address of its signal, a static.
+    /// The address of the signal, a static.
     signal: usize,
     receiver: Option<ReceiverKey>,
     connect: Box<dyn FnOnce(Sender<'static>) -> Connection + Send>,
@@ -124,19 +125,19 @@ fn models() -> MutexGuard<'static, BTreeMap<String, Model>> {
     MODELS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives the model `E` its name: sends [`CLASS_PREPARED`], then connects what waits for the name, in
-/// order; true if this call did so.
+/// Gives the model `E` its name, and returns `true` if this call did so.
 ///
-/// ORMs call it before they send for the model. When it returns, what waited is connected, whoever
-/// prepared it; only where it is called from inside itself, by a receiver of `CLASS_PREPARED`, it
-/// returns at once.
+/// It sends [`CLASS_PREPARED`], and then connects the receivers that wait for the name, in order.
+/// ORMs call it before they send for the model. When it returns, the receivers that waited are
+/// connected, whichever thread prepared the model. There is one exception: a call from inside
+/// itself, by a receiver of `CLASS_PREPARED`, returns at once.
 ///
-/// Two receivers of `CLASS_PREPARED` that each prepare the other's model, on two threads at once, wait for one
-/// another forever.
+/// Two receivers of `CLASS_PREPARED` that each prepare the other's model, on two threads at once,
+/// wait for one another forever.
 ///
 /// # Errors
 ///
-/// If the name is malformed, or another type has it.
+/// Returns an error if the name is malformed, or if another type has it.
 ///
 /// ```
 /// use fanfare::Sender;
@@ -223,19 +224,19 @@ impl Model {
 }
 
 impl Waiting {
-    /// Returns `true` if the connect of one makes that of the other change nothing.
+    /// Returns `true` if the connect of one makes the connect of the other change nothing.
     fn is_equal(&self, other: &Waiting) -> bool {
         self.signal == other.signal && self.receiver.is_some() && self.receiver == other.receiver
     }
 
-    /// Connects the receiver; returns `false` if an equal connection was there first.
+    /// Connects the receiver. Returns `false` if an equal connection was there first.
     fn connect(self, sender: Sender<'static>) -> bool {
         let connection = (self.connect)(sender);
         let is_new = connection.is_new();
         let mut handle = lock(&self.handle);
         match *handle {
             Handle::Waiting => *handle = Handle::Connected(connection),
-            // Since it was taken from the list.
+            // It was disconnected after it was taken from the list.
             _ => {
                 drop(handle);
                 connection.disconnect();
@@ -249,8 +250,9 @@ fn lock(handle: &Mutex<Handle>) -> MutexGuard<'_, Handle> {
     handle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The names that receivers wait for and that no model has: misspelled ones, it may be, or of models
-/// that nothing has prepared yet. Sorted.
+/// Returns the names that receivers wait for and that no model has, sorted.
+///
+/// They may be misspelled, or the names of models that have not been prepared yet.
 pub fn unresolved_models() -> Vec<String> {
     let all = models();
     let waited_for = all
@@ -260,9 +262,11 @@ pub fn unresolved_models() -> Vec<String> {
 }
 
 /// Returns the senders of connected receivers of the model signals that are no [prepared](prepare)
-/// model, sorted: the struct of a row in the place of its entity, or a name that was given to
-/// `options().sender` in the place of [`connect_model`](ModelSignal::connect_model). No event reaches
-/// such receivers.
+/// model, sorted.
+///
+/// Such a sender is the struct of a row in the place of its entity, or a name that was given to
+/// `options().sender` in the place of [`connect_model`](ModelSignal::connect_model). No event
+/// reaches its receivers.
 ///
 /// Call it when every model has been prepared. `prepare_models()` of `fanfare-sea-orm` does so, and
 /// returns the senders in its error.
@@ -302,8 +306,9 @@ pub fn unknown_senders() -> Vec<String> {
     unknown.into_iter().collect()
 }
 
-/// Connecting to a signal by the name of a model, and disconnecting. Implemented for the signals whose
-/// event is a [`ModelEvent`].
+/// Methods that connect receivers to a signal by the name of a model, and disconnect them.
+///
+/// The trait is implemented for the signals whose event is a [`ModelEvent`].
 ///
 /// ```
 /// use fanfare_django::model::{ModelSignal, POST_SAVE};
@@ -316,12 +321,12 @@ pub trait ModelSignal<E: ModelEvent, R: Send + 'static>: sealed::Sealed {
     /// Connects `receiver` for the model of this name, "app.Model", now or as soon as the model is
     /// prepared (see [`prepare`]).
     ///
-    /// The case of the model's name does not matter, the case of the app does. A receiver that waits is
-    /// held strongly. Receivers for one name are connected in the order of these calls.
+    /// The case of the model's name does not matter, and the case of the app does. A receiver that
+    /// waits is held strongly. Receivers for one name are connected in the order of these calls.
     ///
     /// # Errors
     ///
-    /// Returns an error at once if the name is malformed. A misspelled name waits forever:
+    /// Returns an error at once if the name is malformed. A misspelled name waits forever, and
     /// [`unresolved_models`] lists it.
     ///
     /// ```
@@ -343,13 +348,13 @@ pub trait ModelSignal<E: ModelEvent, R: Send + 'static>: sealed::Sealed {
     where
         F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static;
 
-    /// Connects as [`connect_model`](ModelSignal::connect_model) does, for a receiver of any kind and
-    /// with any options: a priority, a uid, an async or a weak receiver. The model replaces a sender
-    /// among the options.
+    /// Connects as [`connect_model`](ModelSignal::connect_model) does, for a receiver of any kind
+    /// and with any options: a priority, a uid, an async or a weak receiver. The model replaces a
+    /// sender among the options.
     ///
     /// # Errors
     ///
-    /// As `connect_model`.
+    /// Returns the errors of `connect_model`.
     ///
     /// ```
     /// use fanfare_django::model::{ModelSignal, POST_SAVE};
@@ -367,8 +372,8 @@ pub trait ModelSignal<E: ModelEvent, R: Send + 'static>: sealed::Sealed {
         receiver: Prepared<E, R>,
     ) -> Result<ModelConnection, ModelNameError>;
 
-    /// Disconnects a function, or a closure that captures nothing, that was connected for the model
-    /// of this name, also while it waits. Returns `false` if it was not connected.
+    /// Disconnects a function, or a closure without captures, that was connected for the model of
+    /// this name, also while it waits. Returns `false` if it was not connected.
     ///
     /// Django returns `None` here in both cases.
     ///
@@ -379,8 +384,8 @@ pub trait ModelSignal<E: ModelEvent, R: Send + 'static>: sealed::Sealed {
     where
         F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static;
 
-    /// Disconnects the receiver that was connected under `uid` for the model of this name, also while
-    /// it waits. Returns `false` if there was none.
+    /// Disconnects the receiver that was connected under `uid` for the model of this name, also
+    /// while it waits. Returns `false` if it was not connected.
     ///
     /// # Errors
     ///
@@ -440,7 +445,7 @@ impl<E: ModelEvent, R: Send + 'static> ModelSignal<E, R> for Signal<E, R> {
     }
 }
 
-/// Connects a receiver for the model of this name; also returns `false` if an equal connection was
+/// Connects a receiver for the model of this name. Also returns `false` if an equal connection was
 /// there first.
 pub(super) fn declare<E: ModelEvent, R: Send + 'static>(
     signal: &'static Signal<E, R>,
@@ -512,22 +517,22 @@ fn take_out(waiting: &mut Vec<Waiting>, is_it: impl Fn(&Waiting) -> bool) -> Vec
 }
 
 enum Forgotten {
-    /// The model is there, and with it the connection, if there is one.
+    /// The model is prepared, so the connection exists, if there is one.
     Model(Sender<'static>),
     Waiting(bool),
 }
 
-/// A handle to a connection by name. Dropping it changes nothing.
+/// A handle to a connection by name. Dropping it has no effect.
 #[derive(Clone)]
 pub struct ModelConnection(Arc<Mutex<Handle>>);
 
 impl ModelConnection {
-    /// Whether the model is not there yet.
+    /// Returns `true` if the model has not been prepared yet.
     pub fn is_waiting(&self) -> bool {
         matches!(*lock(&self.0), Handle::Waiting)
     }
 
-    /// The connection, once there is one.
+    /// Returns the connection, once there is one.
     pub fn connection(&self) -> Option<Connection> {
         match &*lock(&self.0) {
             Handle::Connected(connection) => Some(connection.clone()),
@@ -535,7 +540,7 @@ impl ModelConnection {
         }
     }
 
-    /// Disconnects the receiver, or sees to it that it will not be connected; true if this call did
+    /// Disconnects the receiver, or prevents that it is connected. Returns `true` if this call did
     /// so.
     pub fn disconnect(&self) -> bool {
         let was = std::mem::replace(&mut *lock(&self.0), Handle::Disconnected);

@@ -5,8 +5,8 @@ use std::fmt;
 
 /// The primary key of an instance, in the type that the emitter has.
 ///
-/// It displays as text, so that a receiver for all models can write it down. With `fanfare-sea-orm`
-/// the type is `RowKey`.
+/// It displays as text, so that a receiver for all models can print it. With `fanfare-sea-orm` the
+/// type is `RowKey`.
 ///
 /// ```
 /// use fanfare_django::model::PrimaryKey;

@@ -10,25 +10,25 @@ use super::instance::{InstanceMut, Lent};
 use super::primary_key::PrimaryKey;
 use crate::downcast;
 
-/// What [`CLASS_PREPARED`](super::CLASS_PREPARED) carries.
+/// The event of [`CLASS_PREPARED`](super::CLASS_PREPARED).
 #[derive(Clone, Copy, Debug)]
 pub struct ClassPrepared<'a> {
     name: &'a str,
 }
 
 impl<'a> ClassPrepared<'a> {
-    /// For the model of this name.
+    /// Returns an event for the model of this name.
     pub fn new(name: &'a str) -> Self {
         ClassPrepared { name }
     }
 
-    /// The model's name, as "app.Model".
+    /// Returns the model's name, as "app.Model".
     pub fn name(&self) -> &'a str {
         self.name
     }
 }
 
-/// What the events of an init have in the place of a context.
+/// The accessors of the events of an init, which have no context.
 macro_rules! init_accessors {
     () => {
         /// Sets the name of the model, "app.Model".
@@ -43,13 +43,13 @@ macro_rules! init_accessors {
             self
         }
 
-        /// Returns the name of the model that the sender is, "app.Model"; empty where the emitter
-        /// does not give it.
+        /// Returns the name of the model that the sender is, "app.Model". It is empty if the
+        /// emitter does not give it.
         pub fn model_name(&self) -> &'a str {
             self.model_name
         }
 
-        /// Returns the primary key of the instance, where the emitter gives it, as it was when the
+        /// Returns the primary key of the instance, if the emitter gives it, as it was when the
         /// signal was sent.
         pub fn pk(&self) -> Option<PrimaryKey<'a>> {
             self.pk
@@ -57,7 +57,7 @@ macro_rules! init_accessors {
     };
 }
 
-/// What [`PRE_INIT`](super::PRE_INIT) carries.
+/// The event of [`PRE_INIT`](super::PRE_INIT).
 pub struct PreInit<'a> {
     values: Lent<'a>,
     model_name: &'a str,
@@ -65,7 +65,7 @@ pub struct PreInit<'a> {
 }
 
 impl<'a> PreInit<'a> {
-    /// For an instance that will be made of `values`.
+    /// Returns an event for an instance that will be made of `values`.
     pub fn new(values: &'a mut (dyn Any + Send)) -> Self {
         PreInit {
             values: Lent::new(values),
@@ -74,22 +74,23 @@ impl<'a> PreInit<'a> {
         }
     }
 
-    /// The values that the instance will have, if they are a `T`: what is changed here is in the
-    /// instance. Django passes `args` and `kwargs`.
+    /// Returns the values that the instance will have, if they are a `T`.
+    ///
+    /// A receiver that changes them changes the instance. Django passes `args` and `kwargs`.
     ///
     /// # Panics
     ///
-    /// If this thread holds a guard of this event already.
+    /// Panics if this thread holds a guard of this event already.
     #[track_caller]
     pub fn instance<T: Any>(&self) -> Option<InstanceMut<'_, 'a, T>> {
         self.values.get()
     }
 
-    /// Calls `change` with the values, and returns its result; `None` if they are not a `T`.
+    /// Calls `change` with the values, and returns its result, or `None` if they are not a `T`.
     ///
     /// # Panics
     ///
-    /// If this thread holds a guard of this event already.
+    /// Panics if this thread holds a guard of this event already.
     #[track_caller]
     pub fn with_instance<T: Any, O>(&self, change: impl FnOnce(&mut T) -> O) -> Option<O> {
         self.values.with(change)
@@ -98,7 +99,7 @@ impl<'a> PreInit<'a> {
     init_accessors!();
 }
 
-/// What [`POST_INIT`](super::POST_INIT) carries.
+/// The event of [`POST_INIT`](super::POST_INIT).
 #[derive(Clone, Copy)]
 pub struct PostInit<'a> {
     instance: &'a (dyn Any + Sync),
@@ -107,7 +108,7 @@ pub struct PostInit<'a> {
 }
 
 impl<'a> PostInit<'a> {
-    /// For this new instance.
+    /// Returns an event for this new instance.
     pub fn new(instance: &'a (dyn Any + Sync)) -> Self {
         PostInit {
             instance,
@@ -116,7 +117,7 @@ impl<'a> PostInit<'a> {
         }
     }
 
-    /// The instance, if it is a `T`.
+    /// Returns the instance, if it is a `T`.
     pub fn instance<T: Any>(&self) -> Option<&'a T> {
         downcast(self.instance)
     }
@@ -124,7 +125,7 @@ impl<'a> PostInit<'a> {
     init_accessors!();
 }
 
-/// What [`PRE_SAVE`](super::PRE_SAVE) carries.
+/// The event of [`PRE_SAVE`](super::PRE_SAVE).
 pub struct PreSave<'a> {
     instance: Lent<'a>,
     created: bool,
@@ -133,7 +134,7 @@ pub struct PreSave<'a> {
 }
 
 impl<'a> PreSave<'a> {
-    /// For `instance`, which is about to be inserted (`created`) or updated.
+    /// Returns an event for `instance`, which is about to be inserted (`created`) or updated.
     pub fn new(
         instance: &'a mut (dyn Any + Send),
         created: bool,
@@ -148,26 +149,29 @@ impl<'a> PreSave<'a> {
         }
     }
 
-    /// The instance, if it is a `T`: what is changed here is written. With `fanfare-sea-orm` it is
-    /// the entity's `ActiveModel`.
+    /// Returns the instance, if it is a `T`. Changes to it are written.
+    ///
+    /// With `fanfare-sea-orm` it is the entity's `ActiveModel`.
     ///
     /// # Panics
     ///
-    /// If this thread holds a guard of this event already.
+    /// Panics if this thread holds a guard of this event already.
     #[track_caller]
     pub fn instance<T: Any>(&self) -> Option<InstanceMut<'_, 'a, T>> {
         self.instance.get()
     }
 
-    /// Calls `change` with the instance, and returns its result; `None` if it is not a `T`.
+    /// Calls `change` with the instance, and returns its result, or `None` if it is not a `T`.
     ///
-    /// This is the way for an async receiver: the guard of [`instance`](PreSave::instance) cannot be
-    /// kept over an `.await`, and makes the compiler say that the future is not `Send`. The instance
-    /// is locked only during `change`. Between two calls another async receiver may change it.
+    /// Async receivers use this method. They cannot keep the guard of
+    /// [`instance`](PreSave::instance) over an `.await`: the compiler then reports that the future
+    /// is not `Send`. The instance is locked only during `change`. Between two calls another async
+    /// receiver may change it.
     ///
     /// # Panics
     ///
-    /// If this thread holds a guard of this event already, also if `change` asks for another.
+    /// Panics if this thread holds a guard of this event already, also if `change` takes another
+    /// one.
     ///
     /// ```
     /// use fanfare::Sender;
@@ -206,15 +210,17 @@ impl<'a> PreSave<'a> {
         self.instance.with(change)
     }
 
-    /// Whether it will be an INSERT. Django knows this only afterwards.
+    /// Returns `true` if the save will be an INSERT. Django knows this only afterwards.
     pub fn created(&self) -> bool {
         self.created
     }
 
-    /// The columns that an update was going to write before any receiver changed that; `None` if it
-    /// writes them all, which an insert does. With `fanfare-sea-orm` every update has them, for SeaORM
-    /// always writes what was set: where Django's plain `save()` has `None`, it has `Some`, and an update
-    /// of nothing has `Some` of none.
+    /// Returns the columns that an update was going to write before any receiver changed that, or
+    /// `None` if it writes them all, as an insert does.
+    ///
+    /// With `fanfare-sea-orm` every update has them, because SeaORM always writes the columns that
+    /// were set. Where Django's plain `save()` has `None`, it has `Some`. An update that writes no
+    /// column has `Some` of an empty list.
     pub fn update_fields(&self) -> Option<&'a [&'a str]> {
         self.update_fields
     }
@@ -223,7 +229,7 @@ impl<'a> PreSave<'a> {
     context_accessors!(pk);
 }
 
-/// What [`POST_SAVE`](super::POST_SAVE) carries.
+/// The event of [`POST_SAVE`](super::POST_SAVE).
 #[derive(Clone, Copy)]
 pub struct PostSave<'a> {
     instance: &'a (dyn Any + Sync),
@@ -233,7 +239,7 @@ pub struct PostSave<'a> {
 }
 
 impl<'a> PostSave<'a> {
-    /// For `instance`, which has been inserted (`created`) or updated.
+    /// Returns an event for `instance`, which has been inserted (`created`) or updated.
     pub fn new(
         instance: &'a (dyn Any + Sync),
         created: bool,
@@ -248,18 +254,18 @@ impl<'a> PostSave<'a> {
         }
     }
 
-    /// The instance as it is in the database, if it is a `T`.
+    /// Returns the instance as it is in the database, if it is a `T`.
     pub fn instance<T: Any>(&self) -> Option<&'a T> {
         downcast(self.instance)
     }
 
-    /// Whether it was an INSERT.
+    /// Returns `true` if the save was an INSERT.
     pub fn created(&self) -> bool {
         self.created
     }
 
-    /// The columns that were written; `None` if they all were, or if the emitter does not know. As
-    /// [`PreSave::update_fields`] otherwise.
+    /// Returns the columns that were written, or `None` if all were written or the emitter does not
+    /// know them. Otherwise it is like [`PreSave::update_fields`].
     pub fn update_fields(&self) -> Option<&'a [&'a str]> {
         self.update_fields
     }
@@ -268,7 +274,7 @@ impl<'a> PostSave<'a> {
     context_accessors!(pk);
 }
 
-/// What [`PRE_DELETE`](super::PRE_DELETE) and [`POST_DELETE`](super::POST_DELETE) carry.
+/// The event of [`PRE_DELETE`](super::PRE_DELETE) and [`POST_DELETE`](super::POST_DELETE).
 #[derive(Clone, Copy)]
 pub struct Delete<'a> {
     instance: &'a (dyn Any + Sync),
@@ -277,7 +283,7 @@ pub struct Delete<'a> {
 }
 
 impl<'a> Delete<'a> {
-    /// For `instance`, which is about to be deleted or has been.
+    /// Returns an event for `instance`, which is about to be deleted or has been deleted.
     pub fn new(instance: &'a (dyn Any + Sync), context: Context<'a>) -> Self {
         Delete {
             instance,
@@ -286,13 +292,13 @@ impl<'a> Delete<'a> {
         }
     }
 
-    /// The same instance in a second type, for receivers that ask for that.
+    /// Adds the same instance in a second type, for receivers that request that type.
     pub fn or_as(mut self, instance: &'a (dyn Any + Sync)) -> Self {
         self.as_well = Some(instance);
         self
     }
 
-    /// The instance, with its primary key, if it is a `T`.
+    /// Returns the instance, with its primary key, if it is a `T`.
     pub fn instance<T: Any>(&self) -> Option<&'a T> {
         let as_well = self.as_well.and_then(downcast);
         downcast(self.instance).or(as_well)

@@ -13,46 +13,60 @@ use crate::Answer;
 #[derive(Default)]
 pub struct Models;
 
-/// A model has been given its name, and can be sent for.
+/// Sent when a model has been given its name, and its signals can be sent.
 ///
-/// Sent by [`prepare`](super::prepare), once for each model, before receivers that wait for the name are connected,
-/// as in Django. `fanfare-sea-orm` prepares an entity at its first signal, or all at
-/// `prepare_models()`; Django does so when the class is defined. It is sent with
-/// [`send`](Signal::send): an async receiver makes the entity's first operation panic on an executor's
-/// thread.
-///
-/// Sender: the entity.
+/// - **Sender**: the entity.
+/// - **When**: [`prepare`](super::prepare) sends it once for each model, before receivers that wait
+///   for the name are connected. `fanfare-sea-orm` prepares an entity at its first signal, or all
+///   entities at `prepare_models()`. It is sent with [`send`](Signal::send), so an async receiver
+///   makes the entity's first operation panic on an executor's thread.
+/// - **Errors**: receivers return `()`.
+/// - **Django**: it also sends the signal before it connects receivers that wait for the name. It
+///   does so when the class is defined.
 pub static CLASS_PREPARED: Signal<ClassPrepared<'static>> = Signal::new();
 
-/// An instance is about to be made.
+/// Sent when an instance is about to be made.
 ///
-/// Sent by `fanfare-sea-orm` with [`send`](Signal::send) (it cannot await there) for each row read
-/// as an `Inited<Model>`, and by `Inited::new`. Django sends it for every instance, which its own
-/// developers call an expensive mistake; here it is asked for, query by query. Async receivers make
-/// the send panic on an executor's thread: connect others.
-///
-/// Sender: the entity. Django passes `args` and `kwargs`; here [`PreInit::instance`] lends the
-/// values.
+/// - **Sender**: the entity.
+/// - **When**: `fanfare-sea-orm` sends it for each row read as an `Inited<Model>`, and in
+///   `Inited::new`. So the application asks for it, query by query. It is sent with
+///   [`send`](Signal::send), because `fanfare-sea-orm` cannot await there. Async receivers make the
+///   send panic on an executor's thread, so connect sync ones.
+/// - **Errors**: receivers return `()`.
+/// - **Django**: it sends the signal for every instance, which its developers call an expensive
+///   mistake. It passes `args` and `kwargs`. Here [`PreInit::instance`] lends the values.
 pub static PRE_INIT: Signal<PreInit<'static>> = Signal::new();
 
-/// An instance has been made. Sent where [`PRE_INIT`] is, after it.
+/// Sent when an instance has been made.
+///
+/// - **Sender**: the entity.
+/// - **When**: it is sent in the places of [`PRE_INIT`], after that signal.
+/// - **Errors**: receivers return `()`.
 pub static POST_INIT: Signal<PostInit<'static>> = Signal::new();
 
-/// A row is about to be inserted or updated.
+/// Sent when a row is about to be inserted or updated.
 ///
-/// Sent by `fanfare-sea-orm` from `before_save`: `insert`, `update`, `save`, and each row of a
-/// nested save. Not for bulk operations. An `Err` refuses the save.
-///
-/// Django's `instance`, `raw`, `using` and `update_fields` are here. `created` is as well, for
-/// SeaORM is told whether to insert.
+/// - **Sender**: the entity.
+/// - **When**: `fanfare-sea-orm` sends it from `before_save`: for `insert`, `update`, `save`, and
+///   each row of a nested save. It is not sent for bulk operations.
+/// - **Errors**: an `Err` refuses the save.
+/// - **Django**: the event has Django's `instance`, `raw`, `using` and `update_fields`. It also has
+///   `created`, because SeaORM knows beforehand whether it will insert.
 pub static PRE_SAVE: Signal<PreSave<'static>, Answer> = Signal::new();
 
-/// A row has been inserted or updated; a surrounding transaction is not committed yet (see
-/// [`PostSave::after_commit`]).
+/// Sent when a row has been inserted or updated.
 ///
-/// A receiver that saves an instance of the same model hears of that too, again and again: in a debug
-/// build the stack ends it after about forty levels, and by then autocommit has written each. As in
-/// Django it needs a way out, such as a question that the second save answers differently:
+/// - **Sender**: the entity.
+/// - **When**: `fanfare-sea-orm` sends it from `after_save`, in the places of [`PRE_SAVE`]. It is
+///   not sent after `update_without_returning`, or if a conflict left a row as it was. A
+///   surrounding transaction is not committed yet (see [`PostSave::after_commit`]).
+/// - **Errors**: an `Err` reaches the caller. It does not undo a row that autocommit has written.
+/// - **Django**: an exception does not undo such a row either.
+///
+/// A receiver that saves an instance of the same model also gets the event of that save, again and
+/// again. In a debug build the stack overflows after about forty levels, and by then autocommit has
+/// written each row. As in Django, the receiver needs a condition that ends the recursion, such as
+/// this one:
 ///
 /// ```
 /// # use fanfare_django::model::PostSave;
@@ -61,52 +75,60 @@ pub static PRE_SAVE: Signal<PreSave<'static>, Answer> = Signal::new();
 /// # }
 /// ```
 ///
-/// The event of the second save reaches the other receivers when each of them has begun with the first.
-/// Only an async receiver that awaits something before it uses its event may get the newer row first; then
-/// save in `fanfare_sea_orm::on_commit`, which runs after all of them. `docs/delivery.md` has this under
-/// "Nested sends".
-///
-/// Sent by `fanfare-sea-orm` from `after_save`, in the places of [`PRE_SAVE`], but not after
-/// `update_without_returning`, nor where a conflict left a row as it was. As in Django an `Err`
-/// reaches the caller and does not undo a row that autocommit has written.
+/// The event of the second save reaches the other receivers after each of them has begun with the
+/// first event. Only an async receiver that awaits something before it uses its event may get the
+/// newer row first. In that case save in `fanfare_sea_orm::on_commit`, which runs after all of
+/// them. `docs/delivery.md` describes this under "Nested sends".
 pub static POST_SAVE: Signal<PostSave<'static>, Answer> = Signal::new();
 
-/// A row is about to be deleted.
+/// Sent when a row is about to be deleted.
 ///
-/// Sent by `fanfare-sea-orm` from `before_delete`: `Model::delete`, `ActiveModel::delete`, and each
-/// row that `cascade_delete` reads. Not for `delete_many`, `delete_by_id`, or what the database
-/// cascades. Django also sends it for querysets. An `Err` refuses the delete.
+/// - **Sender**: the entity.
+/// - **When**: `fanfare-sea-orm` sends it from `before_delete`: for `Model::delete`,
+///   `ActiveModel::delete`, and each row that `cascade_delete` reads. It is not sent for
+///   `delete_many`, `delete_by_id`, or rows that the database deletes by a cascade.
+/// - **Errors**: an `Err` refuses the delete.
+/// - **Django**: it also sends the signal for querysets.
 pub static PRE_DELETE: Signal<Delete<'static>, Answer> = Signal::new();
 
-/// A row has been deleted. Sent by `fanfare-sea-orm` from `after_delete`, in the places of
-/// [`PRE_DELETE`]; also where there was no such row, which SeaORM does not tell it.
+/// Sent when a row has been deleted.
+///
+/// - **Sender**: the entity.
+/// - **When**: `fanfare-sea-orm` sends it from `after_delete`, in the places of [`PRE_DELETE`]. It
+///   also sends it if there was no such row, because SeaORM does not report that.
+/// - **Errors**: an `Err` reaches the caller.
 pub static POST_DELETE: Signal<Delete<'static>, Answer> = Signal::new();
 
-/// A many-to-many relation is about to change, or has changed.
+/// Sent when a many-to-many relation is about to change, and when it has changed.
 ///
-/// Sent by `fanfare-sea-orm`'s `Links` with Django's rules, a pair for each call; and from the hooks
-/// of a junction entity for nested saves, a pair for each row. An `Err` before the change refuses
-/// it.
-///
-/// Sender: the junction entity, as Django's `through` class.
+/// - **Sender**: the junction entity, as Django's `through` class.
+/// - **When**: `Links` of `fanfare-sea-orm` sends it with Django's rules, a pair for each call. The
+///   hooks of a junction entity send it for nested saves, a pair for each row.
+/// - **Errors**: an `Err` before the change refuses the change.
 pub static M2M_CHANGED: Signal<M2mChanged<'static>, Answer> = Signal::new();
 
-/// One statement has inserted many rows.
+/// Sent when one statement has inserted many rows.
 ///
-/// Sent by `fanfare-sea-orm`'s `exec_signalled` on `insert_many`. Django sends nothing for
-/// `bulk_create`. Sender: the entity.
+/// - **Sender**: the entity.
+/// - **When**: `exec_signalled` of `fanfare-sea-orm` sends it on `insert_many`.
+/// - **Errors**: an `Err` reaches the caller.
+/// - **Django**: it sends no signal for `bulk_create`.
 pub static BULK_CREATED: Signal<Bulk<'static>, Answer> = Signal::new();
 
-/// One statement has updated many rows.
+/// Sent when one statement has updated many rows.
 ///
-/// Sent by `fanfare-sea-orm`'s `exec_signalled` on `update_many`. Django sends nothing for
-/// `QuerySet.update`. Sender: the entity.
+/// - **Sender**: the entity.
+/// - **When**: `exec_signalled` of `fanfare-sea-orm` sends it on `update_many`.
+/// - **Errors**: an `Err` reaches the caller.
+/// - **Django**: it sends no signal for `QuerySet.update`.
 pub static BULK_UPDATED: Signal<Bulk<'static>, Answer> = Signal::new();
 
-/// One statement has deleted many rows.
+/// Sent when one statement has deleted many rows.
 ///
-/// Sent by `fanfare-sea-orm`'s `exec_signalled` on `delete_many`. Django's `QuerySet.delete` sends
-/// for each row instead. Sender: the entity.
+/// - **Sender**: the entity.
+/// - **When**: `exec_signalled` of `fanfare-sea-orm` sends it on `delete_many`.
+/// - **Errors**: an `Err` reaches the caller.
+/// - **Django**: `QuerySet.delete` sends the signals of a delete for each row instead.
 pub static BULK_DELETED: Signal<Bulk<'static>, Answer> = Signal::new();
 
 /// The event of a signal whose senders are models, so that receivers can connect by a model's name.
