@@ -60,7 +60,7 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         &[
             "let pin = if about.options.weak { pinned.next() } else { None };",
             "if about.options.weak && pin.is_none_or(Option::is_none) { return ControlFlow::Continue(()); }",
-            "if about.options.limit().is_some() && !claim(entry, discards) { return",
+            "if !claim(entry, discards) { return",
             "each(entry,",
             "if claim.is_last { discards.note_spent(entry); } true",
             "None => { discards.note(entry); false }",
@@ -72,8 +72,8 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         "receiver/limit.rs",
         LIMIT,
         &[
-            "if self.max_calls == 1 { return link.claim().then_some(Claim { is_last: true }); }",
-            "let is_last = taken.ok()? == 1; if is_last { link.claim(); }",
+            "if self.max_calls() == 1 { return link.claim().then_some(Claim { is_last: true }); }",
+            "if is_last { link.mark_spent(); } (earlier < max).then_some(Claim { is_last })",
         ],
     ),
     (

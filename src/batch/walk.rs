@@ -50,7 +50,11 @@ pub(super) fn collect<E: Event, R: 'static, S: Snapshot<E, R>>(
 
 /// Returns an upper bound of the number of calls.
 fn most<E: Event, R: 'static>(selection: &Selection<'_, E, R>, events: usize) -> usize {
-    let calls = |entry: &Entry<E, R>| if entry.takes_slices() { 1 } else { events };
+    let calls = |entry: &Entry<E, R>| {
+        let limit = entry.about().options.limit();
+        let runs = limit.map_or(events, |limit| events.min(limit.max_calls() as usize));
+        if entry.takes_slices() { 1 } else { runs }
+    };
     selection.iter().map(calls).sum()
 }
 

@@ -1,6 +1,7 @@
 //! The options of a connection: how users give them, and how a look shows them.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
 
@@ -91,9 +92,8 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
 
     /// Limits the receiver to one run, in the send that reaches it first. It is then disconnected.
     /// A run that panics counts.
-    pub fn once(mut self) -> Self {
-        self.options.rare_mut().limit = Limit::calls(1);
-        self
+    pub fn once(self) -> Self {
+        self.max_calls(1)
     }
 
     /// Limits the receiver to `calls` runs, in the sends that reach it first. It is then
@@ -120,11 +120,9 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     /// ```
     #[track_caller]
     pub fn max_calls(mut self, calls: u32) -> Self {
-        assert!(
-            calls > 0,
-            "`max_calls(0)` allows no run: give 1 or more, or leave the receiver out"
-        );
-        self.options.rare_mut().limit = Limit::calls(calls);
+        let calls = NonZeroU32::new(calls)
+            .expect("`max_calls(0)` allows no run: give 1 or more, or leave the receiver out");
+        self.options.rare_mut().limit = Some(Limit::calls(calls));
         self
     }
 
@@ -344,7 +342,7 @@ impl ConnectionInfo {
             sender: about.options.sender.as_ref().map(ToString::to_string),
             dispatch_uid: about.options.uid().map(ToString::to_string),
             priority: about.options.priority,
-            max_calls: about.options.limit().and_then(Limit::max_calls),
+            max_calls: about.options.limit().map(Limit::max_calls),
             weak: about.options.weak,
             kind: about.kind(),
             live: entry.is_connected(),

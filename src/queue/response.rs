@@ -10,7 +10,7 @@ use super::error::Error;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the answer of a queued receiver, which runs after the send has returned",
     label = "this signal's receivers must answer at once",
-    note = "signals that answer `()`, `Option<T>`, or `Result<T, X>` with `T: Default` and `X: From<Error>` have queued receivers"
+    note = "signals that answer `()`, `Option<T>`, or `Result<T, X>` with `T: Default` and `X: From<fanfare::queue::Error>` have queued receivers"
 )]
 pub trait Response: Sized {
     /// Returns the response of a receiver whose event is in the queue, or was dropped by the

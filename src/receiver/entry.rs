@@ -226,7 +226,7 @@ impl<E: Event, R: 'static> publish::Entry for Entry<E, R> {
         self.about().options.weak
     }
 
-    fn is_once(&self) -> bool {
+    fn is_limited(&self) -> bool {
         self.about().options.limit().is_some()
     }
 
@@ -241,7 +241,7 @@ impl<E: Event, R: 'static> table::TableEntry for Entry<E, R> {
     }
 
     fn is_special(&self) -> bool {
-        publish::is_mortal(self) || self.about().kind().is_special()
+        self.is_mortal() || self.about().kind().is_special()
     }
 
     fn is_awaited(&self) -> bool {

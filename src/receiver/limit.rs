@@ -1,16 +1,15 @@
 //! The number of times that a receiver runs.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::table::link::Link;
 
-/// The maximum number of times that a receiver runs.
-#[derive(Default)]
+/// The number of times that a receiver runs at most.
 pub(crate) struct Limit {
-    /// The maximum. It is 0 for a receiver without a limit.
-    max_calls: u32,
-    /// The runs that no send has claimed. It is not used if one run is all.
-    left: AtomicU32,
+    max_calls: NonZeroU32,
+    /// The claims so far, those that were refused included. Not used if one run is all.
+    claims: AtomicU64,
 }
 
 /// One run of a limited receiver, taken by one send.
@@ -19,42 +18,66 @@ pub(crate) struct Claim {
 }
 
 impl Limit {
-    /// Limits a receiver to `calls` runs, of which there is one at least.
-    pub(crate) fn calls(calls: u32) -> Self {
-        debug_assert!(calls > 0);
+    pub(crate) fn calls(calls: NonZeroU32) -> Self {
         Limit {
             max_calls: calls,
-            left: AtomicU32::new(calls),
+            claims: AtomicU64::new(0),
         }
     }
 
-    /// Returns `true` if the receiver does not run in every send.
-    pub(crate) fn is_limited(&self) -> bool {
-        self.max_calls > 0
+    /// Returns the number of runs that the user allowed.
+    pub(crate) fn max_calls(&self) -> u32 {
+        self.max_calls.get()
     }
 
-    /// Returns the number of runs that the user allowed, or `None` for any number.
-    pub(crate) fn max_calls(&self) -> Option<u32> {
-        self.is_limited().then_some(self.max_calls)
-    }
-
-    /// Takes one run of a limited receiver, whose `link` has the mark of the last. Returns `None`
-    /// if the receiver has run as often as it may.
+    /// Takes one run of the receiver, whose `link` has the mark of the last. Returns `None` if the
+    /// receiver has run as often as it may.
+    ///
+    /// A claim that is refused sets the mark as well: the send that took the last run may not have
+    /// come to it yet, and a connect of the same key must find that the receiver is spent.
     pub(crate) fn claim(&self, link: &Link) -> Option<Claim> {
-        if self.max_calls == 1 {
+        if self.max_calls() == 1 {
             return link.claim().then_some(Claim { is_last: true });
         }
+        let max = u64::from(self.max_calls());
         // Relaxed, both: the modification order of this counter alone lets as many claims succeed
-        // as there are runs. The receiver itself was acquired with the snapshot. Row L5.
-        let taken = self
-            .left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(1)
-            });
-        let is_last = taken.ok()? == 1;
+        // as there are runs; the receiver itself was acquired with the snapshot. The load keeps
+        // later sends from writing. Row C2.
+        let earlier = match self.claims.load(Ordering::Relaxed) {
+            claims if claims >= max => claims,
+            _ => self.claims.fetch_add(1, Ordering::Relaxed),
+        };
+        let is_last = earlier + 1 >= max;
         if is_last {
-            link.claim();
+            link.mark_spent();
         }
-        Some(Claim { is_last })
+        (earlier < max).then_some(Claim { is_last })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(calls: u32) -> Limit {
+        Limit::calls(NonZeroU32::new(calls).unwrap())
+    }
+
+    #[test]
+    fn the_last_claim_marks_a_limited_receiver_as_spent() {
+        let (limit, link) = (limit(3), Link::new(1));
+        let claims = [(); 4].map(|()| limit.claim(&link).map(|claim| claim.is_last));
+        assert_eq!(claims, [Some(false), Some(false), Some(true), None]);
+        assert!(!link.is_connected());
+    }
+
+    /// Another send has taken the last run, and has not come to the mark.
+    #[test]
+    fn a_refused_claim_marks_a_limited_receiver_as_spent() {
+        let (limit, link) = (limit(3), Link::new(1));
+        limit.claims.store(3, Ordering::Relaxed);
+        assert!(link.is_connected());
+        assert!(limit.claim(&link).is_none());
+        assert!(!link.is_connected());
     }
 }

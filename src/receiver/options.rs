@@ -26,7 +26,7 @@ pub(crate) struct Options {
 pub(crate) struct Rare {
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) uid: Option<Cow<'static, str>>,
-    pub(crate) limit: Limit,
+    pub(crate) limit: Option<Limit>,
 }
 
 impl Options {
@@ -54,7 +54,6 @@ impl Options {
 
     /// Returns the limit of a receiver that does not run in every send.
     pub(crate) fn limit(&self) -> Option<&Limit> {
-        let limit = &self.rare.as_ref()?.limit;
-        limit.is_limited().then_some(limit)
+        self.rare.as_ref()?.limit.as_ref()
     }
 }

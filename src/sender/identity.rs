@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use super::{Sender, SenderKey};
+use crate::lock::lock;
 
 /// A sender that is one object among many of its type.
 ///
@@ -81,7 +82,7 @@ impl IdentityState {
     /// It must be called before the connection is made *and* after. A death between the two may
     /// have come too early to remove the connection.
     pub(crate) fn remember(&self, signal: &Arc<dyn DropsSender>) -> bool {
-        let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut signals = lock(&self.signals);
         let Some(signals) = &mut *signals else {
             return false;
         };
@@ -103,11 +104,7 @@ impl Default for Identity {
 impl Drop for Identity {
     fn drop(&mut self) {
         let state = &*self.0;
-        let signals = state
-            .signals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let signals = lock(&state.signals).take();
         let key = SenderKey::Identity(Arc::clone(&self.0));
         for signal in signals.iter().flatten().filter_map(Weak::upgrade) {
             signal.drop_sender(&key);

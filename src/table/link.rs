@@ -45,6 +45,14 @@ impl Link {
         self.state.fetch_or(SPENT, Ordering::Relaxed) & SPENT == 0
     }
 
+    /// Marks a receiver of which all runs have been claimed.
+    #[allow(dead_code, reason = "the models have receivers with one run")]
+    pub(crate) fn mark_spent(&self) {
+        // Release: the claims that a limit has counted, to `is_connected`, so that a thread that
+        // reads the mark, and then sends, finds no run left. Row L5.
+        self.state.fetch_or(SPENT, Ordering::Release);
+    }
+
     /// Returns `true` if a send that starts now finds the receiver and does not have to pass over
     /// it.
     pub(crate) fn is_connected(&self) -> bool {

@@ -42,6 +42,11 @@ pub(crate) trait TableEntry: publish::Entry + Item {
     /// Returns the sender that the receiver was connected for, or `None` for any sender.
     fn sender(&self) -> Option<&SenderKey>;
 
+    /// Returns `true` if the receiver can be dead or spent while it is still in the table.
+    fn is_mortal(&self) -> bool {
+        self.is_weak() || self.is_limited()
+    }
+
     /// Returns `true` if a send cannot simply call the receiver.
     fn is_special(&self) -> bool;
 
@@ -84,7 +89,7 @@ impl Counts {
         let mut counts = Counts::default();
         for entry in entries {
             counts.special += usize::from(entry.is_special());
-            counts.mortal += usize::from(publish::is_mortal(entry));
+            counts.mortal += usize::from(entry.is_mortal());
             counts.awaited += usize::from(entry.is_awaited());
         }
         counts

@@ -73,8 +73,8 @@ pub(crate) trait Entry: Clone {
     /// Returns `true` if the receiver can die by itself.
     fn is_weak(&self) -> bool;
 
-    /// Returns `true` if the receiver runs in one send only.
-    fn is_once(&self) -> bool;
+    /// Returns `true` if the receiver does not run in every send.
+    fn is_limited(&self) -> bool;
 
     /// Returns `true` if the receiver can still be called. Runs no user code.
     fn is_alive(&self) -> bool;
@@ -137,8 +137,8 @@ struct Books<T: Table> {
 struct Writer<T: Table> {
     keys: HashMap<<T::Entry as Entry>::Key, T::Entry>,
     weak: HashMap<u64, T::Entry>,
-    once: HashMap<u64, T::Entry>,
-    /// Replaced tables that were still held when they were last looked at.
+    limited: HashMap<u64, T::Entry>,
+    /// Replaced tables that something held when they were last looked at.
     retired: VecDeque<Arc<T>>,
     emitters: Emitters<T>,
     /// The number of weak entries that call for a search for dead ones. It is twice the number that
@@ -192,7 +192,7 @@ impl<T: Table> Hub<T> {
                 writer: Mutex::new(Writer {
                     keys: HashMap::default(),
                     weak: HashMap::default(),
-                    once: HashMap::default(),
+                    limited: HashMap::default(),
                     retired: VecDeque::new(),
                     emitters: Emitters::new(),
                     sweep_at: SWEEP_AT_LEAST,
@@ -359,8 +359,8 @@ impl<T: Table> Hub<T> {
                     if entry.is_weak() {
                         change.writer.weak.insert(number, entry.clone());
                     }
-                    if entry.is_once() {
-                        change.writer.once.insert(number, entry.clone());
+                    if entry.is_limited() {
+                        change.writer.limited.insert(number, entry.clone());
                     }
                     change.added.push(entry.clone());
                     connected.push(Connected {
@@ -586,9 +586,9 @@ impl<T: Table> Change<'_, T> {
                 shrink(&mut self.writer.keys);
             }
         }
-        if entry.is_once() {
-            self.garbage.extend(self.writer.once.remove(&number));
-            shrink(&mut self.writer.once);
+        if entry.is_limited() {
+            self.garbage.extend(self.writer.limited.remove(&number));
+            shrink(&mut self.writer.limited);
         }
         if entry.is_weak() {
             self.garbage.extend(self.writer.weak.remove(&number));
@@ -626,8 +626,8 @@ impl<T: Table> Change<'_, T> {
 
     /// Unlinks every spent entry.
     fn sweep_spent(&mut self) {
-        let once = self.writer.once.values();
-        let spent: Vec<_> = once.filter(|entry| !is_live(*entry)).cloned().collect();
+        let limited = self.writer.limited.values();
+        let spent: Vec<_> = limited.filter(|entry| !is_live(*entry)).cloned().collect();
         for entry in spent {
             self.unlink(entry);
         }
@@ -659,7 +659,7 @@ impl<T: Table> Change<'_, T> {
             // The maps are empty by now. Their room is freed as well.
             self.writer.keys = HashMap::default();
             self.writer.weak = HashMap::default();
-            self.writer.once = HashMap::default();
+            self.writer.limited = HashMap::default();
         }
         for entry in self.removed.iter().chain(&self.garbage) {
             if entry.link().is_removed() {
@@ -695,12 +695,6 @@ impl<T: Table> Change<'_, T> {
         };
         next.filter(|table| !table.is_empty()).map(Arc::new)
     }
-}
-
-/// Returns `true` if the receiver can be dead or spent while it is still in the table.
-#[allow(dead_code, reason = "the models have tables of their own")]
-pub(crate) fn is_mortal<E: Entry>(entry: &E) -> bool {
-    entry.is_weak() || entry.is_once()
 }
 
 /// Returns `true` if a send would call the receiver.

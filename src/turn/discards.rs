@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::receiver::{Entry, Hub};
+use crate::table::tree::Item as _;
 
 /// The receivers that a send found spent or dead, which it takes out of the table.
 ///
@@ -29,7 +30,8 @@ impl<'h, E: Event, R: 'static> Discards<'h, E, R> {
     /// many. Otherwise later sends would meet, and pay for, each of the others again.
     pub(crate) fn note(&mut self, entry: &Entry<E, R>) {
         // A frozen signal keeps the receiver, and later sends pass over it.
-        if self.hub.frozen_at().is_none() {
+        let is_noted = self.ended.last().is_some_and(|last| last.is(entry));
+        if !is_noted && self.hub.frozen_at().is_none() {
             self.ended.push(entry.clone());
         }
     }

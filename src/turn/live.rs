@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::panic_report;
 use crate::receiver::entry::Pinned;
 use crate::receiver::kind::{Mode, ReceiverKind};
+use crate::receiver::limit::Limit;
 use crate::receiver::{Entry, Selection};
 
 /// The number of weak receivers that a send pins without allocating.
@@ -66,21 +67,31 @@ pub(crate) fn for_each_live<'t, E: Event, R: 'static, B>(
         if about.options.weak && pin.is_none_or(Option::is_none) {
             return ControlFlow::Continue(());
         }
-        if about.options.limit().is_some() && !claim(entry, discards) {
+        if !claim(entry, discards) {
             return ControlFlow::Continue(());
         }
         each(entry, pin.and_then(Option::as_ref), discards)
     })
 }
 
-/// Claims a run of a limited receiver. Returns `false` if it has run as often as it may.
+/// Claims a run of the receiver. Returns `false` if it has run as often as it may.
+#[inline]
 pub(crate) fn claim<E: Event, R: 'static>(
     entry: &Entry<E, R>,
     discards: &mut Discards<'_, E, R>,
 ) -> bool {
-    let about = entry.about();
-    let limit = about.options.limit();
-    match limit.and_then(|limit| limit.claim(&about.link)) {
+    match entry.about().options.limit() {
+        Some(limit) => claim_of(limit, entry, discards),
+        None => true,
+    }
+}
+
+fn claim_of<E: Event, R: 'static>(
+    limit: &Limit,
+    entry: &Entry<E, R>,
+    discards: &mut Discards<'_, E, R>,
+) -> bool {
+    match limit.claim(&entry.about().link) {
         Some(claim) => {
             if claim.is_last {
                 discards.note_spent(entry);

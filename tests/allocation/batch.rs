@@ -105,6 +105,20 @@ fn responses_to_slices_take_the_same_memory_for_any_number_of_events() {
     assert_eq!(bytes(1), bytes(1_000));
 }
 
+/// A receiver that runs once returns one response, whatever the number of events is.
+#[test]
+fn responses_of_limited_receivers_take_the_same_memory_for_any_number_of_events() {
+    let bytes = |events: usize| {
+        let signal = Signal::<u64, u64>::new();
+        signal.options().once().connect(|_, event| *event);
+        let events: Vec<u64> = (0..).take(events).collect();
+        let send = || assert_eq!(black_box(signal.send_batch(&events)).len(), 1);
+        allocation_counter::measure(send).bytes_total
+    };
+    bytes(1);
+    assert_eq!(bytes(1), bytes(1_000));
+}
+
 fn touch(number: u64) {
     black_box(number);
 }

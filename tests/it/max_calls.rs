@@ -102,6 +102,48 @@ fn each_event_of_a_batch_is_one_run_of_a_limited_receiver() {
 }
 
 #[test]
+fn a_panic_in_a_batch_leaves_the_later_runs_of_a_limited_receiver() {
+    let signal = Asked::new();
+    signal.options().max_calls(3).connect(|_, event| {
+        assert_ne!(*event, 2, "a test panics");
+        *event
+    });
+    let failed = catch_unwind(AssertUnwindSafe(|| signal.send_batch(&[1, 2, 3, 4])));
+    assert!(failed.is_err());
+    assert_eq!(*signal.send_batch(&[5, 6]), [5]);
+    assert!(signal.connections().is_empty());
+}
+
+#[test]
+fn a_key_is_free_when_the_runs_of_its_limited_receiver_are_over() {
+    let signal = Asked::new();
+    let connect = |response: u32| {
+        let options = signal.options().dispatch_uid("bell").max_calls(2);
+        options.connect(move |_, _| response).is_new()
+    };
+    assert!(connect(1) && !connect(2));
+    assert_eq!([signal.send(&0)[0], signal.send(&0)[0]], [1, 1]);
+    assert!(connect(3));
+    assert_eq!(*signal.send(&0), [3]);
+}
+
+#[test]
+fn a_limited_receiver_that_is_weak_ends_with_its_target_or_its_runs() {
+    let target = Arc::new(7_u32);
+    let signal = Asked::new();
+    let connect = || {
+        let options = signal.options().max_calls(2);
+        options.connect_weak(&target, |target: &u32, _, event: &u32| target + event)
+    };
+    connect();
+    assert_eq!([signal.send(&1)[0], signal.send(&2)[0]], [8, 9]);
+    assert!(signal.send(&3).is_empty());
+    connect();
+    drop(target);
+    assert!(signal.send(&4).is_empty());
+}
+
+#[test]
 fn a_batch_is_one_run_of_a_limited_receiver_that_takes_slices() {
     let signal = Asked::new();
     let options = signal.options().max_calls(2);
@@ -130,6 +172,45 @@ fn each_event_that_a_queue_gets_is_one_run_of_a_limited_receiver() {
     }
     queue.flush().unwrap();
     assert_eq!(SEEN.load(Ordering::Relaxed), 111);
+}
+
+#[cfg(feature = "queue")]
+#[test]
+fn a_limited_queued_receiver_of_a_batch_gets_the_first_events_beside_another() {
+    use std::sync::Mutex;
+
+    for limited_is_first in [true, false] {
+        let queue = Queue::bounded(16).unwrap();
+        let signal = Signal::<u32>::new();
+        let seen = Arc::new(Mutex::new([Vec::new(), Vec::new()]));
+        let connect = |calls: u32, place: usize| {
+            let seen = Arc::clone(&seen);
+            let options = signal.options().max_calls(calls).queued(&queue);
+            options.connect(move |_, event| seen.lock().unwrap()[place].push(*event));
+        };
+        let order = if limited_is_first {
+            [(2, 0), (9, 1)]
+        } else {
+            [(9, 1), (2, 0)]
+        };
+        for (calls, place) in order {
+            connect(calls, place);
+        }
+        signal.send_batch(&[1, 2, 3, 4]);
+        queue.flush().unwrap();
+        assert_eq!(*seen.lock().unwrap(), [vec![1, 2], vec![1, 2, 3, 4]]);
+    }
+}
+
+#[cfg(feature = "async")]
+#[test]
+fn each_event_of_a_batch_is_one_run_of_a_limited_async_receiver() {
+    let signal = Asked::new();
+    let options = signal.options().max_calls(3);
+    options.connect_async(|_, event| Box::pin(async move { *event }));
+    assert_eq!(*signal.send_batch(&[1, 2]), [1, 2]);
+    assert_eq!(*signal.send_batch(&[3, 4, 5]), [3]);
+    assert!(signal.connections().is_empty());
 }
 
 #[test]

@@ -73,7 +73,8 @@ const AT_ONCE: usize = 8_000;
 ///         links(PostId: super::post::Entity, TagId: super::tag::Entity)
 ///     );
 /// }
-/// use fanfare::{Sender, signals::model::{M2M_CHANGED, M2mAction}};
+/// use fanfare::Sender;
+/// use fanfare_django::model::{M2M_CHANGED, M2mAction};
 /// use fanfare_sea_orm::{Links, PkSet};
 /// # use sea_orm::{ConnectionTrait, Database, DbErr, EntityTrait, PaginatorTrait};
 ///

@@ -80,7 +80,7 @@ impl publish::Entry for Entry {
         self.0.target.is_some()
     }
 
-    fn is_once(&self) -> bool {
+    fn is_limited(&self) -> bool {
         self.0.once
     }
 
