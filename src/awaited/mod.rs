@@ -6,6 +6,7 @@
 //! * `walk`: the walk of async sends, and the walk of blocking sends over async receivers.
 //! * `join`: waiting for several receivers.
 //! * `outcome`: the end of one receiver.
+//! * `marked`: the mark of a thread that runs a part of an async send.
 //! * `blocking`: threads that may block.
 
 pub(crate) mod blocking;

@@ -276,7 +276,7 @@ fn call<E: Event, R: 'static>(turn: Turn<'_, E, R>, sender: &Sender<'_>, event: 
     }
 }
 
-/// Walks the receivers that a send on this thread awaits, as the walk in `special` does. It runs
+/// Walks the receivers that a send on this thread awaits, as `walk_any` in `send/walk.rs` does. It runs
 /// all of them together, to the end of the last, and then gives each its turn.
 pub(crate) fn drive<E: Event, R: 'static, B, T: Turns<E, R, B>>(
     selection: &Selection<'_, E, R>,

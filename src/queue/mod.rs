@@ -20,7 +20,9 @@
 //! # std::io::Result::Ok(())
 //! ```
 // * here: `Queue`, the handle of users. `builder`: its description.
-// * `connect`: connecting receivers that run on a queue, and giving their events to the queue.
+// * `connect`: connecting receivers that run on a queue. `callee`: their callables, which hand
+//   events to the queue. `response`: their responses.
+// * `job`: one run of a receiver.
 // * `pool`: the state that the handles and the workers of a queue share.
 // * `line`: the decisions about concurrency.
 // * `worker`: the threads. `concurrent`: the threads of a worker that drives several futures.
