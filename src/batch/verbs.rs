@@ -20,8 +20,8 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// A receiver gets the same events in both cases, except that no connect or disconnect comes
     /// between the events of a batch.
     ///
-    /// - A once-only receiver gets the first event, as it would if each event were sent alone. A
-    ///   once-only receiver that takes slices gets all events.
+    /// - A limited receiver gets as many of the first events as it has runs left, as it would if
+    ///   each event were sent alone. For a receiver that takes slices the batch is one run.
     /// - The target of a weak receiver is kept alive for the whole batch.
     /// - The queue of a queued receiver gets each event by itself, in their order.
     /// - Async receivers run last, on this thread: for each event in turn, all of them together.

@@ -18,7 +18,7 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     /// thread does not find the thread-locals of the caller. The event is borrowed and not cloned.
     ///
     /// - Before the first call, the send takes the snapshot, pins the weak receivers and claims the
-    ///   once-only receivers.
+    ///   limited receivers, one run of each.
     /// - The queues of queued receivers get the event before the other receivers run. Async
     ///   receivers run after them, together. Both happen on this thread, in the order of the
     ///   receivers.
@@ -51,7 +51,7 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     ///
     /// Panics with the panic of the first receiver that panics, in the order of `send`, even if
     /// another receiver panicked earlier. All receivers before it have run. A receiver after it may
-    /// have run or not, except that once-only receivers always run. When the panic leaves this
+    /// have run or not, except that limited receivers always run. When the panic leaves this
     /// call, no receiver is running, and the panics of the other receivers have been reported as by
     /// [`send_robust`](Signal::send_robust).
     ///

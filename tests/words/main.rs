@@ -29,33 +29,33 @@ use rows::{ROWS, Row, Unit};
 /// without a verb it is the count of tokio. A limit stops at its goal.
 #[rustfmt::skip]
 const LIMITS: &[(&str, usize, usize, usize)] = &[
-    ("headless what", 54, 76, 4),
-    ("nobody, nothing, none", 63, 74, 28),
-    ("semicolons", 53, 36, 32),
-    ("tell", 16, 34, 2),
-    ("say", 12, 14, 5),
-    ("hear", 4, 9, 0),
-    ("headless who", 12, 17, 0),
-    ("for meaning because", 2, 3, 0),
+    ("headless what", 13, 66, 4),
+    ("nobody, nothing, none", 28, 66, 28),
+    ("semicolons", 32, 32, 32),
+    ("tell", 4, 32, 2),
+    ("say", 5, 14, 5),
+    ("hear", 0, 8, 0),
+    ("headless who", 4, 10, 0),
+    ("for meaning because", 1, 1, 0),
     ("some number", 0, 0, 0),
-    ("so many", 3, 6, 0),
-    ("lest", 1, 0, 0),
-    ("in vain", 1, 1, 0),
+    ("so many", 1, 5, 0),
+    ("lest", 0, 0, 0),
+    ("in vain", 0, 1, 0),
     ("for ever", 0, 0, 0),
-    ("let go of", 2, 3, 0),
-    ("but for", 2, 1, 0),
+    ("let go of", 1, 3, 0),
+    ("but for", 0, 1, 0),
     ("be it", 0, 0, 0),
     ("British spelling", 0, 1, 0),
-    ("headless docs", 19, 15, 1),
-    ("functions without a verb", 52, 69, 20),
+    ("headless docs", 6, 15, 1),
+    ("functions without a verb", 20, 68, 20),
     ("messages with a capital", 0, 0, 0),
     ("messages with a full stop", 0, 0, 0),
     ("test names without a subject", 0, 56, 0),
-    ("comments over 100 columns", 270, 48, 0),
+    ("comments over 100 columns", 50, 46, 0),
 ];
 
 /// The least percentage of the functions with docs whose docs begin with `Returns`.
-const RETURNS_AT_LEAST: usize = 8;
+const RETURNS_AT_LEAST: usize = 35;
 
 /// The goal for `RETURNS_AT_LEAST`, which is the percentage of the lowest of the same crates.
 const RETURNS_GOAL: usize = 8;
