@@ -8,7 +8,8 @@ use crate::table::link::Link;
 /// The number of times that a receiver runs at most.
 pub(crate) struct Limit {
     max_calls: NonZeroU32,
-    /// The claims so far, those that were refused included. Not used if one run is all.
+    /// The claims so far. Sends that claim at the same time as the last run may take the number
+    /// above `max_calls`. It is not used if one run is all.
     claims: AtomicU64,
 }
 

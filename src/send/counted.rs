@@ -1,4 +1,13 @@
 //! The path of sends whose responses are only counted.
+//!
+//! | case | path |
+//! |---|---|
+//! | no receiver | `Signal::send_from` returns |
+//! | inside another send of the thread | `count_nested`, then as below |
+//! | simple receivers, all for any sender | `call_plain` |
+//! | simple receivers in one run, all for the sender | `count_by_sender` |
+//! | a frozen signal | `count_frozen`, which borrows the last table and needs no snapshot |
+//! | any other | `count_selected` |
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
