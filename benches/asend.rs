@@ -30,13 +30,15 @@ fn asend(c: &mut Criterion) {
             });
         });
         let signal = Signal::<u64>::new();
-        signal.connect_many((0..n).map(|c| {
-            signal.options().prepare_async(move |_sender, x| {
-                Box::pin(async move {
-                    black_box(c + x);
-                })
-            })
-        }));
+        signal.change(|changes| {
+            for c in 0..n {
+                changes.options().connect_async(move |_sender, x| {
+                    Box::pin(async move {
+                        black_box(c + x);
+                    })
+                });
+            }
+        });
         group.bench_function(BenchmarkId::new("signal", n), |b| {
             b.iter(|| pollster::block_on(black_box(&signal).asend(&1)));
         });

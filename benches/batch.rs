@@ -1,6 +1,6 @@
-//! So many events to 4 receivers: `batch/{bare,send,send_batch}/{16,1024}`. `bare` is, for each
-//! event, a loop over a vector of boxed closures; `send` is one send for each event;
-//! `send_batch` is one for all. The receivers are ordinary ones, called for each event.
+//! Sends N events to 4 receivers: `batch/{bare,send,send_batch}/{16,1024}`. `bare` is, for each
+//! event, a loop over a vector of boxed closures; `send` is one send for each event; `send_batch`
+//! is one for all. The receivers are ordinary ones, called for each event.
 
 use std::hint::black_box;
 

@@ -1,12 +1,14 @@
-//! What the benchmarks share: receivers that do one addition each, and the rivals that
+//! The parts that the benchmarks share: receivers that do one addition each, and the rivals that
 //! they are measured against.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use fanfare::{Connection, Sender, Signal};
+use fanfare::connections::Connections;
+use fanfare::{Sender, Signal};
 
 /// The rivals' receivers.
 pub type Boxed = Box<dyn Fn(&u64) + Send + Sync>;
@@ -22,22 +24,26 @@ pub fn boxed(n: u64) -> Vec<Boxed> {
 }
 
 /// Connects `n` such receivers to `signal`.
-pub fn connect(signal: &Signal<u64>, n: u64) -> Vec<Connection> {
-    signal.connect_many((0..n).map(|c| {
-        signal.options().prepare(move |_sender, x| {
-            black_box(c + x);
-        })
-    }))
+pub fn connect(signal: &Signal<u64>, n: u64) -> Connections {
+    signal.change(|changes| {
+        for c in 0..n {
+            changes.connect(move |_sender, x| {
+                black_box(c + x);
+            });
+        }
+    })
 }
 
 /// Connects one receiver for each of `n` senders, the keys from 0.
-pub fn connect_senders(signal: &Signal<u64>, n: u64) -> Vec<Connection> {
-    signal.connect_many((0..n).map(|c| {
-        let options = signal.options().sender(Sender::key(c.into()));
-        options.prepare(move |_sender, x| {
-            black_box(c + x);
-        })
-    }))
+pub fn connect_senders(signal: &Signal<u64>, n: u64) -> Connections {
+    signal.change(|changes| {
+        for c in 0..n {
+            let options = changes.options().sender(Sender::key(c.into()));
+            options.connect(move |_sender, x| {
+                black_box(c + x);
+            });
+        }
+    })
 }
 
 /// A signal with one living receiver, and `dead` weak ones whose targets have died. No send has met
@@ -45,14 +51,14 @@ pub fn connect_senders(signal: &Signal<u64>, n: u64) -> Vec<Connection> {
 pub fn connect_dead(dead: u64) -> Signal<u64> {
     let signal = Signal::<u64>::new();
     let targets: Vec<_> = (0..dead).map(Arc::new).collect();
-    let prepare = |target| {
-        signal
-            .options()
-            .prepare_weak(target, |c: &u64, _sender, x| {
+    signal.change(|changes| {
+        for target in &targets {
+            let options = changes.options();
+            options.connect_weak(target, |c: &u64, _sender, x| {
                 black_box(c + x);
-            })
-    };
-    signal.connect_many(targets.iter().map(prepare));
+            });
+        }
+    });
     connect(&signal, 1);
     signal
 }
@@ -67,7 +73,7 @@ pub fn park_a_thread() {
     });
 }
 
-/// Runs `work` on so many threads at once; returns what the slowest took.
+/// Runs `work` on `count` threads at once, and returns the time of the slowest.
 ///
 /// They start by spinning and not on a lock: a thread that sleeps there can take longer to
 /// wake than the work takes, and the two would run one after the other.
@@ -77,7 +83,7 @@ pub fn on_threads(count: usize, work: &(dyn Fn() + Sync)) -> Duration {
         let threads: Vec<_> = (0..count)
             .map(|_| {
                 scope.spawn(|| {
-                    // Relaxed: nothing is read because of it.
+                    // Relaxed: it orders no other data.
                     waiting.fetch_sub(1, Ordering::Relaxed);
                     while waiting.load(Ordering::Relaxed) != 0 {
                         std::hint::spin_loop();
@@ -107,4 +113,49 @@ impl Lcg {
             .wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % bound
     }
+}
+
+/// The number of rounds of [`measure`].
+pub const ROUNDS: usize = 41;
+/// The approximate time of one case in one round.
+const ROUND_NS: f64 = 2_000_000.0;
+
+/// A named piece of work that repeats itself the given number of times.
+pub type Case<'c> = (String, Box<dyn FnMut(u64) + 'c>);
+
+/// Returns the nanoseconds per repetition of each case: (least, median) over shuffled rounds.
+pub fn measure(mut cases: Vec<Case<'_>>) -> BTreeMap<String, (f64, f64)> {
+    let mut random = Lcg(7);
+    let repeats: Vec<u64> = cases
+        .iter_mut()
+        .map(|(_, run)| {
+            let mut repeats = 1;
+            loop {
+                let started = Instant::now();
+                run(repeats);
+                let took = started.elapsed().as_nanos() as f64;
+                if took > ROUND_NS / 4.0 {
+                    break ((repeats as f64 * ROUND_NS / took) as u64).max(1);
+                }
+                repeats *= 2;
+            }
+        })
+        .collect();
+    let mut taken = vec![Vec::with_capacity(ROUNDS); cases.len()];
+    let mut order: Vec<usize> = (0..cases.len()).collect();
+    for _ in 0..ROUNDS {
+        for at in (1..order.len()).rev() {
+            order.swap(at, random.below(at + 1));
+        }
+        for &at in &order {
+            let started = Instant::now();
+            cases[at].1(repeats[at]);
+            taken[at].push(started.elapsed().as_nanos() as f64 / repeats[at] as f64);
+        }
+    }
+    let summary = cases.iter().zip(taken).map(|((name, _), mut taken)| {
+        taken.sort_by(f64::total_cmp);
+        (name.clone(), (taken[0], taken[taken.len() / 2]))
+    });
+    summary.collect()
 }

@@ -29,10 +29,11 @@ fn parallel(c: &mut Criterion) {
         let receiver = |c: u64| -> Boxed { Box::new(move |x| be_busy(c + x)) };
         let bare: Vec<Boxed> = (0..n).map(receiver).collect();
         let signal = Signal::<u64>::new();
-        signal.connect_many((0..n).map(|c| {
-            let options = signal.options();
-            options.prepare(move |_sender, x| be_busy(c + x))
-        }));
+        signal.change(|changes| {
+            for c in 0..n {
+                changes.connect(move |_sender, x| be_busy(c + x));
+            }
+        });
         let parameter = format!("{n}x10us");
 
         group.bench_function(BenchmarkId::new("serial", &parameter), |b| {

@@ -1,7 +1,7 @@
-//! One event to one receiver on another thread: `queue/{crossbeam,queued}/{1,4}`, where the
-//! number is of worker threads. `crossbeam` is a bare bounded channel for each worker, in
-//! turn, of what a queued receiver gets too: the event in an `Arc`. The time is that of one
-//! event, from the first send until the last has been received.
+//! One event to one receiver on another thread: `queue/{crossbeam,queued}/{1,4}`, where the number
+//! is of worker threads. `crossbeam` is a bare bounded channel for each worker, in turn, which also
+//! carries the event in an `Arc`. The time is that of one event, from the first send until the last
+//! has been received.
 
 use std::hint::black_box;
 use std::sync::Arc;

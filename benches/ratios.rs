@@ -1,21 +1,16 @@
-//! The ratios that the project promises, from shuffled rounds in one process: medians and
-//! minima per case, each beside what it is measured against. Informs; fails nothing.
+//! The ratios that the project promises, from shuffled rounds in one process: medians and minima
+//! per case, each beside its reference. Informs; fails nothing.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::RwLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use fanfare::{Connection, Sender, Signal};
-use fanfare_benches::{Lcg, boxed, connect, connect_senders, on_threads, park_a_thread};
-
-const ROUNDS: usize = 41;
-/// Roughly what one case takes in one round.
-const ROUND_NS: f64 = 2_000_000.0;
-
-/// A named piece of work that repeats itself the given number of times.
-type Case<'c> = (String, Box<dyn FnMut(u64) + 'c>);
+use fanfare_benches::{
+    Case, Lcg, ROUNDS, boxed, connect, connect_senders, measure, on_threads, park_a_thread,
+};
 
 fn main() {
     // Cargo passes `--bench`; anything else is a filter of criterion's that is not for us.
@@ -23,43 +18,6 @@ fn main() {
     sends();
     changes();
     two_threads();
-}
-
-/// Nanoseconds per repetition of each case: (least, median) over shuffled rounds.
-fn measure(mut cases: Vec<Case<'_>>) -> BTreeMap<String, (f64, f64)> {
-    let mut random = Lcg(7);
-    let repeats: Vec<u64> = cases
-        .iter_mut()
-        .map(|(_, run)| {
-            let mut repeats = 1;
-            loop {
-                let started = Instant::now();
-                run(repeats);
-                let took = started.elapsed().as_nanos() as f64;
-                if took > ROUND_NS / 4.0 {
-                    break ((repeats as f64 * ROUND_NS / took) as u64).max(1);
-                }
-                repeats *= 2;
-            }
-        })
-        .collect();
-    let mut taken = vec![Vec::with_capacity(ROUNDS); cases.len()];
-    let mut order: Vec<usize> = (0..cases.len()).collect();
-    for _ in 0..ROUNDS {
-        for at in (1..order.len()).rev() {
-            order.swap(at, random.below(at + 1));
-        }
-        for &at in &order {
-            let started = Instant::now();
-            cases[at].1(repeats[at]);
-            taken[at].push(started.elapsed().as_nanos() as f64 / repeats[at] as f64);
-        }
-    }
-    let summary = cases.iter().zip(taken).map(|((name, _), mut taken)| {
-        taken.sort_by(f64::total_cmp);
-        (name.clone(), (taken[0], taken[taken.len() / 2]))
-    });
-    summary.collect()
 }
 
 fn sends() {

@@ -1,5 +1,6 @@
-//! Writes copies of `src/table/publish.rs`, `held.rs` and `link.rs`, of `src/queue/line.rs` and of the asymmetric cell in
-//! each of which one step is weakened. A model that passes over such a copy as well has not checked that step.
+//! Writes copies of `src/table/publish.rs`, `hub.rs`, `held.rs` and `link.rs`, of
+//! `src/queue/line.rs` and of the asymmetric cell in each of which one step is weakened. A model
+//! that passes over such a copy as well has not checked that step.
 
 #[path = "src/asymmetric/weaker.rs"]
 mod asymmetric;
@@ -12,7 +13,7 @@ use std::{env, fs};
 /// A copy: its name, and what in it is replaced by what.
 type Weakened = (&'static str, &'static [(&'static str, &'static str)]);
 
-/// As the shipped file, lines that are comments left out.
+/// The copies of `publish.rs`, whose texts leave out lines that are comments.
 const WEAKENED: &[Weakened] = &[
     (
         "address_after_swap",
@@ -45,18 +46,19 @@ const WEAKENED: &[Weakened] = &[
                 "",
             ),
             (
-                "                entry.link().mark_unreachable();
-            }
-        }
+                "        self.install(next);
+        self.mark_unreachable();
+    }
 ",
-                "                entry.link().mark_unreachable();
-            }
-        }
+                "        let is_last = next.is_none();
+        self.install(next);
+        self.mark_unreachable();
         let hub = self.hub;
         drop(self);
         if is_last {
             hub.current.store(NOBODY, Ordering::Release);
         }
+    }
 ",
             ),
         ],
@@ -66,13 +68,6 @@ const WEAKENED: &[Weakened] = &[
         &[(
             "current.store(NOBODY, Ordering::Release)",
             "current.store(NOBODY, Ordering::Relaxed)",
-        )],
-    ),
-    (
-        "current_not_acquired",
-        &[(
-            "self.current.load(Ordering::Acquire)",
-            "self.current.load(Ordering::Relaxed)",
         )],
     ),
     (
@@ -117,38 +112,35 @@ const WEAKENED: &[Weakened] = &[
         "key_checked_before_lock",
         &[
             (
-                "        let mut change = self.change()?;
-        let entries = make();
-        let mut connected = Vec::with_capacity(entries.len());
+                "    garbage: Vec<T::Entry>,
 ",
-                "        let entries = make();
-        let mut connected = Vec::with_capacity(entries.len());
-        let books = lock(&self.books.writer);
-        let known = |entry: &T::Entry| books.keys.get(&entry.key()?).cloned();
-        let mut known = entries.iter().map(known).collect::<Vec<_>>().into_iter();
-        drop(books);
-        let mut change = self.change()?;
+                "    garbage: Vec<T::Entry>,
+    known: Vec<T::Entry>,
 ",
             ),
             (
-                "            let first = key
-                .as_ref()
-                .and_then(|key| change.writer.keys.get(key))
-                .cloned();
+                "            garbage: Vec::new(),
 ",
-                "            let first = known.next().flatten();
+                "            garbage: Vec::new(),
+            known: Vec::new(),
+",
+            ),
+            (
+                "        self.change_with(lock(&self.books.writer), Some(After(self)))
+",
+                "        let known = lock(&self.books.writer).keys.values().cloned().collect();
+        let mut change = self.change_with(lock(&self.books.writer), Some(After(self)))?;
+        change.known = known;
+        Ok(change)
+",
+            ),
+            (
+                "            .and_then(|key| self.writer.keys.get(key))
+",
+                "            .and_then(|key| self.known.iter().find(|it| it.key().as_ref() == Some(key)))
 ",
             ),
         ],
-    ),
-    (
-        "spent_is_live",
-        &[(
-            "    entry.is_alive() && !entry.link().is_spent()
-",
-            "    entry.is_alive()
-",
-        )],
     ),
     (
         "removed_unchecked",
@@ -212,8 +204,8 @@ const WEAKENED: &[Weakened] = &[
                 "        if let Some(at) = self.frozen_at() {
             return Err(at);
         }
-        let freed",
-                "        let freed",
+        Ok(self.begin(writer, after))",
+                "        Ok(self.begin(writer, after))",
             ),
         ],
     ),
@@ -235,9 +227,75 @@ const WEAKENED: &[Weakened] = &[
         "last_table_not_kept",
         &[("Frozen { at, table }", "Frozen { at, table: None }")],
     ),
+    (
+        "empty_not_published",
+        &[("!table.is_empty() || is_tapped(table)", "!table.is_empty()")],
+    ),
+    (
+        "tap_not_removed",
+        &[(
+            "        if tap.is_none() && !is_tapped {
+",
+            "        if tap.is_none() && [true, false].contains(&is_tapped) {
+",
+        )],
+    ),
+    (
+        "retap_gives_up",
+        &[(
+            "        let mut change = self.begin(lock(&self.books.writer), Some(After(self)));
+        change.retap(tap());
+",
+            "        let (writer, is_free) = match try_lock(&self.books.writer) {
+            Some(writer) => (writer, true),
+            None => (lock(&self.books.writer), false),
+        };
+        let mut change = self.begin(writer, Some(After(self)));
+        if is_free {
+            change.retap(tap());
+        }
+",
+        )],
+    ),
+    (
+        "tap_before_lock",
+        &[(
+            "        let mut change = self.begin(lock(&self.books.writer), Some(After(self)));
+        change.retap(tap());
+",
+            "        let tap = tap();
+        let mut change = self.begin(lock(&self.books.writer), Some(After(self)));
+        change.retap(tap);
+",
+        )],
+    ),
+    (
+        "frozen_while_tapped",
+        &[("if !is_empty && !is_tapped {", "if !is_empty && [true, false].contains(&is_tapped) {")],
+    ),
 ];
 
-/// As `WEAKENED`, of a receiver's part.
+/// The copies of `hub.rs`, in the form of `WEAKENED`.
+const HUB: &[Weakened] = &[
+    (
+        "current_not_acquired",
+        &[(
+            "self.current.load(Ordering::Acquire)",
+            "self.current.load(Ordering::Relaxed)",
+        )],
+    ),
+    (
+        "spent_is_live",
+        &[(
+            "    entry.is_alive() && !entry.link().is_spent()
+",
+            "    entry.is_alive()
+",
+        )],
+    ),
+];
+
+/// The copies of `link.rs`, in the form of `WEAKENED`.
 const LINK: &[Weakened] = &[
     (
         "claim_in_two_steps",
@@ -284,7 +342,7 @@ const LINK: &[Weakened] = &[
     ),
 ];
 
-/// As `WEAKENED`, of the table that an emitter keeps.
+/// The copies of `held.rs`, in the form of `WEAKENED`.
 const HELD: &[Weakened] = &[
     (
         "taken_while_sending",
@@ -331,6 +389,7 @@ fn main() {
     println!("cargo::rerun-if-changed=src/asymmetric/weaker.rs");
     println!("cargo::rerun-if-changed=src/queue/weaker.rs");
     write("../src/table/publish.rs", "", WEAKENED);
+    write("../src/table/hub.rs", "hub_", HUB);
     write("../src/table/held.rs", "held_", HELD);
     write("../src/table/link.rs", "link_", LINK);
     write("../src/queue/line.rs", "line_", line::WEAKENED);

@@ -90,7 +90,7 @@ pub trait Event: 'static {
 /// keep(LineRead { text: "a static one, this time" });
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an event that owns what it carries",
+    message = "`{Self}` is not an event that owns its data",
     label = "cannot be kept after its send",
     note = "an owned event has no lifetime, and its `Event::Args<'a>` is the type itself"
 )]

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The connection from which a response or a panic came.
 ///
-/// The id is unique in the process and is never used again. A later connection has a greater one.
-/// It is the same as [`Connection::id`](crate::Connection::id) of the handle.
+/// The id is unique in the process and is never used again. A connection has a greater one than
+/// those that were made before it began. It is the same as
+/// [`Connection::id`](crate::Connection::id) of the handle.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReceiverId(u64);
 
@@ -14,6 +15,11 @@ impl ReceiverId {
     /// Returns the id of the connection with this number.
     pub(crate) fn of(number: u64) -> Self {
         ReceiverId(number)
+    }
+
+    /// Returns the number of the connection.
+    pub(crate) fn number(self) -> u64 {
+        self.0
     }
 
     /// Returns the number of the next connection.

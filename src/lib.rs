@@ -7,12 +7,16 @@
 //! [design]: docs::design
 //! [django]: docs::django
 //! [fanfare-django]: https://docs.rs/fanfare-django
+//! [fanfare-metrics]: https://docs.rs/fanfare-metrics
+//! [fanfare-outbox]: https://docs.rs/fanfare-outbox
 //! [fanfare-sea-orm]: https://docs.rs/fanfare-sea-orm
 //! [fanfare-tower]: https://docs.rs/fanfare-tower
 //! [guarantees]: docs::guarantees
 //! [mit]: https://github.com/fanfare-rs/fanfare/blob/main/LICENSE-MIT
+//! [observing]: docs::observing
 //! [orderings]: docs::orderings
 //! [performance]: docs::performance
+//! [testing]: docs::testing
 #![cfg_attr(any(feature = "macros", not(doctest)), doc = include_str!("../README.md"))]
 // The definitions above come first, so rustdoc takes them and a forge takes those of the README.
 // Names the feature that each item needs; a nightly Rust is wanted for it.
@@ -22,6 +26,8 @@
 #![deny(missing_docs)]
 
 mod any_thread;
+#[cfg(feature = "macros")]
+mod apps;
 #[cfg(feature = "async")]
 mod awaited;
 mod batch;
@@ -29,12 +35,16 @@ mod connection;
 pub mod declared;
 pub mod deferred;
 pub mod docs;
+mod dump;
 pub mod error;
 mod event;
+mod explain;
 #[cfg(any(feature = "queue", feature = "rayon", feature = "tokio"))]
 mod fork;
 mod id;
+mod kind;
 mod lock;
+pub mod mute;
 mod nesting;
 mod once_arc;
 mod panic_report;
@@ -51,15 +61,20 @@ mod sender;
 mod signal;
 mod signal_from;
 mod stack;
+mod statics;
 mod table;
+mod tap;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod turn;
+pub mod watch;
 
 pub use connection::connect_options::ConnectOptions;
 pub use connection::handle::{Connection, ScopedConnection};
 #[cfg(feature = "macros")]
 pub use declared::connect_receivers;
 pub use deferred::Deferred;
-pub use error::{ReceiverError, ReceiverPanic};
+pub use error::ReceiverPanic;
 pub use event::{Event, OwnedEvent};
 #[cfg(feature = "macros")]
 pub use fanfare_macros::{Event, receiver};
@@ -69,14 +84,15 @@ pub use prepare::prepare_thread;
 pub use queue::Queue;
 #[cfg(feature = "async")]
 pub use receiver::future::BoxFuture;
-pub use responses::{Responses, RobustResponses};
+pub use responses::Responses;
 pub use send::emitter::{Emitter, EmitterFrom};
 pub use sender::Sender;
 pub use sender::identity::Identity;
 pub use signal::Signal;
 pub use signal_from::SignalFrom;
 
-/// The connections of a signal, and receivers that are prepared for a connection.
+/// The connections of a signal: handles to many of them, changes of many of them, a look, and the
+/// traits of the values that connecting methods take.
 ///
 /// ```
 /// use fanfare::Signal;
@@ -89,8 +105,16 @@ pub use signal_from::SignalFrom;
 /// assert_eq!((connections[0].kind, connections[0].priority), (ReceiverKind::Called, 7));
 /// ```
 pub mod connections {
-    pub use crate::connection::connect_options::{ConnectionInfo, Prepared};
-    pub use crate::receiver::kind::ReceiverKind;
+    pub use crate::connection::changes::Changes;
+    pub use crate::connection::handles::{Connections, ScopedConnections};
+    pub use crate::connection::look::{purged, unmatched_senders};
+    pub use crate::connection::receiver_fn::ReceiverFn;
+    pub use crate::connection::target::ConnectTarget;
+    pub use crate::explain::Explanation;
+    pub use crate::kind::ReceiverKind;
+    pub use crate::sender::into_sender::IntoSender;
+    pub use crate::tap::info::ConnectionInfo;
+    pub use crate::tap::verdict::{ExplainedConnection, NotRun, Verdict};
 }
 
 #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! Reports of panics that were caught. A report never fails, whatever the subscriber does.
+//! Reports, mostly of panics that were caught. A report never fails, whatever the subscriber does.
 
 use std::any::Any;
 #[cfg(feature = "async")]
@@ -54,10 +54,16 @@ pub(crate) fn target_panicked(payload: Box<dyn Any + Send>) {
     discard(payload);
 }
 
+/// Reports a panic of an observer.
+pub(crate) fn observer_panicked(payload: Box<dyn Any + Send>) {
+    event("an observer panicked", None, "", message(&*payload));
+    discard(payload);
+}
+
 /// Reports a panic in the destructor of an event, a key or a response that a `Deferred` dropped.
 pub(crate) fn deferred_panicked(payload: Box<dyn Any + Send>) {
     event(
-        "a deferred event, its key or an answer panicked as it was dropped",
+        "a deferred event, its key or a response panicked as it was dropped",
         None,
         "",
         message(&*payload),
@@ -152,6 +158,15 @@ pub(crate) fn send_cancelled(
     }
     #[cfg(not(feature = "tracing"))]
     drop(receivers);
+}
+
+/// Reports a program in which no receiver is declared.
+#[cfg(feature = "macros")]
+pub(crate) fn no_receivers(message: &str) {
+    #[cfg(feature = "tracing")]
+    guarded(|| tracing::warn!(target: "fanfare", "{message}"));
+    #[cfg(not(feature = "tracing"))]
+    let _ = message;
 }
 
 #[cfg(feature = "tracing")]

@@ -49,7 +49,7 @@ impl ReceiverPanic {
     pub fn into_panic(mut self) -> Box<dyn Any + Send> {
         self.payload
             .take()
-            .expect("only this takes the payload out")
+            .expect("only this method takes the payload out")
     }
 }
 

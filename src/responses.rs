@@ -71,19 +71,19 @@ impl<R> Responses<R> {
     /// `true` if responses have no content and are only counted.
     pub(crate) const ONLY_COUNTED: bool = size_of::<R>() == 0 && !std::mem::needs_drop::<R>();
 
-    /// Returns `answers` responses that have been made and forgotten.
+    /// Returns `count` responses that have been made and forgotten.
     ///
     /// Pushing them one by one would keep the count in memory, because the vector might grow. That
     /// costs 4 ns for a send to one receiver.
     #[inline(always)]
     #[expect(clippy::uninit_vec, reason = "values without size need no memory")]
-    pub(crate) fn counted(answers: usize) -> Self {
+    pub(crate) fn counted(count: usize) -> Self {
         debug_assert!(Self::ONLY_COUNTED);
         let mut values = Vec::new();
-        // SAFETY: a vector of values without size has room for any number of them, and `answers` of
+        // SAFETY: a vector of values without size has room for any number of them, and `count` of
         // them were made. Forgetting a value that has no destructor and moving it into the vector
         // are the same.
-        unsafe { values.set_len(answers) };
+        unsafe { values.set_len(count) };
         Responses {
             values,
             receivers: Vec::new(),
@@ -186,8 +186,8 @@ impl<R: fmt::Debug> fmt::Debug for Responses<R> {
 /// assert!(!outcomes.all_ok());
 /// let panic = outcomes.panics().next().unwrap();
 /// assert_eq!(panic.message(), "attempt to divide by zero");
-/// let answers: Vec<_> = outcomes.into_iter().filter_map(Result::ok).collect();
-/// assert_eq!(answers, [0]);
+/// let responses: Vec<_> = outcomes.into_iter().filter_map(Result::ok).collect();
+/// assert_eq!(responses, [0]);
 /// ```
 pub struct RobustResponses<R> {
     responses: Responses<R>,

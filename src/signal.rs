@@ -3,13 +3,15 @@
 
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr;
 use std::sync::Arc;
 
 use crate::any_thread::AnyThread;
 use crate::event::Event;
 use crate::once_arc::OnceArc;
+use crate::receiver::tapped::register;
 use crate::receiver::{Hub, Table};
-use crate::table::publish::Opening;
+use crate::table::hub::Opening;
 
 /// A typed signal: receivers connect to it, and a send calls those that its sender
 /// reaches.
@@ -49,7 +51,7 @@ impl<E: Event, R: 'static> UnwindSafe for Signal<E, R> {}
 impl<E: Event, R: 'static> RefUnwindSafe for Signal<E, R> {}
 
 impl<E: Event, R: 'static> Signal<E, R> {
-    /// Makes a signal without receivers. It does not allocate until the first connect.
+    /// Makes a signal without receivers. It does not allocate until the first connect or change.
     pub const fn new() -> Self {
         Signal {
             hub: AnyThread::new(OnceArc::new()),
@@ -57,7 +59,11 @@ impl<E: Event, R: 'static> Signal<E, R> {
     }
 
     pub(crate) fn hub(&self) -> &Hub<E, R> {
-        self.hub.get_or_init(Hub::new)
+        let hub = self.hub.get_or_init(Hub::new);
+        register(hub, ptr::from_ref(self).addr(), || {
+            self.hub.to_arc().expect("the hub has just been made")
+        });
+        hub
     }
 
     pub(crate) fn shared_hub(&self) -> Arc<Hub<E, R>> {

@@ -26,7 +26,7 @@ use crate::signal::Signal;
 /// assert_eq!(*orders.send(&8), ["any", "an order"]);
 /// assert_eq!(*SAVED.from("shop.Order").send(&9), ["any"]);
 /// ```
-#[must_use = "it sends nothing until one of its methods is called"]
+#[must_use = "events are sent only by its methods"]
 pub struct SignalFrom<'s, 'a, E: Event, R: 'static = ()> {
     pub(crate) signal: &'s Signal<E, R>,
     pub(crate) sender: Sender<'a>,

@@ -1,4 +1,4 @@
-//! What a send over a pool allocates beside what rayon does.
+//! The allocations of a send over a pool beside those of rayon.
 //!
 //! The allocator counts for the whole process, so there is one test.
 #![cfg(feature = "rayon")]
@@ -13,7 +13,7 @@ use rayon::ThreadPoolBuilder;
 const SENDS: usize = 3;
 
 #[test]
-fn a_parallel_send_allocates_for_answers_and_long_lists_alone() {
+fn a_parallel_send_allocates_for_responses_and_long_lists_alone() {
     let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     for receivers in [1, 2, 16, 64, 65, 1_000_u64] {
         let units = Signal::<u64>::new();
@@ -39,7 +39,7 @@ fn a_parallel_send_allocates_for_answers_and_long_lists_alone() {
             assert_eq!(
                 made,
                 (list + gathered) * SENDS,
-                "{receivers} receivers that answer"
+                "{receivers} receivers with responses"
             );
         });
     }
@@ -51,8 +51,8 @@ fn touch(number: u64) {
     black_box(number);
 }
 
-/// How often so many calls of `send` allocated on any thread: the least of some rounds,
-/// since rayon's own books allocate now and then.
+/// Returns the number of allocations of some calls of `send` on any thread: the least of some
+/// rounds, because rayon itself allocates now and then.
 fn allocations(send: impl Fn()) -> usize {
     let rounds = (0..10).map(|_| {
         let before = ALLOCATIONS.load(Ordering::Relaxed);

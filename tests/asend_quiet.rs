@@ -1,5 +1,6 @@
-//! A refused blocking send prints one panic, which names the mend; to find out whether it has to be
-//! refused prints none, and takes nothing from the task. A process of its own, for its panic hook.
+//! A refused blocking send prints one panic, which names the fix. The check whether it has to be
+//! refused prints no panic, and leaves the task's budget as it was. A process of its own, for its
+//! panic hook.
 #![cfg(feature = "tokio")]
 
 use std::panic::{catch_unwind, set_hook, take_hook};

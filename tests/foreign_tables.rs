@@ -186,14 +186,14 @@ mod stops {
             tv_sec: 0,
             tv_nsec: 1,
         };
-        // SAFETY: `nanosleep` may be called in a handler; it reads `shortest` and writes nothing.
+        // SAFETY: `nanosleep` may be called in a handler. It reads `shortest` and does not write.
         unsafe { libc::nanosleep(&shortest, ptr::null_mut()) };
     }
 
     /// Starts to stop this thread, until the result is dropped.
     pub(super) fn start() -> Stops {
         let handler = sleep as extern "C" fn(libc::c_int);
-        // SAFETY: the handler calls nothing but `nanosleep`.
+        // SAFETY: the handler calls only `nanosleep`.
         let before = unsafe { libc::signal(libc::SIGUSR1, handler as libc::sighandler_t) };
         assert_ne!(before, libc::SIG_ERR);
         // SAFETY: a C struct of numbers and pointers, for which all zeros is a value.

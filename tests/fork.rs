@@ -1,5 +1,6 @@
 //! A child of `fork` sends, connects and disconnects, if no other thread was inside fanfare at the
-//! moment of the fork. Whatever needs threads of the parent is refused there. In a program of its own, because that must be known of every thread.
+//! moment of the fork. Whatever needs threads of the parent is refused there. In a program of its
+//! own, because that must be known of every thread.
 
 #![cfg(target_os = "linux")]
 
@@ -37,14 +38,15 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// Runs `child` in a child of `fork`, and checks that it returns `true`.
 fn in_a_child(child: impl FnOnce() -> bool) {
     // SAFETY: other threads of this program wait: the harness's, a test's for its turn, a queue's
-    // for an event or in a receiver, a pool's for work. None has a lock that the child uses.
+    // for an event or in a receiver, a pool's for work. They do not have a lock that the child
+    // uses.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "no child could be made");
     if pid == 0 {
         // SAFETY: it makes the kernel end the child if it hangs.
         unsafe { libc::alarm(30) };
         let has_passed = catch_unwind(AssertUnwindSafe(child)).unwrap_or(false);
-        // SAFETY: it ends the child, and runs nothing of the harness.
+        // SAFETY: it ends the child without code of the harness.
         unsafe { libc::_exit(if has_passed { 0 } else { 1 }) };
     }
     let mut status = 0;
@@ -80,7 +82,7 @@ mod queues {
         Overflow::Reject,
     ];
     const NEVER: Duration = Duration::MAX;
-    /// Whether a receiver is async.
+    /// The kinds of receivers: `true` is async.
     const IS_ASYNC: &[bool] = if cfg!(feature = "async") {
         &[false, true]
     } else {
@@ -97,16 +99,20 @@ mod queues {
                     .to_string()
                     .contains("make a queue after the fork")
         });
+        let explanation = signal.explain(Sender::NONE);
+        let verdict = explanation.connections[0].verdict.to_string();
+        let reason = "queue \"before\" was made before this process was forked";
         let flush = queue.flush();
         let shutdown = queue.shutdown(NEVER).map(|_| ());
         refused
+            && verdict == format!("would not run: {reason}")
             && queue.rejected() == before + 1
             && [flush, shutdown]
                 .iter()
                 .all(|waited| matches!(waited, Err(queue::WaitError::Forked { .. })))
     }
 
-    /// In a child, a queue of its own delivers.
+    /// Returns `true` if a queue of its own delivers in a child.
     fn a_new_one_works() -> bool {
         let signal = Asked::new();
         let queue = Queue::bounded(4).unwrap();
@@ -187,8 +193,51 @@ mod queues {
     }
 
     /// The child has the worker's thread as its only one.
+    /// Counts its drops.
+    #[cfg(feature = "async")]
+    struct Item;
+
+    #[cfg(feature = "async")]
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+
+    #[cfg(feature = "async")]
+    impl Drop for Item {
+        fn drop(&mut self) {
+            DROPPED.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[cfg(feature = "async")]
     #[test]
-    fn a_worker_that_forks_delivers_nothing_more_in_the_child() {
+    fn a_stream_from_before_a_fork_has_ended_in_the_child() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let signal = Asked::new();
+        let options = signal.options().name("before");
+        let stream = options.stream_with(4, Overflow::Reject, |_, _| Some(Item));
+        let next = signal.next();
+        signal.send(&1);
+        let mut held = Some((stream, next));
+        in_a_child(|| {
+            let (mut stream, next) = held.take().unwrap();
+            let refused = &signal.send(&2)[0];
+            let is_refused =
+                matches!(refused, Err(queue::Error::Forked { queue, .. }) if **queue == *"before");
+            let has_ended = stream.is_closed() && stream.try_next().is_none();
+            let has_ended = has_ended && pollster::block_on(stream.next()).is_none();
+            let next_has_ended = pollster::block_on(next).is_none();
+            drop(stream);
+            let is_kept = DROPPED.load(Ordering::Relaxed) == 0 && signal.receiver_count() == 0;
+            let own = signal.next();
+            signal.send(&3);
+            let own = pollster::block_on(own) == Some(3);
+            is_refused && has_ended && next_has_ended && is_kept && own
+        });
+        let (mut stream, _) = held.unwrap();
+        assert!(stream.try_next().is_some(), "the parent goes on");
+    }
+
+    #[test]
+    fn a_worker_that_forks_delivers_no_more_events_in_the_child() {
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let signal = Signal::<u32>::new();
         let queue = Queue::bounded(4).unwrap();

@@ -26,7 +26,7 @@ const EXAMPLE: Example = Example {
 };
 
 impl Scratch {
-    /// It takes the directory for that of temporary files.
+    /// Returns the program with its directory as that of temporary files.
     fn program(&self) -> Command {
         let mut command = example::command();
         command.env("TMPDIR", &self.0).stdin(Stdio::null());
@@ -38,7 +38,7 @@ impl Scratch {
         Run::new(output.expect("the program starts"))
     }
 
-    /// The names of what is left in it.
+    /// Returns the names of the files that are left in it.
     fn left(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.0).expect("the directory");
         let mut names: Vec<_> = entries
@@ -60,7 +60,7 @@ struct Row {
     left: u64,
 }
 
-/// A row in which nothing went wrong.
+/// Returns a row without failures.
 fn all_of(sent: u64) -> Row {
     Row {
         sent,
@@ -73,7 +73,7 @@ fn all_of(sent: u64) -> Row {
 }
 
 impl Run {
-    /// The rows by receiver. Each must add up, for as many events as were sent.
+    /// Returns the rows by receiver. Each must add up, for as many events as were sent.
     fn rows(&self) -> BTreeMap<&str, Row> {
         let rows = self.section("Delivery");
         let titles: Vec<_> = rows[0].split_whitespace().collect();
@@ -163,7 +163,7 @@ fn sample_adds_up() {
     assert_eq!(scratch.left(), [""; 0], "the journal is removed");
 }
 
-/// The good lines of the sample, by number: those that the journal must have.
+/// Returns the good lines of the sample, by number: those that the journal must have.
 fn good_numbers() -> Vec<u64> {
     let malformed = [18, 19, 34, 39, 40, 47, 57, 58, 59, 60];
     (1..=60).filter(|line| !malformed.contains(line)).collect()
@@ -249,7 +249,7 @@ fn input_that_cannot_be_read() {
 }
 
 #[test]
-fn nothing_in_the_log() {
+fn an_empty_log_is_reported() {
     let scratch = Scratch::new("nothing");
     let empty = scratch.file("empty.log", "");
     scratch.run(&[], &empty).refused(3, "it is empty");
@@ -267,7 +267,7 @@ fn nothing_in_the_log() {
 }
 
 #[test]
-fn wrong_usage() {
+fn wrong_usage_is_refused_with_a_message() {
     let scratch = Scratch::new("usage");
     let cases: [(&[&str], &str); 8] = [
         (&["--nonsense"], "unknown option \"--nonsense\""),
@@ -304,7 +304,7 @@ fn journal_that_cannot_be_made() {
 }
 
 #[test]
-fn nobody_reads_the_output() {
+fn a_closed_output_is_no_error() {
     let scratch = Scratch::new("closed");
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
@@ -324,7 +324,7 @@ fn output_that_cannot_be_written() {
     Run::new(output.expect("the program starts")).refused(4, "cannot write the output");
 }
 
-/// A run that is interrupted: what it says on standard error tells when.
+/// A run that is interrupted when its output on standard error has a text.
 #[cfg(unix)]
 struct Interrupted {
     child: Child,

@@ -1,6 +1,7 @@
-//! `#[receiver]`: what it registers, and that the function stays what it was.
+//! `#[receiver]`: the receiver that it registers, and that the function stays callable.
 //!
-//! `connect_receivers` works on the whole program, so each test here has signals of its own and looks only at those.
+//! `connect_receivers` works on the whole program, so each test here has signals of its own and
+//! looks only at those.
 
 #![cfg(feature = "macros")]
 #![forbid(unsafe_code)]
@@ -233,7 +234,7 @@ fn first_of_an_uid_and_sender_wins() {
         *SHARED_UID.from(Sender::of::<PizzaStore>()).send(&PIZZA),
         ["first", "store"]
     );
-    assert!(SHARED_UID.disconnect_uid_from("web", "bell"));
+    assert!(SHARED_UID.options().sender("web").disconnect_uid("bell"));
 }
 
 static ORDER: Pizzas<i32> = Signal::new();
@@ -265,7 +266,7 @@ fn higher_priority_runs_earlier() {
 static ONCE: Pizzas<usize> = Signal::new();
 static RUNS: AtomicUsize = AtomicUsize::new(0);
 
-#[receiver(ONCE, once, name = "the bell")]
+#[receiver(ONCE, once, name = "the bell", tag = "loud", tag = "late")]
 fn first_pizza(_sender: Sender<'_>, _pizza: &PizzaDone<'_>) -> usize {
     RUNS.fetch_add(1, Ordering::Relaxed)
 }
@@ -277,6 +278,7 @@ fn once_and_name() {
         (&*connection.name, connection.max_calls),
         ("the bell", Some(1))
     );
+    assert_eq!(connection.tags, ["loud", "late"]);
     assert_eq!(*ONCE.send(&PIZZA), [0]);
     assert!(ONCE.send(&PIZZA).is_empty());
 }
@@ -339,7 +341,7 @@ static OLD: Pizzas<u32> = Signal::new();
 mod inner {
     use super::{ATTRIBUTES, PizzaDone, Sender, receiver};
 
-    /// Its attributes and its visibility are its own.
+    /// Keeps its attributes and its visibility.
     #[must_use]
     #[receiver(ATTRIBUTES)]
     #[inline]

@@ -1,6 +1,8 @@
-//! `#[receiver]` on an `async fn`: what it registers, and that the function stays what it was; and its option `blocking`.
+//! `#[receiver]` on an `async fn`: the receiver that it registers, and that the function stays
+//! callable; and its option `blocking`.
 //!
-//! `connect_receivers` works on the whole program, so each test here has signals of its own and looks only at those.
+//! `connect_receivers` works on the whole program, so each test here has signals of its own and
+//! looks only at those.
 
 #![cfg(all(feature = "macros", feature = "async"))]
 #![forbid(unsafe_code)]
@@ -260,7 +262,7 @@ mod inner {
     #[allow(non_upper_case_globals)]
     pub(super) static event: u32 = 2;
 
-    /// Its attributes and its visibility are its own.
+    /// Keeps its attributes and its visibility.
     #[must_use]
     #[receiver(ATTRIBUTES)]
     #[inline]
@@ -297,7 +299,7 @@ fn attributes_stay_and_conditions_count() {
     reported_once("OLD");
 }
 
-/// What tokio allows only where a thread may block.
+/// Work that tokio allows only where a thread may block.
 #[cfg(feature = "tokio")]
 mod blocking {
     use super::{PIZZA, PizzaDone, Pizzas};

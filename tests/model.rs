@@ -170,12 +170,12 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Compares signal and model, and sees to it that nothing of the signal stays in memory.
+/// Compares signal and model, and checks that the signal leaves no memory allocated.
 fn check(program: &Program) {
-    // What a thread allocates once, for all signals.
+    // A thread allocates these once, for all signals.
     thread_local! {
         static WARM: () = model::check(&Program {
-            answer: 0,
+            response: 0,
             scripts: Vec::new(),
             ops: vec![Op::RenewIdentity(0), Op::Connect(Spec::closure(0)), plain_send()],
         });
@@ -186,11 +186,11 @@ fn check(program: &Program) {
     assert_eq!(leaks::held() - before, 0, "bytes were leaked");
 }
 
-/// Few receivers, anything can happen.
+/// Returns programs with few receivers, in which anything can happen.
 fn lively() -> impl Strategy<Value = Program> {
     let scripts = vec(vec(op(), 0..4), 6);
-    (0..3_u8, scripts, vec(op(), 1..50)).prop_map(|(answer, scripts, ops)| Program {
-        answer,
+    (0..3_u8, scripts, vec(op(), 1..50)).prop_map(|(response, scripts, ops)| Program {
+        response,
         scripts,
         ops,
     })
@@ -214,7 +214,7 @@ fn crowded(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Program> {
         vec(step, 1..16),
         any::<u16>(),
     )
-        .prop_map(|(answer, scripts, full, steps, seed)| {
+        .prop_map(|(response, scripts, full, steps, seed)| {
             let empty = [
                 Op::Thin {
                     count: u16::MAX,
@@ -225,19 +225,19 @@ fn crowded(sizes: std::ops::Range<usize>) -> impl Strategy<Value = Program> {
             ];
             let ops = [full].into_iter().chain(steps).chain(empty).collect();
             Program {
-                answer,
+                response,
                 scripts,
                 ops,
             }
         })
 }
 
-/// What the fuzzer starts from.
+/// Returns the input with which the fuzzer starts.
 fn any_bytes() -> impl Strategy<Value = Program> {
     vec(any::<u8>(), 0..400).prop_map(|bytes| model::decode::decode(&bytes))
 }
 
-/// The usual number of cases divided by `by`.
+/// Returns the usual number of cases divided by `by`.
 fn config(by: u32) -> Config {
     let usual = Config::default();
     Config {
@@ -252,7 +252,7 @@ proptest! {
     #![proptest_config(config(1))]
 
     #[test]
-    fn programs_see_what_the_model_sees(program in lively()) {
+    fn programs_see_the_same_as_the_model(program in lively()) {
         check(&program);
     }
 
@@ -266,7 +266,7 @@ proptest! {
     #![proptest_config(config(4))]
 
     #[test]
-    fn full_tables(program in crowded(0..8)) {
+    fn full_tables_follow_the_model(program in crowded(0..8)) {
         check(&program);
     }
 }
@@ -275,7 +275,7 @@ proptest! {
     #![proptest_config(config(32))]
 
     #[test]
-    fn very_full_tables(program in crowded(8..FILLS.len())) {
+    fn very_full_tables_follow_the_model(program in crowded(8..FILLS.len())) {
         check(&program);
     }
 }
@@ -291,13 +291,13 @@ fn plain_send() -> Op {
 
 fn check_ops(ops: Vec<Op>) {
     check(&Program {
-        answer: 0,
+        response: 0,
         scripts: Vec::new(),
         ops,
     });
 }
 
-/// However many once-only receivers a send spends, none outlives it.
+/// A send takes out all once-only receivers that it spends, however many there are.
 #[test]
 fn twenty_spent_receivers_leave_at_once() {
     let once = Spec {
@@ -307,7 +307,7 @@ fn twenty_spent_receivers_leave_at_once() {
     check_ops(vec![Op::ConnectMany(vec![once; 20]), plain_send()]);
 }
 
-/// Nothing stays connected for an identity that died between `prepare` and `connect_many`.
+/// Nothing stays connected for an identity that died before its receiver was connected.
 #[test]
 fn a_prepared_receiver_does_not_outlive_its_identity() {
     let own = Spec {
@@ -322,7 +322,7 @@ fn a_prepared_receiver_does_not_outlive_its_identity() {
     ]);
 }
 
-/// A weak target that dies in a send, and panics in its destructor, concerns nobody.
+/// A weak target that dies in a send, and panics in its destructor, does not affect the send.
 #[test]
 fn a_pinned_target_dies_quietly() {
     let weak = Spec {
@@ -334,7 +334,7 @@ fn a_pinned_target_dies_quietly() {
     };
     // The first target of a program is one that panics; method 1 runs script 1.
     check(&Program {
-        answer: 0,
+        response: 0,
         scripts: vec![vec![Op::DropTarget(0)]],
         ops: vec![Op::RenewTarget(0), Op::Connect(weak), plain_send()],
     });

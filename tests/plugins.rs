@@ -1,6 +1,6 @@
-//! Programs with more than one copy of fanfare or of its receivers: one loads a dynamic library that
-//! declares receivers, and connects them; one depends on two versions. In a program of its own,
-//! because it runs cargo.
+//! Programs with more than one copy of fanfare or of its receivers: one loads a dynamic library
+//! that declares receivers, and connects them; one depends on two versions. In a program of its
+//! own, because it runs cargo.
 #![cfg(all(feature = "macros", target_os = "linux"))]
 
 use std::fs;
@@ -56,7 +56,8 @@ fn two_versions_of_fanfare_django_in_one_program_are_refused() {
     assert_two_versions_are_refused("fanfare-django", manifest);
 }
 
-/// With the package's name and `links`, and without anything that a registry would have to have.
+/// Asserts that cargo refuses two versions of a package with this name and `links`, without
+/// anything that a registry would have to have.
 fn assert_two_versions_are_refused(name: &str, manifest: &str) {
     let links = manifest.lines().find(|line| line.starts_with("links = "));
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("two-versions-of-{name}"));

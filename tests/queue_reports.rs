@@ -1,4 +1,4 @@
-//! With the feature `tracing`, each panic on a worker is told once.
+//! With the feature `tracing`, each panic on a worker is reported once.
 #![cfg(all(feature = "queue", feature = "tracing"))]
 
 mod listener;
@@ -31,9 +31,9 @@ impl Event for Fragile {
     type Args<'a> = Fragile;
 }
 
-/// One test, for there is one listener in a process that hears the workers.
+/// It is one test, because a process has one subscriber that gets the events of the workers.
 #[test]
-fn each_panic_on_a_worker_is_told_once_and_the_worker_goes_on() {
+fn each_panic_on_a_worker_is_reported_once_and_the_worker_goes_on() {
     let listener = Listener::default();
     tracing::subscriber::set_global_default(listener.clone()).unwrap();
     let told = || listener.take();

@@ -21,7 +21,7 @@ const RECEIVERS: usize = 4;
 const SENDERS: u64 = 2;
 const CAPACITY: usize = 256;
 
-/// What one receiver got from one sender.
+/// The events that one receiver got from one sender.
 #[derive(Default)]
 struct Got {
     count: AtomicU64,
@@ -96,7 +96,7 @@ fn soak(events: u64, workers: usize, overflow: Overflow) {
     assert_eq!(
         accepted + refused,
         asked,
-        "every receiver has answered each send"
+        "every receiver has responded each send"
     );
     assert_eq!(stats.pushed, accepted);
     assert_eq!(stats.rejected, refused);
@@ -128,12 +128,12 @@ fn soak(events: u64, workers: usize, overflow: Overflow) {
     assert_eq!((report.undelivered.len(), report.still_running), (0, 0));
 }
 
-/// What the answers of one sender's sends tell.
+/// The sums of the responses to one sender's sends.
 #[derive(Default)]
 struct Sums {
     accepted: u64,
     refused: u64,
-    /// Of the events, once for each receiver that accepted.
+    /// The sum of the events, each counted once for each receiver that accepted it.
     sum: u64,
 }
 
@@ -141,8 +141,8 @@ struct Sums {
 fn send_all(signal: &Signal<u64, Result<(), queue::Error>>, sender: u64, events: u64) -> Sums {
     let mut sums = Sums::default();
     for event in (sender..events).step_by(SENDERS as usize) {
-        let flow = signal.from(sender).send_each(&event, |_, answer| {
-            match answer {
+        let flow = signal.from(sender).send_each(&event, |_, response| {
+            match response {
                 Ok(()) => {
                     sums.accepted += 1;
                     sums.sum += event;

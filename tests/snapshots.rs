@@ -1,4 +1,4 @@
-//! What a send holds is there for as long as it runs, and is freed by the first change after
+//! The receivers that a send holds live as long as it runs, and are freed by the first change after
 //! that: in nested sends, and on threads that end.
 
 use std::cell::RefCell;
@@ -68,7 +68,7 @@ fn sends_of_two_signals_may_end_in_any_order() {
 }
 
 #[test]
-fn threads_that_have_ended_keep_nothing() {
+fn threads_that_have_ended_keep_no_table() {
     static SIGNAL: Signal<()> = Signal::new();
     for round in 0..50 {
         let held = Arc::new(());

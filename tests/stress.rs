@@ -1,7 +1,8 @@
 //! Threads that connect, disconnect and send at once, with every call accounted for.
 //!
-//! `FAN_ITERS` sets how much each thread does.
+//! `FAN_ITERS` sets how much each thread does, and `FAN_TOGGLES` how often an observer is attached.
 
+use fanfare::connections::purged;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
@@ -9,6 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use fanfare::error::WaitError;
+use fanfare::watch::{
+    self, ObservedReceiver, ObservedSend, Observer, ReceiverEnd, SendEnd, SendId,
+};
 use fanfare::{Connection, Event, Identity, Sender, Signal};
 
 const SENDERS: usize = 3;
@@ -35,7 +39,7 @@ struct Life {
     disconnected: u64,
 }
 
-/// When a send ran, and whom it called.
+/// The time of a send, and the receivers that it called.
 struct Sent {
     started: u64,
     ended: u64,
@@ -121,7 +125,7 @@ fn every_send_calls_exactly_those_that_were_there() {
     );
 }
 
-/// Every run of a once-only receiver is taken by one send of all threads, and none is lost.
+/// Every run of a once-only receiver is taken by one send of all threads, and each is taken.
 #[test]
 fn once_receivers_run_once_between_all_threads() {
     let signal = Signal::<(), u64>::new();
@@ -129,13 +133,13 @@ fn once_receivers_run_once_between_all_threads() {
     let start = Barrier::new(SENDERS + 1);
     let tally: Arc<Vec<AtomicUsize>> =
         Arc::new((0..rounds * 8).map(|_| AtomicUsize::new(0)).collect());
-    let answers: usize = thread::scope(|scope| {
+    let responses: usize = thread::scope(|scope| {
         let senders: Vec<_> = (0..SENDERS)
             .map(|_| {
                 scope.spawn(|| {
-                    (0..rounds).fold(0, |answers, _| {
+                    (0..rounds).fold(0, |responses, _| {
                         start.wait();
-                        answers
+                        responses
                             + (0..4)
                                 .map(|_| signal.from("s").send(&()).len())
                                 .sum::<usize>()
@@ -165,7 +169,7 @@ fn once_receivers_run_once_between_all_threads() {
     });
     let late = signal.from("s").send(&()).len();
     assert!(tally.iter().all(|runs| runs.load(Ordering::Relaxed) == 1));
-    assert_eq!(answers + late, rounds * 8);
+    assert_eq!(responses + late, rounds * 8);
     while signal.receiver_count() != 0 {
         assert!(signal.from("s").send(&()).is_empty());
     }
@@ -176,7 +180,7 @@ fn once_receivers_run_once_between_all_threads() {
     );
 }
 
-/// As one connects for each request and its answer: nothing will send from that sender again.
+/// A program connects one for each request and its response: no later event has that sender.
 #[test]
 fn once_receivers_of_senders_that_send_only_once_do_not_pile_up() {
     let signal = Signal::<(), u64>::new();
@@ -250,10 +254,10 @@ fn weak_targets_die_while_they_are_sent_to() {
     });
     assert_eq!(dead.load(Ordering::Relaxed), made);
     signal.purge();
-    assert_eq!((signal.receiver_count(), signal.purged()), (0, made as u64));
+    assert_eq!((signal.receiver_count(), purged(&signal)), (0, made as u64));
 }
 
-/// After `Ok` the receiver never runs, and what it owned is gone.
+/// After `Ok` the receiver never runs, and its captures are gone.
 #[test]
 fn after_disconnect_and_wait_it_never_runs() {
     struct Owned {
@@ -345,10 +349,11 @@ fn waiting_from_inside_is_refused_under_contention_too() {
     assert_eq!(SIGNAL.receiver_count(), 0);
 }
 
-/// Of many connects of one key at once, one is new; of many disconnects, one removes.
+/// If many threads connect one key at once, one connect is new. If many disconnect it, one removes
+/// it.
 #[test]
 fn one_of_many_equal_connects_wins() {
-    fn answers(_: Sender<'_>, (): &()) -> u32 {
+    fn responses(_: Sender<'_>, (): &()) -> u32 {
         1
     }
     let signal = Signal::<(), u32>::new();
@@ -361,11 +366,11 @@ fn one_of_many_equal_connects_wins() {
                     let (mut news, mut removals, mut wrong) = (0, 0, 0);
                     for _ in 0..iterations() {
                         start.wait();
-                        news += usize::from(signal.connect(answers).is_new());
+                        news += usize::from(signal.connect(responses).is_new());
                         start.wait();
                         wrong += usize::from(*signal.send(&()) != [1]);
                         start.wait();
-                        removals += usize::from(signal.disconnect(answers));
+                        removals += usize::from(signal.disconnect(responses));
                     }
                     (news, removals, wrong)
                 })
@@ -382,7 +387,7 @@ fn one_of_many_equal_connects_wins() {
     assert_eq!(signal.receiver_count(), 0);
 }
 
-/// Identities and whole signals come and go while everything else does, and nothing leaks.
+/// Identities and whole signals come and go while all other operations go on, and no memory leaks.
 #[test]
 fn identities_and_signals_die_under_contention() {
     let held = Arc::new(());
@@ -448,7 +453,7 @@ fn emitters_follow_every_change() {
     });
 }
 
-/// Says that a thread is done, also if it fails, so that the others end and the failure is seen.
+/// Marks that a thread is done, also if it fails, so that the others end and the failure is seen.
 struct Leave<'a>(&'a AtomicUsize);
 
 impl Drop for Leave<'_> {
@@ -525,6 +530,129 @@ fn calling(serial: u64) -> impl Fn(Sender<'_>, &Roll<'_>) + Send + Sync + 'stati
 fn holding(held: &Arc<()>) -> impl Fn(Sender<'_>, &()) + Send + Sync + 'static {
     let held = Arc::clone(held);
     move |_, ()| assert!(Arc::strong_count(&held) > 0)
+}
+
+/// An observer that keeps the sends of each thread in order, and notes a step out of order.
+#[derive(Default)]
+struct Whole {
+    /// The sends that are open, whatever the attach that saw them.
+    open: Mutex<BTreeMap<SendId, usize>>,
+    seen: AtomicU64,
+    faults: AtomicU64,
+}
+
+#[derive(Clone)]
+struct Watcher(Arc<Whole>);
+
+impl Observer for Watcher {
+    fn send_started(&self, send: &ObservedSend<'_>) {
+        let mut open = self.0.open.lock().unwrap();
+        let twice = open.insert(send.id(), 0).is_some();
+        self.0.faults.fetch_add(u64::from(twice), Ordering::Relaxed);
+    }
+
+    fn receiver_ended(
+        &self,
+        send: &ObservedSend<'_>,
+        _receiver: &ObservedReceiver<'_>,
+        _end: &ReceiverEnd,
+    ) {
+        match self.0.open.lock().unwrap().get_mut(&send.id()) {
+            Some(receivers) => *receivers += 1,
+            None => drop(self.0.faults.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    fn send_ended(&self, send: &ObservedSend<'_>, end: &SendEnd) {
+        let receivers = self.0.open.lock().unwrap().remove(&send.id());
+        let is_whole = receivers == Some(end.reached) && end.reached == WATCHED;
+        self.0
+            .faults
+            .fetch_add(u64::from(!is_whole), Ordering::Relaxed);
+        self.0.seen.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn wants_durations(&self) -> bool {
+        false
+    }
+}
+
+/// The number of receivers in the stress of observers.
+const WATCHED: usize = 3;
+
+/// An observer is attached and detached 1,000,000 times if `FAN_TOGGLES` says so, while two threads
+/// send. Each send that it sees is whole, and a send on the attaching thread is seen exactly if the
+/// observer is attached.
+#[test]
+fn toggles_of_an_observer_leave_no_send_half_seen() {
+    let toggles = std::env::var("FAN_TOGGLES").map_or(20 * iterations(), |toggles| {
+        toggles.parse().expect("a number of toggles")
+    });
+    let (signal, whole) = (Signal::<u32>::new(), Arc::new(Whole::default()));
+    let own = Signal::<u32>::new();
+    let count = Arc::new(AtomicU64::new(0));
+    for signal in [&signal, &own] {
+        for _ in 0..WATCHED {
+            let count = count.clone();
+            signal.connect(move |_sender, _id| {
+                count.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+    }
+    let is_over = AtomicBool::new(false);
+    let sends = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for way in 0..2 {
+            let (signal, is_over, sends) = (&signal, &is_over, &sends);
+            scope.spawn(move || {
+                let mut emitter = signal.emitter();
+                let mut sent = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    match way {
+                        0 => drop(signal.send(&1)),
+                        _ => drop(emitter.send(&1)),
+                    }
+                    sent += 1;
+                }
+                sends.fetch_add(sent, Ordering::Relaxed);
+            });
+        }
+        let exact = Arc::new(Whole::default());
+        for toggle in 0..toggles {
+            let watch = watch::signal(&signal, Watcher(whole.clone()));
+            if toggle % 64 == 0 {
+                let of_own = watch::signal(&own, Watcher(exact.clone()));
+                own.send(&1);
+                drop(of_own);
+                own.send(&1);
+                let seen = exact.seen.load(Ordering::Relaxed);
+                assert_eq!(seen, 1 + toggle as u64 / 64);
+            }
+            drop(watch);
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert!(
+        whole.open.lock().unwrap().is_empty(),
+        "a start without its end"
+    );
+    assert_eq!(whole.faults.load(Ordering::Relaxed), 0);
+    let (seen, sends) = (
+        whole.seen.load(Ordering::Relaxed),
+        sends.load(Ordering::Relaxed),
+    );
+    assert!(seen <= sends);
+    let of_own = 2 * toggles.div_ceil(64) as u64;
+    let all = (sends + of_own) * WATCHED as u64;
+    assert_eq!(
+        count.load(Ordering::Relaxed),
+        all,
+        "each send calls each receiver"
+    );
+    println!("{toggles} toggles, {seen} of {sends} sends seen");
+    // A change frees the last tables that have an observer.
+    signal.connect(|_sender, _id| ());
+    assert_eq!(Arc::strong_count(&whole), 1);
 }
 
 fn iterations() -> usize {

@@ -1,4 +1,4 @@
-//! What the compiler says about misuse, each case beside a twin that compiles.
+//! The compiler's messages about misuse, each case beside a twin that compiles.
 //!
 //! The stored output is that of the stable compiler that CI runs on; others word their own errors
 //! differently. `TRYBUILD=overwrite cargo test --test ui` stores it anew.
@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 #[test]
-fn ui() {
+fn ui_cases_compile_or_fail_as_expected() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("tests/ui/fail/*.rs");
     if cfg!(feature = "queue") {
@@ -54,20 +54,21 @@ macro_rules! twins {
 
 twins! {
     pass in "pass":
-        associated_function connect_not_callable connect_other_arguments deferred_borrowed
-        deferred_not_sync deferred_signal_gone dispatch_uid duplicate_signal duplicate_uid_in_list
-        duplicate_uid_stacked event_union function_extern function_faults_once function_generic
-        function_unsafe name not_a_function once_with_value max_calls option_separator option_twice
+        apps associated_function connect_not_callable connect_other_arguments crate_not_a_path
+        deferred_borrowed deferred_not_sync deferred_signal_gone disconnect_captures
+        disconnect_no_receiver dispatch_uid duplicate_signal duplicate_uid_in_list duplicate_uid_stacked
+        event_union function_extern function_faults_once function_generic
+        function_unsafe name not_a_function not_a_sender once_with_value max_calls option_separator option_twice
         option_unknown option_without_value parameter_count parameter_self priority
         sender_name_empty sender_not_a_type sender_unknown_type signal_const signal_list_empty
-        signal_missing signal_not_a_path signal_of_another_type signal_unknown wrong_event
+        signal_missing signal_not_a_path signal_of_another_type signal_unknown tag wrong_event
         wrong_event_static wrong_return wrong_sender
 }
 
 #[cfg(feature = "queue")]
 twins! {
     queue in "queue/pass":
-        queued
+        next_borrowed queued queued_and_others queued_borrowed
 }
 
 #[cfg(feature = "tokio")]

@@ -1,4 +1,5 @@
-//! The receivers that run on queues: a journal that must have every event, and a history that need not.
+//! The receivers that run on queues: a journal that must have every event, and a history that need
+//! not.
 
 use crate::End;
 use crate::event::{RECORD, Record};
@@ -19,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 pub(crate) struct Background {
-    /// Who sends waits while it is full.
+    /// A sender waits while it is full.
     pub(crate) journal_queue: Queue,
     pub(crate) journal: Arc<Journal>,
     /// Loses the oldest while it is full, unless an option says otherwise.
@@ -68,7 +69,8 @@ impl Background {
         [self.journal_queue.clone(), self.history_queue.clone()]
     }
 
-    /// Ends the queues when the grace is over, for who sends may be waiting for room in one of them.
+    /// Ends the queues when the grace is over, because senders may be waiting for room in one of
+    /// them.
     pub(crate) async fn end_after(queues: [Queue; 2], grace: Duration) {
         stop::wait().await;
         tokio::time::sleep(stop::time_left(grace)).await;
@@ -78,8 +80,8 @@ impl Background {
         }
     }
 
-    /// Delivers what is queued: everything, or after Ctrl-C what can be delivered within the grace. What is left then is
-    /// in the queue's books.
+    /// Delivers all queued events, or, after Ctrl-C, those that can be delivered within the grace.
+    /// The queue's counters show the rest.
     pub(crate) fn drain(&self, grace: Duration) {
         // Asked for at times, for Ctrl-C may come while this waits.
         const A_LOOK: Duration = Duration::from_millis(50);
@@ -121,7 +123,7 @@ pub(crate) struct Journal {
     error: Mutex<Option<io::Error>>,
 }
 
-/// What is in the file at the end.
+/// The content of the file at the end.
 pub(crate) struct Written {
     pub(crate) path: PathBuf,
     pub(crate) kept: bool,
@@ -202,7 +204,7 @@ impl Journal {
     }
 }
 
-/// What happened to each package, as far as it was seen.
+/// The changes of each package, from the lines that were read.
 pub(crate) struct History {
     pace: Duration,
     packages: Mutex<HashMap<Arc<str>, Past>>,
@@ -236,7 +238,7 @@ impl History {
         past.last = record.clone();
     }
 
-    /// How many packages it has seen, and those with the most changes.
+    /// Returns the number of packages that it has seen, and those with the most changes.
     pub(crate) fn busiest(&self, most: usize) -> (usize, Vec<(Arc<str>, u64, String)>) {
         let packages = lock(&self.packages);
         let mut all: Vec<_> = packages

@@ -1,4 +1,4 @@
-//! What is sent, and the signals that carry it.
+//! The events, and the signals that carry them.
 
 use crate::parse::{Action, Detail, LogLine, Moment, Reason, State};
 use fanfare::{Event, Signal, queue};
@@ -11,7 +11,8 @@ pub(crate) static RECORD: Signal<Record, Result<(), Failed>> = Signal::new();
 /// Sent for every so many of those lines: to receivers that run side by side.
 pub(crate) static CHUNK: Signal<Chunk<'static>, Finding> = Signal::new();
 
-/// A line of the log. Owned, for it waits in queues; shared, for a send to queued receivers clones it.
+/// A line of the log. It is owned, because it waits in queues, and shared, because a send to queued
+/// receivers clones it.
 #[derive(Clone, Debug, Event)]
 pub(crate) struct Record {
     /// In the log, from 1.
@@ -19,7 +20,7 @@ pub(crate) struct Record {
     pub(crate) text: Arc<str>,
     pub(crate) moment: Moment,
     pub(crate) action: Action,
-    /// Of a `status` line.
+    /// The state in a `status` line.
     pub(crate) state: Option<State>,
     pub(crate) package: Option<Arc<str>>,
 }
@@ -49,13 +50,14 @@ impl Record {
     }
 }
 
-/// Some lines of the log, one after the other. Borrowed: `send_parallel` returns when all receivers have.
+/// Some lines of the log, one after the other. Borrowed: `send_parallel` returns when all receivers
+/// have.
 #[derive(Event)]
 pub(crate) struct Chunk<'a> {
     pub(crate) lines: &'a [Arc<str>],
 }
 
-/// What a receiver found in a chunk.
+/// The result of a receiver for a chunk.
 pub(crate) enum Finding {
     Checksum(u64),
     Lengths {

@@ -1,4 +1,5 @@
-//! The log, read on a thread of its own: a read that waits for more input must not keep Ctrl-C waiting.
+//! The log, read on a thread of its own: a read that waits for more input must not keep Ctrl-C
+//! waiting.
 
 use crate::End;
 use crate::event::Record;
@@ -14,7 +15,7 @@ const DEFAULT_LOG: &str = "/var/log/dpkg.log";
 /// Lines that are read ahead.
 const AHEAD: usize = 1_024;
 
-/// What the reading thread found, with the bytes read so far.
+/// An item of the reading thread, with the number of bytes read so far.
 pub(crate) enum Item {
     Record {
         record: Record,
@@ -48,7 +49,7 @@ impl Input {
                     "cannot read {path:?}: it is a directory, name a file in it"
                 )));
             }
-            // A size of 0 tells nothing: files under /proc have it.
+            // A size of 0 has no meaning: files under /proc have it.
             let size = Some(metadata.len()).filter(|size| metadata.is_file() && *size > 0);
             (format!("{path:?}"), size, Box::new(file))
         };
@@ -64,7 +65,8 @@ impl Input {
         Ok(Self { name, size, reader })
     }
 
-    /// Starts to read. The thread ends with the input, or soon after nobody takes its items any more.
+    /// Starts to read. The thread ends with the input, or soon after nobody takes its items any
+    /// more.
     pub(crate) fn start(self) -> io::Result<mpsc::Receiver<Item>> {
         let (items, taken) = mpsc::channel(AHEAD);
         thread::Builder::new()

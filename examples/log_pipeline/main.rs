@@ -4,10 +4,12 @@
 //! cargo run --release --example log_pipeline --all-features -- [OPTIONS] [FILE]
 //! ```
 //!
-//! * `event.rs`: what is sent, and the two signals.
+//! * `event.rs`: the events, and the two signals.
 //! * `input.rs` reads on a thread of its own, `pump.rs` sends.
-//! * `receivers.rs`: those that answer, sync, parallel and async. `background.rs`: the two queues and their receivers.
-//! * `tally.rs` counts, `view.rs` shows the counts while it runs, `report.rs` prints them at the end.
+//! * `receivers.rs`: those that respond, sync, parallel and async. `background.rs`: the two queues
+//!   and their receivers.
+//! * `tally.rs` counts, `view.rs` shows the counts while it runs, `report.rs` prints them at the
+//!   end.
 //! * `stop.rs`: Ctrl-C.
 
 mod background;
@@ -73,7 +75,7 @@ fn run() -> Result<(), End> {
     let input = Input::open(options.file.as_deref())?;
     let (name, size) = (input.name.clone(), input.size);
     let cannot_start = |what: &str, error| End::Trouble(format!("cannot start {what}: {error}"));
-    // Two threads for the async receivers. None of them sends: a queue that blocks would block it.
+    // Two threads for the async receivers. They do not send: a queue that blocks would block it.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_time()

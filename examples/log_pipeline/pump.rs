@@ -1,11 +1,12 @@
-//! Takes what was read and sends it.
+//! Sends the items that were read.
 
 use crate::event::{CHUNK, Chunk, Failed, RECORD, Record};
 use crate::input::Item;
 use crate::receivers::Digest;
 use crate::stop;
 use crate::tally::Count;
-use fanfare::{ReceiverId, RobustResponses};
+use fanfare::ReceiverId;
+use fanfare::responses::RobustResponses;
 use std::future::poll_fn;
 use std::io;
 use std::mem;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 
-/// Sends whose async receiver has not answered, at a time.
+/// Sends whose async receiver has not responded, at a time.
 pub(crate) const IN_FLIGHT: usize = 128;
 /// Lines in a chunk.
 pub(crate) const CHUNK_LINES: usize = 512;
@@ -25,7 +26,7 @@ const MALFORMED_LISTED: usize = 20;
 /// Failures that it lists.
 const FAILURES_LISTED: usize = 5;
 
-/// What the view looks at.
+/// The counters that the view shows.
 #[derive(Default)]
 pub(crate) struct Progress {
     pub(crate) lines: Count,
@@ -34,14 +35,14 @@ pub(crate) struct Progress {
     pub(crate) chunks: Count,
 }
 
-/// What came of it.
+/// The result of reading the whole input.
 pub(crate) struct Reading {
     pub(crate) lines: u64,
     pub(crate) bytes: u64,
     pub(crate) sent: u64,
     pub(crate) chunks: u64,
     pub(crate) malformed: Listed,
-    /// Of receivers, as their answers came.
+    /// The failures of receivers, in the order of their responses.
     pub(crate) failures: Listed,
     pub(crate) digest: Digest,
     /// The input could not be read to its end.
@@ -52,7 +53,7 @@ pub(crate) struct Reading {
     pub(crate) total: Duration,
 }
 
-/// A number of lines, and what is to be said of the first.
+/// A number of lines, and a text for each of the first.
 pub(crate) struct Listed {
     pub(crate) count: u64,
     pub(crate) first: Vec<(u64, String)>,
@@ -76,8 +77,8 @@ impl Listed {
     }
 }
 
-/// What the receivers of one record have answered.
-struct Answered {
+/// The responses of the receivers of one record.
+struct Responded {
     line: u64,
     outcomes: RobustResponses<Result<(), Failed>>,
 }
@@ -88,7 +89,7 @@ pub(crate) struct Pump {
     /// Lines for the next chunk.
     chunk: Vec<Arc<str>>,
     slots: Arc<Semaphore>,
-    tasks: JoinSet<Answered>,
+    tasks: JoinSet<Responded>,
     names: Vec<(ReceiverId, String)>,
 }
 
@@ -117,13 +118,14 @@ impl Pump {
         }
     }
 
-    /// Until the end of the input or Ctrl-C; then until the async receivers have answered, or the grace is over.
+    /// Until the end of the input or Ctrl-C; then until the async receivers have responded, or the
+    /// grace is over.
     ///
     /// For `block_on` alone: a full queue blocks the thread that polls this.
     pub(crate) async fn run(mut self, mut items: mpsc::Receiver<Item>, grace: Duration) -> Reading {
         let start = Instant::now();
         loop {
-            // A slot first: what has been taken from the input is sent.
+            // A slot first: an item that has been taken from the input is sent.
             let next = async {
                 let slots = Arc::clone(&self.slots);
                 let slot = slots.acquire_owned().await.expect("nobody closes it");
@@ -148,11 +150,11 @@ impl Pump {
                 }
             }
         }
-        // The reader ends, and what it has read ahead is nobody's.
+        // The reader ends, and the items that it has read ahead are dropped.
         drop(items);
         self.send_chunk();
         self.reading.sending = start.elapsed();
-        self.wait_for_answers(grace).await;
+        self.wait_for_responses(grace).await;
         self.reading
     }
 
@@ -165,25 +167,26 @@ impl Pump {
 
     async fn send(&mut self, record: Record, slot: OwnedSemaphorePermit) {
         self.chunk.push(Arc::clone(&record.text));
-        let mut answered = Box::pin(async move {
-            // The event is borrowed until the last receiver has answered: it is this future's own.
+        let mut responded = Box::pin(async move {
+            // The event is borrowed until the last receiver has responded: it is this future's own.
             let sender = record.action.sender();
             let outcomes = RECORD.from(sender).asend_robust(&record).await;
-            Answered {
+            Responded {
                 line: record.number,
                 outcomes,
             }
         });
         self.reading.sent += 1;
-        // The first poll calls the sync receiver, fills the queues and starts the async receiver: here, and so in the
-        // order of the log. What there is left to wait for is a task of its own.
-        match poll_once(answered.as_mut()).await {
-            Poll::Ready(answered) => self.settle(Ok(answered)),
+        // The first poll calls the sync receiver, fills the queues and starts the async receiver:
+        // here, and so in the order of the log. What there is left to wait for is a task of its
+        // own.
+        match poll_once(responded.as_mut()).await {
+            Poll::Ready(responded) => self.settle(Ok(responded)),
             Poll::Pending => {
                 self.tasks.spawn(async move {
-                    let answered = answered.await;
+                    let responded = responded.await;
                     drop(slot);
-                    answered
+                    responded
                 });
             }
         }
@@ -208,7 +211,7 @@ impl Pump {
         self.chunk.clear();
     }
 
-    async fn wait_for_answers(&mut self, grace: Duration) {
+    async fn wait_for_responses(&mut self, grace: Duration) {
         let mut grace_is_over = Box::pin(async {
             stop::wait().await;
             tokio::time::sleep(stop::time_left(grace)).await;
@@ -229,9 +232,10 @@ impl Pump {
     }
 
     /// Takes down who has failed.
-    fn settle(&mut self, done: Result<Answered, JoinError>) {
-        // A task panics with no receiver's panic, and is aborted only where nobody asks for it.
-        let Ok(Answered { line, outcomes }) = done else {
+    fn settle(&mut self, done: Result<Responded, JoinError>) {
+        // A task does not panic with a receiver's panic, and is aborted only if its result is not
+        // needed.
+        let Ok(Responded { line, outcomes }) = done else {
             return;
         };
         let name = |receiver: ReceiverId| {
@@ -239,8 +243,8 @@ impl Pump {
             let name = names.find_map(|(id, name)| (*id == receiver).then_some(&**name));
             name.unwrap_or("a receiver")
         };
-        for (receiver, answer) in outcomes.responses().pairs() {
-            if let Err(error) = answer {
+        for (receiver, response) in outcomes.responses().pairs() {
+            if let Err(error) = response {
                 let failures = &mut self.reading.failures;
                 failures.add(line, || format!("{}: {error}", name(receiver)));
             }

@@ -1,15 +1,16 @@
-//! The receivers that answer: one sync, three parallel, one async.
+//! The receivers that respond: one sync, three parallel, one async.
 
 use crate::event::{CHUNK, Chunk, Failed, Finding, RECORD, Record};
 use crate::options::Options;
 use crate::parse::{Action, Moment, State};
 use crate::tally::{Count, Tally};
-use fanfare::{BoxFuture, ReceiverId, RobustResponses, Sender};
+use fanfare::responses::RobustResponses;
+use fanfare::{BoxFuture, ReceiverId, Sender};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// One in so many lines of the log meets a busy index.
+/// One line in `BUSY_EVERY` meets a busy index.
 const BUSY_EVERY: u64 = 50;
 
 pub(crate) struct Receivers {
@@ -97,7 +98,7 @@ impl Index {
         record: &'a Record,
     ) -> BoxFuture<'a, Result<(), Failed>> {
         Box::pin(async move {
-            // Told of by its destructor if this future is dropped while it waits.
+            // Its destructor records the event if this future is dropped while it waits.
             let turn = self.tally.begin();
             tokio::time::sleep(self.latency).await;
             if record.number % BUSY_EVERY == 0 {
@@ -114,18 +115,18 @@ impl Index {
         })
     }
 
-    /// How many packages it knows, and how many lines about them.
+    /// Returns the number of packages that it knows, and the number of lines about them.
     pub(crate) fn size(&self) -> (usize, usize) {
         let postings = lock(&self.postings);
         (postings.len(), postings.values().map(Vec::len).sum())
     }
 }
 
-/// Parallel: what the receivers of [`CHUNK`] found, chunk by chunk.
+/// The results of the receivers of [`CHUNK`], chunk by chunk. They run in parallel.
 pub(crate) struct Digest {
     /// By receiver.
     pub(crate) tallies: Vec<(ReceiverId, &'static str, Tally)>,
-    /// Of the checksums of all chunks, in their order.
+    /// The checksum of the checksums of all chunks, in their order.
     pub(crate) checksum: u64,
     pub(crate) lines: u64,
     pub(crate) bytes: u64,

@@ -18,7 +18,7 @@ pub(crate) struct Books {
     pub(crate) journal: io::Result<Written>,
 }
 
-/// What became of the events that were sent to one receiver.
+/// The counts of the events that were sent to one receiver.
 struct Row {
     mode: &'static str,
     receiver: &'static str,

@@ -43,7 +43,7 @@ pub(crate) async fn wait() {
     let _ = first.wait_for(Option::is_some).await;
 }
 
-/// What is left of the grace that began with the first Ctrl-C; all of it if there was none.
+/// Returns the rest of the grace that began with the first Ctrl-C, or all of it if there was none.
 pub(crate) fn time_left(grace: Duration) -> Duration {
     let gone = FIRST.borrow().map_or(Duration::ZERO, |at| at.elapsed());
     grace.saturating_sub(gone)

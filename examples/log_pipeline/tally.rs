@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 
-/// A count. Relaxed: it orders nothing else, and the last reader has waited for all who add.
+/// A count. Relaxed: it orders no other data, and the last reader has waited for all threads that
+/// add.
 #[derive(Default)]
 pub(crate) struct Count(AtomicU64);
 
@@ -21,7 +22,7 @@ impl Count {
     }
 }
 
-/// What became of the events of one receiver, counted by itself.
+/// The counts of the events of one receiver, which counts them itself.
 #[derive(Default)]
 pub(crate) struct Tally {
     begun: Count,
@@ -45,7 +46,8 @@ impl Tally {
     }
 }
 
-/// One event in a receiver's hands. Dropped without an outcome, it counts as failed in a panic, else as left.
+/// One event in a receiver's hands. Dropped without an outcome, it counts as failed in a panic,
+/// else as left.
 pub(crate) struct Turn<'t> {
     tally: Option<&'t Tally>,
 }

@@ -1,4 +1,5 @@
-//! What is shown while it runs, on standard error: bars on a terminal, else a line now and then.
+//! The display while the program runs, on standard error: bars on a terminal, else a line now and
+//! then.
 
 use crate::pump::{IN_FLIGHT, Progress};
 use crate::receivers::{Index, lock};
@@ -34,7 +35,7 @@ pub(crate) struct View {
 pub(crate) fn start(watched: Watched) -> View {
     let (end, ended) = mpsc::channel();
     let name = thread::Builder::new().name("view".to_owned());
-    // Without a thread nothing is shown, and everything else works.
+    // Without a thread the display is off, and the rest works.
     let target = ProgressDrawTarget::stderr();
     let thread = if !target.is_hidden() {
         let bars = Bars::new(&watched, target);
@@ -57,7 +58,8 @@ impl Drop for View {
     }
 }
 
-/// Prints one line to standard error, above the bars. Who reads it may have gone: that is no error here.
+/// Prints one line to standard error, above the bars. The reader of standard error may have gone:
+/// that is no error here.
 pub(crate) fn say(text: fmt::Arguments<'_>) {
     let text = format!("log_pipeline: {text}");
     let bars = lock(&BARS).clone();
@@ -174,7 +176,7 @@ fn print(watched: &Watched, ended: &mpsc::Receiver<()>) {
     }
 }
 
-/// Whether the locale takes more than ASCII.
+/// Returns `true` if the locale takes more than ASCII.
 fn utf8() -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .iter()

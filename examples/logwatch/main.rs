@@ -1,10 +1,12 @@
-//! A Debian package log as a signal: each line of it is an event, sent from its action, and receivers keep the books.
+//! A Debian package log as a signal: each line of it is an event, sent from its action, and
+//! receivers keep the books.
 //!
 //! ```text
 //! cargo run --release --example logwatch [-- [OPTIONS] [FILE]]
 //! ```
 //!
-//! `parse.rs` makes the events, `receivers.rs` has the signals and their receivers, `report.rs` prints the result.
+//! `parse.rs` makes the events, `receivers.rs` has the signals and their receivers, `report.rs`
+//! prints the result.
 
 mod lines;
 mod parse;
@@ -66,7 +68,7 @@ fn main() -> ExitCode {
             "the sums do not agree: this is a bug in logwatch".to_owned(),
         ),
     };
-    // Nothing is left to do if standard error fails too.
+    // If standard error fails too, the program cannot report it.
     let _ = writeln!(io::stderr(), "logwatch: {message}");
     ExitCode::from(code)
 }
@@ -178,7 +180,7 @@ impl Input {
                     "cannot read {path:?}: it is a directory, name a file in it"
                 )));
             }
-            // A size of 0 tells nothing: files under /proc have it.
+            // A size of 0 has no meaning: files under /proc have it.
             let size = Some(metadata.len()).filter(|size| metadata.is_file() && *size > 0);
             (format!("{path:?}"), size, Box::new(file))
         };
@@ -195,7 +197,7 @@ impl Input {
     }
 }
 
-/// What came of reading the whole input.
+/// The result of reading the whole input.
 struct Reading {
     name: String,
     lines: u64,
@@ -209,7 +211,8 @@ struct Reading {
 }
 
 impl Reading {
-    /// Whether every line was sent or malformed, and the receivers counted as many as were sent.
+    /// Returns `true` if every line was sent or malformed, and the receivers counted every sent
+    /// line.
     fn balanced(&self) -> bool {
         let by_action: u64 = receivers::actions().iter().map(|(_, count)| count).sum();
         let by_day: u64 = receivers::days().iter().map(|(_, count)| count).sum();
@@ -217,7 +220,7 @@ impl Reading {
     }
 }
 
-/// How often each receiver answered.
+/// The number of responses of each receiver.
 #[derive(Default)]
 struct Calls(Vec<(ReceiverId, u64)>);
 
@@ -236,10 +239,10 @@ impl Calls {
             .map_or(0, |(_, count)| *count)
     }
 
-    /// Takes one receiver's answer: the first failure ends the send.
-    fn take(&mut self, receiver: ReceiverId, answer: io::Result<()>) -> ControlFlow<io::Error> {
+    /// Takes one receiver's response: the first failure ends the send.
+    fn take(&mut self, receiver: ReceiverId, response: io::Result<()>) -> ControlFlow<io::Error> {
         self.add(receiver);
-        match answer {
+        match response {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
@@ -279,7 +282,7 @@ fn read(input: Input, limit: u64) -> Result<Reading, Stop> {
                 sent += 1;
                 LOG_LINE
                     .from(event.action.sender())
-                    .send_each(&event, |receiver, answer| calls.take(receiver, answer))
+                    .send_each(&event, |receiver, response| calls.take(receiver, response))
             }
             Err(reason) => {
                 malformed += 1;
@@ -287,7 +290,7 @@ fn read(input: Input, limit: u64) -> Result<Reading, Stop> {
                     line: number,
                     reason,
                 };
-                MALFORMED.send_each(&event, |receiver, answer| calls.take(receiver, answer))
+                MALFORMED.send_each(&event, |receiver, response| calls.take(receiver, response))
             }
         };
         if let ControlFlow::Break(error) = outcome {

@@ -1,4 +1,5 @@
-//! One line of dpkg's log as an event: the forms that `dpkg(1)` documents under `--log`, read strictly.
+//! One line of dpkg's log as an event: the forms that `dpkg(1)` documents under `--log`, read
+//! strictly.
 
 use fanfare::{Event, Sender};
 use std::fmt;
@@ -25,7 +26,7 @@ macro_rules! words {
 }
 
 words! {
-    /// What a line is about: the sender of its event.
+    /// The subject of a line, which is the sender of its event.
     Action {
         Startup = "startup",
         Install = "install",
@@ -61,7 +62,7 @@ words! {
 }
 
 words! {
-    /// What was done with a changed configuration file.
+    /// The decision about a changed configuration file.
     Decision { Install = "install", Keep = "keep" }
 }
 
@@ -261,7 +262,7 @@ fn number(digits: &[u8]) -> Option<u16> {
     })
 }
 
-/// As [`number`], for the two digits of a month, a day, an hour, ...
+/// Parses two digits, as [`number`] does, for a month, a day, an hour, ...
 fn pair(digits: &[u8]) -> Option<u8> {
     number(digits).and_then(|n| u8::try_from(n).ok())
 }

@@ -70,7 +70,8 @@ fn alert_removal(_sender: Sender<'_>, line: &LogLine<'_>) -> io::Result<()> {
     ))
 }
 
-/// Connects the one receiver that an option of the program shapes: at most `limit` malformed lines are listed.
+/// Connects the one receiver that an option of the program shapes: at most `limit` malformed lines
+/// are listed.
 pub(crate) fn list_malformed(limit: u64) {
     let listed = AtomicU64::new(0);
     MALFORMED

@@ -4,6 +4,7 @@ use crate::Reading;
 use crate::receivers::{self, LOG_LINE, MALFORMED};
 use crate::screen::{self, chart, grouped};
 use console::style;
+use fanfare::connections::unmatched_senders;
 use indicatif::HumanBytes;
 use std::io::{self, BufWriter, Write};
 
@@ -112,7 +113,7 @@ fn days(out: &mut dyn Write, all: bool) -> io::Result<()> {
     chart(out, &days[earlier..])
 }
 
-/// Which receiver was called how often. Names and senders are the signals' own.
+/// Writes the number of calls of each receiver. Names and senders are the signals' own.
 fn calls(out: &mut dyn Write, reading: &Reading) -> io::Result<()> {
     heading(out, "Receivers")?;
     let signals = [
@@ -145,7 +146,7 @@ fn calls(out: &mut dyn Write, reading: &Reading) -> io::Result<()> {
             "  {signal:<a$}  {receiver:<b$}  {sender:<c$}  {calls:>d$}"
         )?;
     }
-    let unmatched = LOG_LINE.unmatched_senders();
+    let unmatched = unmatched_senders(&LOG_LINE);
     if !unmatched.is_empty() {
         writeln!(out, "  nothing was sent from: {}", unmatched.join(", "))?;
     }

@@ -32,7 +32,8 @@ pub(crate) fn width() -> usize {
         .min(200)
 }
 
-/// Starts the progress bar, on standard error and only if that is a terminal. An input of unknown size gets a spinner.
+/// Starts the progress bar, on standard error and only if that is a terminal. An input of unknown
+/// size gets a spinner.
 pub(crate) fn start_progress(size: Option<u64>) -> &'static ProgressBar {
     PROGRESS.get_or_init(|| {
         if !io::stderr().is_terminal() {
@@ -73,12 +74,12 @@ pub(crate) fn line(text: fmt::Arguments<'_>) -> io::Result<()> {
     }
 }
 
-/// Whether [`line`] has printed anything.
+/// Returns `true` if [`line`] has printed a line.
 pub(crate) fn lines_printed() -> bool {
     LINES_PRINTED.load(Relaxed)
 }
 
-/// Whether the locale takes more than ASCII.
+/// Returns `true` if the locale takes more than ASCII.
 fn utf8() -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .iter()
@@ -89,7 +90,8 @@ fn utf8() -> bool {
     })
 }
 
-/// Rows of a label, a count and a bar, as wide as the screen. The greatest count fills it; none but 0 is without a bar.
+/// Rows of a label, a count and a bar, as wide as the screen. The greatest count fills it; none but
+/// 0 is without a bar.
 pub(crate) fn chart<L: fmt::Display>(out: &mut dyn Write, rows: &[(L, u64)]) -> io::Result<()> {
     let rows: Vec<_> = rows
         .iter()

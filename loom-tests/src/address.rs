@@ -1,8 +1,8 @@
 //! A table at the address of one that was taken from an emitter (row H1).
 //!
-//! The other models never use an address again. This one is a sketch of three steps, with numbers for
-//! addresses: the store of the address in `Change::publish`, the exchange in `Held::take`, and the two
-//! loads in `Held::start`.
+//! The other models never use an address again. This one is a sketch of three steps, with numbers
+//! for addresses: the store of the address in `Change::publish`, the exchange in `Held::take`, and
+//! the two loads in `Held::start`.
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Mutex};
@@ -13,8 +13,8 @@ const S: usize = 7;
 const OTHER: usize = 8;
 const NULL: usize = 0;
 
-/// A writer replaces the table at S and takes it from the idle emitter. Another publishes a table at S
-/// again. An emitter that finds that one current must not find its old pointer to S.
+/// A writer replaces the table at S and takes it from the idle emitter. Another publishes a table
+/// at S again. An emitter that finds that one current must not find its old pointer to S.
 fn an_address_is_used_again_with(publish: Ordering) -> String {
     let current = Arc::new(AtomicUsize::new(S));
     let held = Arc::new(AtomicUsize::new(S));

@@ -1,5 +1,5 @@
-//! A model of an async send that is dropped while its receivers finish: what its report says
-//! of them (`src/awaited/walk.rs`, `src/awaited/outcome.rs`).
+//! A model of an async send that is dropped while its receivers finish, and of the report about
+//! them (`src/awaited/walk.rs`, `src/awaited/outcome.rs`).
 //!
 //! A future has one owner at a time, so nothing of the send is shared; but the owner may be
 //! a thread that polls it and then another that drops it. Whatever hands it over is the
@@ -12,7 +12,7 @@ use loom::thread;
 
 use crate::harness::{self, Model};
 
-/// What an executor does to have a future to itself.
+/// The lock with which an executor has a future to itself.
 struct Executor {
     busy: AtomicBool,
     take: Ordering,
@@ -34,7 +34,7 @@ impl Executor {
     }
 }
 
-/// A send with two receivers. What each did is in a cell that only the owner touches.
+/// A send with two receivers. The effect of each is in a cell that only the owner touches.
 struct Send {
     executor: Executor,
     finished: [AtomicBool; 2],
@@ -42,11 +42,11 @@ struct Send {
     dropped: UnsafeCell<bool>,
 }
 
-/// SAFETY: the cells are touched by who has the executor's lock alone, which loom checks.
+/// SAFETY: only the thread that has the executor's lock touches the cells, which loom checks.
 unsafe impl Sync for Send {}
 
 impl Send {
-    /// As `Outcome::poll` of a future that is ready.
+    /// Finishes a receiver, as `Outcome::poll` of a future that is ready does.
     fn poll(&self, at: usize) {
         self.executor.with(|| {
             // SAFETY: see `Sync`.
@@ -59,7 +59,8 @@ impl Send {
         });
     }
 
-    /// As `Cancelled`'s destructor; what it says of the two.
+    /// Drops the send, as `Cancelled`'s destructor does, and returns its report about the two
+    /// receivers.
     fn cancel(&self) -> [bool; 2] {
         self.executor.with(|| {
             // SAFETY: see `Sync`.

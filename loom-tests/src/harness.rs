@@ -18,7 +18,7 @@ pub(crate) struct Model {
     pub(crate) run: fn() -> String,
 }
 
-/// What became of a model, by outcome.
+/// The number of runs with each outcome of a model.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<BTreeMap<String, usize>>>);
 
@@ -73,14 +73,14 @@ pub(crate) fn loom(model: Model) {
     loom_by(builder, "loom", model);
 }
 
-/// As [`loom`], for a model that is too large for that many.
+/// Runs a model as [`loom`] does, with fewer preemptions, because it is larger.
 pub(crate) fn loom_large(model: Model) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.max(Some(PREEMPTIONS - 1));
     loom_by(builder, "loom with fewer preemptions", model);
 }
 
-/// As [`loom`], for what takes more.
+/// Runs a model as [`loom`] does, with more preemptions.
 pub(crate) fn loom_deep(model: Model) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.max(Some(PREEMPTIONS + 1));
@@ -105,8 +105,8 @@ fn loom_by(mut builder: loom::model::Builder, by: &str, model: Model) {
     seen.want(model, model.outcomes);
 }
 
-/// Where random schedules start, so that a run can be had again; `SHUTTLE_RANDOM_SEED` is
-/// for others.
+/// The seed of random schedules, so that a run can be repeated; `SHUTTLE_RANDOM_SEED` selects
+/// another.
 const SEED: u64 = 7;
 /// Schedules of a kind.
 const SCHEDULES: usize = 10_000;
@@ -125,8 +125,8 @@ pub(crate) fn shuttle(model: Model) {
     }
 }
 
-/// As [`shuttle`], for a model with a loop that waits for another thread: among all schedules are
-/// those in which the other thread never runs.
+/// Runs a model in random schedules. It is for a model with a loop that waits for another thread,
+/// because [`shuttle`] would try schedules in which the other thread never runs.
 pub(crate) fn shuttle_random(model: Model) {
     let seen = Seen::default();
     let random = RandomScheduler::new_from_seed(SEED, SCHEDULES);
@@ -146,8 +146,8 @@ fn shuttle_by(scheduler: impl Scheduler + 'static, by: &str, model: Model, seen:
     seen.report(by, model, began);
 }
 
-/// loom ends each thread with a panic, and hides it with a hook of its first execution.
-/// shuttle's hook, of its own first, has to be there by then, or it tells of all of them.
+/// loom ends each thread with a panic, and hides it with a hook of its first execution. shuttle's
+/// hook, of its own first execution, has to be there by then, or it reports all of them.
 fn layer_panic_hooks() {
     static LAYERED: Once = Once::new();
     LAYERED.call_once(|| shuttle::check_random(|| (), 1));

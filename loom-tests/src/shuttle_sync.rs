@@ -1,7 +1,7 @@
 //! The interface of `src/table/sync.rs` over shuttle.
 //!
-//! shuttle runs one interleaving after another and knows neither weak memory nor the counts of
-//! an `Arc`. The cell is a lock: what it stands in for is checked over loom.
+//! shuttle runs one interleaving after another and knows neither weak memory nor the counts of an
+//! `Arc`. The cell is a lock. The real cell is checked over loom.
 
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::ops::Deref;
@@ -15,7 +15,7 @@ pub(crate) use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 
 pub(crate) type HashMap<K, V> = std::collections::HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 
-/// As std's: every step of it is one place where others may run.
+/// A `OnceLock` like std's, in which every step is a place where other threads may run.
 pub(crate) struct OnceLock<T> {
     is_set: AtomicBool,
     value: std::sync::OnceLock<T>,
@@ -130,7 +130,7 @@ impl Ground {
     }
 }
 
-/// A flag by which one thread of a model tells another something.
+/// A flag that one thread of a model sets for another.
 pub(crate) struct Note(AtomicBool);
 
 impl Note {

@@ -12,6 +12,7 @@ const DISCARDS: &str = include_str!("../../src/turn/discards.rs");
 const LIMIT: &str = include_str!("../../src/receiver/limit.rs");
 const CALLEE: &str = include_str!("../../src/receiver/callee.rs");
 const SLOT: &str = include_str!("../../src/receiver/slot.rs");
+const PIN: &str = include_str!("../../src/receiver/pin.rs");
 const HANDLE: &str = include_str!("../../src/connection/handle.rs");
 const SYNC: &str = include_str!("../../src/table/sync.rs");
 const QUEUE: &str = include_str!("../../src/queue/mod.rs");
@@ -60,7 +61,8 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         &[
             "let pin = if about.options.weak { pinned.next() } else { None };",
             "if about.options.weak && pin.is_none_or(Option::is_none) { return ControlFlow::Continue(()); }",
-            "if !claim(entry, discards) { return",
+            "if !watching.keeps(entry) { return",
+            "if let Some(limit) = about.options.limit() { if !claim_of(limit, entry, discards) { return",
             "each(entry,",
             "if claim.is_last { discards.note_spent(entry); } true",
             "None => { discards.note(entry); false }",
@@ -90,12 +92,14 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
+        "receiver/pin.rs",
+        PIN,
+        &["mem::forget(target.upgrade()?); Some(Pinned(target))"],
+    ),
+    (
         "receiver/callee.rs",
         CALLEE,
-        &[
-            "self.target.upgrade().map(|target| target as _)",
-            "self.target.strong_count() > 0",
-        ],
+        &["Pinned::of(&self.target)", "self.target.strong_count() > 0"],
     ),
     (
         "receiver/slot.rs",
@@ -112,8 +116,7 @@ const FOLLOWED: &[(&str, &str, &[&str])] = &[
             "let Some(slot) = self.slot.upgrade() else {",
             "fence(Ordering::Acquire); return Ok(()); };",
             "if let Err(at) = slot.clone().detach() { return Err(WaitError::Frozen { at }); }",
-            "let quiet = slot.watch(); let is_inside = slot.is_inside();",
-            "let retires = slot.retires(); drop(slot);",
+            "let quiet = slot.watch(); let retires = slot.retires(); drop(slot);",
             "if quiet.wait(timeout, free) {",
         ],
     ),

@@ -42,10 +42,11 @@ mod sync_of {
     pub(super) use crate::shuttle_sync as shuttle;
 }
 
-/// The three files as they ship, or one of them as a copy.
+/// The four files as they ship, or one of them as a copy.
 macro_rules! files_of {
     (shipped) => {
         files_of!(@held);
+        files_of!(@hub);
         files_of!(@link);
         files_of!(@publish);
     };
@@ -53,11 +54,21 @@ macro_rules! files_of {
         mod held {
             include!(concat!(env!("OUT_DIR"), "/held_", stringify!($copy), ".rs"));
         }
+        files_of!(@hub);
+        files_of!(@link);
+        files_of!(@publish);
+    };
+    (hub $copy:ident) => {
+        files_of!(@held);
+        mod hub {
+            include!(concat!(env!("OUT_DIR"), "/hub_", stringify!($copy), ".rs"));
+        }
         files_of!(@link);
         files_of!(@publish);
     };
     (link $copy:ident) => {
         files_of!(@held);
+        files_of!(@hub);
         mod link {
             include!(concat!(env!("OUT_DIR"), "/link_", stringify!($copy), ".rs"));
         }
@@ -65,6 +76,7 @@ macro_rules! files_of {
     };
     ($copy:ident) => {
         files_of!(@held);
+        files_of!(@hub);
         files_of!(@link);
         mod publish {
             include!(concat!(env!("OUT_DIR"), "/", stringify!($copy), ".rs"));
@@ -73,6 +85,10 @@ macro_rules! files_of {
     (@held) => {
         #[path = "../../src/table/held.rs"]
         mod held;
+    };
+    (@hub) => {
+        #[path = "../../src/table/hub.rs"]
+        mod hub;
     };
     (@link) => {
         #[path = "../../src/table/link.rs"]
@@ -92,28 +108,29 @@ twin! {
 }
 
 twin! {
-    /// As does a swap that does not release.
+    /// A swap that does not release fails the same models.
     relaxed_swap: over relaxed_swap, shipped, Nothing;
     loom disconnect_vs_send "Causality violation"
 }
 
 twin! {
     /// The address of the table, which a send loads first, would else have acquired it as well.
-    relaxed_loads: over relaxed_load, current_not_acquired, Nothing;
+    relaxed_loads: over relaxed_load, hub current_not_acquired, Nothing;
     loom connect_vs_send "Causality violation"
 }
 
 twin! {
-    /// Of a reader's note and a writer's replacement, neither side sees the other's.
+    /// A reader's note and a writer's replacement do not see each other.
     debt_without_fences: over debt_without_fences, shipped, Nothing;
     loom disconnect_vs_send "used after it was dropped"
     loom wait_vs_send "used after it was dropped"
 }
 
 twin! {
-    /// The address of a table is told when the table is there already.
+    /// The address of a table is published after the table.
     address_after_swap: over leaky_cell, address_after_swap, Nothing;
     loom word_to_an_emitter "called before, and known to be"
+    loom attach_vs_emitter "`seen then unseen`, which must not be"
 }
 
 twin! {
@@ -133,7 +150,7 @@ twin! {
 }
 
 twin! {
-    /// It is told that there is nobody when another writer may have published.
+    /// A send reads "no table" when another writer may have published one.
     nobody_after_unlock: over leaky_cell, nobody_after_unlock, Nothing;
     loom last_disconnect_vs_connect "nobody finds it"
 }
@@ -144,13 +161,13 @@ twin! {
 }
 
 twin! {
-    /// Who is told that there is nobody need not see the last table go.
+    /// A send that reads "no table" need not see the end of the last table.
     nobody_not_released: over leaky_cell, nobody_not_released, Nothing;
     loom emitter_never_goes_back "which must not be"
 }
 
 twin! {
-    current_not_acquired: over leaky_cell, current_not_acquired, Nothing;
+    current_not_acquired: over leaky_cell, hub current_not_acquired, Nothing;
     loom sends_never_go_back "` then A`, which must not be"
 }
 
@@ -158,6 +175,7 @@ twin! {
     /// A change starts from a table that another writer may have replaced.
     base_before_lock: over leaky_cell, base_before_lock, Nothing;
     loom connect_vs_connect "neither is undone"
+    loom attach_vs_connect "neither is undone"
     loom connect_vs_disconnect_vs_send "neither is undone"
     loom purge_vs_connect "neither is undone"
 }
@@ -170,7 +188,7 @@ twin! {
 }
 
 twin! {
-    /// As `base_before_lock`, of the change that a send makes.
+    /// The weakness of `base_before_lock`, in the change that a send makes.
     discard_base_before_lock: over leaky_cell, discard_base_before_lock, Nothing;
     loom discard_vs_connect "the connect was undone"
 }
@@ -199,12 +217,12 @@ twin! {
 
 twin! {
     /// A spent receiver keeps its key.
-    spent_is_live: over leaky_cell, spent_is_live, Nothing;
+    spent_is_live: over leaky_cell, hub spent_is_live, Nothing;
     loom spent_key_vs_connect "a spent receiver keeps its key"
 }
 
 twin! {
-    spent_is_live_interleaved: over shuttle, spent_is_live, Nothing;
+    spent_is_live_interleaved: over shuttle, hub spent_is_live, Nothing;
     shuttle spent_key_vs_connect "a spent receiver keeps its key"
 }
 
@@ -220,7 +238,8 @@ twin! {
 }
 
 twin! {
-    /// A handle says so, but the table without it need not be visible to who is told.
+    /// A handle reports the disconnect, but the table without the receiver need not be visible to
+    /// its caller.
     unreachable_not_released: over leaky_cell, link unreachable_not_released, Nothing;
     loom not_connected_then_send "called, though not connected before"
 }
@@ -314,7 +333,7 @@ twin! {
 }
 
 twin! {
-    /// What the receiver and its destructor did need not be visible to a thread that waited.
+    /// The effects of the receiver and its destructor need not be visible to a thread that waited.
     gone_not_released: over debt_cell, link gone_not_released, Nothing;
     loom two_waits_vs_send "Causality violation"
 }
@@ -325,7 +344,7 @@ twin! {
 }
 
 twin! {
-    /// A waiter is told that the receiver has gone while its destructor runs.
+    /// A waiter returns while the receiver's destructor runs.
     gone_before_drop: over debt_cell, shipped, GoneBeforeDrop;
     loom two_waits_vs_send "Causality violation"
 }
@@ -336,7 +355,7 @@ twin! {
 }
 
 twin! {
-    /// A handle finds that the receiver has gone, but what it did need not be visible.
+    /// A handle finds that the receiver has gone, but the receiver's effects need not be visible.
     end_not_acquired: over debt_cell, shipped, EndNotAcquired;
     loom wait_vs_send_and_disconnect "Causality violation"
 }
@@ -344,12 +363,12 @@ twin! {
 twin! {
     /// A change begins before the freeze and ends after it.
     frozen_checked_before_lock: over leaky_cell, frozen_checked_before_lock, Nothing;
-    loom freeze_vs_connect "no change after the freeze"
+    loom freeze_vs_connect "exactly one is first"
 }
 
 twin! {
     frozen_checked_before_lock_interleaved: over shuttle, frozen_checked_before_lock, Nothing;
-    shuttle freeze_vs_connect "no change after the freeze"
+    shuttle freeze_vs_connect "exactly one is first"
 }
 
 twin! {
@@ -372,6 +391,47 @@ twin! {
 }
 
 twin! {
+    /// A signal without receivers has no table, although it is observed.
+    empty_not_published: over leaky_cell, empty_not_published, Nothing;
+    loom attach_vs_send "attached before, and known to be"
+}
+
+twin! {
+    /// A detach leaves the observer in the table.
+    tap_not_removed: over leaky_cell, tap_not_removed, Nothing;
+    loom detach_vs_send "detached before, and known to be"
+}
+
+twin! {
+    /// An attach does not wait for a connect.
+    retap_gives_up: over leaky_cell, retap_gives_up, Nothing;
+    loom attach_vs_connect "neither is undone"
+    loom freeze_vs_attach "attached before, and known to be"
+}
+
+twin! {
+    /// An attach looks for the observers before it has the lock.
+    tap_before_lock: over leaky_cell, tap_before_lock, Nothing;
+    loom attach_vs_attach "neither is undone"
+}
+
+twin! {
+    tap_before_lock_interleaved: over shuttle, tap_before_lock, Nothing;
+    shuttle attach_vs_attach "neither is undone"
+}
+
+twin! {
+    /// Sends of a frozen signal walk the last table, although it is observed.
+    frozen_while_tapped: over leaky_cell, frozen_while_tapped, Nothing;
+    loom freeze_vs_attach "attached before, and known to be"
+}
+
+twin! {
+    frozen_while_tapped_interleaved: over shuttle, frozen_while_tapped, Nothing;
+    shuttle freeze_vs_attach "attached before, and known to be"
+}
+
+twin! {
     /// Neither an emitter that starts a send nor the writer sees the other.
     sending_without_barrier: over sending_without_barrier, shipped, Nothing;
     loom wait_vs_idle_emitter "used after it was dropped"
@@ -389,7 +449,7 @@ twin! {
 }
 
 twin! {
-    /// The writer frees the table while what the last send did with it need not be visible.
+    /// The writer frees the table, but the last send's accesses to it need not be visible.
     idle_not_released: over debt_cell, held idle_not_released, Nothing;
     loom wait_vs_idle_emitter "Causality violation"
 }
@@ -398,4 +458,10 @@ twin! {
     /// The writer takes whatever table the emitter has.
     taken_unasked: over debt_cell, held taken_unasked, Nothing;
     loom_large wait_vs_busy_emitter "Causality violation"
+}
+
+twin! {
+    /// A change publishes each of its steps, so that a send comes between two of them.
+    step_by_step: over leaky_cell, shipped, StepByStep;
+    loom replace_vs_send "both receivers or neither"
 }

@@ -10,6 +10,8 @@ pub(crate) enum Weakened {
     PinnedInTurn,
     /// A send looks whether a weak receiver is alive, but does not pin it.
     Unpinned,
+    /// A change publishes each of its steps.
+    StepByStep,
     /// A failed upgrade of a connection's handle acquires nothing.
     EndNotAcquired,
 }

@@ -11,7 +11,8 @@ macro_rules! tests {
     };
 }
 
-/// Over loom, with a cell that keeps every table: what the orderings make visible.
+/// Over loom, with a cell that keeps every table: models of the data that the orderings make
+/// visible.
 #[path = "."]
 #[allow(
     dead_code,
@@ -23,6 +24,8 @@ mod leaky {
 
     #[path = "../../src/table/held.rs"]
     mod held;
+    #[path = "../../src/table/hub.rs"]
+    mod hub;
     #[path = "../../src/table/link.rs"]
     mod link;
     #[path = "../../src/table/publish.rs"]
@@ -33,11 +36,13 @@ mod leaky {
     const WEAKENED: Weakened = Weakened::Nothing;
 
     tests! { loom_unbounded:
-        connect_vs_send disconnect_vs_send connect_vs_connect same_key_twice
+        connect_vs_send disconnect_vs_send replace_vs_send connect_vs_connect same_key_twice
         weak_drop_vs_send purge_vs_connect discard_vs_connect
         not_connected_then_send freeze_vs_connect freeze_vs_disconnect
+        attach_vs_send detach_vs_send attach_vs_attach freeze_vs_attach
     }
     tests! { loom:
+        attach_vs_connect attach_vs_emitter
         once_vs_connect connect_vs_disconnect_vs_send once_vs_two_sends spent_key_vs_connect
         dead_weak_vs_two_sends last_disconnect_vs_connect word_to_an_emitter
         each_connects_then_sends_the_other sends_never_go_back emitter_never_goes_back
@@ -57,6 +62,8 @@ mod reclaiming {
 
     #[path = "../../src/table/held.rs"]
     mod held;
+    #[path = "../../src/table/hub.rs"]
+    mod hub;
     #[path = "../../src/table/link.rs"]
     mod link;
     #[path = "../../src/table/publish.rs"]
@@ -67,10 +74,13 @@ mod reclaiming {
     const WEAKENED: Weakened = Weakened::Nothing;
 
     tests! { loom:
-        connect_vs_send disconnect_vs_send once_vs_two_sends last_disconnect_vs_connect
+        connect_vs_send disconnect_vs_send replace_vs_send once_vs_two_sends
+        last_disconnect_vs_connect
         wait_vs_send wait_vs_send_and_disconnect impatient_wait_vs_send
         not_connected_then_send freeze_vs_send freeze_vs_connect freeze_vs_disconnect
         free_vs_send free_vs_emitter wait_vs_idle_emitter
+        attach_vs_send detach_vs_send attach_vs_connect attach_vs_attach freeze_vs_attach
+        attach_vs_emitter
     }
     tests! { loom_large: two_waits_vs_send wait_vs_busy_emitter }
 }
@@ -84,6 +94,8 @@ mod asymmetric {
 
     #[path = "../../src/table/held.rs"]
     mod held;
+    #[path = "../../src/table/hub.rs"]
+    mod hub;
     #[path = "../../src/table/link.rs"]
     mod link;
     #[path = "../../src/table/publish.rs"]
@@ -109,6 +121,8 @@ mod interleaved {
 
     #[path = "../../src/table/held.rs"]
     mod held;
+    #[path = "../../src/table/hub.rs"]
+    mod hub;
     #[path = "../../src/table/link.rs"]
     mod link;
     #[path = "../../src/table/publish.rs"]
@@ -126,6 +140,8 @@ mod interleaved {
         not_connected_then_send sends_never_go_back emitter_never_goes_back
         freeze_vs_send freeze_vs_emitter freeze_vs_connect freeze_vs_disconnect
         free_vs_send free_vs_emitter once_vs_connect
+        attach_vs_send detach_vs_send attach_vs_connect attach_vs_attach freeze_vs_attach
+        attach_vs_emitter
     }
     tests! { shuttle_random:
         wait_vs_send wait_vs_send_and_disconnect two_waits_vs_send wait_vs_idle_emitter

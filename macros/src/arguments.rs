@@ -1,8 +1,6 @@
 //! The arguments in the parentheses of `#[receiver(...)]`.
 
-use std::fmt::{self, Display};
-
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
@@ -11,9 +9,12 @@ use syn::{
     Error, Ident, LitInt, LitStr, Path, PathArguments, Result, Token, Type, bracketed, token,
 };
 
+use crate::code::code;
+use crate::root::{Root, parse_root};
+use crate::value::{Value, fill, parse_equals};
+
 /// The names of the options, in the order of the documentation.
-const OPTIONS: &str =
-    "`sender`, `model`, `dispatch_uid`, `priority`, `once`, `max_calls`, `name` and `blocking`";
+const OPTIONS: &str = "`sender`, `model`, `dispatch_uid`, `priority`, `once`, `max_calls`, `name`, `tag`, `blocking`, `queued` and `crate`";
 
 pub(crate) struct Arguments {
     /// The signals. The list is never empty.
@@ -25,7 +26,10 @@ pub(crate) struct Arguments {
     once: Option<()>,
     max_calls: Option<LitInt>,
     name: Option<LitStr>,
+    tags: Vec<LitStr>,
     blocking: Option<Span>,
+    queued: Option<Queued>,
+    root: Option<Root>,
 }
 
 enum SenderOption {
@@ -37,6 +41,21 @@ enum SenderOption {
 struct Model {
     option: Span,
     entity: Path,
+}
+
+impl Model {
+    /// Returns the module, as the attribute names it.
+    fn module(&self) -> String {
+        let entity = code(&self.entity);
+        let module = entity.rsplit_once("::").map(|(module, _)| module);
+        module.unwrap_or_default().to_owned()
+    }
+}
+
+/// The queue that the receiver runs on.
+pub(crate) struct Queued {
+    pub(crate) option: Span,
+    pub(crate) queue: Path,
 }
 
 struct Priority {
@@ -68,7 +87,10 @@ impl Arguments {
             once: None,
             max_calls: None,
             name: None,
+            tags: Vec::new(),
             blocking: None,
+            queued: None,
+            root: None,
         };
         while !input.is_empty() {
             if !input.peek(Token![,]) {
@@ -86,8 +108,11 @@ impl Arguments {
             return Err(Error::new(calls.span(), message));
         }
         if let (Some(model), Some(_)) = (&arguments.model, &arguments.sender) {
-            let message = "`model` and `sender` are both given: `model = customer` means \
-                           `sender = customer::Entity`, so leave `sender` out";
+            let message = format!(
+                "`model` and `sender` are both given: `model = {}` means `sender = {}`, so leave `sender` out",
+                model.module(),
+                code(&model.entity)
+            );
             return Err(Error::new(model.option, message));
         }
         Ok(arguments)
@@ -103,7 +128,7 @@ impl Arguments {
             "model" => fill(&mut self.model, &option, || parse_model(&option, input)),
             "dispatch_uid" => fill(&mut self.dispatch_uid, &option, || {
                 let mend = "leave it out to identify the receiver by its function";
-                parse_text(&option, "\"kitchen-bell\"", mend, input)
+                parse_text(&option, "\"a-uid\"", mend, input)
             }),
             "priority" => fill(&mut self.priority, &option, || {
                 parse_priority(&option, input)
@@ -114,12 +139,29 @@ impl Arguments {
             }),
             "name" => fill(&mut self.name, &option, || {
                 let mend = "leave it out to name the receiver after its function";
-                parse_text(&option, "\"kitchen bell\"", mend, input)
+                parse_text(&option, "\"a name\"", mend, input)
             }),
+            "tag" => {
+                let mend = "leave it out for a receiver without a tag";
+                let tag = parse_text(&option, "\"a-tag\"", mend, input)?;
+                if self.tags.iter().any(|other| other.value() == tag.value()) {
+                    let message =
+                        format!("the tag {:?} is given twice: keep one of them", tag.value());
+                    return Err(Error::new(tag.span(), message));
+                }
+                self.tags.push(tag);
+                Ok(())
+            }
+            "queued" => fill(&mut self.queued, &option, || parse_queued(&option, input)),
+            "weak" => Err(Error::new(
+                option.span(),
+                "`weak` is for methods of an object, and a function has no object: connect the method by hand with `Signal::connect_weak`",
+            )),
             "blocking" => fill(&mut self.blocking, &option, || {
                 parse_flag(&option, input)?;
                 Ok(option.span())
             }),
+            "crate" => fill(&mut self.root, &option, || parse_root(&option, input)),
             _ => Err(unknown_option(&option, input)),
         }
     }
@@ -134,7 +176,7 @@ impl Arguments {
         let sender = sender.or(entity.map(|it| it.to_string()));
         let dispatch_uid = self.dispatch_uid.as_ref().map(LitStr::value);
         self.signals.iter().map(move |signal| Key {
-            signal: path_text(signal),
+            signal: code(signal),
             sender: sender.clone(),
             dispatch_uid: dispatch_uid.clone(),
         })
@@ -150,15 +192,27 @@ impl Arguments {
         self.blocking
     }
 
-    /// Returns `true` if the function takes the instance of a model in the place of the sender.
-    pub(crate) fn takes_instance(&self) -> bool {
-        self.model.is_some()
+    /// Returns the queue that the receiver runs on, if there is one.
+    pub(crate) fn queued(&self) -> Option<&Queued> {
+        self.queued.as_ref()
+    }
+
+    /// Returns the module of the entity whose instance the function takes in the place of the
+    /// sender, as the attribute names it.
+    pub(crate) fn model(&self) -> Option<String> {
+        self.model.as_ref().map(Model::module)
+    }
+
+    /// Returns the path of fanfare for the code at `span`.
+    pub(crate) fn root_at(&self, span: Span) -> TokenStream {
+        Root::at(self.root.as_ref(), span)
     }
 
     /// Returns the code that connects to `signal`: the options, and the sender.
     pub(crate) fn declaring(&self, signal: &Path, options: &TokenStream) -> TokenStream {
         let calls = self.calls();
         let options = quote!(#options #calls);
+        let root = self.root_at(Span::call_site());
         let call = match (&self.sender, &self.model) {
             (Some(SenderOption::Type(sender)), _) => quote!(of::<#sender, _, _>(#options)),
             (_, Some(Model { entity, .. })) => quote!(of::<#entity, _, _>(#options)),
@@ -167,16 +221,17 @@ impl Arguments {
                 // name.
                 let at_name = name.span().resolved_at(Span::call_site());
                 let parts = parts_of(&name.value());
-                let form = quote_spanned!(at_name=> ::fanfare::__private::Name::<#parts>);
+                let root = self.root_at(at_name);
+                let form = quote_spanned!(at_name=> #root::__private::Name::<#parts>);
                 quote!(named(#form, #options, #name))
             }
-            (None, None) => return quote!(::fanfare::__private::Declaring::from(#options)),
+            (None, None) => return options,
         };
         // The senders that exist depend on the signal: the traits differ in the references that
         // their methods need.
         quote!({
-            use ::fanfare::__private::{SendersOfAny as _, SendersOfCrate as _};
-            (&::fanfare::__private::Declares::of(&#signal)).senders().#call
+            use #root::__private::{SendersOfAny as _, SendersOfCrate as _};
+            (&#root::__private::Declares::of(&#signal)).senders().#call
         })
     }
 
@@ -193,8 +248,9 @@ impl Arguments {
         let once = self.once.map(|()| quote!(.once()));
         let max_calls = self.max_calls.as_ref().map(|it| quote!(.max_calls(#it)));
         let name = self.name.as_ref().map(|name| quote!(.name(#name)));
+        let tags = self.tags.iter().map(|tag| quote!(.tag(#tag)));
         let blocking = self.blocking.map(|_| quote!(.blocking()));
-        quote!(#dispatch_uid #priority #once #max_calls #name #blocking)
+        quote!(#dispatch_uid #priority #once #max_calls #name #(#tags)* #blocking)
     }
 }
 
@@ -206,11 +262,6 @@ fn parts_of(name: &str) -> usize {
     } else {
         parts.count()
     }
-}
-
-/// Returns a path as a person writes it, without the spaces between tokens.
-pub(crate) fn path_text(path: &Path) -> String {
-    path.to_token_stream().to_string().replace(' ', "")
 }
 
 fn parse_signals(input: ParseStream<'_>) -> Result<Vec<Path>> {
@@ -244,11 +295,18 @@ fn parse_signals(input: ParseStream<'_>) -> Result<Vec<Path>> {
 fn parse_signal(input: ParseStream<'_>) -> Result<Path> {
     let start = input.cursor().token_stream().into_iter().next();
     let fork = input.fork();
-    if fork.call(Path::parse).is_ok() {
+    if input.fork().call(Path::parse).is_ok() {
         return input.call(Path::parse);
     }
+    let quoted = fork.parse::<LitStr>();
+    let mend = match quoted.and_then(|text| text.parse_with(Path::parse_mod_style)) {
+        Ok(path) => format!("`{}`, without the quotes", code(path)),
+        Err(_) => String::from("`SIGNAL` or `module::SIGNAL`"),
+    };
     let shown = start.map_or_else(String::new, |token| format!(", not `{token}`"));
-    Err(input.error(format!("a signal is given as the path of its static{shown}: write `PIZZA_DONE` or `kitchen::PIZZA_DONE`")))
+    Err(input.error(format!(
+        "a signal is given as the path of its static{shown}: write {mend}"
+    )))
 }
 
 fn unknown_option(option: &Ident, input: ParseStream<'_>) -> Error {
@@ -259,15 +317,6 @@ fn unknown_option(option: &Ident, input: ParseStream<'_>) -> Error {
     Error::new(option.span(), message)
 }
 
-fn fill<T>(slot: &mut Option<T>, option: &Ident, parse: impl FnOnce() -> Result<T>) -> Result<()> {
-    if slot.is_some() {
-        let message = format!("`{option}` is given twice: keep one of them");
-        return Err(Error::new(option.span(), message));
-    }
-    *slot = Some(parse()?);
-    Ok(())
-}
-
 fn parse_flag(option: &Ident, input: ParseStream<'_>) -> Result<()> {
     if input.peek(Token![=]) || input.peek(token::Paren) {
         return Err(input.error(format!(
@@ -275,19 +324,6 @@ fn parse_flag(option: &Ident, input: ParseStream<'_>) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-fn parse_equals(option: &Ident, example: &str, input: ParseStream<'_>) -> Result<()> {
-    if input.peek(Token![=]) {
-        input.parse::<Token![=]>()?;
-        if !input.is_empty() && !input.peek(Token![,]) {
-            return Ok(());
-        }
-    }
-    Err(Error::new(
-        option.span(),
-        format!("`{option}` needs a value: write `{option} = {example}`"),
-    ))
 }
 
 fn parse_text(
@@ -356,13 +392,29 @@ fn parse_max_calls(option: &Ident, input: ParseStream<'_>) -> Result<LitInt> {
         })
 }
 
+fn parse_queued(option: &Ident, input: ParseStream<'_>) -> Result<Queued> {
+    parse_equals(option, "MAILS", input)?;
+    let value = Value::take(input)?;
+    let queue = value.parse_with(Path::parse_mod_style);
+    let queue = queue.ok_or_else(|| {
+        value.error(format!(
+            "`queued` is the path of a static queue, not `{value}`: write `queued = MAILS` with \
+             `static MAILS: LazyLock<Queue>`"
+        ))
+    })?;
+    Ok(Queued {
+        option: option.span(),
+        queue,
+    })
+}
+
 fn parse_sender(option: &Ident, input: ParseStream<'_>) -> Result<SenderOption> {
-    parse_equals(option, "PizzaStore", input)?;
+    parse_equals(option, "SomeType", input)?;
     let value = Value::take(input)?;
     if let Some(name) = value.parse::<LitStr>() {
         if name.value().is_empty() {
             let message =
-                "the name of the sender is empty: leave `sender` out to hear every sender";
+                "the name of the sender is empty: leave `sender` out to receive from every sender";
             return Err(Error::new(name.span(), message));
         }
         return Ok(SenderOption::Name(name));
@@ -371,8 +423,8 @@ fn parse_sender(option: &Ident, input: ParseStream<'_>) -> Result<SenderOption> 
         Some(sender) if names_a_type(&sender) => Ok(SenderOption::Type(Box::new(sender))),
         _ => {
             let message = format!(
-                "`sender` is a type or a string literal, not `{value}`: write `sender = PizzaStore` or \
-                 `sender = \"pizza-store\"`, and for any other sender connect by hand with `Signal::options`"
+                "`sender` is a type or a string literal, not `{value}`: write `sender = SomeType` or \
+                 `sender = \"a name\"`, and for any other sender connect by hand with `Signal::options`"
             );
             Err(value.error(message))
         }
@@ -380,13 +432,16 @@ fn parse_sender(option: &Ident, input: ParseStream<'_>) -> Result<SenderOption> 
 }
 
 fn parse_model(option: &Ident, input: ParseStream<'_>) -> Result<Model> {
-    parse_equals(option, "customer", input)?;
+    parse_equals(option, "my_entity", input)?;
     let value = Value::take(input)?;
     let module = value.parse_with(Path::parse_mod_style);
     let Some(mut entity) = module else {
+        let name = value
+            .parse::<LitStr>()
+            .map_or_else(|| String::from("app.Model"), |it| it.value());
         let message = format!(
-            "`model` is the module of an entity, not `{value}`: write `model = customer` for the module \
-             that has `customer::Entity`, and a name as `sender = \"shop.Customer\"`"
+            "`model` is the module of an entity, not `{value}`: write `model = my_entity` for the module \
+             that has `my_entity::Entity`, and a name as `sender = \"{name}\"`"
         );
         return Err(value.error(message));
     };
@@ -402,7 +457,7 @@ fn parse_model(option: &Ident, input: ParseStream<'_>) -> Result<Model> {
 }
 
 /// Returns `true` if it can be the type of a sender. `_` and `impl Trait` cannot, and the call
-/// `PizzaStore::new()` parses as a path.
+/// `Shop::new()` parses as a path.
 fn names_a_type(sender: &Type) -> bool {
     match sender {
         Type::Infer(_) | Type::ImplTrait(_) => false,
@@ -414,54 +469,5 @@ fn names_a_type(sender: &Type) -> bool {
         Type::Group(group) => names_a_type(&group.elem),
         Type::Paren(paren) => names_a_type(&paren.elem),
         _ => true,
-    }
-}
-
-/// The tokens between an option's `=` and the next comma.
-struct Value(TokenStream);
-
-impl Value {
-    fn take(input: ParseStream<'_>) -> Result<Self> {
-        let mut tokens = Vec::new();
-        let mut depth = 0_usize;
-        let mut previous = ' ';
-        while !input.is_empty() && (depth > 0 || !input.peek(Token![,])) {
-            let token = input.parse::<TokenTree>()?;
-            let character = if let TokenTree::Punct(punct) = &token {
-                punct.as_char()
-            } else {
-                ' '
-            };
-            match character {
-                '<' => depth += 1,
-                '>' if previous != '-' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            previous = character;
-            tokens.push(token);
-        }
-        Ok(Self(tokens.into_iter().collect()))
-    }
-
-    fn parse<T: Parse>(&self) -> Option<T> {
-        self.parse_with(T::parse)
-    }
-
-    fn parse_with<T>(&self, parser: impl FnOnce(ParseStream<'_>) -> Result<T>) -> Option<T> {
-        parser.parse2(self.0.clone()).ok()
-    }
-
-    fn error(&self, message: impl Display) -> Error {
-        Error::new_spanned(&self.0, message)
-    }
-}
-
-impl Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string().replace(" :: ", "::");
-        match text.strip_prefix("- ") {
-            Some(number) => write!(f, "-{number}"),
-            None => f.write_str(&text),
-        }
     }
 }

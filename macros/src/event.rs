@@ -1,13 +1,18 @@
 //! `#[derive(Event)]`: the event is the type with every lifetime `'static`, and its arguments are
 //! the type with all of them free.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
 use syn::{
-    BoundLifetimes, Data, DeriveInput, Error, GenericParam, Generics, Ident, Lifetime,
-    LifetimeParam, PredicateType, Result, Token, TypeParam, TypeParamBound, WherePredicate,
-    parse_quote, parse2,
+    Attribute, BoundLifetimes, Data, DeriveInput, Error, Fields, GenericParam, Generics, Ident,
+    Lifetime, LifetimeParam, PredicateType, Result, Token, TypeParam, TypeParamBound,
+    WherePredicate, parse_quote, parse2,
 };
+
+use crate::root::{Root, parse_root};
+use crate::value::fill;
 
 pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
     let input = parse2::<DeriveInput>(input)?;
@@ -18,10 +23,66 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
         );
         return Err(Error::new(data.union_token.span, message));
     }
-    Ok(implementation(&input.ident, &input.generics))
+    refuse_inner_attributes(&input.data)?;
+    let root = parse_attributes(&input.attrs)?;
+    let root = Root::at(root.as_ref(), Span::call_site());
+    Ok(implementation(&root, &input.ident, &input.generics))
 }
 
-fn implementation(ident: &Ident, generics: &Generics) -> TokenStream {
+/// Returns the path of fanfare that the attributes `#[event(...)]` of the type give.
+fn parse_attributes(attributes: &[Attribute]) -> Result<Option<Root>> {
+    let mut root = None;
+    for attribute in attributes.iter().filter(|it| is_event(it)) {
+        let list = attribute.meta.require_list().map_err(|_| {
+            let message = "`#[event]` needs an option: write `#[event(crate = my_api::fanfare)]`, or leave it out";
+            Error::new_spanned(attribute, message)
+        })?;
+        list.parse_args_with(|input: ParseStream<'_>| {
+            while !input.is_empty() {
+                let option = input.call(Ident::parse_any)?;
+                if option != "crate" {
+                    let message = format!("unknown option `{option}`: the only option is `crate`");
+                    return Err(Error::new(option.span(), message));
+                }
+                fill(&mut root, &option, || parse_root(&option, input))?;
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+            }
+            Ok(())
+        })?;
+    }
+    Ok(root)
+}
+
+/// Refuses `#[event(...)]` on a field or a variant, where it has no effect.
+fn refuse_inner_attributes(data: &Data) -> Result<()> {
+    let of_fields = |fields: &Fields| -> Vec<Attribute> {
+        fields.iter().flat_map(|it| it.attrs.clone()).collect()
+    };
+    let inner: Vec<Attribute> = match data {
+        Data::Struct(data) => of_fields(&data.fields),
+        Data::Enum(data) => data
+            .variants
+            .iter()
+            .flat_map(|it| [it.attrs.clone(), of_fields(&it.fields)].concat())
+            .collect(),
+        Data::Union(_) => Vec::new(),
+    };
+    match inner.iter().find(|it| is_event(it)) {
+        Some(attribute) => Err(Error::new_spanned(
+            attribute,
+            "`#[event(...)]` belongs to the whole type: move it above the `struct` or the `enum`",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn is_event(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("event")
+}
+
+fn implementation(root: &TokenStream, ident: &Ident, generics: &Generics) -> TokenStream {
     let declared = impl_generics(generics);
     let where_clause = where_clause(generics);
     let event = with_lifetime(ident, generics, &parse_quote!('static));
@@ -32,7 +93,7 @@ fn implementation(ident: &Ident, generics: &Generics) -> TokenStream {
     };
     quote! {
         #[automatically_derived]
-        impl #declared ::fanfare::Event for #event #where_clause {
+        impl #declared #root::Event for #event #where_clause {
             type Args<'a> = #args;
         }
     }

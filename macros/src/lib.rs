@@ -11,16 +11,21 @@
 use proc_macro::TokenStream;
 
 mod arguments;
+mod code;
 mod event;
+mod hint;
 mod receiver;
+mod root;
+mod value;
 
 use receiver::Features;
 
 /// Registers a function as a receiver of one or several signals.
 ///
 /// No function is connected until the program calls `fanfare::connect_receivers()`. It connects
-/// every registered function of every linked crate, once, and returns a report of them. The
-/// function itself stays as it is. Its attributes, its documentation and its visibility are
+/// every registered function of every linked crate, once, and returns a report of them. If no code
+/// names the crate, link it with `fanfare::apps!(shop_receivers)` or `use shop_receivers as _;`.
+/// The function itself stays as it is. Its attributes, its documentation and its visibility are
 /// untouched, and it can be called like any other.
 ///
 /// ```
@@ -104,19 +109,22 @@ use receiver::Features;
 ///
 /// # Options
 ///
-/// Each is written at most once, after the signals, in any order.
+/// Each is written at most once, except `tag`, after the signals, in any order.
 ///
 /// | option | effect | without it |
 /// |---|---|---|
 /// | `sender = PizzaStore` | only events that are sent from `Sender::of::<PizzaStore>()` arrive | every sender |
 /// | `sender = "pizza-store"` | only events that are sent from the name `"pizza-store"` arrive | every sender |
-/// | `sender = "shop.Customer"` on a signal of models | only events that are sent from the model of this name arrive, now or as soon as it is known, as by `ModelSignal::connect_model` of `fanfare-django` | every sender |
+/// | `sender = "shop.Customer"` on a signal of models | only events that are sent from the model of this name arrive, now or as soon as it is known, as by `ModelSignal::model` of `fanfare-django` | every sender |
 /// | `model = customer` on a signal of models | `sender = customer::Entity`, and the function takes the instance: [see below](#receivers-of-a-model) | every sender |
 /// | `dispatch_uid = "bell"` | identifies the connection by this text: of several for one signal and sender the first wins | it is identified by the function |
 /// | `priority = 10` | an `i32` literal, higher ones run earlier | `0` |
 /// | `once` | runs for one send, then is disconnected | every send |
 /// | `max_calls = 3` | runs at most three times, then is disconnected | every send |
 /// | `name = "kitchen bell"` | its name in `Signal::connections` and in failures | the path of the function |
+/// | `tag = "mail"` | mutes of this tag concern the receiver, as by `ConnectOptions::tag`; several tags are several options | no tag |
+/// | `crate = my_api::fanfare` | the expansion finds fanfare by this path, which may be a string literal | `::fanfare` |
+/// | `queued = MAILS` | runs on this queue, as by `ConnectOptions::queued`. This requires fanfare's feature `queue`, an event that is `Clone` and owns its contents, and a function that returns `()`. `MAILS` is the path of a static, such as a `LazyLock<Queue>`. A static is not dropped at the end of the program: end `main` with `report.disconnect_and_wait(timeout)`, which delivers the events that are in the queue. For an event that borrows, connect by hand with `connect_owned` | runs in the send |
 /// | `blocking` | may block its thread in an async send, as by `ConnectOptions::blocking`. This requires fanfare's feature `tokio`, and the function is not `async` | an async send calls it as it is |
 ///
 /// ```
@@ -124,7 +132,14 @@ use receiver::Features;
 /// # static PIZZA_DONE: Signal<u32> = Signal::new();
 /// struct PizzaStore;
 ///
-/// #[receiver(PIZZA_DONE, sender = PizzaStore, dispatch_uid = "bell", priority = -5, once, name = "kitchen bell")]
+/// #[receiver(
+///     PIZZA_DONE,
+///     sender = PizzaStore,
+///     dispatch_uid = "bell",
+///     priority = -5,
+///     once,
+///     name = "kitchen bell"
+/// )]
 /// fn ring(_sender: Sender<'_>, size_cm: &u32) {
 ///     println!("ding: {size_cm} cm");
 /// }
@@ -146,6 +161,30 @@ use receiver::Features;
 ///
 /// A signal of models (`fanfare_django::model`) is sent only from entities. So another type as its
 /// `sender`, such as the struct of a row, does not compile. A sender implements `ModelSender`.
+///
+/// # fanfare under another name
+///
+/// With `crate` a receiver can be in a crate whose `Cargo.toml` renames fanfare, or which has
+/// fanfare only as a part of another crate. A macro of that crate writes `crate = $crate::fanfare`.
+///
+/// ```
+/// // In the crate `my_api`:
+/// mod my_api {
+///     pub use fanfare;
+/// }
+///
+/// use my_api::fanfare::{self as events, Sender, Signal, receiver};
+///
+/// static ORDERED: Signal<u32, u32> = Signal::new();
+///
+/// #[receiver(ORDERED, crate = my_api::fanfare)]
+/// fn double(_sender: Sender<'_>, n: &u32) -> u32 {
+///     2 * n
+/// }
+///
+/// events::connect_receivers();
+/// assert_eq!(*ORDERED.send(&21), [42]);
+/// ```
 ///
 /// # Receivers of a model
 ///
@@ -189,7 +228,9 @@ use receiver::Features;
 /// #[derive(Debug)]
 /// struct NoAddress;
 /// # impl std::fmt::Display for NoAddress {
-/// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("that is no address") }
+/// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// #         f.write_str("that is no address")
+/// #     }
 /// # }
 /// impl std::error::Error for NoAddress {}
 ///
@@ -234,11 +275,14 @@ use receiver::Features;
 /// All are errors of the compiler, and their messages name the fix:
 ///
 /// - no signal, an empty list, or something that is not a path in the place of a signal
-/// - an option that does not exist, is given twice, or has no value
+/// - an option that does not exist or has no value, an option that is given twice, except `tag`, or
+///   the same tag twice
 /// - a value for `once` or `blocking`
-/// - an empty `dispatch_uid`, `name` or name of a sender, or one that is not a string literal
+/// - an empty `dispatch_uid`, `name`, `tag` or name of a sender, or one that is not a string
+///   literal
 /// - a `sender` that is neither a type nor a string literal
 /// - a `priority` that is not an `i32` literal
+/// - a `crate` that is not a path
 /// - a `sender` of a model signal that is no entity, or a name that is not of the form "app.Model"
 /// - a `model` that is not the path of a module, a `model` beside a `sender`, or a function with
 ///   `model` whose first parameter is not the instance
@@ -249,6 +293,9 @@ use receiver::Features;
 ///   `self` parameter or does not have exactly two parameters
 /// - an `async fn` without fanfare's feature `async`
 /// - `blocking` without its feature `tokio`, or on an `async fn`
+/// - `queued` without its feature `queue`, with something that is not the path of a static, or
+///   beside `model` or `blocking`
+/// - `weak`, because a function has no object that it could outlive
 /// - a function whose types do not fit the signal: the compiler shows the signature that it expects
 /// - an `async fn` whose future cannot change threads: the compiler shows the values that the
 ///   future holds
@@ -330,9 +377,32 @@ pub fn receiver(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// assert_eq!(*SAVED.send(&Saved::Updated { before: &7, after: &8 }), ["7 to 8"]);
 /// ```
 ///
+/// # fanfare under another name
+///
+/// The implementation is of the trait `::fanfare::Event`. If fanfare has another path, write the
+/// path in `#[event(crate = ...)]`, as a path or as a string literal.
+///
+/// ```
+/// mod my_api {
+///     pub use fanfare;
+/// }
+///
+/// #[derive(my_api::fanfare::Event)]
+/// #[event(crate = my_api::fanfare)]
+/// struct Ordered {
+///     number: u32,
+/// }
+///
+/// static ORDERED: my_api::fanfare::Signal<Ordered, u32> = my_api::fanfare::Signal::new();
+///
+/// ORDERED.connect(|_sender, ordered| ordered.number);
+/// assert_eq!(*ORDERED.send(&Ordered { number: 7 }), [7]);
+/// ```
+///
 /// # Errors
 ///
-/// The macro reports an error for a union.
+/// The macro reports an error for a union, and for an attribute `#[event]` that is on a field or a
+/// variant, or that has anything but `crate = path`.
 ///
 /// ```compile_fail
 /// // error: `Event` cannot be derived for the union `Half`: make it a struct or an enum
@@ -342,7 +412,7 @@ pub fn receiver(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///     large: u64,
 /// }
 /// ```
-#[proc_macro_derive(Event)]
+#[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     event::expand(input.into())
         .unwrap_or_else(|error| error.to_compile_error())

@@ -8,19 +8,23 @@ use syn::{
     Attribute, Error, FnArg, GenericParam, Ident, Path, Result, Signature, Type, Visibility,
 };
 
-use crate::arguments::{Arguments, Key, path_text};
+use crate::arguments::{Arguments, Key};
+use crate::code::code;
+use crate::hint;
 
 /// The features of fanfare that the macro may use.
 #[derive(Clone, Copy)]
 pub(crate) struct Features {
     pub(crate) r#async: bool,
     pub(crate) tokio: bool,
+    pub(crate) queue: bool,
 }
 
 impl Features {
     pub(crate) const ENABLED: Self = Self {
         r#async: cfg!(feature = "async"),
         tokio: cfg!(feature = "tokio"),
+        queue: cfg!(feature = "queue"),
     };
 }
 
@@ -36,10 +40,11 @@ pub(crate) fn expand(
     let arguments = Arguments::parse(arguments).and_then(|arguments| {
         function.check_keys(&arguments)?;
         function.check_blocking(&arguments, features)?;
+        check_queued(&arguments, features)?;
         function.check_instance(&arguments)?;
         Ok(arguments)
     });
-    match (function.check(features), arguments) {
+    match (function.check(features, arguments.as_ref().ok()), arguments) {
         (Ok(()), Ok(arguments)) => {
             let registrations = function.registrations(&arguments);
             quote!(#item #registrations)
@@ -108,7 +113,7 @@ impl Function {
     }
 
     /// Returns an error if the function cannot be a receiver, with every reason.
-    fn check(&self, features: Features) -> Result<()> {
+    fn check(&self, features: Features, arguments: Option<&Arguments>) -> Result<()> {
         let ident = self.ident();
         let signature = &self.signature;
         let mut errors = Vec::new();
@@ -152,7 +157,7 @@ impl Function {
                 ),
             );
         }
-        self.check_parameters(&mut refuse);
+        self.check_parameters(arguments, &mut refuse);
         let all = errors.into_iter().reduce(|mut all, error| {
             all.combine(error);
             all
@@ -160,7 +165,11 @@ impl Function {
         all.map_or(Ok(()), Err)
     }
 
-    fn check_parameters(&self, refuse: &mut dyn FnMut(&dyn ToTokens, String)) {
+    fn check_parameters(
+        &self,
+        arguments: Option<&Arguments>,
+        refuse: &mut dyn FnMut(&dyn ToTokens, String),
+    ) {
         let ident = self.ident();
         let inputs = &self.signature.inputs;
         if let Some(FnArg::Receiver(receiver)) = inputs.first() {
@@ -178,8 +187,9 @@ impl Function {
             refuse(
                 &parameters,
                 format!(
-                    "a receiver has two parameters, `{ident}` has {}: write `fn {ident}(sender: Sender<'_>, event: &PizzaDone<'_>)` with the event type of the signal",
-                    inputs.len()
+                    "a receiver has two parameters, `{ident}` has {}: write {}",
+                    inputs.len(),
+                    hint::signature(&self.signature, arguments)
                 ),
             );
             return;
@@ -252,7 +262,7 @@ impl Function {
 
     /// Refuses a function that does not take the instance, if `model` is given.
     fn check_instance(&self, arguments: &Arguments) -> Result<()> {
-        if !arguments.takes_instance() {
+        if arguments.model().is_none() {
             return Ok(());
         }
         let ident = self.ident();
@@ -270,7 +280,8 @@ impl Function {
                 }
             }
             _ => format!(
-                "with `model` the first parameter is the instance: write `fn {ident}(customer: &customer::Model, event: &PostSave<'_>)` with the types of the model and the signal"
+                "with `model` the first parameter is the instance: write {}",
+                hint::signature(&self.signature, Some(arguments))
             ),
         };
         Err(Error::new_spanned(&parameter.ty, message))
@@ -282,7 +293,7 @@ impl Function {
             return None;
         };
         match &*parameter.ty {
-            Type::Reference(reference) if arguments.takes_instance() => {
+            Type::Reference(reference) if arguments.model().is_some() => {
                 Some((&*reference.elem, reference.mutability.is_some()))
             }
             _ => None,
@@ -291,7 +302,7 @@ impl Function {
 
     fn duplicate(&self, arguments: &Arguments, signal: &Path) -> Error {
         let ident = self.ident();
-        let text = path_text(signal);
+        let text = code(signal);
         match arguments.dispatch_uid() {
             Some(uid) => Error::new_spanned(
                 uid,
@@ -321,42 +332,57 @@ impl Function {
         // The span is at the name, so that an error about the function points there. It is not the
         // span of the name, so that no lint and no advice takes this for code that the user wrote.
         let at_name = ident.span().resolved_at(Span::call_site());
+        let root = arguments.root_at(Span::call_site());
+        let root_at_name = arguments.root_at(at_name);
         let registrations = arguments.signals.iter().map(|signal| {
-            let text = path_text(signal);
+            let text = code(signal);
             let at_signal = signal
                 .segments
                 .first()
                 .map_or_else(Span::call_site, |segment| segment.ident.span());
             let at_signal = at_signal.resolved_at(Span::call_site());
+            let root_at_signal = arguments.root_at(at_signal);
             let signal_options =
-                quote_spanned!(at_signal=> ::fanfare::__private::options(&#signal));
+                quote_spanned!(at_signal=> #root_at_signal::__private::options(&#signal));
             let declaring = arguments.declaring(signal, &signal_options);
             // These are names that no item has: a parameter must not have the name of a constant.
+            let queue = arguments.queued().map(|queued| &queued.queue);
             let connect = match (instance, self.signature.asyncness) {
-                (None, None) => quote_spanned!(at_name=> .connect()),
-                (None, Some(_)) => quote_spanned! {at_name=>
-                    .connect_async(|__sender, __event| ::std::boxed::Box::pin(#ident(__sender, __event)))
+                (None, None) => match queue {
+                    None => quote_spanned!(at_name=> .connect()),
+                    Some(queue) => quote_spanned!(at_name=> .connect_queued(&#queue)),
                 },
+                (None, Some(_)) => {
+                    let start = quote_spanned! {at_name=>
+                        |__sender, __event| ::std::boxed::Box::pin(#ident(__sender, __event))
+                    };
+                    match queue {
+                        None => quote_spanned!(at_name=> .connect_async(#start)),
+                        Some(queue) => {
+                            quote_spanned!(at_name=> .connect_queued_async(&#queue, #start))
+                        }
+                    }
+                }
                 (Some((model, false)), None) => quote_spanned! {at_name=>
                     .connect_instance::<#model, _>(|__instance, __event| {
-                        ::fanfare::__private::respond(#ident(__instance, __event))
+                        #root_at_name::__private::respond(#ident(__instance, __event))
                     })
                 },
                 (Some((model, true)), _) => quote_spanned! {at_name=>
                     .connect_instance_mut::<#model, _>(|__instance, __event| {
-                        ::fanfare::__private::respond(#ident(__instance, __event))
+                        #root_at_name::__private::respond(#ident(__instance, __event))
                     })
                 },
                 (Some((model, false)), Some(_)) => quote_spanned! {at_name=>
                     .connect_instance_async::<#model, _>(|__instance, __event| {
                         ::std::boxed::Box::pin(async move {
-                            ::fanfare::__private::respond(#ident(__instance, __event).await)
+                            #root_at_name::__private::respond(#ident(__instance, __event).await)
                         })
                     })
                 },
             };
             let connect = quote_spanned! {at_name=>
-                ::fanfare::__private::Candidate {
+                #root_at_name::__private::Candidate {
                     options: #declaring,
                     function: #ident,
                 }
@@ -365,8 +391,8 @@ impl Function {
             quote! {
                 #(#attributes)*
                 const _: () = {
-                    ::fanfare::__private::submit! {
-                        ::fanfare::__private::Registration::new(
+                    #root::__private::submit! {
+                        #root::__private::Registration::new(
                             #text,
                             ::core::concat!(::core::module_path!(), "::", #name),
                             ::core::file!(),
@@ -394,6 +420,23 @@ impl Function {
         } = self;
         quote!(#(#attributes)* #visibility #signature #body)
     }
+}
+
+/// Refuses `queued` where the receiver cannot run on a queue.
+fn check_queued(arguments: &Arguments, features: Features) -> Result<()> {
+    let Some(queued) = arguments.queued() else {
+        return Ok(());
+    };
+    let message = if !features.queue {
+        "`queued` needs fanfare's feature `queue`: enable it in `Cargo.toml`, or leave the option out"
+    } else if arguments.model().is_some() {
+        "`queued` and `model` are both given: the event lends its instance for one send, so it cannot wait in a queue; leave one of them out"
+    } else if arguments.blocking().is_some() {
+        "`queued` and `blocking` are both given: a receiver on a queue may block anyway, so leave `blocking` out"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(queued.option, message))
 }
 
 fn is_receiver(attribute: &Attribute) -> bool {
@@ -427,14 +470,17 @@ mod tests {
     const PLAIN: Features = Features {
         r#async: false,
         tokio: false,
+        queue: false,
     };
     const ASYNC: Features = Features {
         r#async: true,
         tokio: false,
+        queue: false,
     };
     const TOKIO: Features = Features {
         r#async: true,
         tokio: true,
+        queue: true,
     };
 
     /// Returns the expansion as text, without the spaces between tokens.
@@ -473,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn async_without_the_feature_leaves_the_function_and_says_it_once() {
+    fn async_without_the_feature_leaves_the_function_and_one_error() {
         let stacked = format!("#[must_use] #[receiver(PIZZA_SENT)] {RING}");
         let expansion = expansion("PIZZA_DONE", &stacked, PLAIN);
         let function = tight(&format!("#[must_use] {RING}"));
@@ -512,5 +558,110 @@ mod tests {
             "{messages:?}"
         );
         assert_eq!(errors("PIZZA_DONE, blocking", RING, PLAIN).len(), 2);
+    }
+    #[test]
+    fn each_path_of_fanfare_begins_with_the_path_that_the_user_gives() {
+        let items = [
+            ("", "fn ring(_: Sender<'_>, _: &u32) {}"),
+            ("sender = \"shop.Order\"", RING),
+            (
+                "model = customer",
+                "fn ring(_: &mut customer::Model, _: &PostSave<'_>) {}",
+            ),
+            (
+                "model = customer",
+                "async fn ring(_: &customer::Model, _: &PostSave<'_>) {}",
+            ),
+        ];
+        for (options, item) in items {
+            for path in ["my_api::fanfare", "\"my_api::fanfare\""] {
+                let arguments = format!("PIZZA_DONE, crate = {path}, {options}");
+                let expansion = expansion(&arguments, item, TOKIO);
+                let of_the_user = expansion.matches("my_api::fanfare::__private").count();
+                assert!(of_the_user >= 4, "{expansion}");
+                let all = expansion.matches("fanfare").count();
+                assert_eq!(all, of_the_user, "{expansion}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_hint_has_the_names_and_types_of_the_user() {
+        let hints = [
+            (
+                "DONE",
+                "fn f()",
+                "fn f(sender: Sender<'_>, event: &Event)`, where `Event` is the event type of `DONE`",
+            ),
+            (
+                "[A, B]",
+                "fn f(_: Sender<'_>)",
+                "fn f(_: Sender<'_>, event: &Event)`, where `Event` is the event type of the signal",
+            ),
+            (
+                "DONE",
+                "fn f(done: &Done<'_>) -> u32",
+                "fn f(sender: Sender<'_>, done: &Done<'_>) -> u32`",
+            ),
+            (
+                "DONE",
+                "async fn f(mut done: Done)",
+                "async fn f(sender: Sender<'_>, done: &Done)`",
+            ),
+            (
+                "DONE",
+                "fn f(n: u8, from: fanfare::Sender<'_>, done: &mut Done)",
+                "fn f(from: Sender<'_>, done: &Done)`",
+            ),
+            (
+                "DONE",
+                "fn f(event: impl Debug)",
+                "fn f(sender: Sender<'_>, event: &Event)`, where `Event` is the event type of `DONE`",
+            ),
+            (
+                "DONE, model = shop::customer",
+                "fn f()",
+                "fn f(customer: &shop::customer::Model, event: &Event)`, where `Event` is the event type of `DONE`",
+            ),
+            (
+                "DONE, model = customer",
+                "fn f(it: customer::Row, e: &Saved<'_>)",
+                "fn f(it: &customer::Row, e: &Saved<'_>)`",
+            ),
+            (
+                "DONE, model = customer",
+                "fn f(sender: Sender<'_>, e: &Saved<'_>)",
+                "fn f(customer: &customer::Model, e: &Saved<'_>)`",
+            ),
+        ];
+        for (arguments, item, hint) in hints {
+            let messages = errors(arguments, &format!("{item} {{ todo!() }}"), TOKIO);
+            let hint = format!("write `{hint}");
+            let has_hint = messages.iter().any(|it| it.ends_with(&hint));
+            assert!(has_hint, "{hint}: {messages:?}");
+        }
+    }
+
+    #[test]
+    fn queued_runs_the_function_on_its_queue() {
+        let plain = expansion(
+            "PIZZA_DONE, queued = kitchen::MAILS",
+            &RING.replace("async", ""),
+            TOKIO,
+        );
+        assert!(
+            plain.contains(".connect_queued(&kitchen::MAILS)"),
+            "{plain}"
+        );
+        let start = "|__sender,__event|::std::boxed::Box::pin(ring(__sender,__event))";
+        let started = expansion("PIZZA_DONE, queued = MAILS", RING, TOKIO);
+        let call = format!(".connect_queued_async(&MAILS,{start})");
+        assert!(started.contains(&call), "{started}");
+    }
+
+    #[test]
+    fn queued_without_the_feature_names_the_mend() {
+        let message = "`queued` needs fanfare's feature `queue`: enable it in `Cargo.toml`, or leave the option out";
+        assert_eq!(errors("PIZZA_DONE, queued = MAILS", RING, ASYNC), [message]);
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn in_place<T>(run: impl FnOnce() -> T) -> T {
             })
         }));
         return match (ran, run) {
-            (Ok(answer), _) => answer.expect("it is called once"),
+            (Ok(response), _) => response.expect("a blocking receiver is called once"),
             (Err(_), Some(run)) => run(),
             (Err(panic), None) => resume_unwind(panic),
         };
@@ -59,7 +59,7 @@ pub(crate) async fn elsewhere<T: Send + 'static>(run: impl FnOnce() -> T + Send 
          forked, and its threads do not exist here; make a runtime after the fork"
     );
     match runtime.spawn_blocking(run).await {
-        Ok(answer) => answer,
+        Ok(response) => response,
         Err(failed) => match failed.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
             // This is not left pending, because the task that awaits it may be outside of that

@@ -5,12 +5,19 @@ use std::sync::Weak;
 use crate::event::Event;
 #[cfg(feature = "tokio")]
 use crate::event::OwnedEvent;
+use crate::kind::ReceiverKind;
 use crate::receiver::callee::Callee;
-use crate::receiver::entry::{Entry, Pinned};
+use crate::receiver::entry::Entry;
 use crate::receiver::future::BoxFuture;
 use crate::receiver::key::Identified;
-use crate::receiver::kind::ReceiverKind;
+use crate::receiver::pin::Pinned;
 use crate::sender::Sender;
+#[cfg(feature = "tokio")]
+use crate::tap::context::Context;
+#[cfg(feature = "tokio")]
+use crate::tap::pending::Pending;
+#[cfg(feature = "tokio")]
+use crate::tap::steps::{RunWork, Work};
 
 /// An async function or closure, owned.
 pub(crate) struct Awaited<F>(pub(crate) F);
@@ -31,7 +38,7 @@ where
     fn start<'a>(
         &'a self,
         _entry: &Entry<E, R>,
-        _pin: Option<&'a Pinned>,
+        _pin: Option<&'a Pinned<'_>>,
         sender: Sender<'a>,
         event: &'a E::Args<'_>,
     ) -> BoxFuture<'a, R> {
@@ -40,7 +47,7 @@ where
 }
 
 /// An async method of an object that it does not keep alive.
-pub(crate) struct AwaitedWeakly<T, M> {
+pub(crate) struct AwaitedWeakly<T: ?Sized, M> {
     pub(crate) target: Weak<T>,
     pub(crate) method: M,
 }
@@ -49,7 +56,7 @@ impl<E, R, T, M> Callee<E, R> for AwaitedWeakly<T, M>
 where
     E: Event,
     R: 'static,
-    T: Send + Sync + 'static,
+    T: ?Sized + Send + Sync + 'static,
     M: for<'a> Fn(&'a T, Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
 {
     type Function = M;
@@ -63,17 +70,17 @@ where
     fn start<'a>(
         &'a self,
         _entry: &Entry<E, R>,
-        pin: Option<&'a Pinned>,
+        pin: Option<&'a Pinned<'_>>,
         sender: Sender<'a>,
         event: &'a E::Args<'_>,
     ) -> BoxFuture<'a, R> {
-        let target = pin.and_then(|pin| pin.downcast_ref());
+        let target = pin.and_then(|pin| pin.get(&self.target));
         let target = target.expect("the send has pinned the target");
         (self.method)(target, sender, event)
     }
 
-    fn pin(&self) -> Option<Pinned> {
-        self.target.upgrade().map(|target| target as _)
+    fn pin(&self) -> Option<Pinned<'_>> {
+        Pinned::of(&self.target)
     }
 
     fn is_alive(&self) -> bool {
@@ -81,7 +88,7 @@ where
     }
 
     fn identity(&self) -> Option<Identified> {
-        Identified::method::<M>(self.target.clone())
+        Identified::method::<M, T>(&self.target)
     }
 }
 
@@ -106,7 +113,7 @@ where
     fn start<'a>(
         &'a self,
         entry: &Entry<E, R>,
-        _pin: Option<&'a Pinned>,
+        _pin: Option<&'a Pinned<'_>>,
         sender: Sender<'a>,
         event: &'a E,
     ) -> BoxFuture<'a, R> {
@@ -114,9 +121,23 @@ where
         // wait for that thread. So the thread has the entry too, and `disconnect_and_wait` waits.
         let entry = entry.clone();
         let (key, event) = (sender.to_key(), event.clone());
+        let context = Context::current();
+        let pending = context.cause.and_then(|cause| {
+            Pending::start(&context, || {
+                Work::Elsewhere(RunWork {
+                    send: cause.send,
+                    receiver: entry.id(),
+                    name: entry.name().into_owned(),
+                    location: entry.about().location,
+                })
+            })
+        });
         Box::pin(super::blocking::elsewhere(move || {
+            let _pending = pending;
+            // They are dropped before the work counts as ended.
+            let (entry, key, event) = (entry, key, event);
             let sender = key.as_ref().map_or(Sender::NONE, |key| key.as_sender());
-            entry.call_marked(&sender, &event)
+            context.enter(|| entry.call_marked(&sender, &event))
         }))
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 #[cfg(feature = "tokio")]
 use super::callee::Offloaded;
 use super::callee::{Awaited, AwaitedWeakly};
-use crate::connection::connect_options::{ConnectOptions, Prepared};
+use crate::connection::connect_options::ConnectOptions;
 use crate::connection::handle::Connection;
+use crate::connection::target::ConnectTarget;
 use crate::event::Event;
 #[cfg(feature = "tokio")]
 use crate::event::OwnedEvent;
@@ -21,9 +22,11 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///
     /// A receiver is a function or closure that returns its future boxed. The future may borrow the
     /// sender and the event. To connect an `async fn`, pass
-    /// `|sender, event| Box::pin(it(sender, event))` or use `#[receiver]`. The future cannot borrow
-    /// a variable that the closure captures. Clone an `Arc` of the variable into the future
-    /// instead.
+    /// `|sender, event| Box::pin(it(sender, event))` or use `#[receiver]`. An async closure
+    /// (`async |sender, event| ..`) does not compile here, because stable Rust cannot require that
+    /// its future may change threads. Write `|sender, event| Box::pin(async move { .. })`. The
+    /// future cannot borrow a variable that the closure captures. Clone an `Arc` of the variable
+    /// into the future instead.
     ///
     /// Otherwise it works like [`connect`](Signal::connect).
     ///
@@ -46,11 +49,23 @@ impl<E: Event, R: 'static> Signal<E, R> {
     {
         self.options().connect_async(receiver)
     }
+}
 
-    /// Connects an async method of `target`, for any sender, without keeping `target` alive.
+/// # Async receivers
+impl<E: Event, R: 'static, T: ConnectTarget<E, R>> ConnectOptions<E, R, T> {
+    /// Connects an async `receiver`. See [`Signal::connect_async`].
+    #[track_caller]
+    pub fn connect_async<F>(self, receiver: F) -> T::Connected
+    where
+        F: for<'a> Fn(Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
+    {
+        self.connect_callee(Awaited(receiver))
+    }
+
+    /// Connects an async method of `object`, without keeping `object` alive.
     ///
-    /// A send that has started keeps `target` alive until the send is over or dropped. Otherwise
-    /// this works like [`connect_weak`](Signal::connect_weak).
+    /// A send that has started keeps `object` alive until the send is over or dropped. Otherwise
+    /// this works like [`Signal::connect_weak`].
     ///
     /// ```
     /// use fanfare::{BoxFuture, Sender, Signal};
@@ -66,73 +81,22 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// }
     ///
     /// let shelf = Arc::new(Shelf(5));
-    /// ASKED.connect_weak_async(&shelf, Shelf::take);
+    /// ASKED.options().connect_weak_async(&shelf, Shelf::take);
     /// assert_eq!(*pollster::block_on(ASKED.asend(&9)), [5]);
     /// drop(shelf);
     /// assert!(pollster::block_on(ASKED.asend(&9)).is_empty());
     /// ```
     #[track_caller]
-    pub fn connect_weak_async<T, M>(&self, target: &Arc<T>, method: M) -> Connection
+    pub fn connect_weak_async<O, M>(self, object: &Arc<O>, method: M) -> T::Connected
     where
-        T: Send + Sync + 'static,
-        M: for<'a> Fn(&'a T, Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R>
+        O: ?Sized + Send + Sync + 'static,
+        M: for<'a> Fn(&'a O, Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R>
             + Send
             + Sync
             + 'static,
     {
-        self.options().connect_weak_async(target, method)
-    }
-}
-
-/// # Async receivers
-impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
-    /// Connects an async `receiver`. See [`Signal::connect_async`].
-    #[track_caller]
-    pub fn connect_async<F>(self, receiver: F) -> Connection
-    where
-        F: for<'a> Fn(Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
-    {
-        let signal = self.signal();
-        signal.connect_one(self.prepare_async(receiver))
-    }
-
-    /// Connects an async method of an object that the signal does not keep alive. See
-    /// [`Signal::connect_weak_async`].
-    #[track_caller]
-    pub fn connect_weak_async<T, M>(self, target: &Arc<T>, method: M) -> Connection
-    where
-        T: Send + Sync + 'static,
-        M: for<'a> Fn(&'a T, Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R>
-            + Send
-            + Sync
-            + 'static,
-    {
-        let signal = self.signal();
-        signal.connect_one(self.prepare_weak_async(target, method))
-    }
-
-    /// Prepares an async receiver. See [`prepare`](ConnectOptions::prepare).
-    #[track_caller]
-    pub fn prepare_async<F>(self, receiver: F) -> Prepared<E, R>
-    where
-        F: for<'a> Fn(Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
-    {
-        self.slot(Awaited(receiver))
-    }
-
-    /// Prepares an async method of an object that the signal does not keep alive. See
-    /// [`prepare_weak`](ConnectOptions::prepare_weak).
-    #[track_caller]
-    pub fn prepare_weak_async<T, M>(self, target: &Arc<T>, method: M) -> Prepared<E, R>
-    where
-        T: Send + Sync + 'static,
-        M: for<'a> Fn(&'a T, Sender<'a>, &'a E::Args<'_>) -> BoxFuture<'a, R>
-            + Send
-            + Sync
-            + 'static,
-    {
-        self.slot(AwaitedWeakly {
-            target: Arc::downgrade(target),
+        self.connect_callee(AwaitedWeakly {
+            target: Arc::downgrade(object),
             method,
         })
     }
@@ -140,7 +104,7 @@ impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
 
 /// # Receivers that block
 #[cfg(feature = "tokio")]
-impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
+impl<E: Event, R: 'static, T: ConnectTarget<E, R>> ConnectOptions<E, R, T> {
     /// Connects a receiver that an async send runs, with a clone of the event, on a thread that
     /// tokio keeps for blocking (`spawn_blocking`).
     ///
@@ -165,26 +129,12 @@ impl<E: Event, R: 'static> ConnectOptions<'_, E, R> {
     /// # std::io::Result::Ok(())
     /// ```
     #[track_caller]
-    pub fn connect_offloaded<F>(self, receiver: F) -> Connection
+    pub fn connect_offloaded<F>(self, receiver: F) -> T::Connected
     where
         E: OwnedEvent + Clone + Send + Sync,
         R: Send,
         F: Fn(Sender<'_>, &E) -> R + Send + Sync + 'static,
     {
-        let signal = self.signal();
-        signal.connect_one(self.prepare_offloaded(receiver))
-    }
-
-    /// Prepares a receiver for [`connect_many`](Signal::connect_many), as
-    /// [`prepare`](ConnectOptions::prepare) does. An async send runs it like a receiver of
-    /// [`connect_offloaded`](ConnectOptions::connect_offloaded).
-    #[track_caller]
-    pub fn prepare_offloaded<F>(self, receiver: F) -> Prepared<E, R>
-    where
-        E: OwnedEvent + Clone + Send + Sync,
-        R: Send,
-        F: Fn(Sender<'_>, &E) -> R + Send + Sync + 'static,
-    {
-        self.slot(Offloaded(receiver))
+        self.connect_callee(Offloaded(receiver))
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn join<F: Future>(
 ) -> Vec<F::Output> {
     match futures.len() {
         0 => Vec::new(),
-        1 => vec![futures.next().expect("there is one").await],
+        1 => vec![futures.next().expect("the list has one future").await],
         2..MANY => join_all(futures).await,
         _ => futures.collect::<Vec<_>>().join().await,
     }

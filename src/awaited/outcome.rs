@@ -21,7 +21,7 @@ type Panic = Box<dyn Any + Send>;
 
 /// A receiver's future after its first poll.
 pub(super) enum Begun<'a, R> {
-    Answered(Option<R>),
+    Responded(Option<R>),
     Waits(ResponseFuture<'a, R>),
 }
 
@@ -33,10 +33,10 @@ impl<R> Future for Begun<'_, R> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
         match self.get_mut() {
-            Begun::Answered(answer) => {
-                Poll::Ready(answer.take().expect("an answer was asked for twice"))
+            Begun::Responded(response) => {
+                Poll::Ready(response.take().expect("a response was taken twice"))
             }
-            Begun::Waits(answer) => Pin::new(answer).poll(cx),
+            Begun::Waits(response) => Pin::new(response).poll(cx),
         }
     }
 }
@@ -93,8 +93,8 @@ impl<E: Event, R: 'static> Future for Outcome<'_, E, R> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (robust, receiver) = (self.robust, self.receiver);
         let outcome = match &mut self.running {
-            Ok(answer) => {
-                let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(answer).poll(cx)));
+            Ok(response) => {
+                let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(response).poll(cx)));
                 let failed = |panic| Poll::Ready(Err(failure(receiver, panic, robust)));
                 polled.map_or_else(failed, |poll| poll.map(Ok))
             }
@@ -203,8 +203,8 @@ impl<E: Event, R: 'static, T, X> Future for Fallible<'_, '_, E, R, T, X> {
             cause,
         };
         let polled = Pin::new(&mut this.outcome).poll(cx).map(|ended| {
-            let answer = ended.map_err(|failure| stop(Cause::Panic(failure)))?;
-            (this.split)(answer).map_err(|error| stop(Cause::Error(error)))
+            let response = ended.map_err(|failure| stop(Cause::Panic(failure)))?;
+            (this.split)(response).map_err(|error| stop(Cause::Error(error)))
         });
         let Some(round) = this.round.take() else {
             return polled;

@@ -6,7 +6,7 @@ use super::marked::Marked;
 use super::walk;
 use crate::error::ReceiverError;
 use crate::event::Event;
-use crate::receiver::kind::Mode;
+use crate::kind::Mode;
 use crate::receiver::{Hub, Table};
 use crate::responses::{Responses, RobustResponses};
 use crate::signal::Signal;

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -25,9 +26,12 @@ use crate::receiver::future::{BoxFuture, ResponseFuture};
 use crate::receiver::{Entry, Hub, Selection, Table};
 use crate::responses::{Responses, RobustResponses};
 use crate::sender::Sender;
-use crate::table::publish::is_live;
+use crate::table::hub::is_live;
+use crate::tap::ways::SendWay;
 use crate::turn::discards::Discards;
 use crate::turn::live::{Group, Pins, for_each_live};
+use crate::turn::observation::{Observation, left_out_now};
+use crate::turn::watching::{Unwatched, Watching};
 use crate::turn::{How, Turn, Turns, catch};
 
 /// Returns `true` if a send has to note which receivers ran, because some may be dead or spent, or
@@ -52,8 +56,8 @@ pub(crate) fn call_first<'t, E: Event, R: 'static>(
         if Group::Concurrent.has(entry.about().kind()) {
             awaited.push(entry);
         } else {
-            let answer = call(Turn::or_enqueue(entry, &mut shared), sender, event);
-            responses.push(|| entry.id(), answer);
+            let response = call(Turn::or_enqueue(entry, &mut shared), sender, event);
+            responses.push(|| entry.id(), response);
         }
     });
     awaited
@@ -68,7 +72,7 @@ pub(crate) async fn wait<'t, E: Event, R: 'static>(
     responses: &mut Responses<R>,
 ) {
     let start = |entry: &'t Entry<E, R>| entry.start(entry, None, sender, event);
-    let (done, answers) = if receivers.len() < MANY {
+    let (done, returned) = if receivers.len() < MANY {
         let begun = poll_fn(|cx| {
             let _mark = Mark::of(hub);
             Poll::Ready(begin(receivers.clone(), start, cx, responses))
@@ -90,14 +94,14 @@ pub(crate) async fn wait<'t, E: Event, R: 'static>(
             started.collect::<Vec<_>>()
         };
         let joined = join_unless_panic(started.into_iter());
-        let answers = Marked::new(hub, joined).await;
+        let returned = Marked::new(hub, joined).await;
         (
             0,
-            answers.unwrap_or_else(|failure| resume_unwind(failure.into_panic())),
+            returned.unwrap_or_else(|failure| resume_unwind(failure.into_panic())),
         )
     };
-    for (entry, answer) in receivers.skip(done).zip(answers) {
-        responses.push(|| entry.id(), answer);
+    for (entry, response) in receivers.skip(done).zip(returned) {
+        responses.push(|| entry.id(), response);
     }
 }
 
@@ -116,16 +120,16 @@ fn begin<'t, E: Event, R: 'static>(
     let mut first_panic = None;
     for entry in receivers {
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            let mut answer = ResponseFuture::of(start(entry));
-            match Pin::new(&mut answer).poll(cx) {
-                Poll::Ready(answer) => Ok(answer),
-                Poll::Pending => Err(answer),
+            let mut response = ResponseFuture::of(start(entry));
+            match Pin::new(&mut response).poll(cx) {
+                Poll::Ready(response) => Ok(response),
+                Poll::Pending => Err(response),
             }
         }));
         match polled {
-            Ok(Ok(answer)) if begun.is_empty() => responses.push(|| entry.id(), answer),
-            Ok(Ok(answer)) => begun.push(Begun::Answered(Some(answer))),
-            Ok(Err(answer)) => begun.push(Begun::Waits(answer)),
+            Ok(Ok(response)) if begun.is_empty() => responses.push(|| entry.id(), response),
+            Ok(Ok(response)) => begun.push(Begun::Responded(Some(response))),
+            Ok(Err(response)) => begun.push(Begun::Waits(response)),
             Err(panic) if first_panic.is_none() => first_panic = Some(panic),
             Err(panic) => outcome::ignore(entry, panic),
         }
@@ -147,24 +151,38 @@ pub(crate) async fn gather<E: Event, R: 'static>(
     let mut discards = Discards::of(hub);
     let table = table;
     let selection = table.select(sender);
+    let tap = Observation::tap_of(&selection);
+    let observation = tap.map(|tap| {
+        Observation::start(
+            tap,
+            &selection,
+            sender,
+            slice::from_ref(event),
+            SendWay::Async,
+        )
+    });
     let pins = Pins::of(&selection, &mut discards);
     let mut responses = RobustResponses::with_capacity(selection.len());
-    call_inline(&selection, &pins, &mut discards, |entry, turn| {
-        let outcome = catch::catch_if(robust, || call(turn, sender, event));
-        catch::keep(&mut responses, entry, outcome);
-        ControlFlow::<()>::Continue(())
-    });
-
-    let group = Group::Concurrent;
-    let started = start(
+    call_inline(
         &selection,
         &pins,
         &mut discards,
-        group,
-        *sender,
+        observation.as_ref(),
+        |entry, turn| {
+            let outcome = catch::catch_if(robust, || call(turn, sender, event));
+            catch::keep(&mut responses, entry, outcome);
+            ControlFlow::<()>::Continue(())
+        },
+    );
+
+    let awaiting = Awaiting {
+        group: Group::Concurrent,
+        sender: *sender,
         event,
         robust,
-    );
+        observation: observation.as_ref(),
+    };
+    let started = awaiting.start(&selection, &pins, &mut discards);
     let finished = started.finished();
     let cancelled = Cancelled::unless_over(&started.receivers, &finished);
     let futures = noting(started.futures, &finished);
@@ -173,18 +191,19 @@ pub(crate) async fn gather<E: Event, R: 'static>(
         cancelled.disarm();
         for (receiver, outcome) in started.receivers.into_iter().zip(outcomes) {
             match outcome {
-                Ok(answer) => responses.push(|| receiver.id(), answer),
+                Ok(response) => responses.push(|| receiver.id(), response),
                 Err(failure) => responses.push_panic(failure),
             }
         }
     } else {
-        let answers = join_unless_panic(futures).await;
-        let answers = answers.unwrap_or_else(|failure| resume_unwind(failure.into_panic()));
+        let returned = join_unless_panic(futures).await;
+        let returned = returned.unwrap_or_else(|failure| resume_unwind(failure.into_panic()));
         cancelled.disarm();
-        for (receiver, answer) in started.receivers.into_iter().zip(answers) {
-            responses.push(|| receiver.id(), answer);
+        for (receiver, response) in started.receivers.into_iter().zip(returned) {
+            responses.push(|| receiver.id(), response);
         }
     }
+    observation.iter().for_each(Observation::end);
     responses
 }
 
@@ -199,38 +218,53 @@ pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
     let mut discards = Discards::of(hub);
     let table = table;
     let selection = table.select(sender);
+    let tap = Observation::tap_of(&selection);
+    let observation = tap.map(|tap| {
+        Observation::start(
+            tap,
+            &selection,
+            sender,
+            slice::from_ref(event),
+            SendWay::Async,
+        )
+    });
     let pins = Pins::of(&selection, &mut discards);
     let mut before = Responses::new();
-    let failed = call_inline(&selection, &pins, &mut discards, |entry, turn| {
-        let value = match call(turn, sender, event) {
-            Ok(value) => value,
-            Err(error) => return ControlFlow::Break((entry.id(), error)),
-        };
-        before.push(|| entry.id(), value);
-        ControlFlow::Continue(())
-    });
+    let failed = call_inline(
+        &selection,
+        &pins,
+        &mut discards,
+        observation.as_ref(),
+        |entry, turn| {
+            let value = match call(turn, sender, event) {
+                Ok(value) => value,
+                Err(error) => return ControlFlow::Break((entry.id(), error)),
+            };
+            before.push(|| entry.id(), value);
+            ControlFlow::Continue(())
+        },
+    );
     let failed = match failed {
         Some(failed) => failed,
         None => {
-            let group = Group::Concurrent;
-            let started = start(
-                &selection,
-                &pins,
-                &mut discards,
-                group,
-                *sender,
+            let awaiting = Awaiting {
+                group: Group::Concurrent,
+                sender: *sender,
                 event,
-                false,
-            );
+                robust: false,
+                observation: observation.as_ref(),
+            };
+            let started = awaiting.start(&selection, &pins, &mut discards);
             let finished = started.finished();
             let cancelled = Cancelled::unless_over(&started.receivers, &finished);
             let futures = noting(started.futures, &finished);
-            let stop = match join_unless(futures, |answer| answer).await {
-                Ok(answers) => {
+            let stop = match join_unless(futures, |response| response).await {
+                Ok(responses) => {
                     cancelled.disarm();
-                    for (receiver, value) in started.receivers.into_iter().zip(answers) {
+                    for (receiver, value) in started.receivers.into_iter().zip(responses) {
                         before.push(|| receiver.id(), value);
                     }
+                    observation.iter().for_each(Observation::end);
                     return Ok(before);
                 }
                 Err(stop) => stop,
@@ -244,6 +278,7 @@ pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
             }
         }
     };
+    observation.iter().for_each(Observation::end);
     let (receiver, error) = failed;
     Err(ReceiverError {
         before,
@@ -256,14 +291,37 @@ pub(crate) async fn try_gather<E: Event, T: 'static, X: 'static>(
 /// break, if there was one.
 fn call_inline<'t, E: Event, R: 'static, B>(
     selection: &Selection<'t, E, R>,
-    pins: &'t Pins,
+    pins: &'t Pins<'_>,
     discards: &mut Discards<'_, E, R>,
+    observation: Option<&Observation<'_>>,
     mut each: impl FnMut(&'t Entry<E, R>, Turn<'_, E, R>) -> ControlFlow<B>,
 ) -> Option<B> {
-    let mut shared = Shared::default();
-    let walked = for_each_live(selection, pins, discards, Group::Inline, |entry, _, _| {
-        each(entry, Turn::or_enqueue(entry, &mut shared))
-    });
+    let group = Group::Inline;
+    let walked = match observation {
+        None => {
+            let mut shared = Shared::default();
+            let unwatched = &Unwatched;
+            for_each_live(
+                selection,
+                pins,
+                discards,
+                group,
+                unwatched,
+                |entry, _, _| each(entry, Turn::or_enqueue(entry, &mut shared)),
+            )
+        }
+        Some(observation) => {
+            let mut handed = observation.handed();
+            for_each_live(
+                selection,
+                pins,
+                discards,
+                group,
+                observation,
+                |entry, _, _| each(entry, Observation::turn(entry, &mut handed)),
+            )
+        }
+    };
     walked.break_value()
 }
 
@@ -276,22 +334,29 @@ fn call<E: Event, R: 'static>(turn: Turn<'_, E, R>, sender: &Sender<'_>, event: 
     }
 }
 
-/// Walks the receivers that a send on this thread awaits, as `walk_any` in `send/walk.rs` does. It runs
-/// all of them together, to the end of the last, and then gives each its turn.
+/// Walks the receivers that a send on this thread awaits, as `walk_any` in `send/walk.rs` does. It
+/// runs all of them together, to the end of the last, and then gives each its turn.
 pub(crate) fn drive<E: Event, R: 'static, B, T: Turns<E, R, B>>(
     selection: &Selection<'_, E, R>,
-    pins: &Pins,
+    pins: &Pins<'_>,
     discards: &mut Discards<'_, E, R>,
     sender: &Sender<'_>,
     event: &E::Args<'_>,
     turns: &mut T,
+    watching: &impl Watching,
 ) -> ControlFlow<B> {
     if selection.awaited() == 0 {
         return ControlFlow::Continue(());
     }
-    let group = Group::Awaited;
     let polling = Polling::start();
-    let started = start(selection, pins, discards, group, *sender, event, T::ROBUST);
+    let awaiting = Awaiting {
+        group: Group::Awaited,
+        sender: *sender,
+        event,
+        robust: T::ROBUST,
+        observation: watching.observation(),
+    };
+    let started = awaiting.start(selection, pins, discards);
     if started.futures.is_empty() {
         return ControlFlow::Continue(());
     }
@@ -311,32 +376,45 @@ pub(crate) fn drive<E: Event, R: 'static, B, T: Turns<E, R, B>>(
     let ended = pollster::block_on(join_unless(futures, T::split));
     drop(polling);
     match ended {
-        Ok(answers) => {
-            let mut answers = receivers.zip(answers);
-            answers.try_for_each(|(receiver, answer)| visit(receiver, Ok(answer)))
+        Ok(responses) => {
+            let mut responses = receivers.zip(responses);
+            responses.try_for_each(|(receiver, response)| visit(receiver, Ok(response)))
         }
         Err(stop) => match stop.cause {
             Cause::Panic(failure) => resume_unwind(failure.into_panic()),
-            Cause::Error(answer) => {
+            Cause::Error(response) => {
                 let mut receivers = receivers;
                 let stopped = receivers.find(|receiver| receiver.id() == stop.receiver);
-                visit(stopped.expect("it is one of them"), Ok(answer))
+                visit(
+                    stopped.expect("the receiver that stopped the send is one of its receivers"),
+                    Ok(response),
+                )
             }
         },
     }
 }
 
-/// Returns the first async receiver, if a blocking send would have to block a thread on which an
-/// executor runs.
+/// Returns the first async receiver, if a blocking send from `sender` would have to block a thread
+/// on which an executor runs.
 pub(crate) fn refused_for<'t, E: Event, R: 'static>(
     selection: &Selection<'t, E, R>,
+    sender: &Sender<'_>,
 ) -> Option<&'t Entry<E, R>> {
     // A dead receiver is not counted: if it caused a refusal, no send would reach it and take it
     // out.
     let is_awaited =
         |entry: &&Entry<E, R>| Group::Awaited.has(entry.about().kind()) && is_live(*entry);
     let first = (selection.awaited() > 0).then(|| selection.iter().find(is_awaited))??;
-    blocking::is_forbidden().then_some(first)
+    if !blocking::is_forbidden() {
+        return None;
+    }
+    if selection.tap().is_none() {
+        return Some(first);
+    }
+    let is_left_out = left_out_now(selection, sender);
+    selection
+        .iter()
+        .find(|entry| is_awaited(entry) && !is_left_out(entry))
 }
 
 /// Refuses a send that would block a thread on which an executor runs.
@@ -344,8 +422,11 @@ pub(crate) fn refused_for<'t, E: Event, R: 'static>(
 /// # Panics
 ///
 /// Panics if the send would be [refused](refused_for).
-pub(crate) fn refuse_on_an_executor<E: Event, R: 'static>(selection: &Selection<'_, E, R>) {
-    if let Some(receiver) = refused_for(selection) {
+pub(crate) fn refuse_on_an_executor<E: Event, R: 'static>(
+    selection: &Selection<'_, E, R>,
+    sender: &Sender<'_>,
+) {
+    if let Some(receiver) = refused_for(selection, sender) {
         panic!(
             "a signal of `{}` was sent with a blocking `send` on a thread that runs an executor, \
              and has an async receiver, {}: await `asend`, `asend_robust` or `asend_until_err` instead; no \
@@ -362,27 +443,60 @@ struct Started<'t, E: Event, R: 'static> {
     futures: Vec<Outcome<'t, E, R>>,
 }
 
-fn start<'t, E: Event, R: 'static>(
-    selection: &Selection<'t, E, R>,
-    pins: &'t Pins,
-    discards: &mut Discards<'_, E, R>,
+/// The way in which a send starts the receivers that it awaits.
+struct Awaiting<'t, 'e, E: Event> {
     group: Group,
     sender: Sender<'t>,
-    event: &'t E::Args<'_>,
+    event: &'t E::Args<'e>,
     robust: bool,
-) -> Started<'t, E, R> {
-    let mut started = Started {
-        receivers: Vec::new(),
-        futures: Vec::new(),
-    };
-    let _ = for_each_live(selection, pins, discards, group, |entry, pin, _| {
-        let start = AssertUnwindSafe(|| entry.start(entry, pin, sender, event));
-        let running = catch_unwind(start);
-        started.receivers.push(entry);
-        started.futures.push(Outcome::of(entry, running, robust));
-        ControlFlow::<()>::Continue(())
-    });
-    started
+    observation: Option<&'t Observation<'t>>,
+}
+
+impl<'t, E: Event> Awaiting<'t, '_, E> {
+    /// Starts the receivers of the group.
+    fn start<R: 'static>(
+        self,
+        selection: &Selection<'t, E, R>,
+        pins: &'t Pins<'_>,
+        discards: &mut Discards<'_, E, R>,
+    ) -> Started<'t, E, R> {
+        let mut started = Started {
+            receivers: Vec::new(),
+            futures: Vec::new(),
+        };
+        let (sender, event) = (self.sender, self.event);
+        let mut push = |entry: &'t Entry<E, R>, start: &dyn Fn() -> BoxFuture<'t, R>| {
+            let running = catch_unwind(AssertUnwindSafe(start));
+            started.receivers.push(entry);
+            started
+                .futures
+                .push(Outcome::of(entry, running, self.robust));
+            ControlFlow::<()>::Continue(())
+        };
+        let group = self.group;
+        let _ = match self.observation {
+            None => for_each_live(
+                selection,
+                pins,
+                discards,
+                group,
+                &Unwatched,
+                |entry, pin, _| push(entry, &|| entry.start(entry, pin, sender, event)),
+            ),
+            Some(observation) => for_each_live(
+                selection,
+                pins,
+                discards,
+                group,
+                observation,
+                |entry, pin, _| {
+                    let start = || entry.start(entry, pin, sender, event);
+                    push(entry, &|| observation.start_awaited(entry, start))
+                },
+            ),
+        };
+        started
+    }
 }
 
 /// Returns the futures, each of which notes its end if a report will need that.

@@ -5,7 +5,7 @@ use crate::event::Event;
 use crate::responses::Responses;
 use crate::signal::Signal;
 use crate::signal_from::SignalFrom;
-use crate::table::publish::Opening;
+use crate::table::hub::Opening;
 
 /// # Sending batches
 impl<E: Event, R: 'static> Signal<E, R> {
@@ -13,12 +13,12 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// An empty slice is not a send: no receiver is called, and no send is noted.
     ///
     /// Each receiver that the send reaches gets all events, in their order, before the next
-    /// receiver gets any. A receiver connected with [`connect_batch`](Signal::connect_batch) gets
-    /// them in one call. Any other receiver gets them in one call for each event. So priorities
-    /// hold for the batch as a whole, and a receiver of slices has one place among the other
-    /// receivers. If receivers should take turns at each event, [`send`](Signal::send) each event.
-    /// A receiver gets the same events in both cases, except that no connect or disconnect comes
-    /// between the events of a batch.
+    /// receiver gets any. A receiver connected with
+    /// [`connect_batch`](crate::ConnectOptions::connect_batch) gets them in one call. Any other
+    /// receiver gets them in one call for each event. So priorities hold for the batch as a whole,
+    /// and a receiver of slices has one place among the other receivers. If receivers should take
+    /// turns at each event, [`send`](Signal::send) each event. A receiver gets the same events in
+    /// both cases, except that no connect or disconnect comes between the events of a batch.
     ///
     /// - A limited receiver gets as many of the first events as it has runs left, as it would if
     ///   each event were sent alone. For a receiver that takes slices the batch is one run.
@@ -43,10 +43,10 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ///
     /// static PAID: Signal<u32, u32> = Signal::new();
     /// let tax = PAID.connect(|_sender, cents| cents * 19 / 100);
-    /// let sum = PAID.connect_batch(|_sender, all| all.iter().sum());
+    /// let sum = PAID.options().connect_batch(|_sender, all| all.iter().sum());
     ///
-    /// let answers = PAID.send_batch(&[100, 300]);
-    /// let who: Vec<_> = answers.pairs().collect();
+    /// let responses = PAID.send_batch(&[100, 300]);
+    /// let who: Vec<_> = responses.pairs().collect();
     /// assert_eq!(who, [(tax.id(), &19), (tax.id(), &57), (sum.id(), &400)]);
     /// ```
     #[inline(always)]

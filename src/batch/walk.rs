@@ -4,20 +4,23 @@
 use std::iter;
 use std::ops::ControlFlow;
 use std::slice;
+use std::sync::Arc;
 
 #[cfg(feature = "async")]
 use crate::awaited::walk::{drive, refuse_on_an_executor};
 use crate::event::Event;
-use crate::receiver::delivery::Shared;
 use crate::receiver::{Entry, Hub, Selection};
 use crate::responses::{BatchResponses, Responses};
 use crate::sender::Sender;
+use crate::tap::observers::Tap;
+use crate::tap::ways::SendWay;
 #[cfg(feature = "async")]
 use crate::turn::Turn;
-use crate::turn::call_or_enqueue;
 use crate::turn::discards::Discards;
 use crate::turn::live::{Group, Pins, claim, for_each_live};
+use crate::turn::observation::Observation;
 use crate::turn::opening::{Snapshot, open};
+use crate::turn::watching::{Unwatched, Watching};
 
 /// Sends each of `events`, of which there is at least one, and keeps every response. `take` takes
 /// the snapshot.
@@ -69,26 +72,59 @@ fn walk_special<E: Event, R: 'static>(
     responses: &mut BatchResponses<R>,
 ) {
     #[cfg(feature = "async")]
-    refuse_on_an_executor(selection);
+    refuse_on_an_executor(selection, sender);
+    match Observation::tap_of(selection) {
+        None => walk_watched(discards, selection, sender, events, responses, &Unwatched),
+        Some(tap) => walk_tapped(tap, discards, selection, sender, events, responses),
+    }
+}
+
+/// Walks receivers of a signal that is observed.
+#[cold]
+#[inline(never)]
+fn walk_tapped<E: Event, R: 'static>(
+    tap: &Arc<Tap>,
+    discards: &mut Discards<'_, E, R>,
+    selection: &Selection<'_, E, R>,
+    sender: &Sender<'_>,
+    events: &[E::Args<'_>],
+    responses: &mut BatchResponses<R>,
+) {
+    let observation = Observation::start(tap, selection, sender, events, SendWay::Batch);
+    walk_watched(discards, selection, sender, events, responses, &observation);
+    observation.end();
+}
+
+#[inline(always)]
+fn walk_watched<E: Event, R: 'static, W: Watching>(
+    discards: &mut Discards<'_, E, R>,
+    selection: &Selection<'_, E, R>,
+    sender: &Sender<'_>,
+    events: &[E::Args<'_>],
+    responses: &mut BatchResponses<R>,
+    watching: &W,
+) {
     let pins = Pins::of(selection, discards);
     // There is one for each event that a queued receiver got.
-    let mut shared = Vec::new();
+    let mut handed = Vec::new();
     let group = Group::Called;
     let _ = for_each_live(
         selection,
         &pins,
         discards,
         group,
+        watching,
         |receiver, _, discards| {
             let mut run = |from: usize, events: &[E::Args<'_>]| {
                 if receiver.about().kind().is_queued() {
-                    shared.resize_with(shared.len().max(from + events.len()), Shared::default);
-                    let handed_over = events.iter().zip(&mut shared[from..]);
+                    let len = handed.len().max(from + events.len());
+                    handed.resize_with(len, || watching.handed());
+                    let handed_over = events.iter().zip(&mut handed[from..]);
                     let handed_over = handed_over
-                        .map(|(event, shared)| call_or_enqueue(receiver, shared, sender, event));
+                        .map(|(event, handed)| W::turn(receiver, handed).take(sender, event));
                     responses.extend(receiver.id(), handed_over);
                 } else {
-                    receiver.call_slice(sender, events, responses);
+                    watching.run(receiver, || receiver.call_slice(sender, events, responses));
                 }
             };
             if receiver.about().options.limit().is_some() && !receiver.takes_slices() {
@@ -115,10 +151,11 @@ fn walk_special<E: Event, R: 'static>(
             event,
             &mut |turn: Turn<'_, E, R>| {
                 let receiver = turn.receiver.id();
-                let answer = iter::once_with(|| turn.take(sender, event));
-                responses.extend(receiver, answer);
+                let response = iter::once_with(|| turn.take(sender, event));
+                responses.extend(receiver, response);
                 ControlFlow::<()>::Continue(())
             },
+            watching,
         );
     }
 }

@@ -1,17 +1,23 @@
 //! Connecting to a signal.
 
+use std::panic::Location;
+use std::slice;
 use std::sync::Arc;
 
-use super::connect_options::{ConnectOptions, Prepared};
+use super::connect_options::ConnectOptions;
 use super::freeze;
 use super::handle::Connection;
+use super::prepared::{ConnectionKey, Prepared};
 use super::sender_lives::sender_lives;
+use super::target::ConnectTarget;
+use crate::error::ConnectError;
 use crate::event::Event;
+use crate::receiver::callee::Strong;
 use crate::receiver::{Entry, Hub};
 use crate::sender::Sender;
 use crate::signal::Signal;
 use crate::table::TableEntry;
-use crate::table::publish::{Connected, Place};
+use crate::table::hub::{Connected, Place};
 
 /// # Connecting
 impl<E: Event, R: 'static> Signal<E, R> {
@@ -79,86 +85,191 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// drop(shelf);
     /// assert!(ASKED.send(&9).is_empty());
     /// ```
+    ///
+    /// The target may be a trait object, a slice or a text. The parameter of a function that takes
+    /// a trait object is `&(dyn Trait + 'static)`. A method of the trait is passed by its path:
+    ///
+    /// ```
+    /// use fanfare::{Sender, Signal};
+    /// use std::sync::Arc;
+    ///
+    /// static ASKED: Signal<u32, u32> = Signal::new();
+    ///
+    /// trait Store: Send + Sync {
+    ///     fn take(&self, _sender: Sender<'_>, n: &u32) -> u32;
+    /// }
+    /// impl Store for [u32] {
+    ///     fn take(&self, _sender: Sender<'_>, n: &u32) -> u32 {
+    ///         self.iter().sum::<u32>().min(*n)
+    ///     }
+    /// }
+    /// impl Store for u32 {
+    ///     fn take(&self, _sender: Sender<'_>, n: &u32) -> u32 {
+    ///         *self.min(n)
+    ///     }
+    /// }
+    ///
+    /// let object: Arc<dyn Store> = Arc::new(5);
+    /// let slice: Arc<[u32]> = Arc::new([3, 4]);
+    /// ASKED.connect_weak(&object, Store::take);
+    /// ASKED.connect_weak(&slice, Store::take);
+    /// assert_eq!(*ASKED.send(&9), [5, 7]);
+    /// ```
     #[track_caller]
     pub fn connect_weak<T, M>(&self, target: &Arc<T>, method: M) -> Connection
     where
-        T: Send + Sync + 'static,
+        T: ?Sized + Send + Sync + 'static,
         M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
     {
         self.options().connect_weak(target, method)
     }
 
-    /// Starts a connection with options: a sender, a uid, a priority, once, a name.
-    pub fn options(&self) -> ConnectOptions<'_, E, R> {
+    /// Starts a connect or a disconnect with options: a sender, a uid, a priority, a name, and
+    /// others.
+    pub fn options(&self) -> ConnectOptions<E, R, &Self> {
         ConnectOptions::new(self)
     }
 
-    /// Connects many receivers in one publication, in their order.
-    ///
-    /// A send calls all of them or none of them. This costs much less than one `connect` for each.
-    /// A receiver that is a duplicate, also within `receivers`, is left out. Returns a handle for
-    /// each receiver, in the same order.
-    ///
-    /// ```
-    /// use fanfare::Signal;
-    ///
-    /// static SQUARE: Signal<u64, u64> = Signal::new();
-    ///
-    /// let receivers = (0..1_000).map(|n| SQUARE.options().prepare(move |_sender, x| n * x));
-    /// let connections = SQUARE.connect_many(receivers);
-    /// assert_eq!(connections.len(), 1_000);
-    /// assert_eq!(SQUARE.send(&2)[999], 1_998);
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// Panics if the signal is [frozen](Signal::freeze). Then no receiver is connected.
-    #[track_caller]
-    pub fn connect_many(
+    /// Connects the receiver that `make` returns. `make` runs under the lock, and does not run if
+    /// the signal is frozen. It must call no user code. [`sender_lives`] has been called for each
+    /// receiver.
+    fn connect_made(
         &self,
-        receivers: impl IntoIterator<Item = Prepared<E, R>>,
-    ) -> Vec<Connection> {
+        hub: &Arc<Hub<E, R>>,
+        make: impl FnOnce() -> Entry<E, R>,
+    ) -> Result<Connection, Place> {
+        let connected = hub.change_by(|change| change.connect(make()))?;
+        Ok(handle_of(hub, connected))
+    }
+}
+
+/// Returns the handle of a receiver that was connected. If its sender has died meanwhile, the
+/// receiver is disconnected.
+pub(super) fn handle_of<E: Event, R: 'static>(
+    hub: &Arc<Hub<E, R>>,
+    connected: Connected<Entry<E, R>>,
+) -> Connection {
+    let Connected { entry, is_new } = connected;
+    if let Some(signal) = hub.shared().signal.get() {
+        signal.first_connect.get_or_init(|| entry.about().location);
+    }
+    if !sender_lives(hub, entry.sender()) || is_of_ended_scope(&entry) {
+        // A signal that was frozen meanwhile keeps it, because no send can be from that sender.
+        let _ = hub.disconnect(slice::from_ref(&entry));
+    }
+    new_handle(&entry, is_new)
+}
+
+/// Returns `true` if the receiver is of the scope of a test that has ended. The end of the scope
+/// may have come before the receiver was in the table.
+fn is_of_ended_scope<E: Event, R: 'static>(entry: &Entry<E, R>) -> bool {
+    #[cfg(feature = "testing")]
+    return entry
+        .about()
+        .options
+        .scope()
+        .is_some_and(|scope| scope.has_ended());
+    #[cfg(not(feature = "testing"))]
+    {
+        let _ = entry;
+        false
+    }
+}
+
+fn new_handle<E: Event, R: 'static>(entry: &Entry<E, R>, is_new: bool) -> Connection {
+    let slot = entry.to_arc().into_attached();
+    Connection::new(Arc::downgrade(&slot), entry.id(), is_new)
+}
+
+/// Connects a receiver if `decide` calls its parameter, which it may do once. Returns the place of
+/// the freeze if the signal is frozen, and does not call `decide` then.
+///
+/// `decide` runs under the lock of the signal and must call no user code. So it can connect the
+/// receiver and store the handle in one step. A disconnect on another thread by that handle waits
+/// for the lock.
+pub fn try_connect_prepared<E: Event, R: 'static>(
+    signal: &Signal<E, R>,
+    receiver: Prepared<E, R>,
+    decide: impl FnOnce(&mut dyn FnMut() -> Connection),
+) -> Result<(), &'static Location<'static>> {
+    let hub = &signal.shared_hub();
+    let entry = receiver.into_entry(hub);
+    sender_lives(hub, entry.sender());
+    // If it is not connected, it is dropped after the lock is released.
+    let mut entry = Some(entry);
+    let mut connected = None;
+    hub.change_by(|change| {
+        decide(&mut || {
+            let new = change.connect(entry.take().expect("it is connected once"));
+            let handle = new_handle(&new.entry, new.is_new);
+            connected = Some(new);
+            handle
+        });
+    })?;
+    if let Some(connected) = connected {
+        // Its sender may have died meanwhile.
+        handle_of(hub, connected);
+    }
+    Ok(())
+}
+
+impl<E: Event, R: 'static> ConnectTarget<E, R> for &Signal<E, R> {
+    type Connected = Connection;
+    type Disconnected = bool;
+
+    fn connect(self, receiver: Prepared<E, R>) -> Connection {
         let hub = &self.shared_hub();
-        // They are collected first: the iterator is the user's, and the lock is not taken for it.
-        let mut entries = Vec::new();
-        for receiver in receivers {
-            let entry = receiver.into_entry(hub);
-            sender_lives(hub, entry.sender());
-            entries.push(entry);
-        }
-        match self.connect_made(hub, || entries) {
-            Ok(connections) => connections,
+        let entry = receiver.into_entry(hub);
+        sender_lives(hub, entry.sender());
+        match self.connect_made(hub, || entry) {
+            Ok(connection) => connection,
             Err(at) => freeze::refuse_to_connect(at),
         }
     }
 
-    /// Connects the receivers that `make` returns. `make` runs under the lock, and does not run if
-    /// the signal is frozen. It must call no user code. [`sender_lives`] has been called for each
-    /// receiver.
-    pub(crate) fn connect_made(
-        &self,
-        hub: &Arc<Hub<E, R>>,
-        make: impl FnOnce() -> Vec<Entry<E, R>>,
-    ) -> Result<Vec<Connection>, Place> {
-        let connected = hub.connect(make)?;
-        let handles = connected.into_iter().map(|Connected { entry, is_new }| {
-            if !sender_lives(hub, entry.sender()) {
-                // A signal that was frozen meanwhile keeps it, because no send can be from that
-                // sender.
-                let _ = hub.disconnect(&entry);
-            }
-            let slot = entry.to_arc().into_attached();
-            Connection::new(Arc::downgrade(&slot), entry.id(), is_new)
-        });
-        Ok(handles.collect())
+    fn disconnect(self, receiver: ConnectionKey) -> bool {
+        self.disconnect_key(receiver)
     }
+}
 
+/// # Connecting a signal that may be frozen
+impl<E: Event, R: 'static> ConnectOptions<E, R, &Signal<E, R>> {
+    /// Connects `receiver`, or returns it if the signal is [frozen](Signal::freeze).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ConnectError::Frozen`] with the place of the freeze and the receiver.
+    ///
+    /// ```
+    /// use fanfare::Signal;
+    /// use fanfare::error::ConnectError;
+    ///
+    /// static READY: Signal<(), u8> = Signal::new();
+    /// assert!(READY.options().try_connect(|_sender, ()| 1).is_ok());
+    /// READY.freeze();
+    ///
+    /// let refused = READY.options().try_connect(|_sender, ()| 2).unwrap_err();
+    /// assert!(matches!(refused, ConnectError::Frozen { at, .. } if at.file().ends_with(".rs")));
+    /// let receiver = refused.into_receiver();
+    /// assert_eq!(receiver(fanfare::Sender::NONE, &()), 2);
+    /// ```
     #[track_caller]
-    pub(crate) fn connect_one(&self, receiver: Prepared<E, R>) -> Connection {
-        let connections = self.connect_many([receiver]);
-        connections
-            .into_iter()
-            .next()
-            .expect("a handle for each receiver")
+    pub fn try_connect<F>(self, receiver: F) -> Result<Connection, ConnectError<F>>
+    where
+        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+    {
+        let signal = self.target;
+        let location = Location::caller();
+        let hub = &signal.shared_hub();
+        sender_lives(hub, self.options.sender.as_ref());
+        let mut receiver = Some(receiver);
+        let connected = signal.connect_made(hub, || {
+            let receiver = receiver.take().expect("it is made once");
+            Prepared::new(location, self.options, Strong(receiver)).into_entry(hub)
+        });
+        connected.map_err(|at| ConnectError::Frozen {
+            at,
+            receiver: receiver.expect("it was not made"),
+        })
     }
 }

@@ -1,29 +1,26 @@
-//! The options of a connection: how users give them, and how a look shows them.
+//! The options of a connection.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 use std::num::NonZeroU32;
 use std::panic::Location;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::handle::Connection;
-use super::sender_lives::sender_lives;
-use crate::error::ConnectError;
+use super::prepared::Prepared;
+use super::target::ConnectTarget;
 use crate::event::Event;
-use crate::id::ReceiverId;
+use crate::kind::ReceiverKind;
 use crate::receiver::callee::{Callee, Strong, Weakly};
-use crate::receiver::entry::{About, Receive};
-use crate::receiver::key::Identified;
-use crate::receiver::kind::ReceiverKind;
 use crate::receiver::limit::Limit;
 use crate::receiver::options::Options;
-use crate::receiver::slot::Slot;
-use crate::receiver::{Entry, Hub};
 use crate::sender::Sender;
-use crate::signal::Signal;
-use crate::table::link::Link;
+use crate::sender::into_sender::IntoSender;
 
-/// The options of one connection. Made by [`Signal::options`], and used by
-/// [`connect`](ConnectOptions::connect) or one of its siblings.
+/// The options of one connection, made by [`Signal::options`](crate::Signal::options).
+///
+/// The methods that connect and disconnect use them up. `T` is the place to connect to: see
+/// [`ConnectTarget`].
 ///
 /// ```
 /// use fanfare::{Sender, Signal};
@@ -42,28 +39,43 @@ use crate::table::link::Link;
 /// assert_eq!(*ORDERED.from(Sender::of::<Shop>()).send(&900), ["reserve stock", "bill"]);
 /// assert_eq!(*ORDERED.from("web").send(&900), ["bill"]);
 /// ```
-#[must_use = "options do nothing until `connect`, `connect_weak`, `prepare` or `prepare_weak`"]
-pub struct ConnectOptions<'s, E: Event, R: 'static = ()> {
-    signal: &'s Signal<E, R>,
-    options: Options,
+#[must_use = "options do nothing until `connect` or `disconnect`, or one of their siblings"]
+pub struct ConnectOptions<E: Event, R: 'static, T> {
+    pub(super) target: T,
+    pub(super) options: Options,
+    types: PhantomData<fn() -> (E, R)>,
 }
 
-impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
-    pub(crate) fn new(signal: &'s Signal<E, R>) -> Self {
+impl<E: Event, R: 'static, T: ConnectTarget<E, R>> ConnectOptions<E, R, T> {
+    pub(crate) fn new(target: T) -> Self {
+        #[allow(unused_mut, reason = "with the feature `testing` only")]
+        let mut options = Options::new();
+        #[cfg(feature = "testing")]
+        options.enter_scope();
         ConnectOptions {
-            signal,
-            options: Options::new(),
+            target,
+            options,
+            types: PhantomData,
         }
     }
 
-    pub(crate) fn signal(&self) -> &'s Signal<E, R> {
-        self.signal
+    /// Returns the same options for a receiver of the whole process, also in a scope of a test.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(unused_mut, reason = "there are no scopes of tests")
+    )]
+    pub(crate) fn outside_of_scopes(mut self) -> Self {
+        #[cfg(feature = "testing")]
+        if self.options.scope().is_some() {
+            self.options.rare_mut().scope = None;
+        }
+        self
     }
 
     /// Sets the sender whose sends reach the receiver. Sends from other senders do not reach it.
     /// The default is [`Sender::NONE`], which means any sender.
-    pub fn sender<'a>(mut self, sender: impl Into<Sender<'a>>) -> Self {
-        self.options.sender = sender.into().to_key();
+    pub fn sender<'a>(mut self, sender: impl IntoSender<'a>) -> Self {
+        self.options.sender = sender.into_sender().to_key();
         self
     }
 
@@ -73,6 +85,7 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
     /// # Panics
     ///
     /// Panics if `uid` is empty. Django ignores an empty uid, which hides mistakes.
+    #[track_caller]
     pub fn dispatch_uid(mut self, uid: impl Into<Cow<'static, str>>) -> Self {
         let uid = uid.into();
         assert!(
@@ -150,202 +163,122 @@ impl<'s, E: Event, R: 'static> ConnectOptions<'s, E, R> {
         self
     }
 
-    /// Sets the name of the receiver in failures and in [`Signal::connections`]. The default is the
-    /// name of its type.
+    /// Sets the name of the receiver in failures and in
+    /// [`Signal::connections`](crate::Signal::connections). The default is the name of its type.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.options.rare_mut().name = Some(name.into());
         self
     }
 
-    /// Connects `receiver`. See [`Signal::connect`].
+    /// Adds a tag, by which receivers of several signals are [muted](crate::mute) together. A
+    /// receiver may have several tags. A tag that it has already has no effect.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `tag` is empty.
+    ///
+    /// ```
+    /// use fanfare::{Signal, mute};
+    ///
+    /// static PAID: Signal<u32, &'static str> = Signal::new();
+    /// PAID.options().tag("mail").connect(|_sender, _cents| "mail the receipt");
+    /// PAID.connect(|_sender, _cents| "book");
+    ///
+    /// let muted = mute::tag("mail").everywhere();
+    /// assert_eq!(*PAID.send(&900), ["book"]);
+    /// drop(muted);
+    /// assert_eq!(*PAID.send(&900), ["mail the receipt", "book"]);
+    /// ```
     #[track_caller]
-    pub fn connect<F>(self, receiver: F) -> Connection
-    where
-        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
-    {
-        let signal = self.signal;
-        signal.connect_one(self.prepare(receiver))
+    pub fn tag(mut self, tag: impl Into<Cow<'static, str>>) -> Self {
+        let tag = tag.into();
+        assert!(
+            !tag.is_empty(),
+            "the tag \"\" is empty: give it a text, or leave the option out"
+        );
+        let tags = &mut self.options.rare_mut().tags;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+        self
     }
 
-    /// Connects `receiver`, or returns it if the signal is [frozen](Signal::freeze).
+    /// Sets the time that a run of the receiver may take. At the end of each run that took longer,
+    /// [`Observer::over_budget`](crate::watch::Observer::over_budget) is called. The run is never
+    /// interrupted.
     ///
-    /// # Errors
-    ///
-    /// Returns [`ConnectError::Frozen`] with the place of the freeze and the receiver.
+    /// The time is measured only while an observer is attached to the signal. That of an async
+    /// receiver contains its pauses, and that of a queued receiver does not contain the time in the
+    /// queue. That of a receiver that takes slices is the time of the whole batch.
     ///
     /// ```
     /// use fanfare::Signal;
-    /// use fanfare::error::ConnectError;
+    /// use fanfare::watch::{self, ObservedReceiver, ObservedSend, Observer};
+    /// use std::sync::Mutex;
+    /// use std::thread::sleep;
+    /// use std::time::Duration;
     ///
-    /// static READY: Signal<(), u8> = Signal::new();
-    /// assert!(READY.options().try_connect(|_sender, ()| 1).is_ok());
-    /// READY.freeze();
+    /// static ORDERED: Signal<u32> = Signal::new();
+    /// static SLOW: Mutex<Vec<String>> = Mutex::new(Vec::new());
     ///
-    /// let refused = READY.options().try_connect(|_sender, ()| 2).unwrap_err();
-    /// assert!(matches!(refused, ConnectError::Frozen { at, .. } if at.file().ends_with(".rs")));
-    /// let receiver = refused.into_receiver();
-    /// assert_eq!(receiver(fanfare::Sender::NONE, &()), 2);
+    /// struct Slow;
+    ///
+    /// impl Observer for Slow {
+    ///     fn over_budget(&self, _: &ObservedSend<'_>, it: &ObservedReceiver<'_>, _: Duration) {
+    ///         SLOW.lock().unwrap().push(it.name().into());
+    ///     }
+    /// }
+    ///
+    /// let options = ORDERED.options().name("bill").budget(Duration::from_millis(2));
+    /// options.connect(|_sender, cents| sleep(Duration::from_millis((*cents).into())));
+    /// let _watch = watch::all(Slow);
+    /// ORDERED.send(&0);
+    /// ORDERED.send(&9);
+    /// assert_eq!(*SLOW.lock().unwrap(), ["bill"]);
     /// ```
+    pub fn budget(mut self, budget: Duration) -> Self {
+        self.options.rare_mut().budget = Some(budget);
+        self
+    }
+
+    /// Connects `receiver`. See [`Signal::connect`](crate::Signal::connect).
     #[track_caller]
-    pub fn try_connect<F>(self, receiver: F) -> Result<Connection, ConnectError<F>>
+    pub fn connect<F>(self, receiver: F) -> T::Connected
     where
         F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
     {
-        let signal = self.signal;
-        let location = Location::caller();
-        let hub = &signal.shared_hub();
-        sender_lives(hub, self.options.sender.as_ref());
-        let mut receiver = Some(receiver);
-        let connected = signal.connect_made(hub, || {
-            let receiver = receiver.take().map(Strong);
-            let prepared = receiver.map(|receiver| self.slot_at(location, receiver));
-            prepared
-                .into_iter()
-                .map(|prepared| prepared.into_entry(hub))
-                .collect()
-        });
-        match (connected, receiver) {
-            (Err(at), Some(receiver)) => Err(ConnectError::Frozen { at, receiver }),
-            (connected, _) => {
-                let connections = connected.into_iter().flatten();
-                Ok(connections.last().expect("a handle for the receiver"))
-            }
-        }
+        self.connect_callee(Strong(receiver))
     }
 
     /// Connects a method of an object that the signal does not keep alive. See
-    /// [`Signal::connect_weak`].
+    /// [`Signal::connect_weak`](crate::Signal::connect_weak).
     #[track_caller]
-    pub fn connect_weak<T, M>(self, target: &Arc<T>, method: M) -> Connection
+    pub fn connect_weak<O, M>(self, object: &Arc<O>, method: M) -> T::Connected
     where
-        T: Send + Sync + 'static,
-        M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
+        O: ?Sized + Send + Sync + 'static,
+        M: Fn(&O, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
     {
-        let signal = self.signal;
-        signal.connect_one(self.prepare_weak(target, method))
-    }
-
-    /// Prepares a receiver for [`Signal::connect_many`].
-    #[track_caller]
-    pub fn prepare<F>(self, receiver: F) -> Prepared<E, R>
-    where
-        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
-    {
-        self.slot(Strong(receiver))
-    }
-
-    /// Prepares a method of an object that the signal does not keep alive. See
-    /// [`prepare`](ConnectOptions::prepare).
-    #[track_caller]
-    pub fn prepare_weak<T, M>(self, target: &Arc<T>, method: M) -> Prepared<E, R>
-    where
-        T: Send + Sync + 'static,
-        M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
-    {
-        self.slot(Weakly {
-            target: Arc::downgrade(target),
+        self.connect_callee(Weakly {
+            target: Arc::downgrade(object),
             method,
         })
     }
 
+    /// Connects the receiver of `callee`, at the caller's place.
     #[track_caller]
-    pub(crate) fn slot<C: Callee<E, R>>(self, callee: C) -> Prepared<E, R> {
-        self.slot_at(Location::caller(), callee)
-    }
-
-    fn slot_at<C: Callee<E, R>>(
-        self,
-        location: &'static Location<'static>,
-        callee: C,
-    ) -> Prepared<E, R> {
-        let mut options = self.options;
-        options.weak = C::WEAK;
-        if C::KIND != ReceiverKind::Called {
-            options.kind = C::KIND;
-        }
-        let about = About {
-            link: Link::new(0),
-            hub: Weak::new(),
-            location,
-            options,
-        };
-        Prepared(Arc::new(Slot::new(about, callee)))
+    pub(crate) fn connect_callee<C: Callee<E, R>>(self, callee: C) -> T::Connected {
+        let prepared = Prepared::new(Location::caller(), self.options, callee);
+        self.target.connect(prepared)
     }
 }
 
-/// A receiver with its options, ready to be connected.
-#[must_use = "a prepared receiver is not connected until `Signal::connect_many`"]
-pub struct Prepared<E: Event, R: 'static = ()>(Arc<dyn Receive<E, R>>);
-
-impl<E: Event, R: 'static> Prepared<E, R> {
-    /// Returns the key that makes it the same as another receiver.
-    pub(crate) fn identified(&self) -> Option<Identified> {
-        self.0.identified()
-    }
-
-    /// Returns the same receiver, for this sender.
-    pub(crate) fn for_sender(self, sender: Sender<'_>) -> Self {
-        let Prepared(mut receiver) = self;
-        Arc::get_mut(&mut receiver)
-            .expect("nobody else has a prepared receiver")
-            .about_mut()
-            .options
-            .sender = sender.to_key();
-        Prepared(receiver)
-    }
-
-    /// Makes it a connection of `hub`, with a number of its own.
-    pub(crate) fn into_entry(self, hub: &Arc<Hub<E, R>>) -> Entry<E, R> {
-        let Prepared(mut receiver) = self;
-        let about = Arc::get_mut(&mut receiver)
-            .expect("nobody else has a prepared receiver")
-            .about_mut();
-        about.link = Link::new(ReceiverId::next());
-        about.hub = Arc::downgrade(hub);
-        Entry::new(receiver)
-    }
-}
-
-/// One connection of a signal. [`Signal::connections`] returns them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ConnectionInfo {
-    /// The receiver's id.
-    pub id: ReceiverId,
-    /// Its name, or the name of its type.
-    pub name: String,
-    /// The place in the source where it was connected.
-    pub location: &'static Location<'static>,
-    /// The sender it was connected for, in words, with a name in quotes, or `None` for any sender.
-    pub sender: Option<String>,
-    /// Its uid.
-    pub dispatch_uid: Option<String>,
-    /// Its priority.
-    pub priority: i32,
-    /// The maximum number of its runs, or `None` for any number.
-    pub max_calls: Option<u32>,
-    /// `true` if it is a method of an object that the signal does not keep alive.
-    pub weak: bool,
-    /// The kind of the receiver, which decides how a send runs it.
-    pub kind: ReceiverKind,
-    /// `true` if a send would call it. A dead or spent receiver is not called.
-    pub live: bool,
-}
-
-impl ConnectionInfo {
-    pub(super) fn of<E: Event, R: 'static>(entry: &Entry<E, R>) -> Self {
-        let about = entry.about();
-        ConnectionInfo {
-            id: entry.id(),
-            name: entry.name().into_owned(),
-            location: about.location,
-            sender: about.options.sender.as_ref().map(ToString::to_string),
-            dispatch_uid: about.options.uid().map(ToString::to_string),
-            priority: about.options.priority,
-            max_calls: about.options.limit().map(Limit::max_calls),
-            weak: about.options.weak,
-            kind: about.kind(),
-            live: entry.is_connected(),
+impl<E: Event, R: 'static, T> ConnectOptions<E, R, T> {
+    /// Returns the same options for another place.
+    pub(crate) fn with_target<U>(self, other: impl FnOnce(T) -> U) -> ConnectOptions<E, R, U> {
+        ConnectOptions {
+            target: other(self.target),
+            options: self.options,
+            types: PhantomData,
         }
     }
 }

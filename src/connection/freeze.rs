@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use crate::event::Event;
 use crate::signal::Signal;
-use crate::table::publish::Place;
+use crate::table::hub::Place;
 
 /// # Freezing
 impl<E: Event, R: 'static> Signal<E, R> {
@@ -70,6 +70,16 @@ pub(crate) fn refuse_to_connect(at: Place) -> ! {
     panic!(
         "a receiver was not connected because the signal was frozen at {at}: connect it before \
          `freeze`, or use `try_connect`"
+    )
+}
+
+/// Panics because of several changes after the freeze at this place.
+#[cold]
+#[track_caller]
+pub(super) fn refuse_to_change(at: Place) -> ! {
+    panic!(
+        "the receivers were not changed because the signal was frozen at {at}: change them before \
+         `freeze`"
     )
 }
 

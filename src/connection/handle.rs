@@ -3,14 +3,15 @@
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::Weak;
 use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::freeze;
 use crate::error::{DisconnectError, HeldBy, WaitError};
 use crate::id::ReceiverId;
-use crate::receiver::attached::Attached;
+use crate::receiver::attached::{Attached, Retires};
+use crate::table::link::Quiet;
 
 /// A handle to one connection: cheap, cloneable, and the same type for every signal.
 ///
@@ -55,10 +56,25 @@ impl Connection {
         self.is_new
     }
 
+    /// Returns the receiver, if it has not gone.
+    pub(super) fn slot(&self) -> Option<Arc<dyn Attached>> {
+        self.slot.upgrade()
+    }
+
     /// Returns the sender that the receiver was connected for, in words. Returns `None` for any
     /// sender, or if the receiver is gone.
     pub(crate) fn sender_in_words(&self) -> Option<String> {
         self.slot.upgrade()?.sender_in_words()
+    }
+
+    /// Returns the number of the signal, or `None` if it or the receiver has gone.
+    pub(crate) fn signal_number(&self) -> Option<u64> {
+        self.slot.upgrade()?.signal_number()
+    }
+
+    /// Returns the receiver's uid. Returns `None` if it has none, or if the receiver is gone.
+    pub(crate) fn dispatch_uid(&self) -> Option<String> {
+        self.slot.upgrade()?.dispatch_uid()
     }
 
     /// Returns `true` if a send that started now would call the receiver.
@@ -113,7 +129,8 @@ impl Connection {
     /// READY.freeze();
     ///
     /// let refused = connection.try_disconnect().unwrap_err();
-    /// assert!(matches!(refused, DisconnectError::Frozen { at, .. } if Some(at) == READY.frozen_at()));
+    /// let DisconnectError::Frozen { at, .. } = refused else { panic!("{refused}") };
+    /// assert_eq!(Some(at), READY.frozen_at());
     /// assert!(connection.is_connected());
     /// ```
     pub fn try_disconnect(&self) -> Result<bool, DisconnectError> {
@@ -178,42 +195,33 @@ impl Connection {
         if let Err(at) = slot.clone().detach() {
             return Err(WaitError::Frozen { at });
         }
-        let is_left_to_parent = slot.is_left_to_parent();
+        self.watch_slot(slot).wait(timeout)
+    }
+
+    /// Returns the means to wait for the end of the receiver, or `None` if it has gone.
+    pub(super) fn watch(&self) -> Option<Watch<'_>> {
+        let Some(slot) = self.slot.upgrade() else {
+            // Acquire: as in `disconnect_and_wait`. Row C1.
+            fence(Ordering::Acquire);
+            return None;
+        };
+        Some(self.watch_slot(slot))
+    }
+
+    fn watch_slot(&self, slot: Arc<dyn Attached>) -> Watch<'_> {
+        let refusal = match slot.is_left_to_parent() {
+            _ if slot.is_inside() => Some(WaitError::InsideSend),
+            true => Some(WaitError::Forked),
+            false => None,
+        };
         let quiet = slot.watch();
-        let is_inside = slot.is_inside();
         let retires = slot.retires();
         drop(slot);
-        let free = || {
-            if let Some(signal) = retires.upgrade() {
-                signal.free_retired();
-            }
-        };
-        if is_inside {
-            free();
-            return match quiet.is_gone() {
-                true => Ok(()),
-                false => Err(WaitError::InsideSend),
-            };
-        }
-        if is_left_to_parent {
-            free();
-            return match quiet.is_gone() {
-                true => Ok(()),
-                false => Err(WaitError::Forked),
-            };
-        }
-        if quiet.wait(timeout, free) {
-            Ok(())
-        } else {
-            let held_by = match self.slot.upgrade() {
-                Some(slot) => slot.held_by(),
-                None if quiet.is_gone() => return Ok(()),
-                None => HeldBy::Destructor,
-            };
-            Err(WaitError::Timeout {
-                waited: timeout,
-                held_by,
-            })
+        Watch {
+            connection: self,
+            refusal,
+            quiet,
+            retires,
         }
     }
 
@@ -234,6 +242,57 @@ impl Connection {
             connection: self,
             disconnects: true,
         }
+    }
+}
+
+/// The means to wait for the end of a receiver.
+pub(super) struct Watch<'c> {
+    connection: &'c Connection,
+    /// The reason for which this thread cannot wait.
+    refusal: Option<WaitError>,
+    quiet: Arc<Quiet>,
+    retires: Weak<dyn Retires>,
+}
+
+impl Watch<'_> {
+    /// Returns the handle of the receiver.
+    pub(super) fn connection(&self) -> &Connection {
+        self.connection
+    }
+
+    /// Waits until the receiver, which has been disconnected, has gone. See
+    /// [`Connection::disconnect_and_wait`].
+    pub(super) fn wait(self, timeout: Duration) -> Result<(), WaitError> {
+        let Watch {
+            connection,
+            refusal,
+            quiet,
+            retires,
+        } = self;
+        let free = || {
+            if let Some(signal) = retires.upgrade() {
+                signal.free_retired();
+            }
+        };
+        if let Some(refusal) = refusal {
+            free();
+            return match quiet.is_gone() {
+                true => Ok(()),
+                false => Err(refusal),
+            };
+        }
+        if quiet.wait(timeout, free) {
+            return Ok(());
+        }
+        let held_by = match connection.slot() {
+            Some(slot) => slot.held_by(),
+            None if quiet.is_gone() => return Ok(()),
+            None => HeldBy::Destructor,
+        };
+        Err(WaitError::Timeout {
+            waited: timeout,
+            held_by,
+        })
     }
 }
 

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use super::connect_options::ConnectionInfo;
 use crate::event::Event;
-use crate::receiver::Table;
-use crate::receiver::kind::ReceiverKind;
+use crate::kind::ReceiverKind;
+use crate::receiver::tapped::connections_of;
+use crate::receiver::{Entry, Table};
 use crate::sender::Sender;
 use crate::signal::Signal;
 use crate::table::TableEntry;
-use crate::table::publish::{Entry as _, Opening};
-use crate::table::tree::Item as _;
+use crate::table::hub::{Entry as _, Opening};
+use crate::tap::info::ConnectionInfo;
 use crate::turn::discards::Discards;
+use crate::turn::observation::left_out_now;
 
 /// # Looking
 ///
@@ -51,31 +52,7 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// assert_eq!(names, ["index", "log"]);
     /// ```
     pub fn connections(&self) -> Vec<ConnectionInfo> {
-        self.with_table(Vec::new(), |table| {
-            let mut entries: Vec<_> = table.entries().collect();
-            entries.sort_by_key(|entry| entry.order());
-            entries.into_iter().map(ConnectionInfo::of).collect()
-        })
-    }
-
-    /// Returns the names that receivers were connected for, but that no send has used since the
-    /// first of those connections. They may be misspelled. The names are sorted.
-    ///
-    /// ```
-    /// use fanfare::Signal;
-    ///
-    /// static SAVED: Signal<u32> = Signal::new();
-    /// SAVED.options().sender("shop.Order").connect(|_sender, _id| ());
-    /// SAVED.options().sender("shop.Odrer").connect(|_sender, _id| ());
-    /// SAVED.from("shop.Order").send(&1);
-    /// assert_eq!(SAVED.unmatched_senders(), ["shop.Odrer"]);
-    /// ```
-    pub fn unmatched_senders(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.with_table(Vec::new(), |table| {
-            table.names_not_sent().map(String::from).collect()
-        });
-        names.sort();
-        names
+        self.with_table(Vec::new(), connections_of)
     }
 
     /// Returns the senders that receivers were connected for, except those in `known`.
@@ -95,14 +72,8 @@ impl<E: Event, R: 'static> Signal<E, R> {
         self.hub.get().map_or(0, |hub| hub.purge())
     }
 
-    /// Returns the number of dead weak receivers that have been taken out so far, by whatever
-    /// means.
-    pub fn purged(&self) -> u64 {
-        self.hub.get().map_or(0, |hub| hub.purged())
-    }
-
     /// Returns `true` if a send from `sender` would reach a receiver of the kinds that `of`
-    /// accepts. Takes out the dead receivers that it passes, as a send does.
+    /// accepts, and that is not muted. Takes out the dead receivers that it passes, as a send does.
     pub(crate) fn has_listener(
         &self,
         sender: &Sender<'_>,
@@ -110,13 +81,21 @@ impl<E: Event, R: 'static> Signal<E, R> {
     ) -> bool {
         let find = |table: &Option<Arc<Table<E, R>>>, discards: &mut Discards<'_, E, R>| {
             let Some(table) = table else { return false };
-            table.peek(sender).iter().any(|entry| {
+            let selection = table.peek(sender);
+            let mut would_run = |entry: &Entry<E, R>| {
                 if !entry.is_alive() {
                     discards.note(entry);
                     return false;
                 }
                 of(entry.about().kind()) && entry.is_connected()
-            })
+            };
+            if selection.tap().is_none() {
+                return selection.iter().any(would_run);
+            }
+            let is_left_out = left_out_now(&selection, sender);
+            selection
+                .iter()
+                .any(|entry| would_run(entry) && !is_left_out(entry))
         };
         match self.opening() {
             Opening::Nobody => false,
@@ -129,10 +108,53 @@ impl<E: Event, R: 'static> Signal<E, R> {
         }
     }
 
-    fn with_table<T>(&self, none: T, look: impl FnOnce(&Table<E, R>) -> T) -> T {
+    pub(crate) fn with_table<T>(&self, none: T, look: impl FnOnce(&Table<E, R>) -> T) -> T {
         match self.occupied() {
             Some(hub) => hub.snapshot().as_deref().map_or(none, look),
             None => none,
         }
     }
+}
+
+/// Returns the senders that receivers of `signal` were connected for, but that no send has come
+/// from since the first of those connections. A name among them may be misspelled, and a type may
+/// be another one of the same name. They are in words, as in [`ConnectionInfo::sender`], and
+/// sorted.
+///
+/// ```
+/// use fanfare::connections::unmatched_senders;
+/// use fanfare::{Sender, Signal};
+///
+/// static SAVED: Signal<u32> = Signal::new();
+/// SAVED.options().sender("shop.Order").connect(|_sender, _id| ());
+/// SAVED.options().sender("shop.Odrer").connect(|_sender, _id| ());
+/// SAVED.options().sender(Sender::of::<str>()).connect(|_sender, _id| ());
+/// SAVED.options().sender(7).connect(|_sender, _id| ());
+/// SAVED.from("shop.Order").send(&1);
+/// assert_eq!(unmatched_senders(&SAVED), ["\"shop.Odrer\"", "key 7", "str"]);
+/// ```
+pub fn unmatched_senders<E: Event, R: 'static>(signal: &Signal<E, R>) -> Vec<String> {
+    let mut senders: Vec<String> = signal.with_table(Vec::new(), |table| {
+        table.senders_not_sent().map(ToString::to_string).collect()
+    });
+    senders.sort();
+    senders
+}
+
+/// Returns the number of dead weak receivers of `signal` that have been taken out so far, by
+/// whatever means.
+///
+/// ```
+/// use fanfare::Signal;
+/// use fanfare::connections::purged;
+/// use std::sync::Arc;
+///
+/// static SAVED: Signal<u32> = Signal::new();
+/// SAVED.connect_weak(&Arc::new(7), |_seven, _sender, _id| ());
+/// assert_eq!((SAVED.receiver_count(), purged(&SAVED)), (1, 0));
+/// SAVED.send(&1);
+/// assert_eq!((SAVED.receiver_count(), purged(&SAVED)), (0, 1));
+/// ```
+pub fn purged<E: Event, R: 'static>(signal: &Signal<E, R>) -> u64 {
+    signal.hub.get().map_or(0, |hub| hub.purged())
 }

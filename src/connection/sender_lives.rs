@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::removal::Removal;
 use crate::event::Event;
 use crate::receiver::Hub;
 use crate::sender::SenderKey;
@@ -24,6 +25,6 @@ pub(crate) fn sender_lives<E: Event, R: 'static>(
 impl<E: Event, R: 'static> DropsSender for Hub<E, R> {
     fn drop_sender(&self, sender: &SenderKey) {
         // A frozen signal keeps them, because no send can be from that sender any more.
-        let _ = self.disconnect_these(|table| table.connected_for(Some(sender.probe())));
+        let _ = Removal::Sender(Some(sender.clone())).apply_to(self);
     }
 }

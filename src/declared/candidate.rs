@@ -5,19 +5,24 @@
 
 use std::any::Any;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 #[cfg(feature = "async")]
 use crate::awaited::callee::Awaited;
-use crate::connection::connect_options::{ConnectOptions, Prepared};
+use crate::connection::connect_options::ConnectOptions;
 use crate::connection::handle::Connection;
+use crate::connection::target::ConnectTarget;
 use crate::event::Event;
+#[cfg(feature = "async")]
+use crate::kind::ReceiverKind;
+#[cfg(feature = "async")]
 use crate::receiver::callee::Callee;
 #[cfg(feature = "async")]
-use crate::receiver::entry::{Entry, Pinned};
+use crate::receiver::entry::Entry;
 #[cfg(feature = "async")]
 use crate::receiver::future::BoxFuture;
 #[cfg(feature = "async")]
-use crate::receiver::kind::ReceiverKind;
+use crate::receiver::pin::Pinned;
 use crate::sender::Sender;
 use crate::signal::Signal;
 
@@ -71,20 +76,17 @@ impl<E: Event, R: 'static> SendersOfAny for &Declares<E, R> {
 pub struct AnySenders;
 
 impl AnySenders {
-    pub fn of<S: Any, E: Event, R: 'static>(
-        self,
-        options: ConnectOptions<'static, E, R>,
-    ) -> Declaring<E, R> {
-        Declaring::from(options.sender(Sender::of::<S>()))
+    pub fn of<S: Any, E: Event, R: 'static>(self, options: Options<E, R>) -> Options<E, R> {
+        options.sender(Sender::of::<S>())
     }
 
     pub fn named<N, E: Event, R: 'static>(
         self,
         _form: N,
-        options: ConnectOptions<'static, E, R>,
+        options: Options<E, R>,
         name: &'static str,
-    ) -> Declaring<E, R> {
-        Declaring::from(options.sender(Sender::named(name)))
+    ) -> Options<E, R> {
+        options.sender(Sender::named(name))
     }
 }
 
@@ -92,78 +94,60 @@ impl AnySenders {
 /// is 0 if one of the parts is empty.
 pub struct Name<const PARTS: usize>;
 
-/// The options of a declared receiver, and how its name connects it, if its event's crate decides.
-pub struct Declaring<E: Event, R: 'static> {
-    options: ConnectOptions<'static, E, R>,
-    by_name: Option<(&'static str, ByName<E, R>)>,
-}
-
-/// Connects a receiver by a name.
-pub type ByName<E, R> = fn(&'static Signal<E, R>, &'static str, Prepared<E, R>) -> Declared;
-
-impl<E: Event, R: 'static> From<ConnectOptions<'static, E, R>> for Declaring<E, R> {
-    fn from(options: ConnectOptions<'static, E, R>) -> Self {
-        Declaring {
-            options,
-            by_name: None,
-        }
-    }
-}
-
-impl<E: Event, R: 'static> Declaring<E, R> {
-    pub fn by_name(
-        options: ConnectOptions<'static, E, R>,
-        name: &'static str,
-        connect: ByName<E, R>,
-    ) -> Self {
-        Declaring {
-            options,
-            by_name: Some((name, connect)),
-        }
-    }
-
-    /// Makes the receiver of `callee` and connects it.
-    #[track_caller]
-    pub(super) fn connect_slot<C: Callee<E, R>>(self, callee: C) -> Declared {
-        let signal = self.options.signal();
-        connect(signal, self.by_name, self.options.slot(callee))
-    }
-}
-
-/// Connects a receiver to the signal, by the name if there is one.
-#[track_caller]
-fn connect<E: Event, R: 'static>(
-    signal: &'static Signal<E, R>,
-    by_name: Option<(&'static str, ByName<E, R>)>,
-    receiver: Prepared<E, R>,
-) -> Declared {
-    match by_name {
-        Some((name, connect)) => connect(signal, name, receiver),
-        None => signal.connect_one(receiver).into(),
-    }
-}
+/// The options of a declared receiver.
+pub type Options<E, R> = ConnectOptions<E, R, &'static Signal<E, R>>;
 
 /// The result of connecting a declared receiver, for the report.
+#[derive(Clone)]
 pub struct Declared {
     sender: Option<String>,
+    dispatch_uid: Option<String>,
     is_new: bool,
+    handle: Handle,
+}
+
+#[derive(Clone)]
+enum Handle {
+    Connected(Connection),
+    Waiting(Arc<dyn WaitingReceiver>),
+}
+
+/// A declared receiver that is connected as soon as its sender is known.
+pub trait WaitingReceiver: Send + Sync {
+    /// Returns the connection, once there is one.
+    fn connection(&self) -> Option<Connection>;
+
+    /// Returns `true` if the receiver waits.
+    fn is_waiting(&self) -> bool;
+
+    /// Prevents that the receiver is connected. Returns `true` if it waited.
+    fn stop_waiting(&self) -> bool;
 }
 
 impl From<Connection> for Declared {
     fn from(connection: Connection) -> Self {
         Declared {
             sender: connection.sender_in_words(),
+            dispatch_uid: connection.dispatch_uid(),
             is_new: connection.is_new(),
+            handle: Handle::Connected(connection),
         }
     }
 }
 
 impl Declared {
     /// Returns the result for a receiver that waits for a sender, which `sender` describes.
-    pub fn waiting(sender: String, is_new: bool) -> Self {
+    pub fn waiting(
+        sender: String,
+        dispatch_uid: Option<String>,
+        is_new: bool,
+        receiver: impl WaitingReceiver + 'static,
+    ) -> Self {
         Declared {
             sender: Some(sender),
+            dispatch_uid,
             is_new,
+            handle: Handle::Waiting(Arc::new(receiver)),
         }
     }
 
@@ -171,48 +155,86 @@ impl Declared {
         self.sender.clone()
     }
 
+    pub fn dispatch_uid(&self) -> Option<String> {
+        self.dispatch_uid.clone()
+    }
+
     pub fn is_new(&self) -> bool {
         self.is_new
+    }
+
+    /// Returns the connection, if there is one by now.
+    pub fn connection(&self) -> Option<Connection> {
+        match &self.handle {
+            Handle::Connected(connection) => Some(connection.clone()),
+            Handle::Waiting(receiver) => receiver.connection(),
+        }
+    }
+
+    /// Returns `true` if the receiver waits for its sender.
+    pub fn is_waiting(&self) -> bool {
+        match &self.handle {
+            Handle::Connected(_) => false,
+            Handle::Waiting(receiver) => receiver.is_waiting(),
+        }
+    }
+
+    /// Prevents that the receiver is connected. Returns `true` if it waited.
+    pub fn stop_waiting(&self) -> bool {
+        match &self.handle {
+            Handle::Connected(_) => false,
+            Handle::Waiting(receiver) => receiver.stop_waiting(),
+        }
     }
 }
 
 /// Returns the options of a signal that lives forever. A `const` signal does not live forever: each
 /// use of it makes a new one, and does not compile here.
-pub fn options<E: Event, R: 'static>(
-    signal: &'static Signal<E, R>,
-) -> ConnectOptions<'static, E, R> {
-    signal.options()
+///
+/// A declared receiver is connected once for the whole process, also if a test does so in a scope.
+pub fn options<E: Event, R: 'static>(signal: &'static Signal<E, R>) -> Options<E, R> {
+    signal.options().outside_of_scopes()
+}
+
+/// Returns the same options for the place that `other` returns.
+pub fn with_target<E: Event, R: 'static, T, U>(
+    options: ConnectOptions<E, R, T>,
+    other: impl FnOnce(T) -> U,
+) -> ConnectOptions<E, R, U> {
+    options.with_target(other)
 }
 
 /// A function that `#[receiver]` is about to connect.
 ///
 /// If a function that does not fit were an argument of `connect`, it would get the compiler's
 /// advice for arguments, which makes no sense where the function is declared.
-pub struct Candidate<E: Event, R: 'static, F> {
+pub struct Candidate<E: Event, R: 'static, T, F> {
     /// The options of its connection.
-    pub options: Declaring<E, R>,
+    pub options: ConnectOptions<E, R, T>,
     /// The function.
     pub function: F,
 }
 
-impl<E: Event, R: 'static, F> Candidate<E, R, F> {
+impl<E: Event, R: 'static, T: ConnectTarget<E, R, Connected: Into<Declared>>, F>
+    Candidate<E, R, T, F>
+{
     /// Connects the function.
     #[track_caller]
     pub fn connect(self) -> Declared
     where
         F: Receiver<E, R>,
     {
-        let Declaring { options, by_name } = self.options;
-        connect(options.signal(), by_name, self.function.prepare(options))
+        self.function.connect_with(self.options).into()
     }
 }
 
 /// A function that fits a signal. `Fn` would be two bounds, for arguments and for the response, and
 /// would give two errors. This trait is one bound and gives one error.
 pub trait Receiver<E: Event, R: 'static> {
-    /// Prepares the function as a receiver.
+    /// Connects the function with these options.
     #[track_caller]
-    fn prepare(self, options: ConnectOptions<'static, E, R>) -> Prepared<E, R>;
+    fn connect_with<T: ConnectTarget<E, R>>(self, options: ConnectOptions<E, R, T>)
+    -> T::Connected;
 }
 
 impl<E: Event, R: 'static, F> Receiver<E, R> for F
@@ -220,13 +242,22 @@ where
     F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
 {
     #[track_caller]
-    fn prepare(self, options: ConnectOptions<'static, E, R>) -> Prepared<E, R> {
-        options.prepare(self)
+    fn connect_with<T: ConnectTarget<E, R>>(
+        self,
+        options: ConnectOptions<E, R, T>,
+    ) -> T::Connected {
+        options.connect(self)
     }
 }
 
 #[cfg(feature = "async")]
-impl<E: Event, R: 'static, F: Send + Sync + 'static> Candidate<E, R, F> {
+impl<E, R, T, F> Candidate<E, R, T, F>
+where
+    E: Event,
+    R: 'static,
+    T: ConnectTarget<E, R, Connected: Into<Declared>>,
+    F: Send + Sync + 'static,
+{
     /// Connects the async function that `start` calls.
     ///
     /// The expansion writes `start`, instead of a bound on the function here. If the future cannot
@@ -240,16 +271,16 @@ impl<E: Event, R: 'static, F: Send + Sync + 'static> Candidate<E, R, F> {
             start: Awaited(start),
             function: PhantomData::<F>,
         };
-        self.options.connect_slot(receiver)
+        self.options.connect_callee(receiver).into()
     }
 }
 
 /// An async function, identified by itself and not by the closure that starts it, because each
 /// expansion has another closure.
 #[cfg(feature = "async")]
-struct Started<F, S> {
-    start: Awaited<S>,
-    function: PhantomData<F>,
+pub(super) struct Started<F, S> {
+    pub(super) start: Awaited<S>,
+    pub(super) function: PhantomData<F>,
 }
 
 #[cfg(feature = "async")]
@@ -270,7 +301,7 @@ where
     fn start<'a>(
         &'a self,
         entry: &Entry<E, R>,
-        pin: Option<&'a Pinned>,
+        pin: Option<&'a Pinned<'_>>,
         sender: Sender<'a>,
         event: &'a E::Args<'_>,
     ) -> BoxFuture<'a, R> {

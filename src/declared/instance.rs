@@ -9,14 +9,17 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use super::candidate::{Candidate, Declared};
+use crate::connection::target::ConnectTarget;
 use crate::event::Event;
+#[cfg(feature = "async")]
+use crate::kind::ReceiverKind;
 use crate::receiver::callee::Callee;
 #[cfg(feature = "async")]
-use crate::receiver::entry::{Entry, Pinned};
+use crate::receiver::entry::Entry;
 #[cfg(feature = "async")]
 use crate::receiver::future::BoxFuture;
 #[cfg(feature = "async")]
-use crate::receiver::kind::ReceiverKind;
+use crate::receiver::pin::Pinned;
 use crate::sender::Sender;
 
 /// An event that has the instance which a receiver with `model` takes as a `T`.
@@ -110,52 +113,58 @@ pub fn respond<R, O: IntoInstanceResponse<R>>(returned: O) -> R {
 }
 
 /// # Receivers that take the instance
-impl<E: Event, R: InstanceResponse, F: Send + Sync + 'static> Candidate<E, R, F> {
+impl<E, R, T, F> Candidate<E, R, T, F>
+where
+    E: Event,
+    R: InstanceResponse,
+    T: ConnectTarget<E, R, Connected: Into<Declared>>,
+    F: Send + Sync + 'static,
+{
     /// Connects a function that takes the instance, which `call` calls.
     #[track_caller]
-    pub fn connect_instance<T, S>(self, call: S) -> Declared
+    pub fn connect_instance<I, S>(self, call: S) -> Declared
     where
-        E: HasInstance<T>,
-        T: 'static,
-        S: Fn(&T, &E::Args<'_>) -> R + Send + Sync + 'static,
+        E: HasInstance<I>,
+        I: 'static,
+        S: Fn(&I, &E::Args<'_>) -> R + Send + Sync + 'static,
     {
         let receiver = OfInstance {
             call,
-            of: PhantomData::<fn() -> (F, T)>,
+            of: PhantomData::<fn() -> (F, I)>,
         };
-        self.options.connect_slot(receiver)
+        self.options.connect_callee(receiver).into()
     }
 
     /// Connects a function that changes the instance, which `call` calls.
     #[track_caller]
-    pub fn connect_instance_mut<T, S>(self, call: S) -> Declared
+    pub fn connect_instance_mut<I, S>(self, call: S) -> Declared
     where
-        E: LendsInstance<T>,
-        T: 'static,
-        S: Fn(&mut T, &E::Args<'_>) -> R + Send + Sync + 'static,
+        E: LendsInstance<I>,
+        I: 'static,
+        S: Fn(&mut I, &E::Args<'_>) -> R + Send + Sync + 'static,
     {
         let receiver = OfInstanceMut {
             call,
-            of: PhantomData::<fn() -> (F, T)>,
+            of: PhantomData::<fn() -> (F, I)>,
         };
-        self.options.connect_slot(receiver)
+        self.options.connect_callee(receiver).into()
     }
 
     /// Connects an async function that takes the instance, which `start` calls.
     #[cfg(feature = "async")]
     #[track_caller]
-    pub fn connect_instance_async<T, S>(self, start: S) -> Declared
+    pub fn connect_instance_async<I, S>(self, start: S) -> Declared
     where
-        E: HasInstance<T>,
+        E: HasInstance<I>,
         for<'x> E::Args<'x>: Sync,
-        T: Sync + 'static,
-        S: for<'a> Fn(&'a T, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
+        I: Sync + 'static,
+        S: for<'a> Fn(&'a I, &'a E::Args<'_>) -> BoxFuture<'a, R> + Send + Sync + 'static,
     {
         let receiver = OfInstanceAsync {
             start,
-            of: PhantomData::<fn() -> (F, T)>,
+            of: PhantomData::<fn() -> (F, I)>,
         };
-        self.options.connect_slot(receiver)
+        self.options.connect_callee(receiver).into()
     }
 }
 
@@ -232,7 +241,7 @@ where
     fn start<'a>(
         &'a self,
         _entry: &Entry<E, R>,
-        _pin: Option<&'a Pinned>,
+        _pin: Option<&'a Pinned<'_>>,
         _sender: Sender<'a>,
         event: &'a E::Args<'_>,
     ) -> BoxFuture<'a, R> {

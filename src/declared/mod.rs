@@ -16,12 +16,18 @@
 //! assert!(entry.is_new);
 //! # }
 //! ```
+// * `app`: the crates that `apps!` names.
 // * `registry`: the declared receivers of a program, and their report.
 // * `candidate`: the connect of one declared receiver, and the hooks for the crate of its event.
+// * `queued`: receivers that run on a queue.
 // * `instance`: receivers that take the instance of an event in the place of the sender.
 
+#[cfg(feature = "macros")]
+pub(crate) mod app;
 pub(crate) mod candidate;
 pub(crate) mod instance;
+#[cfg(feature = "queue")]
+mod queued;
 #[cfg(feature = "macros")]
 pub(crate) mod registry;
 

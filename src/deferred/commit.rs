@@ -122,7 +122,9 @@ impl<'s> Deferred<'s> {
     /// use fanfare::{Deferred, Signal};
     ///
     /// static PAID: Signal<u32> = Signal::new();
-    /// PAID.connect_async(|_, order| Box::pin(async move { assert!(*order != 2, "no such order") }));
+    /// PAID.connect_async(|_, order| {
+    ///     Box::pin(async move { assert!(*order != 2, "no such order") })
+    /// });
     ///
     /// # std::panic::set_hook(Box::new(|_| ()));
     /// # pollster::block_on(async {
@@ -177,7 +179,7 @@ impl<'s> Deferred<'s> {
         if let Some(&moment) = self.savepoints.first() {
             let buffer = self.number;
             let released = self.release(Savepoint { buffer, moment });
-            debug_assert_eq!(released, Ok(()), "it is open");
+            debug_assert_eq!(released, Ok(()), "the savepoint is open");
         }
     }
 

@@ -490,7 +490,7 @@ impl Drop for Inside<'_, '_> {
         };
         if self.deferred.rollback_to(savepoint).is_ok() {
             let released = self.deferred.release(savepoint);
-            debug_assert_eq!(released, Ok(()), "it is open");
+            debug_assert_eq!(released, Ok(()), "the savepoint is open");
         }
     }
 }

@@ -19,7 +19,10 @@ use crate::sender::{Sender, SenderKey};
 use crate::signal::Signal;
 use crate::signal_from::SignalFrom;
 #[cfg(feature = "async")]
-use crate::table::publish::Hub;
+use crate::table::hub::Hub;
+use crate::tap::context::Context;
+use crate::tap::pending::Pending;
+use crate::tap::steps::Work;
 
 /// The record of one event, whatever its types.
 pub(super) trait Record {
@@ -67,6 +70,28 @@ pub(super) struct Recorded<'s, E: Event, R: 'static, K> {
     sender: Option<SenderKey>,
     event: Contained<E::Args<'static>>,
     key: Contained<K>,
+    /// The place in which the event was recorded, if it was inside of a receiver or a scope.
+    /// Otherwise the event is sent in the context of its commit.
+    within: Option<Box<Within>>,
+}
+
+/// The place in which an event was recorded.
+struct Within {
+    context: Context,
+    /// The event as work that has not ended, in a scope that records.
+    _pending: Option<Pending>,
+}
+
+impl Within {
+    /// Returns the place in which this thread is, for an event of the signal that `name` names.
+    #[cold]
+    fn of(context: Context, name: impl FnOnce() -> &'static str) -> Box<Self> {
+        let pending = Pending::start(&context, || Work::Deferred { signal: name() });
+        Box::new(Within {
+            context,
+            _pending: pending,
+        })
+    }
 }
 
 impl<'s, E: Event, R: 'static, K: 'static> Recorded<'s, E, R, K> {
@@ -79,11 +104,14 @@ impl<'s, E: Event, R: 'static, K: 'static> Recorded<'s, E, R, K> {
         let event = Contained::new(event);
         let key = Contained::new(key);
         let SignalFrom { signal, sender } = source.into();
+        let context = Context::of_thread();
+        let within = context.map(|context| Within::of(context, || signal.name()));
         Recorded {
             signal,
             sender: sender.to_key(),
             event,
             key,
+            within,
         }
     }
 
@@ -92,6 +120,19 @@ impl<'s, E: Event, R: 'static, K: 'static> Recorded<'s, E, R, K> {
             signal: ptr::from_ref(self.signal).addr(),
             sender: self.sender.as_ref(),
             key: self.key.get(),
+        }
+    }
+
+    #[cfg(feature = "async")]
+    fn context(&self) -> Option<&Context> {
+        self.within.as_ref().map(|within| &within.context)
+    }
+
+    /// Calls `run` in the context in which the event was recorded.
+    fn in_context<T>(&self, run: impl FnOnce() -> T) -> T {
+        match &self.within {
+            None => run(),
+            Some(within) => within.context.clone().enter(run),
         }
     }
 
@@ -114,24 +155,25 @@ where
     K: Eq + Send + 'static,
 {
     fn deliver(&self) {
-        let event = self.event.get();
-        // They are dropped one by one, so that a panic of a later receiver has no responses to
-        // drop.
-        let _ = self
-            .signal
-            .from(self.sender())
-            .send_each(event, |_, answer| {
-                drop(Contained::new(answer));
-                ControlFlow::<()>::Continue(())
-            });
+        self.in_context(|| {
+            let event = self.event.get();
+            // They are dropped one by one, so that a panic of a later receiver has no responses to
+            // drop.
+            let _ = self
+                .signal
+                .from(self.sender())
+                .send_each(event, |_, response| {
+                    drop(Contained::new(response));
+                    ControlFlow::<()>::Continue(())
+                });
+        });
     }
 
     fn deliver_robust(&self) -> Vec<ReceiverPanic> {
-        panics_of(
-            self.signal
-                .from(self.sender())
-                .send_robust(self.event.get()),
-        )
+        self.in_context(|| {
+            let signal = self.signal.from(self.sender());
+            panics_of(signal.send_robust(self.event.get()))
+        })
     }
 
     #[cfg(feature = "async")]
@@ -140,13 +182,10 @@ where
         Self: 'r,
     {
         Box::pin(async move {
-            let answers = self
-                .signal
-                .from(self.sender())
-                .asend(self.event.get())
-                .await;
-            for answer in answers {
-                drop(Contained::new(answer));
+            let context = self.context();
+            let sent = self.signal.from(self.sender()).asend(self.event.get());
+            for response in follow(context, sent).await {
+                drop(Contained::new(response));
             }
         })
     }
@@ -161,7 +200,7 @@ where
                 .signal
                 .from(self.sender())
                 .asend_robust(self.event.get());
-            panics_of(sent.await)
+            panics_of(follow(self.context(), sent).await)
         })
     }
 
@@ -171,7 +210,10 @@ where
         let Some(table) = snapshot.as_deref().and_then(Option::as_deref) else {
             return;
         };
-        if let Some(receiver) = refused_for(&table.peek(&self.sender())) {
+        // A mute may concern the send, whose context it therefore takes.
+        let sender = self.sender();
+        let refused = self.in_context(|| refused_for(&table.peek(&sender), &sender));
+        if let Some(receiver) = refused {
             panic!(
                 "a `{}` was committed with a blocking `commit` on a thread that runs an executor, \
                  and its signal has an async receiver, {}: await `commit_async` instead; the event \
@@ -202,12 +244,21 @@ where
     }
 }
 
+/// Runs `sent` to its end, in `context` if there is one.
+#[cfg(feature = "async")]
+async fn follow<F: Future>(context: Option<&Context>, sent: F) -> F::Output {
+    match context {
+        Some(context) => context.clone().follow(sent).await,
+        None => sent.await,
+    }
+}
+
 /// Returns the panics of receivers. The responses are dropped one by one.
 fn panics_of<R>(outcomes: RobustResponses<R>) -> Vec<ReceiverPanic> {
     let mut panics = Vec::new();
     for outcome in outcomes {
         match outcome {
-            Ok(answer) => drop(Contained::new(answer)),
+            Ok(response) => drop(Contained::new(response)),
             Err(panic) => panics.push(panic),
         }
     }

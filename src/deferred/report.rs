@@ -3,7 +3,7 @@
 use crate::receiver_panic::ReceiverPanic;
 
 /// The report of [`Deferred::commit_robust`](crate::Deferred::commit_robust) and its async form.
-#[must_use = "it has the receivers that panicked"]
+#[must_use = "the report has the receivers that panicked"]
 #[derive(Debug, Default)]
 pub struct CommitReport {
     pub(super) sent: usize,

@@ -72,8 +72,8 @@ impl<E: Event, R: Send + 'static> Signal<E, R> {
     /// assert_eq!(*RENDER.send_parallel(&&*picture), [384, 1_536, 6_144]);
     ///
     /// let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    /// let answers = pool.install(|| RENDER.send_parallel(&&*picture));
-    /// assert_eq!(*answers, [384, 1_536, 6_144]);
+    /// let responses = pool.install(|| RENDER.send_parallel(&&*picture));
+    /// assert_eq!(*responses, [384, 1_536, 6_144]);
     /// ```
     pub fn send_parallel(&self, event: &E::Args<'_>) -> Responses<R>
     where
@@ -126,7 +126,7 @@ impl<E: Event, R: Send + 'static> SignalFrom<'_, '_, E, R> {
         };
         let outcomes = collect::<E, R, false>(hub, &self.sender, event);
         let Ok(responses) = outcomes.into_result() else {
-            unreachable!("the panic would have travelled");
+            unreachable!("the panic would have traveled");
         };
         responses
     }

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::iter::Peekable;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -20,17 +21,18 @@ use crate::fork::Birth;
 use crate::lock::lock;
 use crate::nesting::{self, Running};
 use crate::panic_report;
-use crate::receiver::delivery::Shared;
 use crate::receiver::{Entry, Hub, Selection};
 use crate::responses::{Responses, RobustResponses};
 use crate::send::robust::Outcomes;
 use crate::send::walk::walk;
 use crate::sender::Sender;
-use crate::turn::call_or_enqueue;
+use crate::tap::ways::SendWay;
 use crate::turn::catch;
 use crate::turn::discards::Discards;
 use crate::turn::live::{Group, Pins, for_each_live};
+use crate::turn::observation::Observation;
 use crate::turn::opening::open;
+use crate::turn::watching::{Unwatched, Watching};
 
 /// The least number of receivers to be called for which a send goes to the pool.
 ///
@@ -59,7 +61,24 @@ where
         |discards, selection| {
             let mut outcomes = Outcomes::<_, _, ROBUST>::of(selection, sender, event);
             let _ = if is_worth_it(selection) {
-                fan_out(hub, discards, selection, &mut outcomes)
+                refuse_after_fork::<E>();
+                #[cfg(feature = "async")]
+                refuse_on_an_executor(selection, sender);
+                match Observation::tap_of(selection) {
+                    None => fan_out(hub, discards, selection, &mut outcomes, &Unwatched),
+                    Some(tap) => {
+                        let observation = Observation::start(
+                            tap,
+                            selection,
+                            sender,
+                            slice::from_ref(event),
+                            SendWay::Parallel,
+                        );
+                        let done = fan_out(hub, discards, selection, &mut outcomes, &observation);
+                        observation.end();
+                        done
+                    }
+                }
             } else {
                 walk(discards, selection, sender, event, &mut outcomes)
             };
@@ -105,39 +124,47 @@ fn refuse_after_fork<E: Event>() {
 /// Walks the receivers as [`walk`] does, and calls them on the pool. It is a function of its own
 /// because of its large frame.
 #[inline(never)]
-fn fan_out<E, R, const ROBUST: bool>(
+fn fan_out<E, R, W, const ROBUST: bool>(
     hub: &Hub<E, R>,
     discards: &mut Discards<'_, E, R>,
     selection: &Selection<'_, E, R>,
     outcomes: &mut Outcomes<'_, '_, E, R, ROBUST>,
+    watching: &W,
 ) -> ControlFlow<Infallible>
 where
+    W: Watching + Sync,
     E: Event,
     R: Send + 'static,
     for<'x> E::Args<'x>: Sync,
 {
     let (sender, event) = (outcomes.sender, outcomes.event);
-    refuse_after_fork::<E>();
-    #[cfg(feature = "async")]
-    refuse_on_an_executor(selection);
     let pins = Pins::of(selection, discards);
     let mut receivers = SmallVec::<[&Entry<E, R>; LISTED]>::with_capacity(selection.len());
-    for_each_live(selection, &pins, discards, Group::Called, |entry, _, _| {
-        receivers.push(entry);
-        ControlFlow::Continue(())
-    })?;
+    let group = Group::Called;
+    for_each_live(
+        selection,
+        &pins,
+        discards,
+        group,
+        watching,
+        |entry, _, _| {
+            receivers.push(entry);
+            ControlFlow::Continue(())
+        },
+    )?;
 
     let panics = Panics::default();
     // A receiver that has been claimed runs, because no other send will run it.
     let is_skipped = |at: usize, receiver: &Entry<E, R>| {
         !ROBUST && panics.is_after_one(at) && receiver.about().options.limit().is_none()
     };
-    let mut shared = Shared::default();
+    let mut handed = watching.handed();
     let mut hand_over = |at: usize, receiver: &Entry<E, R>| {
         if is_skipped(at, receiver) {
             return None;
         }
-        panics.catch(at, || call_or_enqueue(receiver, &mut shared, sender, event))
+        let turn = W::turn(receiver, &mut handed);
+        panics.catch(at, || turn.take(sender, event))
     };
     let call = |at: usize, receiver: &Entry<E, R>| {
         if is_skipped(at, receiver) {
@@ -146,19 +173,21 @@ where
         // This is not counted as a send inside others, because the send that it is part of has been
         // counted.
         let _running = (!nesting::is_inside(hub)).then(|| Running::unchecked(hub));
-        panics.catch(at, || receiver.call(sender, event))
+        panics.catch(at, || {
+            watching.run(receiver, || receiver.call(sender, event))
+        })
     };
     let is_queued = |receiver: &Entry<E, R>| receiver.about().kind().is_queued();
     // If responses are only counted, there are no places for them.
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     if !Responses::<R>::ONLY_COUNTED {
-        answers.resize_with(receivers.len(), || None);
+        responses.resize_with(receivers.len(), || None);
     }
     for (at, receiver) in receivers.iter().enumerate() {
         if is_queued(receiver) {
-            let answer = hand_over(at, receiver);
-            if let Some(place) = answers.get_mut(at) {
-                *place = answer;
+            let response = hand_over(at, receiver);
+            if let Some(place) = responses.get_mut(at) {
+                *place = response;
             }
         }
     }
@@ -171,10 +200,10 @@ where
             }
         });
         let panics = panics.in_order::<E, R, ROBUST>(&receivers);
-        let answers = Responses::counted(receivers.len() - panics.len());
-        keep_all(&mut outcomes.responses, &receivers, answers, panics);
+        let responses = Responses::counted(receivers.len() - panics.len());
+        keep_all(&mut outcomes.responses, &receivers, responses, panics);
     } else {
-        let calls = receivers.par_iter().zip(answers.par_iter_mut());
+        let calls = receivers.par_iter().zip(responses.par_iter_mut());
         let calls = calls.enumerate().with_max_len(1);
         calls.for_each(|(at, (receiver, place))| {
             if !is_queued(receiver) {
@@ -182,11 +211,13 @@ where
             }
         });
         let panics = panics.in_order::<E, R, ROBUST>(&receivers);
-        let answers = answers.into_iter().flatten();
-        keep_all(&mut outcomes.responses, &receivers, answers, panics);
+        let responses = responses.into_iter().flatten();
+        keep_all(&mut outcomes.responses, &receivers, responses, panics);
     }
     #[cfg(feature = "async")]
-    drive(selection, &pins, discards, sender, event, outcomes)?;
+    drive(
+        selection, &pins, discards, sender, event, outcomes, watching,
+    )?;
     ControlFlow::Continue(())
 }
 
@@ -219,7 +250,7 @@ impl Panics {
     /// Runs the receiver at `at`. Returns `None` if it panics.
     fn catch<R>(&self, at: usize, run: impl FnOnce() -> R) -> Option<R> {
         let panic = match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(answer) => return Some(answer),
+            Ok(response) => return Some(response),
             Err(panic) => panic,
         };
         // Relaxed: no data is read because of it, and the panics are behind the lock. Row P1.
@@ -258,15 +289,17 @@ impl Panics {
 fn keep_all<E: Event, R: 'static>(
     responses: &mut RobustResponses<R>,
     receivers: &[&Entry<E, R>],
-    answers: impl IntoIterator<Item = R>,
+    returned: impl IntoIterator<Item = R>,
     panics: Vec<(usize, Panic)>,
 ) {
     let mut panics: Peekable<_> = panics.into_iter().peekable();
-    let mut answers = answers.into_iter();
+    let mut returned = returned.into_iter();
     for (at, receiver) in receivers.iter().enumerate() {
         let outcome = match panics.next_if(|(place, _)| *place == at) {
             Some((_, panic)) => Err(panic),
-            None => Ok(answers.next().expect("who did not panic has answered")),
+            None => Ok(returned
+                .next()
+                .expect("a receiver that did not panic has responded")),
         };
         catch::keep(responses, receiver, outcome);
     }

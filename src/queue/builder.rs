@@ -35,7 +35,7 @@ const DEFAULT_CAPACITY: usize = 1_024;
 /// # std::io::Result::Ok(())
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "nothing is started until `build`"]
+#[must_use = "a queue starts only with `build`"]
 pub struct Builder {
     name: String,
     capacity: Option<usize>,
@@ -147,7 +147,7 @@ impl Builder {
     ///
     /// static MAILED: Signal<u32> = Signal::new();
     ///
-    /// let (server_answers, wait) = mpsc::channel::<()>();
+    /// let (server_responds, wait) = mpsc::channel::<()>();
     /// let wait = Mutex::new(wait);
     /// let (sent, is_sent) = mpsc::channel();
     /// let mails = Queue::builder().workers(2).unordered().build()?;
@@ -162,7 +162,7 @@ impl Builder {
     /// }
     /// // The first one hangs, and the other worker sends those behind it.
     /// assert_eq!([(); 3].map(|()| is_sent.recv().unwrap()), [2, 3, 4]);
-    /// server_answers.send(()).unwrap();
+    /// server_responds.send(()).unwrap();
     /// mails.flush().unwrap();
     /// assert_eq!(mails.delivered(), 4);
     /// # std::io::Result::Ok(())

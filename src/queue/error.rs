@@ -126,8 +126,8 @@ impl fmt::Display for WaitError {
             ),
             WaitError::Timeout { queue, waited } => write!(
                 f,
-                "queue {queue:?} had not delivered everything after {waited:?}: wait longer, or shut \
-                 it down to get what is left"
+                "queue {queue:?} had undelivered events after {waited:?}: wait longer, or shut it down \
+                 to get them back"
             ),
             WaitError::Forked { queue } => write_forked(f, queue),
         }

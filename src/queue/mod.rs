@@ -21,24 +21,31 @@
 //! ```
 // * here: `Queue`, the handle of users. `builder`: its description.
 // * `connect`: connecting receivers that run on a queue. `callee`: their callables, which hand
-//   events to the queue. `response`: their responses.
+//   events to the queue. `response`: their responses. `kept`: the events that they can get.
 // * `job`: one run of a receiver.
 // * `pool`: the state that the handles and the workers of a queue share.
-// * `line`: the decisions about concurrency.
+// * `line`: the decisions about concurrency. `intake`: the verdict of a full queue.
 // * `worker`: the threads. `concurrent`: the threads of a worker that drives several futures.
 // * `shutdown`, `error`: the events that are left, and the errors.
+// * `stream`: events that an async consumer awaits, without a queue. `buffer`: their state.
 
+#[cfg(feature = "async")]
+mod buffer;
 mod builder;
-mod callee;
+pub(crate) mod callee;
 #[cfg(feature = "async")]
 mod concurrent;
 mod connect;
 mod error;
+mod intake;
 mod job;
+mod kept;
 pub(crate) mod line;
 mod pool;
 mod response;
 mod shutdown;
+#[cfg(feature = "async")]
+mod stream;
 pub(crate) mod sync;
 #[cfg(test)]
 mod tests;
@@ -55,10 +62,13 @@ use crate::lock::lock;
 pub use builder::Builder;
 pub use connect::QueuedOptions;
 pub use error::{Error, WaitError};
+pub use kept::Keeps;
 pub use line::Overflow;
 pub(crate) use pool::Handle;
 pub use response::Response;
 pub use shutdown::{ShutdownReport, Undelivered};
+#[cfg(feature = "async")]
+pub use stream::{EventStream, NextEvent};
 
 use pool::{Pool, Users};
 

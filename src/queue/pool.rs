@@ -14,6 +14,7 @@ use super::line::{Line, Overflow, Pushed, Refusal};
 use crate::fork::Birth;
 use crate::lock::lock;
 use crate::panic_report;
+use crate::tap::verdict::{NotRun, Verdict};
 
 /// The state that the users' handles of one queue share.
 pub(super) struct Users(pub(super) Arc<Handle>);
@@ -91,6 +92,16 @@ impl Pool {
         Error::Forked { queue }
     }
 
+    /// Returns the line of the worker that `lane` selects.
+    #[inline]
+    fn line(&self, lane: u64) -> &Line<Job> {
+        match &*self.lines {
+            [only] => only,
+            // The remainder fits, because it is less than a length.
+            lines => &lines[(lane % lines.len() as u64) as usize],
+        }
+    }
+
     /// Returns `true` if this thread is a worker of the pool.
     fn is_worker(&self) -> bool {
         WORKS_FOR.get() == ptr::from_ref(self).addr()
@@ -153,16 +164,30 @@ impl Handle {
         if pool.birth.is_before_fork() {
             return Err(pool.refuse_after_fork(job));
         }
-        let line = match &*pool.lines {
-            [only] => only,
-            // The remainder fits, because it is less than a length.
-            lines => &lines[(lane % lines.len() as u64) as usize],
-        };
+        let line = pool.line(lane);
         let may_wait = || !pool.is_worker();
         match line.push(job, pool.overflow, may_wait) {
             Pushed::Accepted => Ok(()),
             other => pool.not_simply(other),
         }
+    }
+
+    /// Returns the verdict on a job that this thread would give to the worker that `lane` selects.
+    pub(crate) fn intake(&self, lane: u64) -> Verdict {
+        let pool = &*self.pool;
+        let queue = pool.name.to_string();
+        if pool.birth.is_before_fork() {
+            return NotRun::QueueForked { queue }.into();
+        }
+        let line = pool.line(lane);
+        if line.is_closed() {
+            return NotRun::QueueClosed { queue }.into();
+        }
+        let Some(capacity) = pool.capacity.filter(|room| line.counts().depth >= *room) else {
+            return Verdict::WouldRun;
+        };
+        let may_wait = !pool.is_worker();
+        pool.overflow.verdict_if_full(queue, capacity, may_wait)
     }
 
     /// Returns `true` if all events go into one line.

@@ -8,9 +8,9 @@ use super::error::Error;
 /// `Result<T, X>`, if `T` has a default and `X` can be made from an [`Error`]. With a `Result`, a
 /// send returns the error of an event that its queue refused.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the answer of a queued receiver, which runs after the send has returned",
-    label = "this signal's receivers must answer at once",
-    note = "signals that answer `()`, `Option<T>`, or `Result<T, X>` with `T: Default` and `X: From<fanfare::queue::Error>` have queued receivers"
+    message = "`{Self}` cannot be the response of a queued receiver, which runs after the send has returned",
+    label = "this signal's receivers must respond at once",
+    note = "signals with the response `()`, `Option<T>`, or `Result<T, X>` with `T: Default` and `X: From<fanfare::queue::Error>` have queued receivers"
 )]
 pub trait Response: Sized {
     /// Returns the response of a receiver whose event is in the queue, or was dropped by the
@@ -37,6 +37,7 @@ impl<T> Response for Option<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Default, X: From<Error>> Response for Result<T, X> {
     fn accepted() -> Self {
         Ok(T::default())

@@ -10,7 +10,7 @@ use crate::sender::Sender;
 /// The events that [`Queue::shutdown`](crate::Queue::shutdown) could not deliver in time.
 #[derive(Debug, Default)]
 #[non_exhaustive]
-#[must_use = "what was not delivered is lost with it"]
+#[must_use = "undelivered events are lost when this is dropped"]
 pub struct ShutdownReport {
     /// The events that their receivers have not received, line by line, and in each line in the
     /// order of sending.

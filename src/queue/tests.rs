@@ -13,6 +13,7 @@ use super::*;
 use crate::id::ReceiverId;
 use crate::receiver::delivery::Deliver;
 use crate::signal::Signal;
+use crate::tap::observer::Described;
 
 const NOW: Duration = Duration::ZERO;
 const EVER: Duration = Duration::MAX;
@@ -34,6 +35,10 @@ impl<F: Fn(u32) + Send + Sync> Deliver for Fake<F> {
 
     fn name(&self) -> Cow<'static, str> {
         Cow::Borrowed("fake")
+    }
+
+    fn described(&self) -> &dyn Described {
+        unreachable!("no observer is attached")
     }
 }
 
@@ -138,7 +143,7 @@ fn delivers_in_order_and_flush_waits_for_all() {
 }
 
 #[test]
-fn a_full_line_does_as_its_policy_says() {
+fn a_full_line_follows_its_policy() {
     for (overflow, outcome, expected) in [
         (Overflow::DropNewest, Ok(()), vec![0, 1, 2]),
         (Overflow::DropOldest, Ok(()), vec![0, 2, 3]),
@@ -205,7 +210,7 @@ fn a_shutdown_wakes_a_blocked_sender() {
 }
 
 #[test]
-fn a_shutdown_returns_what_was_not_delivered_and_names_it() {
+fn a_shutdown_returns_the_undelivered_events_and_names_their_receivers() {
     let queue = queue(8, Overflow::Block);
     let gated = Gated::fill(&queue, 5);
     let report = queue.shutdown(NOW).unwrap();
@@ -231,7 +236,7 @@ fn a_shutdown_returns_what_was_not_delivered_and_names_it() {
 }
 
 #[test]
-fn a_shutdown_delivers_what_is_inside_in_time() {
+fn a_shutdown_delivers_the_queued_events_in_time() {
     let queue = queue(8, Overflow::Block);
     let gated = Gated::fill(&queue, 5);
     gated.open(5);
@@ -278,7 +283,7 @@ fn a_worker_waits_neither_for_room_nor_for_itself() {
 }
 
 #[test]
-fn a_flush_waits_for_nothing_that_came_later() {
+fn a_flush_does_not_wait_for_later_events() {
     let queue = Queue::bounded(8).unwrap();
     let gated = Gated::fill(&queue, 1);
     scope(|threads| {
@@ -304,7 +309,7 @@ fn a_flush_waits_for_nothing_that_came_later() {
 }
 
 #[test]
-fn a_flush_is_not_deceived_by_what_was_dropped() {
+fn a_flush_is_not_deceived_by_dropped_events() {
     let queue = queue(1, Overflow::DropOldest);
     let gated = Gated::fill(&queue, 1);
     // Four tickets are settled, but not that of the event that is running.
@@ -378,7 +383,7 @@ fn panics_of_destructors_end_where_they_start() {
 }
 
 #[test]
-fn dropping_the_last_handle_delivers_what_is_inside() {
+fn dropping_the_last_handle_delivers_the_queued_events() {
     let queue = queue(8, Overflow::Block);
     let gated = Gated::fill(&queue, 5);
     let second = queue.clone();

@@ -1,17 +1,29 @@
 //! A receiver as its handles refer to it, whatever the types of its signal.
 
+use std::any::Any;
 use std::sync::{Arc, Weak};
 
 use super::key::Identified;
 use crate::error::HeldBy;
+use crate::table::hub::Place;
 use crate::table::link::Quiet;
-use crate::table::publish::Place;
 
 /// A receiver, whatever the types of its signal.
 pub(crate) trait Attached: Send + Sync {
     /// Takes the receiver out of its signal. Returns `false` if it was out. Returns an error if it
     /// is in, and the signal is frozen.
     fn detach(self: Arc<Self>) -> Result<bool, Place>;
+
+    /// Takes `receivers` out in one publication, which are of the same signal as this one. Returns
+    /// the number of those that were in. Returns an error if one is in, and the signal is frozen.
+    fn detach_with(&self, receivers: &[Arc<dyn Attached>]) -> Result<usize, Place>;
+
+    /// Returns the address that distinguishes its signal from others.
+    fn signal_address(&self) -> usize;
+
+    /// Adds the receiver to `receivers`, which is a [`OneSignal`](super::entry::OneSignal). Returns
+    /// `false` if it is of another signal.
+    fn join(self: Arc<Self>, receivers: &mut dyn Any) -> bool;
 
     /// Returns `true` if sends still call the receiver.
     fn is_connected(&self) -> bool;
@@ -43,8 +55,14 @@ pub(crate) trait Attached: Send + Sync {
     /// Returns the identity by which a receiver without a uid is the same as another.
     fn identity(&self) -> Option<Identified>;
 
+    /// Returns the uid under which the receiver was connected, if it has one.
+    fn dispatch_uid(&self) -> Option<String>;
+
     /// Returns the sender for which the receiver was connected, in words, or `None` for any sender.
     fn sender_in_words(&self) -> Option<String>;
+
+    /// Returns the number of its signal, or `None` if the signal has gone.
+    fn signal_number(&self) -> Option<u64>;
 }
 
 /// A signal's tables, whatever the types of the signal.

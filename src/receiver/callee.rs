@@ -6,18 +6,20 @@ use std::any::type_name;
 use std::sync::Weak;
 
 #[cfg(feature = "queue")]
-use super::delivery::Shared;
+use super::delivery::{Observe, Shared};
 #[cfg(any(feature = "async", feature = "queue"))]
 use super::entry::Entry;
-use super::entry::Pinned;
 #[cfg(feature = "async")]
 use super::future::BoxFuture;
 use super::key::Identified;
-use super::kind::ReceiverKind;
+use super::pin::Pinned;
 use crate::event::Event;
 use crate::id::ReceiverId;
+use crate::kind::ReceiverKind;
 use crate::responses::BatchResponses;
 use crate::sender::Sender;
+#[cfg(feature = "queue")]
+use crate::tap::verdict::Verdict;
 
 /// A receiver as its user made it. `Function` is the type that identifies it.
 pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
@@ -37,7 +39,7 @@ pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
     fn start<'a>(
         &'a self,
         _entry: &Entry<E, R>,
-        _pin: Option<&'a Pinned>,
+        _pin: Option<&'a Pinned<'_>>,
         _sender: Sender<'a>,
         _event: &'a E::Args<'_>,
     ) -> BoxFuture<'a, R> {
@@ -54,6 +56,26 @@ pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
         _shared: &mut Shared,
     ) -> R {
         unreachable!("only queued receivers are enqueued")
+    }
+
+    /// Gives the event to the queue for the receiver that `observe` makes of this one. Returns the
+    /// response, and `true` if the queue has accepted the event.
+    #[cfg(feature = "queue")]
+    fn enqueue_as(
+        &self,
+        _entry: &Entry<E, R>,
+        _sender: &Sender<'_>,
+        _event: &E::Args<'_>,
+        _shared: &mut Shared,
+        _observe: &Observe<'_>,
+    ) -> (R, bool) {
+        unreachable!("only queued receivers are enqueued")
+    }
+
+    /// Returns the verdict of the receiver's queue on an event that is sent now on this thread.
+    #[cfg(feature = "queue")]
+    fn intake(&self, _entry: &Entry<E, R>, _sender: &Sender<'_>) -> Verdict {
+        Verdict::WouldRun
     }
 
     /// Runs a queued receiver, with the event that [`enqueue`](Callee::enqueue) gave to the queue.
@@ -91,7 +113,7 @@ pub(crate) trait Callee<E: Event, R: 'static>: Send + Sync + 'static {
     }
 
     /// Keeps a weak receiver's target alive. Returns `None` if the target has died.
-    fn pin(&self) -> Option<Pinned> {
+    fn pin(&self) -> Option<Pinned<'_>> {
         None
     }
 
@@ -139,7 +161,7 @@ where
 }
 
 /// A method of an object that the receiver does not keep alive.
-pub(crate) struct Weakly<T, M> {
+pub(crate) struct Weakly<T: ?Sized, M> {
     pub(crate) target: Weak<T>,
     pub(crate) method: M,
 }
@@ -148,7 +170,7 @@ impl<E, R, T, M> Callee<E, R> for Weakly<T, M>
 where
     E: Event,
     R: 'static,
-    T: Send + Sync + 'static,
+    T: ?Sized + Send + Sync + 'static,
     M: Fn(&T, Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
 {
     type Function = M;
@@ -162,8 +184,8 @@ where
         (self.method)(&target, *sender, event)
     }
 
-    fn pin(&self) -> Option<Pinned> {
-        self.target.upgrade().map(|target| target as _)
+    fn pin(&self) -> Option<Pinned<'_>> {
+        Pinned::of(&self.target)
     }
 
     fn is_alive(&self) -> bool {
@@ -171,6 +193,6 @@ where
     }
 
     fn identity(&self) -> Option<Identified> {
-        Identified::method::<M>(self.target.clone())
+        Identified::method::<M, T>(&self.target)
     }
 }

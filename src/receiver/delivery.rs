@@ -1,7 +1,7 @@
 //! A receiver and its events, as a queue holds them.
 
 #[cfg(feature = "queue")]
-pub(crate) use queued::{Deliver, Shared};
+pub(crate) use queued::{Deliver, Observe, Shared};
 
 /// The event that the queued receivers of one send would share.
 #[cfg(not(feature = "queue"))]
@@ -19,6 +19,7 @@ mod queued {
     use crate::panic_report;
     #[cfg(feature = "async")]
     use crate::receiver::future::BoxFuture;
+    use crate::tap::observer::Described;
 
     /// A queued receiver, whatever the types of its signal.
     pub(crate) trait Deliver: Send + Sync {
@@ -40,7 +41,13 @@ mod queued {
         fn id(&self) -> ReceiverId;
 
         fn name(&self) -> Cow<'static, str>;
+
+        /// Returns the receiver as observers see it.
+        fn described(&self) -> &dyn Described;
     }
+
+    /// Returns a receiver as a queue holds it while observers see its send.
+    pub(crate) type Observe<'a> = dyn Fn(Arc<dyn Deliver>) -> Arc<dyn Deliver> + 'a;
 
     /// The event that the queued receivers of one send share, once one of them needs it.
     #[derive(Default)]

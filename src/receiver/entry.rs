@@ -5,38 +5,42 @@ use std::borrow::Cow;
 use std::ops::Deref;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use super::attached::Attached;
 #[cfg(feature = "queue")]
-use super::delivery::{Deliver, Shared};
+use super::delivery::{Deliver, Observe, Shared};
 #[cfg(feature = "async")]
 use super::future::BoxFuture;
+use super::in_use::SignalCell;
 use super::key::{Identified, Key};
-use super::kind::{Mode, ReceiverKind};
 use super::options::Options;
+use super::pin::Pinned;
 use crate::event::Event;
 use crate::id::ReceiverId;
+use crate::kind::{Mode, ReceiverKind};
 #[cfg(feature = "tokio")]
 use crate::nesting::Running;
 use crate::responses::BatchResponses;
 use crate::sender::{Sender, SenderKey};
 use crate::table;
+use crate::table::hub::{self, Changed, Place};
 use crate::table::link::Link;
-use crate::table::publish;
 use crate::table::tree::{Item, Order};
+use crate::tap::observer::{Described, ObservedReceiver, ReceiverChange};
+use crate::tap::observers::Tap;
+#[cfg(feature = "queue")]
+use crate::tap::verdict::Verdict;
 
 /// The table of a signal.
 pub(crate) type Table<E, R> = table::Table<Entry<E, R>>;
 
 /// The published table of a signal, and the lock of its changes.
-pub(crate) type Hub<E, R> = publish::Hub<Table<E, R>>;
+pub(crate) type Hub<E, R> = hub::Hub<Table<E, R>>;
 
 /// The receivers of one send.
 pub(crate) type Selection<'t, E, R> = table::Selection<'t, Entry<E, R>>;
-
-/// The target of a weak receiver, kept alive for one send.
-pub(crate) type Pinned = Arc<dyn Any + Send + Sync>;
 
 /// A receiver in a table: an `Arc` that points at its content.
 ///
@@ -105,7 +109,7 @@ pub(crate) trait Receive<E: Event, R: 'static>: Attached {
     fn start<'a>(
         &'a self,
         entry: &Entry<E, R>,
-        pin: Option<&'a Pinned>,
+        pin: Option<&'a Pinned<'_>>,
         sender: Sender<'a>,
         event: &'a E::Args<'_>,
     ) -> BoxFuture<'a, R>;
@@ -120,6 +124,21 @@ pub(crate) trait Receive<E: Event, R: 'static>: Attached {
         shared: &mut Shared,
     ) -> R;
 
+    /// Gives the event to a queued receiver's queue: see [`Callee::enqueue_as`].
+    #[cfg(feature = "queue")]
+    fn enqueue_as(
+        &self,
+        entry: &Entry<E, R>,
+        sender: &Sender<'_>,
+        event: &E::Args<'_>,
+        shared: &mut Shared,
+        observe: &Observe<'_>,
+    ) -> (R, bool);
+
+    /// Returns the verdict of a queued receiver's queue: see [`Callee::intake`].
+    #[cfg(feature = "queue")]
+    fn intake(&self, entry: &Entry<E, R>, sender: &Sender<'_>) -> Verdict;
+
     /// Returns the receiver as a queue holds it.
     #[cfg(feature = "queue")]
     fn into_deliver(self: Arc<Self>) -> Arc<dyn Deliver>;
@@ -128,7 +147,10 @@ pub(crate) trait Receive<E: Event, R: 'static>: Attached {
     fn into_attached(self: Arc<Self>) -> Arc<dyn Attached>;
 
     /// Keeps a weak receiver's target alive. Returns `None` if the target has died.
-    fn pin(&self) -> Option<Pinned>;
+    fn pin(&self) -> Option<Pinned<'_>>;
+
+    /// Returns the receiver as observers see it.
+    fn described(&self) -> &dyn Described;
 
     /// Returns the place of the receiver and the wishes of its user.
     fn about(&self) -> &About<E, R>;
@@ -188,6 +210,15 @@ impl<E: Event, R: 'static> dyn Receive<E, R> + '_ {
         format!("{:?} of {}", self.name(), self.about().location)
     }
 
+    /// Returns `true` if `receiver` is the receiver's half of its key.
+    pub(crate) fn is_identified_by(&self, receiver: &Identified) -> bool {
+        match (self.about().options.uid(), receiver) {
+            (Some(uid), Identified::Uid(other)) => uid == other,
+            (None, other) => self.identity().as_ref() == Some(other),
+            (Some(_), _) => false,
+        }
+    }
+
     /// Returns the receiver's half of its key, if it has one.
     pub(crate) fn identified(&self) -> Option<Identified> {
         match self.about().options.uid().cloned() {
@@ -208,14 +239,24 @@ impl<E: Event, R: 'static> Item for Entry<E, R> {
     }
 }
 
-impl<E: Event, R: 'static> publish::Entry for Entry<E, R> {
+impl<E: Event, R: 'static> hub::Entry for Entry<E, R> {
     type Key = Key;
 
     fn key(&self) -> Option<Key> {
         Some(Key {
             receiver: self.identified()?,
             sender: self.about().options.sender.clone(),
+            #[cfg(feature = "testing")]
+            scope: self.about().options.scope().map(|scope| scope.number),
         })
+    }
+
+    #[cfg(feature = "testing")]
+    fn outer_keys(&self) -> Vec<Key> {
+        let scope = self.about().options.scope();
+        let own = scope.and_then(|_| self.key());
+        let outer = scope.zip(own.as_ref());
+        outer.map_or(Vec::new(), |(scope, key)| key.outwards(scope).collect())
     }
 
     fn link(&self) -> &Link {
@@ -246,5 +287,70 @@ impl<E: Event, R: 'static> table::TableEntry for Entry<E, R> {
 
     fn is_awaited(&self) -> bool {
         self.about().kind().is_awaited(Mode::Async)
+    }
+
+    fn note_sent(&self) {
+        // Relaxed: it is a note that only people read. Row T1.
+        self.about().options.sent.store(true, Ordering::Relaxed);
+    }
+
+    fn has_sent(&self) -> bool {
+        // Relaxed: as in `note_sent`. Row T1.
+        self.about().options.sent.load(Ordering::Relaxed)
+    }
+
+    type Tap = Tap;
+    type Signal = SignalCell;
+
+    fn report(&self, tap: &Tap, change: Changed) {
+        let change = match change {
+            Changed::Connected => ReceiverChange::Connected,
+            Changed::Disconnected => ReceiverChange::Disconnected,
+            Changed::Died => ReceiverChange::Died,
+            Changed::Spent => ReceiverChange::UsedUp,
+        };
+        let receiver = ObservedReceiver(self.described());
+        tap.show(|observer| observer.receiver_changed(&tap.signal, &receiver, change));
+    }
+}
+
+/// Receivers of one signal.
+pub(crate) struct OneSignal<E: Event, R: 'static> {
+    hub: Arc<Hub<E, R>>,
+    entries: Vec<Entry<E, R>>,
+}
+
+impl<E: Event, R: 'static> OneSignal<E, R> {
+    pub(crate) fn new(hub: &Arc<Hub<E, R>>) -> Self {
+        OneSignal {
+            hub: Arc::clone(hub),
+            entries: Vec::new(),
+        }
+    }
+
+    /// Adds `entry` to `receivers`, which is a `OneSignal`. Returns `false` if it is of another
+    /// signal.
+    pub(super) fn join(receivers: &mut dyn Any, entry: Entry<E, R>) -> bool {
+        let Some(ours) = receivers.downcast_mut::<Self>() else {
+            return false;
+        };
+        let is_ours = ptr::eq(entry.about().hub.as_ptr(), Arc::as_ptr(&ours.hub));
+        if is_ours {
+            ours.entries.push(entry);
+        }
+        is_ours
+    }
+
+    pub(crate) fn into_entries(self) -> Vec<Entry<E, R>> {
+        self.entries
+    }
+
+    /// Takes those of `receivers` that are of this signal out, in one publication.
+    pub(super) fn detach(mut self, receivers: &[Arc<dyn Attached>]) -> Result<usize, Place> {
+        for receiver in receivers {
+            Arc::clone(receiver).join(&mut self);
+        }
+        let OneSignal { hub, entries } = self;
+        hub.disconnect(&entries)
     }
 }

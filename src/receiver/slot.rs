@@ -1,27 +1,28 @@
 //! The allocation of a receiver.
 
-#[cfg(feature = "queue")]
 use std::any::Any;
-#[cfg(feature = "queue")]
 use std::borrow::Cow;
 #[cfg(all(feature = "async", feature = "queue"))]
 use std::future::poll_fn;
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 #[cfg(all(feature = "async", feature = "queue"))]
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use super::attached::{Attached, Retires};
 use super::callee::Callee;
 #[cfg(feature = "queue")]
-use super::delivery::{Deliver, Shared};
-use super::entry::{About, Entry, Hub, Pinned, Receive};
+use super::delivery::{Deliver, Observe, Shared};
+use super::entry::{About, Entry, Hub, OneSignal, Receive};
 #[cfg(feature = "async")]
 use super::future::BoxFuture;
 #[cfg(all(feature = "async", feature = "queue"))]
 use super::future::ResponseFuture;
 use super::key::Identified;
+use super::limit::Limit;
+use super::pin::Pinned;
 use crate::error::HeldBy;
 use crate::event::Event;
 use crate::id::ReceiverId;
@@ -29,8 +30,12 @@ use crate::nesting::{self, Running};
 use crate::panic_report;
 use crate::responses::BatchResponses;
 use crate::sender::Sender;
+use crate::table::hub::Place;
 use crate::table::link::Quiet;
-use crate::table::publish::Place;
+use crate::tap::info::ConnectionInfo;
+use crate::tap::observer::Described;
+#[cfg(feature = "queue")]
+use crate::tap::verdict::Verdict;
 
 /// The allocation behind an entry.
 ///
@@ -62,7 +67,7 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Receive<E, R> for Slot<E, R, C> {
     fn start<'a>(
         &'a self,
         entry: &Entry<E, R>,
-        pin: Option<&'a Pinned>,
+        pin: Option<&'a Pinned<'_>>,
         sender: Sender<'a>,
         event: &'a E::Args<'_>,
     ) -> BoxFuture<'a, R> {
@@ -81,6 +86,24 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Receive<E, R> for Slot<E, R, C> {
     }
 
     #[cfg(feature = "queue")]
+    fn enqueue_as(
+        &self,
+        entry: &Entry<E, R>,
+        sender: &Sender<'_>,
+        event: &E::Args<'_>,
+        shared: &mut Shared,
+        observe: &Observe<'_>,
+    ) -> (R, bool) {
+        self.callee
+            .enqueue_as(entry, sender, event, shared, observe)
+    }
+
+    #[cfg(feature = "queue")]
+    fn intake(&self, entry: &Entry<E, R>, sender: &Sender<'_>) -> Verdict {
+        self.callee.intake(entry, sender)
+    }
+
+    #[cfg(feature = "queue")]
     fn into_deliver(self: Arc<Self>) -> Arc<dyn Deliver> {
         self
     }
@@ -89,8 +112,12 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Receive<E, R> for Slot<E, R, C> {
         self
     }
 
-    fn pin(&self) -> Option<Pinned> {
+    fn pin(&self) -> Option<Pinned<'_>> {
         self.callee.pin()
+    }
+
+    fn described(&self) -> &dyn Described {
+        self
     }
 
     fn about(&self) -> &About<E, R> {
@@ -125,9 +152,24 @@ impl<E: Event, R: 'static> Retires for Hub<E, R> {
 impl<E: Event, R: 'static, C: Callee<E, R>> Attached for Slot<E, R, C> {
     fn detach(self: Arc<Self>) -> Result<bool, Place> {
         match self.about.hub.upgrade() {
-            Some(hub) => hub.disconnect(&Entry::new(self)),
+            Some(hub) => Ok(hub.disconnect(&[Entry::new(self)])? == 1),
             None => Ok(false),
         }
+    }
+
+    fn detach_with(&self, receivers: &[Arc<dyn Attached>]) -> Result<usize, Place> {
+        match self.about.hub.upgrade() {
+            Some(hub) => OneSignal::new(&hub).detach(receivers),
+            None => Ok(0),
+        }
+    }
+
+    fn signal_address(&self) -> usize {
+        self.about.hub.as_ptr().addr()
+    }
+
+    fn join(self: Arc<Self>, receivers: &mut dyn Any) -> bool {
+        OneSignal::join(receivers, Entry::new(self))
     }
 
     fn is_connected(&self) -> bool {
@@ -173,8 +215,63 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Attached for Slot<E, R, C> {
         self.callee.identity()
     }
 
+    fn dispatch_uid(&self) -> Option<String> {
+        self.about.options.uid().map(ToString::to_string)
+    }
+
     fn sender_in_words(&self) -> Option<String> {
         self.about.options.sender.as_ref().map(ToString::to_string)
+    }
+
+    fn signal_number(&self) -> Option<u64> {
+        let hub = self.about.hub.upgrade()?;
+        let info = hub.shared().signal.get()?;
+        Some(info.number())
+    }
+}
+
+impl<E: Event, R: 'static, C: Callee<E, R>> Described for Slot<E, R, C> {
+    fn id(&self) -> ReceiverId {
+        <dyn Receive<E, R>>::id(self)
+    }
+
+    fn name(&self) -> Cow<'static, str> {
+        <dyn Receive<E, R>>::name(self)
+    }
+
+    fn location(&self) -> &'static Location<'static> {
+        self.about.location
+    }
+
+    fn sender_in_words(&self) -> Option<String> {
+        Attached::sender_in_words(self)
+    }
+
+    fn tags(&self) -> &[Cow<'static, str>] {
+        self.about.options.tags()
+    }
+
+    fn budget(&self) -> Option<Duration> {
+        self.about.options.budget()
+    }
+
+    fn info(&self) -> ConnectionInfo {
+        let About {
+            options, location, ..
+        } = &self.about;
+        ConnectionInfo {
+            id: Described::id(self),
+            name: Described::name(self).into_owned(),
+            location,
+            sender: options.sender.as_ref().map(ToString::to_string),
+            dispatch_uid: options.uid().map(ToString::to_string),
+            tags: options.tags().iter().map(ToString::to_string).collect(),
+            priority: options.priority,
+            max_calls: options.limit().map(Limit::max_calls),
+            weak: options.weak,
+            kind: self.about.kind(),
+            live: Attached::is_connected(self),
+        }
     }
 }
 
@@ -212,6 +309,10 @@ impl<E: Event, R: 'static, C: Callee<E, R>> Deliver for Slot<E, R, C> {
 
     fn name(&self) -> Cow<'static, str> {
         <dyn Receive<E, R>>::name(self)
+    }
+
+    fn described(&self) -> &dyn Described {
+        self
     }
 }
 

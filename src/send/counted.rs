@@ -96,7 +96,7 @@ fn count_frozen_by_sender<E: Event, R: 'static>(
     sender: &Sender<'_>,
     event: &E::Args<'_>,
 ) -> usize {
-    count_in(hub, table, hub.shared().early(sender), sender, event)
+    count_in(hub, table, hub.shared().hasher.early(sender), sender, event)
 }
 
 /// Sends and counts the responses. The common case is inlined and written so that it stores little:
@@ -126,7 +126,7 @@ fn count_outermost<E: Event, R: 'static, S: Snapshot<E, R>>(
 ) -> usize {
     // The hash comes before the snapshot, because it need not wait for the snapshot's locked
     // instruction.
-    let hash = hub.shared().early(sender);
+    let hash = hub.shared().hasher.early(sender);
     count_in(hub, take(), hash, sender, event)
 }
 

@@ -11,6 +11,7 @@ use crate::id::ReceiverId;
 use crate::receiver::{Hub, Table};
 use crate::responses::{Responses, RobustResponses};
 use crate::sender::Sender;
+use crate::sender::into_sender::IntoSender;
 use crate::table::held::{Held, InUse};
 
 /// A handle that sends one signal from one place over and over, at about the cost of the bare
@@ -82,11 +83,11 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
     #[inline(always)]
     pub fn from<'m, 'a>(
         &'m mut self,
-        sender: impl Into<Sender<'a>>,
+        sender: impl IntoSender<'a>,
     ) -> EmitterFrom<'m, 's, 'a, E, R> {
         EmitterFrom {
             emitter: self,
-            sender: sender.into(),
+            sender: sender.into_sender(),
         }
     }
 
@@ -134,7 +135,7 @@ impl<'s, E: Event, R: 'static> Emitter<'s, E, R> {
 ///     assert_eq!(front.send(&times).len(), 1);
 /// }
 /// ```
-#[must_use = "it sends nothing until one of its methods is called"]
+#[must_use = "events are sent only by its methods"]
 pub struct EmitterFrom<'m, 's, 'a, E: Event, R: 'static = ()> {
     emitter: &'m mut Emitter<'s, E, R>,
     sender: Sender<'a>,

@@ -9,9 +9,10 @@ use crate::event::Event;
 use crate::id::ReceiverId;
 use crate::responses::{Response, Responses, RobustResponses};
 use crate::sender::Sender;
+use crate::sender::into_sender::IntoSender;
 use crate::signal::Signal;
 use crate::signal_from::SignalFrom;
-use crate::table::publish::Opening;
+use crate::table::hub::Opening;
 
 /// # Sending
 impl<E: Event, R: 'static> Signal<E, R> {
@@ -69,7 +70,10 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// use fanfare::Signal;
     ///
     /// static MAY_CLOSE: Signal<u32, Result<(), &'static str>> = Signal::new();
-    /// MAY_CLOSE.connect(|_sender, unsaved| if *unsaved == 0 { Ok(()) } else { Err("unsaved work") });
+    /// MAY_CLOSE.connect(|_sender, unsaved| match unsaved {
+    ///     0 => Ok(()),
+    ///     _ => Err("unsaved work"),
+    /// });
     ///
     /// let veto = MAY_CLOSE.send_until(&2, Result::is_err);
     /// assert_eq!(veto.unwrap().value, Err("unsaved work"));
@@ -129,10 +133,10 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// assert_eq!(*RANG.send(&1), ["any door"]);
     /// ```
     #[inline(always)]
-    pub fn from<'a>(&self, sender: impl Into<Sender<'a>>) -> SignalFrom<'_, 'a, E, R> {
+    pub fn from<'a>(&self, sender: impl IntoSender<'a>) -> SignalFrom<'_, 'a, E, R> {
         SignalFrom {
             signal: self,
-            sender: sender.into(),
+            sender: sender.into_sender(),
         }
     }
 
@@ -163,7 +167,8 @@ impl<E: Event, T: 'static, X: 'static> Signal<E, Result<T, X>> {
     /// # Errors
     ///
     /// Returns that error, its receiver, and the responses that came before. If the receiver is
-    /// async, the responses of async receivers that had finished are lost.
+    /// async, the responses of async receivers that had finished are lost. To pass on the error of
+    /// the receiver alone, write `.map_err(|stopped| stopped.error)?`.
     ///
     /// ```
     /// use fanfare::Signal;

@@ -1,6 +1,7 @@
 //! The senders that a send names and that a connection may be limited to.
 
 pub(crate) mod identity;
+pub(crate) mod into_sender;
 
 use std::any::{TypeId, type_name};
 use std::fmt;
@@ -20,10 +21,10 @@ use identity::{Identity, IdentityState};
 /// Matching is exact. There is no inheritance between senders.
 ///
 /// A `Sender` is `Copy`, has 24 bytes and does not allocate. A `&str`, every integer and an
-/// `&Identity` convert into a sender, so that every parameter for a sender takes them. One number
-/// is one sender, whatever its type: `7_u8` is `7_i64`. A type is written as [`Sender::of`]. An
-/// object of the application is identified by a number ([`Sender::key`]) or by an
-/// [`Identity`](crate::Identity).
+/// `&Identity` convert into a sender, so that every parameter for a sender takes them:
+/// [`IntoSender`](crate::connections::IntoSender) lists all. One number is one sender, whatever its
+/// type: `7_u8` is `7_i64`. A type is written as [`Sender::of`]. An object of the application is
+/// identified by a number ([`Sender::key`]) or by an [`Identity`](crate::Identity).
 ///
 /// ```
 /// use fanfare::Sender;
@@ -210,13 +211,6 @@ impl SenderKey {
             SenderKey::Identity(state) => Repr::Identity(state),
         })
     }
-
-    pub(crate) fn name(&self) -> Option<&str> {
-        match self {
-            SenderKey::Name(name) => Some(name),
-            _ => None,
-        }
-    }
 }
 
 impl PartialEq for SenderKey {
@@ -270,39 +264,5 @@ impl fmt::Display for Sender<'_> {
 impl fmt::Debug for Sender<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Sender({self})")
-    }
-}
-
-impl<'a> From<&'a str> for Sender<'a> {
-    fn from(name: &'a str) -> Self {
-        Sender::named(name)
-    }
-}
-
-impl<'a> From<&'a String> for Sender<'a> {
-    fn from(name: &'a String) -> Self {
-        Sender::named(name)
-    }
-}
-
-/// Signed integers are extended by their sign, so that one number is one key in every type.
-macro_rules! keys {
-    ($($integer:ty)*) => {
-        $(impl From<$integer> for Sender<'_> {
-            fn from(key: $integer) -> Self {
-                Sender::key(key as u128)
-            }
-        })*
-    };
-}
-
-keys! {
-    u8 u16 u32 u64 u128 usize
-    i8 i16 i32 i64 i128 isize
-}
-
-impl<'a> From<&'a Identity> for Sender<'a> {
-    fn from(identity: &'a Identity) -> Self {
-        Sender::identity(identity)
     }
 }

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_early_is_the_hash() {
+    fn an_early_hash_equals_the_late_one() {
         let hasher = SenderHasher::default();
         let identity = crate::Identity::new();
         for sender in [Sender::key(7), Sender::of::<u8>(), identity.sender()] {

@@ -10,14 +10,14 @@
 //! So the writer may take it.
 //!
 //! This file is compiled once more, over loom, by `loom-tests/`: it may name only `std`'s plain
-//! types and its siblings `publish` and `sync`.
+//! types and its siblings `hub` and `sync`.
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr;
 
-use super::publish::{Hub, Opening, Table};
+use super::hub::{Hub, Opening, Table};
 use super::sync::{Arc, AtomicBool, AtomicPtr, Ordering, Weak, heavy, light};
 
 /// The place where an emitter keeps its table. It is shared with the writers. It is on separate

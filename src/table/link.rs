@@ -61,7 +61,7 @@ impl Link {
         self.state.load(Ordering::Acquire) & (UNREACHABLE | SPENT) == 0
     }
 
-    pub(super) fn is_spent(&self) -> bool {
+    pub(crate) fn is_spent(&self) -> bool {
         // Relaxed: a send may claim the receiver at any moment after this. Row L1.
         self.state.load(Ordering::Relaxed) & SPENT != 0
     }

@@ -5,12 +5,13 @@
 //! * `senders`: from a sender to its list, shared between versions.
 //! * `hash`: the hash by which that map finds a sender.
 //! * `link`: the claim of a receiver, and the flag for its end.
-//! * `publish`: one writer at a time, readers that never wait.
+//! * `hub`: the table that is published, as readers use it, and the lock of the writers.
+//! * `publish`: one writer at a time, and readers that never wait.
 //! * `held`: the table that an emitter keeps, and the way in which a writer takes it away.
 //! * `barrier`: a barrier that one side has for both.
 //! * `asymmetric`: a cell in place of `arc_swap`'s (feature `asymmetric`).
-//! * `sync`: the primitives under `held`, `link` and `publish`. It is the only place that names
-//!   `arc_swap`.
+//! * `sync`: the primitives under `hub`, `held`, `link` and `publish`. It is the only place that
+//!   names `arc_swap`.
 //!
 //! Receivers are not called here.
 
@@ -19,6 +20,7 @@ mod asymmetric;
 mod barrier;
 pub(crate) mod hash;
 pub(crate) mod held;
+pub(crate) mod hub;
 pub(crate) mod link;
 pub(crate) mod plain;
 pub(crate) mod publish;
@@ -26,19 +28,20 @@ mod senders;
 pub(crate) mod sync;
 pub(crate) mod tree;
 
-use std::ops::{Add, Sub};
+use std::ops::{Add, ControlFlow, Sub};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::sender::{Probe, Sender, SenderKey};
 use hash::SenderHasher;
+use hub::Changed;
 use plain::Plain;
 use senders::SenderMap;
 use smallvec::SmallVec;
 use tree::{Item, List, Run};
 
 /// A handle to one connected receiver, as a table needs it.
-pub(crate) trait TableEntry: publish::Entry + Item {
+pub(crate) trait TableEntry: hub::Entry + Item {
     /// Returns the sender that the receiver was connected for, or `None` for any sender.
     fn sender(&self) -> Option<&SenderKey>;
 
@@ -52,6 +55,28 @@ pub(crate) trait TableEntry: publish::Entry + Item {
 
     /// Returns `true` if an async send awaits the receiver.
     fn is_awaited(&self) -> bool;
+
+    /// Notes that the receiver's sender has sent to it.
+    fn note_sent(&self);
+
+    /// Returns `true` if the receiver's sender has sent to it.
+    fn has_sent(&self) -> bool;
+
+    /// The observers of a signal.
+    type Tap: Send + Sync;
+
+    /// The data of a signal that all its tables have in common.
+    type Signal: Default;
+
+    /// Shows a change of the receivers to the observers.
+    fn report(&self, tap: &Self::Tap, change: Changed);
+}
+
+/// The data that all tables of a signal have in common.
+#[derive(Default)]
+pub(crate) struct Common<S> {
+    pub(crate) hasher: SenderHasher,
+    pub(crate) signal: S,
 }
 
 /// One version of a signal's receivers. It never changes.
@@ -60,8 +85,14 @@ pub(crate) struct Table<T: TableEntry> {
     plain: Option<Plain<T>>,
     any: Receivers<T>,
     senders: SenderMap<Arc<OneSender<T>>>,
+    /// The senders once more, if no receiver is for any sender and there is no tap. A send then
+    /// needs no look at either.
+    alone: SenderMap<Arc<OneSender<T>>>,
     hasher: SenderHasher,
     len: usize,
+    /// The observers of the signal, if there are some. With a tap, `any` counts as special, so that
+    /// each send takes the path of special receivers, which alone looks here.
+    tap: Option<Arc<T::Tap>>,
 }
 
 /// The approximate number of entries that are counted once more when one is removed from a long
@@ -74,7 +105,8 @@ pub(crate) struct Receivers<T: TableEntry> {
     counts: Counts,
 }
 
-/// The numbers of receivers that need more than a call in a send.
+/// The numbers of receivers that need more than a call in a send. [`TAPPED`] may be added to the
+/// first two.
 #[derive(Clone, Copy, Default)]
 struct Counts {
     special: usize,
@@ -84,7 +116,21 @@ struct Counts {
     awaited: usize,
 }
 
+/// The bit in the counts of special and mortal receivers that a table with a tap has in `any`. No
+/// number of receivers reaches it.
+const TAPPED: usize = 1 << (usize::BITS - 1);
+
 impl Counts {
+    /// Returns the counts for a table with a tap, or without.
+    fn tapped(self, is_tapped: bool) -> Self {
+        let bit = if is_tapped { TAPPED } else { 0 };
+        Counts {
+            special: self.special & !TAPPED | bit,
+            mortal: self.mortal & !TAPPED | bit,
+            awaited: self.awaited,
+        }
+    }
+
     fn of<T: TableEntry>(entries: &[T]) -> Self {
         let mut counts = Counts::default();
         for entry in entries {
@@ -108,8 +154,55 @@ impl Counts {
 pub(crate) struct OneSender<T: TableEntry> {
     key: SenderKey,
     receivers: Receivers<T>,
-    /// For a name: `true` if it has been the sender of a send. It is shared by all versions.
-    sent: Option<Arc<AtomicBool>>,
+    /// `true` if it has been the sender of a send. A version that was made while the first of those
+    /// sends ran may have `false` here. The receivers then have the note.
+    sent: AtomicBool,
+    /// `true` if `sent` is, and all receivers can simply be called. The counted path reads this in
+    /// place of the counts, so that the note takes it few instructions.
+    direct: AtomicBool,
+}
+
+impl<T: TableEntry> OneSender<T> {
+    fn new(key: SenderKey, receivers: Receivers<T>, sent: bool) -> Self {
+        let direct = sent && receivers.counts.special == 0;
+        OneSender {
+            key,
+            receivers,
+            sent: AtomicBool::new(sent),
+            direct: AtomicBool::new(direct),
+        }
+    }
+
+    /// Returns `true` if this version has the note that the sender has sent.
+    #[inline]
+    fn is_noted(&self) -> bool {
+        // Relaxed: it is a note that only people read. Row T1.
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the sender has sent, here and in the receivers. A version that a writer has
+    /// copied from this one before the note shares receivers with it.
+    #[cold]
+    #[inline(never)]
+    fn note_sent(&self) {
+        self.receivers.list.iter().for_each(T::note_sent);
+        // Relaxed, both: as in `is_noted`. Row T1.
+        self.sent.store(true, Ordering::Relaxed);
+        let direct = self.receivers.counts.special == 0;
+        self.direct.store(direct, Ordering::Relaxed);
+    }
+
+    /// Returns `true` if a send can call the receivers and has no note to write.
+    #[inline(always)]
+    fn is_direct(&self) -> bool {
+        // Relaxed: the counts, which it is made of, came with the table. Row T1.
+        self.direct.load(Ordering::Relaxed)
+    }
+
+    /// Returns `true` if the sender has sent since its first receiver was connected.
+    fn has_sent(&self) -> bool {
+        self.is_noted() || self.receivers.list.iter().any(T::has_sent)
+    }
 }
 
 impl<T: TableEntry> Receivers<T> {
@@ -138,7 +231,7 @@ impl<T: TableEntry> Receivers<T> {
             many => self.without_many(many),
         };
         Receivers {
-            list: left.expect("a writer removes only what the table holds"),
+            list: left.expect("a writer removes only receivers that the table holds"),
             counts: self.counts.map2(Counts::of(removed), usize::sub),
         }
     }
@@ -176,22 +269,15 @@ impl<T: TableEntry> Table<T> {
     }
 
     /// Returns the receivers that a send from `sender` calls, if they are one run of its own that
-    /// can simply be called. `hash` is the [early](SenderHasher::early) one.
+    /// can simply be called. `hash` is the [early](SenderHasher::early) one. Returns `None` for the
+    /// first send of a sender, which `select_by` notes.
     #[inline]
     pub(crate) fn own_plain(&self, hash: u64, sender: &Sender<'_>) -> Option<&Run<T>> {
-        if !self.any.list.is_empty() {
-            return None;
-        }
-        let own = self.senders.get(hash, |own| own.key.is(sender))?;
-        let receivers = &own.receivers;
-        receivers
-            .list
-            .flat()
-            .filter(|_| receivers.counts.special == 0)
+        let own = self.alone.get(hash, |own| own.key.is(sender))?;
+        own.receivers.list.flat().filter(|_| own.is_direct())
     }
 
-    /// Returns the receivers that a send from `sender` calls. A name is noted as the sender of a
-    /// send.
+    /// Returns the receivers that a send from `sender` calls, and notes that `sender` has sent.
     #[inline]
     pub(crate) fn select(&self, sender: &Sender<'_>) -> Selection<'_, T> {
         self.select_by(None, sender)
@@ -206,10 +292,7 @@ impl<T: TableEntry> Table<T> {
         } else {
             self.select_own(hash, sender)
         };
-        Selection {
-            any: &self.any,
-            own,
-        }
+        Selection { table: self, own }
     }
 
     #[inline]
@@ -217,12 +300,9 @@ impl<T: TableEntry> Table<T> {
         let probe = sender.probe()?;
         let hash = hash.unwrap_or_else(|| self.hasher.hash(probe));
         let own = self.own_by(hash, probe)?;
-        if let Some(sent) = &own.sent {
-            // Relaxed, both: it is a note that only people read. The load spares other senders the
-            // write. Row T1.
-            if !sent.load(Ordering::Relaxed) {
-                sent.store(true, Ordering::Relaxed);
-            }
+        // The load spares other sends the write.
+        if !own.is_noted() {
+            own.note_sent();
         }
         Some(&own.receivers)
     }
@@ -231,7 +311,7 @@ impl<T: TableEntry> Table<T> {
     pub(crate) fn peek(&self, sender: &Sender<'_>) -> Selection<'_, T> {
         let own = sender.probe().and_then(|probe| self.own(probe));
         Selection {
-            any: &self.any,
+            table: self,
             own: own.map(|own| &own.receivers),
         }
     }
@@ -264,13 +344,10 @@ impl<T: TableEntry> Table<T> {
         self.any.list.iter().chain(own)
     }
 
-    /// Returns the names that have receivers and that have not been the sender of a send.
-    pub(crate) fn names_not_sent(&self) -> impl Iterator<Item = &str> {
-        self.senders.iter().filter_map(|own| {
-            // Relaxed: a note that only people read. Row T1.
-            let sent = own.sent.as_ref()?.load(Ordering::Relaxed);
-            own.key.name().filter(|_| !sent)
-        })
+    /// Returns the senders that have receivers and that have not sent.
+    pub(crate) fn senders_not_sent(&self) -> impl Iterator<Item = &SenderKey> {
+        let senders = self.senders.iter().filter(|own| !own.has_sent());
+        senders.map(|own| &own.key)
     }
 
     /// Returns the table with `change` applied to the list of each sender that `entries` name.
@@ -300,35 +377,51 @@ impl<T: TableEntry> Table<T> {
                 Some(known) => change(&known.receivers, group),
                 None => change(&Receivers::empty(), group),
             };
-            let sent = match known {
-                Some(known) => known.sent.clone(),
-                None => key.name().map(|_| Arc::default()),
-            };
+            // If `group` is removed, the notes of its receivers move here.
+            let sent = known.is_some_and(|known| known.is_noted()) || group.iter().any(T::has_sent);
             if receivers.list.is_empty() {
                 senders.remove(hash, |own| own.key == *key);
             } else {
-                let own = OneSender {
-                    key: key.clone(),
-                    receivers,
-                    sent,
-                };
+                let own = OneSender::new(key.clone(), receivers, sent);
                 senders.insert(hash, Arc::new(own), |own| own.key == *key);
             }
         }
         let any = any.unwrap_or_else(|| self.any.with(&[]));
+        Table::of(any, senders, self.hasher.clone(), len, self.tap.clone())
+    }
+
+    fn empty_with(hasher: &SenderHasher, tap: Option<Arc<T::Tap>>) -> Self {
+        let senders = SenderMap::new();
+        Table::of(Receivers::empty(), senders, hasher.clone(), 0, tap)
+    }
+
+    fn of(
+        mut any: Receivers<T>,
+        senders: SenderMap<Arc<OneSender<T>>>,
+        hasher: SenderHasher,
+        len: usize,
+        tap: Option<Arc<T::Tap>>,
+    ) -> Self {
+        any.counts = any.counts.tapped(tap.is_some());
         let is_plain = senders.is_empty() && any.counts.special == 0;
         let run = any.list.flat().filter(|_| is_plain);
+        let alone = match any.list.is_empty() && tap.is_none() {
+            true => senders.clone(),
+            false => SenderMap::new(),
+        };
         Table {
             plain: run.and_then(Plain::of),
             any,
             senders,
-            hasher: self.hasher.clone(),
+            alone,
+            hasher,
             len,
+            tap,
         }
     }
 }
 
-impl<T: TableEntry> publish::Table for Table<T> {
+impl<T: TableEntry> hub::Table for Table<T> {
     type Entry = T;
 
     fn with(&self, added: &[T]) -> Self {
@@ -338,7 +431,7 @@ impl<T: TableEntry> publish::Table for Table<T> {
 
     fn without(&self, removed: &[T]) -> Self {
         if removed.len() == self.len {
-            return Table::empty(&self.hasher);
+            return Table::empty_with(&self.hasher, self.tap.clone());
         }
         let len = self.len - removed.len();
         self.apply(removed, Receivers::without, len)
@@ -358,33 +451,52 @@ impl<T: TableEntry> publish::Table for Table<T> {
         self.len == 0
     }
 
-    type Shared = SenderHasher;
+    type Tap = T::Tap;
 
-    fn empty(hasher: &SenderHasher) -> Self {
-        Table {
-            plain: None,
-            any: Receivers::empty(),
-            senders: SenderMap::new(),
-            hasher: hasher.clone(),
-            len: 0,
-        }
+    fn with_tap(&self, tap: Option<Arc<T::Tap>>) -> Self {
+        let any = self.any.with(&[]);
+        let senders = self.senders.clone();
+        Table::of(any, senders, self.hasher.clone(), self.len, tap)
+    }
+
+    fn tap(&self) -> Option<&Arc<T::Tap>> {
+        self.tap.as_ref()
+    }
+
+    fn report(tap: &T::Tap, entry: &T, change: Changed) {
+        entry.report(tap, change);
+    }
+
+    type Shared = Common<T::Signal>;
+
+    fn empty(common: &Self::Shared) -> Self {
+        Table::empty_with(&common.hasher, None)
     }
 }
 
 /// The receivers that one send calls: those for any sender and those of its own sender.
 pub(crate) struct Selection<'t, T: TableEntry> {
-    any: &'t Receivers<T>,
+    table: &'t Table<T>,
     own: Option<&'t Receivers<T>>,
 }
 
 impl<'t, T: TableEntry> Selection<'t, T> {
+    fn any(&self) -> &'t Receivers<T> {
+        &self.table.any
+    }
+
+    /// Returns the tap of the table, if the signal is observed.
+    pub(crate) fn tap(&self) -> Option<&'t Arc<T::Tap>> {
+        self.table.tap.as_ref()
+    }
+
     pub(crate) fn len(&self) -> usize {
-        self.any.list.len() + self.own.map_or(0, |own| own.list.len())
+        self.any().list.len() + self.own.map_or(0, |own| own.list.len())
     }
 
     #[inline]
     fn sum(&self, of: impl Fn(&Counts) -> usize) -> usize {
-        of(&self.any.counts) + self.own.map_or(0, |own| of(&own.counts))
+        of(&self.any().counts) + self.own.map_or(0, |own| of(&own.counts))
     }
 
     /// Returns `true` if some receivers may be dead or spent, or are queued or async, so that
@@ -398,6 +510,11 @@ impl<'t, T: TableEntry> Selection<'t, T> {
     #[cfg(any(feature = "async", feature = "queue"))]
     pub(crate) fn has_mortal(&self) -> bool {
         self.sum(|counts| counts.mortal) != 0
+    }
+
+    /// Returns `true` if a receiver can be dead or spent, whether the signal is observed or not.
+    pub(crate) fn has_mortal_receiver(&self) -> bool {
+        self.sum(|counts| counts.mortal) & !TAPPED != 0
     }
 
     /// Returns the number of receivers that an async send awaits.
@@ -451,15 +568,29 @@ impl<'t, T: TableEntry> Selection<'t, T> {
     #[inline]
     fn only_list(&self) -> Option<&'t List<T>> {
         match self.own {
-            None => Some(&self.any.list),
-            Some(own) if self.any.list.is_empty() => Some(&own.list),
+            None => Some(&self.any().list),
+            Some(own) if self.any().list.is_empty() => Some(&own.list),
             Some(_) => None,
+        }
+    }
+
+    /// Passes the receivers to `visit`, in order, until it breaks.
+    #[inline(always)]
+    pub(crate) fn try_for_each<B>(
+        &self,
+        mut visit: impl FnMut(&'t T) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        match self.only_list() {
+            Some(list) => {
+                list.try_for_each_run(&mut |run: &'t [T]| run.iter().try_for_each(&mut visit))
+            }
+            None => self.iter().try_for_each(visit),
         }
     }
 
     /// Returns all receivers in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'t T> + Clone + use<'t, T> {
-        let mut any = self.any.list.iter().peekable();
+        let mut any = self.any().list.iter().peekable();
         let mut own = self
             .own
             .map(|own| own.list.iter())

@@ -21,225 +21,22 @@
 //! has that for the other.
 //!
 //! This file is compiled twice more, over loom and over shuttle, by `loom-tests/`: it
-//! may name only `std`'s plain types and its siblings `held`, `link` and `sync`.
+//! may name only `std`'s plain types and its siblings `hub`, `held`, `link` and `sync`.
 
-use std::collections::VecDeque;
 use std::hash::Hash;
-use std::panic::Location;
 
-use super::held::{Emitters, Held};
-use super::link::Link;
-use super::sync::{
-    Arc, AtomicBool, AtomicU64, AtomicUsize, Cell, Guard, HashMap, Mutex, MutexGuard, OnceLock,
-    Ordering, fence, lock, prepare_heavy, try_lock,
+use super::held::Held;
+use super::hub::{
+    Changed, Connected, Entry, FROZEN, Frozen, GOING, Hub, NOBODY, Place, SWEEP_AT_LEAST, Table,
+    Writer, is_live, is_tapped,
 };
+use super::sync::{Arc, HashMap, MutexGuard, Ordering, fence, lock, prepare_heavy, try_lock};
 
-/// An immutable collection of entries. A change makes another one.
-pub(crate) trait Table: Sized {
-    /// The entries: cheap handles.
-    type Entry: Entry;
-
-    /// Returns the table with `added` put in. The entries are ordered by their own order alone,
-    /// whatever the order of `added`.
-    fn with(&self, added: &[Self::Entry]) -> Self;
-
-    /// Returns the table without `removed`, all of which it holds.
-    fn without(&self, removed: &[Self::Entry]) -> Self;
-
-    /// Returns the same table, laid out for sends alone. It is never changed again.
-    fn flattened(&self) -> Self;
-
-    /// Returns `true` if no entry is left.
-    fn is_empty(&self) -> bool;
-
-    /// The data that all tables of a hub have in common.
-    type Shared: Default;
-
-    /// Returns the table that a first connect starts from.
-    fn empty(shared: &Self::Shared) -> Self;
-}
-
-/// A handle to one connected receiver.
-pub(crate) trait Entry: Clone {
-    /// The key by which two connections are the same.
-    type Key: Eq + Hash;
-
-    /// Returns the key, or `None` for a receiver that equals no other.
-    fn key(&self) -> Option<Self::Key>;
-
-    /// Returns the entry's part in the protocol.
-    fn link(&self) -> &Link;
-
-    /// Returns `true` if the receiver can die by itself.
-    fn is_weak(&self) -> bool;
-
-    /// Returns `true` if the receiver does not run in every send.
-    fn is_limited(&self) -> bool;
-
-    /// Returns `true` if the receiver can still be called. Runs no user code.
-    fn is_alive(&self) -> bool;
-}
-
-/// The result of `connect` for one entry.
-pub(crate) struct Connected<E> {
-    /// The entry that is in the table: the new one, or the one that was first.
-    pub(crate) entry: E,
-    /// `true` if it is the new one.
-    pub(crate) is_new: bool,
-}
-
-/// A place in the source.
-pub(crate) type Place = &'static Location<'static>;
-
-/// The end of all changes: the place where it was declared, and the last table.
-struct Frozen<T> {
-    at: Place,
-    table: Option<Arc<T>>,
-}
-
-/// The way in which a send reaches the receivers of a hub.
-pub(crate) enum Opening<'h, T: Table> {
-    /// No receiver is connected.
-    Nobody,
-    /// The send reaches them through a snapshot.
-    Live(&'h Hub<T>),
-    /// The send reaches them through the last table, which lives as long as the hub.
-    Frozen(&'h Hub<T>, &'h Option<Arc<T>>),
-}
-
-/// A published table and the lock of the threads that change it.
-pub(crate) struct Hub<T: Table> {
-    /// The address of the table that is current or about to be, or one of the constants below. It
-    /// is never dereferenced: a send and an emitter look here before they take a snapshot.
-    current: AtomicUsize,
-    /// The end of all changes. It is set once, under the lock.
-    frozen: OnceLock<Frozen<T>>,
-    /// The data that all tables have in common. It never changes.
-    shared: T::Shared,
-    cell: Cell<T>,
-    books: Books<T>,
-}
-
-/// The fields that sends do not touch, on separate cache lines. A writer stores to them all the
-/// time that it has the lock, and each store would take the line away from sends.
-#[repr(align(128))]
-struct Books<T: Table> {
-    purged: AtomicU64,
-    /// The number of futures of async sends that are suspended.
-    suspended: AtomicU64,
-    /// `true` if sends have spent receivers that they could not take out, because a writer was at
-    /// work. `discard` sets it, and the writer that takes them out clears it.
-    left_spent: AtomicBool,
-    writer: Mutex<Writer<T>>,
-}
-
-/// The state under the lock.
-struct Writer<T: Table> {
-    keys: HashMap<<T::Entry as Entry>::Key, T::Entry>,
-    weak: HashMap<u64, T::Entry>,
-    limited: HashMap<u64, T::Entry>,
-    /// Replaced tables that something held when they were last looked at.
-    retired: VecDeque<Arc<T>>,
-    emitters: Emitters<T>,
-    /// The number of weak entries that call for a search for dead ones. It is twice the number that
-    /// the last search left, so that a connect pays a constant for it on average.
-    sweep_at: usize,
-}
-
-impl<T: Table> Writer<T> {
-    /// Takes out the retired tables that are no longer held, of the `at_most` that have waited
-    /// longest since the last look at them. The caller drops them after the lock.
-    fn free_retired(&mut self, at_most: usize) -> Vec<Arc<T>> {
-        let mut freed = Vec::new();
-        for _ in 0..self.retired.len().min(at_most) {
-            let oldest = self.retired.pop_front();
-            let mut table = oldest.expect("the list has as many");
-            if Arc::get_mut(&mut table).is_some() {
-                freed.push(table);
-            } else {
-                self.retired.push_back(table);
-            }
-        }
-        freed
-    }
-}
-
-/// The value of `current` if no table is published.
-const NOBODY: usize = 0;
-/// The value of `current` while the last table is removed. It is not that table's address any more.
-/// Otherwise an emitter that holds the table would call a receiver that a send of the same thread
-/// has found gone.
-const GOING: usize = 1;
-/// The value of `current` once the last table is the hub's forever. It is negative, as no address
-/// is on most machines, so that a send distinguishes both this and `NOBODY` by one comparison.
-const FROZEN: usize = usize::MAX;
-const SWEEP_AT_LEAST: usize = 16;
 /// The number of retired tables that one change looks at. If more of them are held, the next change
 /// goes on with the others.
 pub(super) const LOOK_AT: usize = 64;
 
 impl<T: Table> Hub<T> {
-    pub(crate) fn new() -> Self {
-        Hub {
-            current: AtomicUsize::new(NOBODY),
-            frozen: OnceLock::new(),
-            shared: T::Shared::default(),
-            cell: Cell::empty(),
-            books: Books {
-                purged: AtomicU64::new(0),
-                suspended: AtomicU64::new(0),
-                left_spent: AtomicBool::new(false),
-                writer: Mutex::new(Writer {
-                    keys: HashMap::default(),
-                    weak: HashMap::default(),
-                    limited: HashMap::default(),
-                    retired: VecDeque::new(),
-                    emitters: Emitters::new(),
-                    sweep_at: SWEEP_AT_LEAST,
-                }),
-            },
-        }
-    }
-
-    /// Returns the data that all its tables have in common.
-    #[inline]
-    pub(crate) fn shared(&self) -> &T::Shared {
-        &self.shared
-    }
-
-    /// Returns `true` if a table is published.
-    #[inline]
-    pub(crate) fn is_occupied(&self) -> bool {
-        self.current() != NOBODY
-    }
-
-    /// Returns the way in which a send reaches the receivers.
-    #[inline]
-    pub(crate) fn opening(&self) -> Opening<'_, T> {
-        let current = self.current();
-        if current as isize > 0 {
-            return Opening::Live(self);
-        }
-        self.unusual_opening(current)
-    }
-
-    /// Does the same as `opening`, if `current` is a constant or an address in the upper half.
-    #[inline]
-    fn unusual_opening(&self, current: usize) -> Opening<'_, T> {
-        if current == NOBODY {
-            return Opening::Nobody;
-        }
-        match self.frozen.get() {
-            Some(frozen) => Opening::Frozen(self, &frozen.table),
-            None => Opening::Live(self),
-        }
-    }
-
-    /// Returns the place where the hub was frozen.
-    pub(crate) fn frozen_at(&self) -> Option<Place> {
-        self.frozen.get().map(|frozen| frozen.at)
-    }
-
     /// Refuses every change from now on, and keeps the current table as long as the hub. Frees
     /// every replaced table that is no longer held. Does nothing if the hub is frozen already.
     pub(crate) fn freeze(&self, at: Place) {
@@ -248,10 +45,13 @@ impl<T: Table> Hub<T> {
             return;
         }
         let current = self.cell.load_full();
-        let table = current.map(|table| Arc::new(table.flattened()));
+        let is_tapped = current.as_deref().is_some_and(is_tapped);
+        let table = current.filter(|table| !table.is_empty());
+        let table = table.map(|table| Arc::new(table.with_tap(None).flattened()));
         let is_empty = table.is_none();
         let _ = self.frozen.set(Frozen { at, table });
-        if !is_empty {
+        // While there is a tap, sends take the table in the cell, which has it.
+        if !is_empty && !is_tapped {
             // Release: a thread that finds this finds the `OnceLock` set, and needs no snapshot.
             // Without it that send takes one. Partner: `current`. Row H4.
             self.current.store(FROZEN, Ordering::Release);
@@ -261,28 +61,28 @@ impl<T: Table> Hub<T> {
         drop(freed);
     }
 
-    /// Returns the address that distinguishes one table from the next: that of the current table,
-    /// or of the one that is about to be current. A thread that holds a table with that address has
-    /// the current one.
-    #[inline]
-    pub(crate) fn current(&self) -> usize {
-        // Acquire: with the release of `NOBODY` in `publish`, so that a thread that found no
-        // receiver does not find one on its next send that was gone before. Acquire also with the
-        // release of an address, for an emitter whose table was taken. For a send relaxed would do:
-        // the address of a table is stored before it is published, so a thread that has seen the
-        // table, or that runs after one that has, finds that address or a later one. Row H1.
-        self.current.load(Ordering::Acquire)
-    }
-
-    /// Returns the current table.
-    #[inline]
-    pub(crate) fn snapshot(&self) -> Guard<T> {
-        self.cell.load()
-    }
-
-    /// Returns the current table, owned, for a caller that keeps it from one send to the next.
-    pub(crate) fn load_full(&self) -> Option<Arc<T>> {
-        self.cell.load_full()
+    /// Publishes the receivers with the tap that `tap` returns, also if the hub is frozen. `tap`
+    /// runs under the lock and must call no user code.
+    ///
+    /// A send that starts after this returns walks a table with that tap, or with the tap of a
+    /// later call. The drop of the result may run user code.
+    pub(crate) fn retap(&self, tap: impl FnOnce() -> Option<Arc<T::Tap>>) -> Replaced<'_, T> {
+        let mut change = self.begin(lock(&self.books.writer), Some(After(self)));
+        change.retap(tap());
+        let Change {
+            current,
+            writer,
+            replaced,
+            _freed,
+            _after,
+            ..
+        } = change;
+        drop((current, writer));
+        Replaced {
+            _replaced: replaced,
+            _freed,
+            _after,
+        }
     }
 
     /// Makes the place for the table of a new emitter.
@@ -294,125 +94,26 @@ impl<T: Table> Hub<T> {
         held
     }
 
-    /// Returns the number of dead weak entries that have been taken out so far.
-    pub(crate) fn purged(&self) -> u64 {
-        // Relaxed: a statistic. Row H2.
-        self.books.purged.load(Ordering::Relaxed)
-    }
-
-    /// Counts a future of an async send that is suspended, until `count_ended`.
-    #[allow(dead_code, reason = "with the feature `async` only")]
-    pub(crate) fn count_suspended(&self) {
-        // Relaxed: for people. Row H2.
-        self.books.suspended.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Ends the count that `count_suspended` began.
-    #[allow(dead_code, reason = "with the feature `async` only")]
-    pub(crate) fn count_ended(&self) {
-        // Relaxed: for people. It adds -1. Row H2.
-        self.books.suspended.fetch_add(u64::MAX, Ordering::Relaxed);
-    }
-
-    /// Returns `true` if a future of an async send is suspended.
-    pub(crate) fn has_suspended(&self) -> bool {
-        // Relaxed: for people. Row H2.
-        self.books.suspended.load(Ordering::Relaxed) != 0
-    }
-
-    /// Puts entries into the table in one publication. If a live entry has the same key, that one
-    /// stays as it is and the new one is dropped.
-    ///
-    /// `make` runs under the lock, unless the hub is frozen, and must call no user code.
-    pub(crate) fn connect(
+    /// Makes the changes of `steps` in one publication, unless the hub is frozen. `steps` runs
+    /// under the lock and must call no user code.
+    pub(crate) fn change_by<O>(
         &self,
-        make: impl FnOnce() -> Vec<T::Entry>,
-    ) -> Result<Vec<Connected<T::Entry>>, Place> {
+        steps: impl FnOnce(&mut Change<'_, T>) -> O,
+    ) -> Result<O, Place> {
         let mut change = self.change()?;
-        let entries = make();
-        let mut connected = Vec::with_capacity(entries.len());
-        if change.writer.weak.len() >= change.writer.sweep_at {
-            change.sweep();
-        }
-        for entry in entries {
-            let key = entry.key();
-            let first = key
-                .as_ref()
-                .and_then(|key| change.writer.keys.get(key))
-                .cloned();
-            match first {
-                Some(first) if is_live(&first) => {
-                    change.garbage.push(entry);
-                    connected.push(Connected {
-                        entry: first,
-                        is_new: false,
-                    });
-                }
-                gone => {
-                    if let Some(gone) = gone {
-                        change.unlink(gone);
-                    }
-                    if let Some(key) = key {
-                        change.writer.keys.insert(key, entry.clone());
-                    }
-                    let number = entry.link().number();
-                    if entry.is_weak() {
-                        change.writer.weak.insert(number, entry.clone());
-                    }
-                    if entry.is_limited() {
-                        change.writer.limited.insert(number, entry.clone());
-                    }
-                    change.added.push(entry.clone());
-                    connected.push(Connected {
-                        entry,
-                        is_new: true,
-                    });
-                }
-            }
-        }
+        let done = steps(&mut change);
         change.publish();
-        Ok(connected)
+        Ok(done)
     }
 
-    /// Takes `entry` out. Returns `false` if it was not in, or not in any more.
-    pub(crate) fn disconnect(&self, entry: &T::Entry) -> Result<bool, Place> {
-        match self.disconnect_these(|_| vec![entry.clone()]) {
-            // It was out before the hub was frozen, because no entry has been taken out since.
-            Err(_) if entry.link().is_removed() => Ok(false),
-            taken => taken.map(|taken| taken == 1),
+    /// Takes `entries` out, of which some may be out. Returns the number of those that were in and
+    /// live.
+    pub(crate) fn disconnect(&self, entries: &[T::Entry]) -> Result<usize, Place> {
+        match self.change_by(|change| change.disconnect(entries.iter().cloned())) {
+            // They were out before the hub was frozen, because no entry has been taken out since.
+            Err(_) if entries.iter().all(|entry| entry.link().is_removed()) => Ok(0),
+            taken => taken,
         }
-    }
-
-    /// Takes out the entry with this key. Returns `false` if there is none.
-    pub(crate) fn disconnect_key(&self, key: &<T::Entry as Entry>::Key) -> Result<bool, Place> {
-        let mut change = self.change()?;
-        let Some(entry) = change.writer.keys.get(key).cloned() else {
-            return Ok(false);
-        };
-        let found = is_live(&entry);
-        change.unlink(entry);
-        change.publish();
-        Ok(found)
-    }
-
-    /// Takes out the entries that `select` picks from the current table. Returns the number of
-    /// those that were in and live. `select` runs under the lock and must call no user code.
-    pub(crate) fn disconnect_these(
-        &self,
-        select: impl FnOnce(&T) -> Vec<T::Entry>,
-    ) -> Result<usize, Place> {
-        let mut change = self.change()?;
-        let chosen = match change.current.as_deref() {
-            Some(table) => select(table),
-            None => return Ok(0),
-        };
-        let mut taken = 0;
-        for entry in chosen {
-            let was_live = is_live(&entry);
-            taken += usize::from(change.unlink(entry) && was_live);
-        }
-        change.publish();
-        Ok(taken)
     }
 
     /// Takes out the receivers that a send found spent or dead. Never waits: if a writer is at
@@ -519,7 +220,7 @@ impl<T: Table> Hub<T> {
     /// frees the tables that earlier ones had to leave.
     fn change_with<'h>(
         &'h self,
-        mut writer: MutexGuard<'h, Writer<T>>,
+        writer: MutexGuard<'h, Writer<T>>,
         after: Option<After<'h, T>>,
     ) -> Result<Change<'h, T>, Place> {
         // The check is under the lock: a change that begins before the hub is frozen is in its last
@@ -527,8 +228,17 @@ impl<T: Table> Hub<T> {
         if let Some(at) = self.frozen_at() {
             return Err(at);
         }
+        Ok(self.begin(writer, after))
+    }
+
+    /// Starts a change, or the change of the tap of a frozen hub.
+    fn begin<'h>(
+        &'h self,
+        mut writer: MutexGuard<'h, Writer<T>>,
+        after: Option<After<'h, T>>,
+    ) -> Change<'h, T> {
         let freed = writer.free_retired(LOOK_AT);
-        Ok(Change {
+        Change {
             // Only writers replace it, and this one has the lock.
             current: self.cell.load_full(),
             writer,
@@ -537,16 +247,17 @@ impl<T: Table> Hub<T> {
             removed: Vec::new(),
             garbage: Vec::new(),
             replaced: None,
+            _report: None,
             _freed: freed,
             _after: after,
-        })
+        }
     }
 }
 
-/// One change of a hub's table. Fields are dropped from the top: first the handle to the current
-/// table, of which the cell has another, then the lock, then the fields whose drop may run user
-/// code.
-struct Change<'h, T: Table> {
+/// One change of a hub's table, under the lock. Fields are dropped from the top: first the handle
+/// to the current table, of which the cell has another, then the lock, then the fields whose drop
+/// may run user code.
+pub(crate) struct Change<'h, T: Table> {
     current: Option<Arc<T>>,
     writer: MutexGuard<'h, Writer<T>>,
     hub: &'h Hub<T>,
@@ -555,9 +266,31 @@ struct Change<'h, T: Table> {
     garbage: Vec<T::Entry>,
     /// The table that this change has replaced, if it has no other holder.
     replaced: Option<Arc<T>>,
+    _report: Option<Report<T>>,
     /// Tables that were retired, and that are no longer held.
     _freed: Vec<Arc<T>>,
     _after: Option<After<'h, T>>,
+}
+
+/// The tables that a change of the tap has taken from the hub, when the lock has been released.
+pub(crate) struct Replaced<'h, T: Table> {
+    _replaced: Option<Arc<T>>,
+    _freed: Vec<Arc<T>>,
+    _after: Option<After<'h, T>>,
+}
+
+/// The changes of entries that observers see when the lock has been released.
+struct Report<T: Table> {
+    tap: Arc<T::Tap>,
+    changes: Vec<(T::Entry, Changed)>,
+}
+
+impl<T: Table> Drop for Report<T> {
+    fn drop(&mut self) {
+        for (entry, change) in &self.changes {
+            T::report(&self.tap, entry, *change);
+        }
+    }
 }
 
 /// A guard that ends a change, after the lock has been released and the garbage has been dropped.
@@ -570,6 +303,85 @@ impl<T: Table> Drop for After<'_, T> {
 }
 
 impl<T: Table> Change<'_, T> {
+    /// Returns the table that is current until this change is published.
+    pub(crate) fn current(&self) -> Option<&T> {
+        self.current.as_deref()
+    }
+
+    /// Returns the entries that this change puts in.
+    pub(crate) fn added(&self) -> &[T::Entry] {
+        &self.added
+    }
+
+    /// Puts `entry` in, unless a live entry has its key. Entries come in the order of their
+    /// numbers.
+    pub(crate) fn connect(&mut self, entry: T::Entry) -> Connected<T::Entry> {
+        if self.writer.weak.len() >= self.writer.sweep_at {
+            self.sweep();
+        }
+        let key = entry.key();
+        let first = key
+            .as_ref()
+            .and_then(|key| self.writer.keys.get(key))
+            .cloned()
+            .or_else(|| self.first_of(&entry.outer_keys()));
+        match first {
+            Some(first) if is_live(&first) => {
+                self.garbage.push(entry);
+                return Connected {
+                    entry: first,
+                    is_new: false,
+                };
+            }
+            Some(gone) => {
+                self.unlink(gone);
+            }
+            None => {}
+        }
+        if let Some(key) = key {
+            self.writer.keys.insert(key, entry.clone());
+        }
+        let number = entry.link().number();
+        if entry.is_weak() {
+            self.writer.weak.insert(number, entry.clone());
+        }
+        if entry.is_limited() {
+            self.writer.limited.insert(number, entry.clone());
+        }
+        self.added.push(entry.clone());
+        Connected {
+            entry,
+            is_new: true,
+        }
+    }
+
+    /// Returns the live entry with the first of these keys that has one.
+    fn first_of(&self, keys: &[<T::Entry as Entry>::Key]) -> Option<T::Entry> {
+        let mut entries = keys.iter().filter_map(|key| self.writer.keys.get(key));
+        entries.find(|entry| is_live(*entry)).cloned()
+    }
+
+    /// Takes `entries` out, of which some may be out. Returns the number of those that were in and
+    /// live.
+    pub(crate) fn disconnect<I>(&mut self, entries: I) -> usize
+    where
+        I: IntoIterator<Item = T::Entry, IntoIter: DoubleEndedIterator>,
+    {
+        let mut taken = 0;
+        // From the end, so that an entry of this change is the last in `added`.
+        for entry in entries.into_iter().rev() {
+            let was_live = is_live(&entry);
+            taken += usize::from(self.unlink(entry) && was_live);
+        }
+        taken
+    }
+
+    /// Takes out the entry with this key. Returns `false` if there is none.
+    pub(crate) fn disconnect_key(&mut self, key: &<T::Entry as Entry>::Key) -> bool {
+        let found = self.writer.keys.get(key).cloned();
+        self.disconnect(found) == 1
+    }
+
     /// Takes `entry` out of the writer's books and marks it for removal. Returns `false` if it was
     /// out already.
     fn unlink(&mut self, entry: T::Entry) -> bool {
@@ -636,13 +448,62 @@ impl<T: Table> Change<'_, T> {
     /// Publishes the table that the change produces.
     fn publish(mut self) {
         if self.removed.is_empty() && self.added.is_empty() {
+            self.mark_unreachable();
             return;
         }
+        self._report = self.report();
         let next = self.next();
+        self.install(next);
+        self.mark_unreachable();
+    }
+
+    /// Returns the report of this change, if it is observed.
+    #[inline]
+    fn report(&self) -> Option<Report<T>> {
+        let tap = self.current.as_deref()?.tap()?;
+        let removed = self.removed.iter().map(|entry| {
+            let change = match entry {
+                entry if entry.link().is_spent() => Changed::Spent,
+                entry if !entry.is_alive() => Changed::Died,
+                _ => Changed::Disconnected,
+            };
+            (entry.clone(), change)
+        });
+        let added = self.added.iter();
+        let added = added.map(|entry| (entry.clone(), Changed::Connected));
+        Some(Report {
+            tap: Arc::clone(tap),
+            changes: removed.chain(added).collect(),
+        })
+    }
+
+    /// Publishes the receivers with `tap`.
+    fn retap(&mut self, tap: Option<Arc<T::Tap>>) {
+        let is_tapped = self.current.as_deref().is_some_and(is_tapped);
+        if tap.is_none() && !is_tapped {
+            return;
+        }
+        let receivers = match (self.hub.frozen.get(), &self.current) {
+            (Some(frozen), _) => frozen.table.as_ref(),
+            (None, current) => current.as_ref(),
+        };
+        let next = match receivers {
+            Some(receivers) => receivers.with_tap(tap),
+            None => T::empty(&self.hub.shared).with_tap(tap),
+        };
+        self.install(needed(Some(next)));
+    }
+
+    /// Publishes `next`, or no table.
+    fn install(&mut self, next: Option<Arc<T>>) {
         let is_last = next.is_none();
-        let current = next
-            .as_ref()
-            .map_or(GOING, |table| Arc::as_ptr(table).addr());
+        // A hub that is frozen needs no snapshot while it has no tap.
+        let is_frozen = self.hub.frozen.get().is_some();
+        let current = match &next {
+            Some(table) if is_frozen && !is_tapped(&**table) => FROZEN,
+            Some(table) => Arc::as_ptr(table).addr(),
+            None => GOING,
+        };
         // It is before the swap below, whose release carries it to a thread that sees the new
         // table, or none. Release: the table may be at the address of one that a writer has taken
         // from an emitter. The emitter that finds the address then finds null in the place of its
@@ -661,6 +522,10 @@ impl<T: Table> Change<'_, T> {
             self.writer.weak = HashMap::default();
             self.writer.limited = HashMap::default();
         }
+    }
+
+    /// Marks the entries that no published table has any more.
+    fn mark_unreachable(&self) {
         for entry in self.removed.iter().chain(&self.garbage) {
             if entry.link().is_removed() {
                 entry.link().mark_unreachable();
@@ -693,13 +558,14 @@ impl<T: Table> Change<'_, T> {
             Some(base) => Some(base.with(&self.added)),
             None => Some(T::empty(&self.hub.shared).with(&self.added)),
         };
-        next.filter(|table| !table.is_empty()).map(Arc::new)
+        needed(next)
     }
 }
 
-/// Returns `true` if a send would call the receiver.
-pub(crate) fn is_live<E: Entry>(entry: &E) -> bool {
-    entry.is_alive() && !entry.link().is_spent()
+/// Returns the table for the cell, or `None` if sends do the same without one.
+fn needed<T: Table>(table: Option<T>) -> Option<Arc<T>> {
+    let needed = table.filter(|table| !table.is_empty() || is_tapped(table));
+    needed.map(Arc::new)
 }
 
 /// Frees most of the room of a map that has become far too large. A map that grows again moves its

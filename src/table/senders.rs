@@ -91,7 +91,7 @@ impl<V> Leaf<V> {
                 .values
                 .iter()
                 .position(Option::is_none)
-                .expect("a leaf with room");
+                .expect("the leaf has room");
             (self.hashes[free], self.values[free]) = old;
         }
     }
@@ -261,9 +261,9 @@ fn change<V: Clone, T>(slots: &mut [Slot<V>], change: impl FnOnce(&mut Leaf<V>) 
     let Node::Leaf(leaf) = own(first)? else {
         return None;
     };
-    let answer = change(leaf);
+    let result = change(leaf);
     others.fill(first.clone());
-    Some(answer)
+    Some(result)
 }
 
 /// Inserts a value below `start` bits of the hash. `below` is the slot that those bits lead to, and

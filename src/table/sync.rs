@@ -1,7 +1,7 @@
-//! The primitives under `publish`.
+//! The primitives under `hub` and `publish`.
 //!
-//! `publish.rs`, `held.rs` and `link.rs` name atomics, locks and cells only through their sibling
-//! `sync`, so that the model checkers can compile the same files over theirs.
+//! `publish.rs`, `hub.rs`, `held.rs` and `link.rs` name atomics, locks and cells only through their
+//! sibling `sync`, so that the model checkers can compile the same files over theirs.
 
 pub(crate) use super::barrier::{heavy, light, prepare_heavy};
 pub(crate) use crate::lock::{lock, try_lock};

@@ -5,7 +5,9 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use crate::{Connection, Emitter, Signal};
+use crate::connection::look::unmatched_senders;
+use crate::table::hub::Opening;
+use crate::{Connection, Emitter, Sender, Signal};
 
 type Plain = Signal<()>;
 
@@ -92,7 +94,7 @@ fn a_disconnect_that_meets_no_send_frees_at_once() {
 
 /// Each change, a purge and a wait free on their own thread. A send does not.
 #[test]
-fn a_receiver_that_a_send_held_is_freed_by_whoever_changes_the_signal_next() {
+fn a_receiver_that_a_send_held_is_freed_by_the_next_change() {
     type Change = fn(&Plain, &Connection);
     let changes: [Change; 7] = [
         |signal, _| assert!(!signal.disconnect_uid("none")),
@@ -107,10 +109,7 @@ fn a_receiver_that_a_send_held_is_freed_by_whoever_changes_the_signal_next() {
             let waited = connection.disconnect_and_wait(Duration::from_secs(60));
             assert_eq!(waited, Ok(()));
         },
-        |signal, _| {
-            let options = signal.options();
-            drop(signal.connect_many([options.prepare(|_sender, ()| ())]));
-        },
+        |signal, _| drop(signal.change(|changes| changes.connect(|_sender, ()| ()))),
     ];
     for (way, change) in changes.into_iter().enumerate() {
         let (signal, record) = (&Plain::new(), Arc::<Record>::default());
@@ -224,7 +223,7 @@ fn a_million_retired_tables_are_freed_by_a_purge() {
 }
 
 #[test]
-fn the_end_of_a_signal_frees_what_was_retired() {
+fn the_end_of_a_signal_frees_the_retired_tables() {
     let record = Arc::<Record>::default();
     let signal = Plain::new();
     let connection = connect(&signal, &record);
@@ -241,7 +240,7 @@ fn the_end_of_a_signal_frees_what_was_retired() {
 /// A thread that ends inside its own nested sends, as its thread-local variables are dropped,
 /// leaves no table behind.
 #[test]
-fn a_thread_that_ends_leaves_nothing_retired() {
+fn a_thread_that_ends_leaves_no_table_retired() {
     struct SendsAtEnd(&'static Plain);
     impl Drop for SendsAtEnd {
         fn drop(&mut self) {
@@ -265,4 +264,53 @@ fn a_thread_that_ends_leaves_nothing_retired() {
     assert_eq!(record.live(), 1, "freed by a send");
     signal.purge();
     assert_eq!((retired(signal), record.live()), (0, 0));
+}
+
+/// Sends over a table that a writer has copied, and looks at the copy. It has the note from the
+/// receivers, also if the writer removes them later.
+#[test]
+fn a_send_over_a_replaced_table_is_noted_in_the_next_one() {
+    let signal = Plain::new();
+    let first = signal.options().sender(7).connect(|_sender, ()| ());
+    let old = signal.hub().snapshot();
+    signal.options().sender(7).connect(|_sender, ()| ());
+    assert_eq!(unmatched_senders(&signal), ["key 7"]);
+    old.as_ref().expect("a table").select(&Sender::key(7));
+    assert!(unmatched_senders(&signal).is_empty());
+    first.disconnect();
+    assert!(unmatched_senders(&signal).is_empty());
+}
+
+/// Sends over a table that has none of the receivers that are left.
+#[test]
+fn a_send_over_a_table_without_the_receivers_that_are_left_is_not_noted() {
+    let signal = Plain::new();
+    let first = signal.options().sender(7).connect(|_sender, ()| ());
+    let old = signal.hub().snapshot();
+    signal.options().sender(7).connect(|_sender, ()| ());
+    first.disconnect();
+    old.as_ref().expect("a table").select(&Sender::key(7));
+    assert_eq!(unmatched_senders(&signal), ["key 7"]);
+}
+
+#[test]
+fn has_listeners_does_not_note_the_sender() {
+    let signal = Plain::new();
+    signal.options().sender(7).connect(|_sender, ()| ());
+    assert!(signal.from(7).has_listeners());
+    assert_eq!(unmatched_senders(&signal), ["key 7"]);
+}
+
+/// Where the system uses the upper half of the addresses, as 32-bit systems do, a frozen signal
+/// that is observed has such an address in place of the mark of frozen ones.
+#[test]
+fn an_observed_frozen_signal_opens_the_observed_table_at_any_address() {
+    struct Nothing;
+    impl crate::watch::Observer for Nothing {}
+    let signal = Plain::new();
+    signal.connect(|_sender, ()| ());
+    signal.freeze();
+    let _watch = crate::watch::signal(&signal, Nothing);
+    let opening = signal.hub().unusual_opening(usize::MAX - 0xfff);
+    assert!(matches!(opening, Opening::Live(_)));
 }

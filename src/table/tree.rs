@@ -205,9 +205,9 @@ impl<T: Item> List<T> {
 
     /// Calls `visit` with each run of neighbors, in order, until it breaks.
     #[inline]
-    pub(crate) fn try_for_each_run<B>(
-        &self,
-        visit: &mut impl FnMut(&[T]) -> ControlFlow<B>,
+    pub(crate) fn try_for_each_run<'t, B>(
+        &'t self,
+        visit: &mut impl FnMut(&'t [T]) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         match &self.root {
             Node::Leaf(items) => visit(items),
@@ -228,9 +228,9 @@ impl<T: Item> List<T> {
     }
 }
 
-fn for_each_run_below<T, B>(
-    children: &[Child<T>],
-    visit: &mut impl FnMut(&[T]) -> ControlFlow<B>,
+fn for_each_run_below<'t, T, B>(
+    children: &'t [Child<T>],
+    visit: &mut impl FnMut(&'t [T]) -> ControlFlow<B>,
 ) -> ControlFlow<B> {
     for child in children {
         match &child.node {

@@ -5,14 +5,26 @@
 //! * `live`: the receivers that have not run yet.
 //! * `discards`: the receivers that have ended.
 //! * `catch`: panics that are caught at a send.
+//! * `observation`, `observed_run`, `observed_job`, `observed_span`: a send that observers see, the
+//!   run of one of its receivers, an event of it in a queue, and the spans of both.
+//! * `plain_run`: the run of a receiver in fewer steps, for the most frequent case.
+//! * `watching`: the part of a walk that is compiled twice, with observers and without.
 
 pub(crate) mod catch;
 pub(crate) mod discards;
 pub(crate) mod live;
+pub(crate) mod observation;
+#[cfg(feature = "queue")]
+mod observed_job;
+mod observed_run;
+mod observed_span;
 pub(crate) mod opening;
+mod plain_run;
+pub(crate) mod watching;
 
 use std::ops::ControlFlow;
 
+use self::observation::Handed;
 use crate::event::Event;
 use crate::receiver::Entry;
 use crate::receiver::delivery::Shared;
@@ -30,12 +42,15 @@ pub(crate) struct Turn<'t, E: Event, R: 'static> {
     allow(dead_code, reason = "some are made with a feature only")
 )]
 pub(crate) enum How<'t, R> {
-    Call,
-    /// A receiver that the turn calls, or to whose queue it gives the event.
-    CallOrEnqueue(&'t mut Shared),
     /// A receiver that has run, with this outcome. It is a reference, to keep the frames of nested
     /// sends small.
     Ran(&'t mut Option<Result<R, ReceiverPanic>>),
+    /// A receiver as in `CallOrEnqueue`, in a send that observers see.
+    Observed(&'t Handed<'t>),
+    // The last two are those of most turns, and one comparison distinguishes them from the others.
+    Call,
+    /// A receiver that the turn calls, or to whose queue it gives the event.
+    CallOrEnqueue(&'t mut Shared),
 }
 
 impl<'t, E: Event, R: 'static> Turn<'t, E, R> {
@@ -68,13 +83,25 @@ impl<'t, E: Event, R: 'static> Turn<'t, E, R> {
         match self.how {
             How::Call => self.receiver.call(sender, event),
             How::CallOrEnqueue(shared) => call_or_enqueue(self.receiver, shared, sender, event),
+            seldom => seldom.take(self.receiver, sender, event),
+        }
+    }
+}
+
+impl<R> How<'_, R> {
+    /// Takes the turn of a receiver that has run, or whose send observers see. It is one function,
+    /// so that the turns of other receivers stay small enough to be compiled into their loops.
+    #[inline(never)]
+    fn take<E: Event>(self, receiver: &Entry<E, R>, sender: &Sender<'_>, event: &E::Args<'_>) -> R {
+        match self {
             How::Ran(outcome) => outcome_of(outcome),
+            How::Observed(handed) => handed.take(receiver, sender, event),
+            How::Call | How::CallOrEnqueue(_) => unreachable!("`Turn::take` has taken these"),
         }
     }
 }
 
 /// Returns the response of a receiver that has run, or resumes its panic.
-#[inline(never)]
 fn outcome_of<R>(outcome: &mut Option<Result<R, ReceiverPanic>>) -> R {
     match outcome.take().expect("a turn is taken once") {
         Ok(response) => response,

@@ -1,4 +1,4 @@
-//! What a batch allocates: nothing, but for answers that have a size.
+//! A batch does not allocate, except for responses that have a size.
 //!
 //! Allocations are counted for each thread, so the tests do not disturb one another.
 
@@ -16,7 +16,7 @@ fn the_counter_counts() {
 }
 
 #[test]
-fn answers_without_content_allocate_nothing() {
+fn responses_without_content_do_not_allocate() {
     for receivers in RECEIVERS {
         let signal = Signal::<u64>::new();
         for n in 0..receivers {
@@ -51,7 +51,7 @@ fn answers_without_content_allocate_nothing() {
 }
 
 #[test]
-fn a_few_weak_receivers_allocate_nothing() {
+fn a_few_weak_receivers_do_not_allocate() {
     let signal = Signal::<u64>::new();
     let target = Arc::new(1_u64);
     for n in 0..16 {
@@ -68,14 +68,16 @@ fn a_few_weak_receivers_allocate_nothing() {
 
 /// Two vectors, as large as is needed.
 #[test]
-fn answers_with_a_size_are_allocated_for_before_the_first_call() {
+fn responses_with_a_size_are_allocated_for_before_the_first_call() {
     for receivers in RECEIVERS {
         let signal = Signal::<u64, u64>::new();
         for n in 0..receivers {
             if n % 2 == 0 {
                 signal.connect(move |_, event| n + event);
             } else {
-                signal.connect_batch(move |_, events| n + events[0]);
+                signal
+                    .options()
+                    .connect_batch(move |_, events| n + events[0]);
             }
         }
         for events in EVENTS {
@@ -95,7 +97,7 @@ fn answers_with_a_size_are_allocated_for_before_the_first_call() {
 #[test]
 fn responses_to_slices_take_the_same_memory_for_any_number_of_events() {
     let signal = Signal::<u64, u64>::new();
-    signal.connect_batch(|_, events| events[0]);
+    signal.options().connect_batch(|_, events| events[0]);
     let bytes = |events: usize| {
         let events: Vec<u64> = (0..).take(events).collect();
         let send = || assert_eq!(black_box(signal.send_batch(&events)).len(), 1);
@@ -123,7 +125,7 @@ fn touch(number: u64) {
     black_box(number);
 }
 
-/// How often `work` allocated or grew an allocation on this thread.
+/// Returns how often `work` allocated or grew an allocation on this thread.
 fn allocations(work: impl FnOnce()) -> usize {
     allocation_counter::measure(work).count_total as usize
 }

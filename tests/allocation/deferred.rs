@@ -1,4 +1,4 @@
-//! What each operation of a `Deferred` allocates: the table in `docs/guarantees.md`.
+//! The allocations of each operation of a `Deferred`: the table in `docs/guarantees.md`.
 
 use std::hint::black_box;
 
@@ -9,8 +9,8 @@ use super::allocations;
 /// Events that a node of the tree has room for.
 const NODE: usize = 11;
 
-/// A signal whose sends allocate nothing, on a thread that has sent, in a process whose hashing has
-/// its seeds.
+/// Returns a signal whose sends do not allocate, on a thread that has sent, in a process whose
+/// hashing has its seeds.
 fn signal() -> Signal<u64> {
     let signal = Signal::new();
     signal.connect(|_, n| touch(*n));
@@ -30,7 +30,7 @@ fn recorded<'s>(signal: &'s Signal<u64>, events: u64) -> Deferred<'s> {
 }
 
 #[test]
-fn a_new_deferred_allocates_nothing() {
+fn a_new_deferred_does_not_allocate() {
     let _signal = signal();
     assert_eq!(allocations(|| drop(black_box(Deferred::new()))), 0);
 }
@@ -129,7 +129,7 @@ fn ending_savepoints_allocates_no_more_than_a_few_nodes() {
 }
 
 #[test]
-fn commits_and_rollbacks_allocate_what_the_sends_do() {
+fn commits_and_rollbacks_allocate_as_much_as_the_sends() {
     let signal = signal();
     let mut deferred = recorded(&signal, 100);
     assert_eq!(allocations(|| assert_eq!(deferred.commit(), 100)), 0);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fanfare::{Connection, Identity, Signal};
 
 const MANY: u64 = 2_000;
-/// What a signal may keep, whatever was connected to it.
+/// The bytes that a signal may keep after its receivers are gone.
 const LITTLE: i64 = 4_096;
 
 type Asked = Signal<u64, u64>;
@@ -81,7 +81,7 @@ fn a_living_signal_gives_memory_back_when_all_is_disconnected() {
                 for other in 0..others {
                     signal.connect(move |_, m| other + m);
                 }
-                // What the first connection of this kind makes. Each identity remembers the signal.
+                // The first connection of this kind makes them. Each identity remembers the signal.
                 for n in 0..MANY {
                     if n == 0 || *way == "identity as the sender" {
                         connect(&signal, &target, &identities, n).disconnect();
@@ -107,7 +107,7 @@ fn a_living_signal_gives_memory_back_when_all_is_disconnected() {
     assert!(kept.is_empty(), "{kept:#?}");
 }
 
-/// How many bytes `work` left allocated on this thread.
+/// Returns the bytes that `work` left allocated on this thread.
 fn held(work: impl FnOnce()) -> i64 {
     allocation_counter::measure(work).bytes_current
 }

@@ -3,11 +3,12 @@
 //! This is a process of its own because the counter replaces the global allocator.
 
 mod batch;
-mod connect_many;
+mod change;
 mod deferred;
 mod gives_back;
 mod queue;
 mod send;
+mod watch;
 mod ways;
 
 #[cfg(feature = "queue")]
@@ -15,7 +16,7 @@ mod ways;
 #[path = "../queue_gate/mod.rs"]
 mod queue_gate;
 
-/// How often `work` allocated or grew an allocation on this thread.
+/// Returns how often `work` allocated or grew an allocation on this thread.
 fn allocations(work: impl FnOnce()) -> usize {
     allocation_counter::measure(work).count_total as usize
 }

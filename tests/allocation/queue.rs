@@ -1,4 +1,4 @@
-//! What a send to queued receivers allocates: one block for all of them.
+//! A send to queued receivers allocates one block for all of them.
 //!
 //! Allocations are counted for each thread, so the workers do not disturb the count.
 #![cfg(feature = "queue")]
@@ -48,7 +48,7 @@ fn a_send_allocates_once_for_all_queued_receivers() {
 }
 
 #[test]
-fn what_a_full_queue_drops_costs_no_more() {
+fn events_that_a_full_queue_drops_cost_no_more() {
     for overflow in [Overflow::DropNewest, Overflow::DropOldest, Overflow::Reject] {
         let queue = Queue::builder()
             .capacity(1)
@@ -72,7 +72,7 @@ fn what_a_full_queue_drops_costs_no_more() {
     }
 }
 
-/// How often `work` allocated or grew an allocation on this thread.
+/// Returns how often `work` allocated or grew an allocation on this thread.
 fn allocations(work: impl FnOnce()) -> usize {
     allocation_counter::measure(work).count_total as usize
 }

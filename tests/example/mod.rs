@@ -1,4 +1,4 @@
-//! Builds an example, runs it, and reads what it prints. Whoever includes this names it at the
+//! Builds an example, runs it, and reads its output. The program that includes this names it at the
 //! root, as `EXAMPLE`.
 
 use std::fs;
@@ -11,7 +11,7 @@ use crate::EXAMPLE;
 
 pub(crate) struct Example {
     pub(crate) name: &'static str,
-    /// How cargo is told the features.
+    /// The features that are passed to cargo.
     pub(crate) features: &'static [&'static str],
     /// Its folders below `examples`.
     pub(crate) sources: &'static [&'static str],
@@ -81,7 +81,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().ok()?.modified().ok()
 }
 
-/// A command that runs it, with the same language everywhere.
+/// Returns a command that runs it, with the same language everywhere.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(&*PROGRAM);
     command.env("LC_ALL", "C.UTF-8");
@@ -116,7 +116,7 @@ impl Drop for Scratch {
     }
 }
 
-/// What it printed and how it exited.
+/// The output and the exit of a run.
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
@@ -139,7 +139,7 @@ impl Run {
         run
     }
 
-    /// Of a run that read a log: (lines, sent, malformed), which must add up.
+    /// Returns the counts of a run that read a log: (lines, sent, malformed), which must add up.
     pub(crate) fn books(&self) -> (u64, u64, u64) {
         let count = |label: &str| {
             let mut report = self
@@ -155,7 +155,7 @@ impl Run {
         (lines, sent, malformed)
     }
 
-    /// The rows below a title.
+    /// Returns the rows below a title.
     pub(crate) fn rows_below(&self, title: &str) -> impl Iterator<Item = &str> {
         let rows = self.out.lines().skip_while(move |line| *line != title);
         rows.skip(1).take_while(|line| !line.is_empty())

@@ -1,12 +1,13 @@
-//! Keeps the sources in order: files and folders import one another in no circle, `src/table/` imports
-//! only modules below it, and no two files share a name.
+//! Keeps the sources in order: files and folders import one another in no circle, `src/table/`
+//! imports only modules below it, and no two files share a name.
 //!
 //! An arrow leads from a file to each file that it names in a `use` or in a path in code. A path is
 //! followed through re-exports to the file that defines the item. Some names make no arrow: `mod`
 //! declarations, re-exports of a child that the file itself leaves unused, doc comments, tests, and
 //! code that only rustdoc builds.
 //!
-//! `HOUSE=print cargo test --test house -- --nocapture` prints the numbers of files, arrows and circles.
+//! `HOUSE=print cargo test --test house -- --nocapture` prints the numbers of files, arrows and
+//! circles.
 
 mod graph;
 mod names;
@@ -21,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Pairs of files that may import each other. `ARCHITECTURE.md` gives the reason for each.
 const PAIRS: &[(&str, &str)] = &[
     ("sender/identity.rs", "sender/mod.rs"),
-    ("table/held.rs", "table/publish.rs"),
+    ("table/held.rs", "table/hub.rs"),
 ];
 
 /// The modules outside `src/table/` that it may import.
@@ -36,7 +37,7 @@ const COMMON_NAMES: &[&str] = &[
     "connect.rs",
     "verbs.rs",
     "walk.rs",
-    // The errors of what the folder has.
+    // The errors of the folder's operations.
     "error.rs",
     // The primitives under the files that model checkers compile.
     "sync.rs",
@@ -135,8 +136,8 @@ fn table_imports_only_the_modules_below_it() {
     );
 }
 
-/// Returns the folders and files of `src/` in the order of the rows of the code map, with the number
-/// of the first row that has each.
+/// Returns the folders and files of `src/` in the order of the rows of the code map, with the
+/// number of the first row that has each.
 fn rows_of_the_code_map() -> BTreeMap<String, usize> {
     let text = std::fs::read_to_string(checkout().join("ARCHITECTURE.md")).unwrap();
     let map = text.split("## Code map").nth(1).unwrap();
@@ -202,8 +203,8 @@ fn is_allowed(folder: &str, circle: &BTreeSet<String>) -> bool {
     })
 }
 
-/// The names of a circle's files as `PAIRS` spells them: from `src/` for the core, from the checkout
-/// for the crates around it.
+/// Returns the names of a circle's files as `PAIRS` spells them: from `src/` for the core, from the
+/// checkout for the crates around it.
 fn in_checkout(folder: &str, circle: &BTreeSet<String>) -> BTreeSet<String> {
     let prefix = if folder == "src" {
         String::new()

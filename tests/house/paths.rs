@@ -50,8 +50,8 @@ impl Paths<'_> {
         }
     }
 
-    /// Follows a path in code. An item that a private `use` imports has its arrow from there, so that
-    /// here only paths through modules and through re-exports add arrows.
+    /// Follows a path in code. An item that a private `use` imports has its arrow from there, so
+    /// that here only paths through modules and through re-exports add arrows.
     fn follow_in_code(&mut self, path: &[String], line: usize) {
         let module = &self.house.modules[self.module];
         let is_reexported = module

@@ -55,7 +55,8 @@ pub(crate) fn is_test(path: &str) -> bool {
         .any(|part| part == "tests" || part == "tests.rs")
 }
 
-/// Returns `false` if `attributes` leave an item out of every build but those of tests and documents.
+/// Returns `false` if `attributes` leave an item out of every build but those of tests and
+/// documents.
 pub(crate) fn is_built(attributes: &[syn::Attribute]) -> bool {
     let is_cfg = |attribute: &&syn::Attribute| attribute.path().is_ident("cfg");
     attributes.iter().filter(is_cfg).all(|attribute| {

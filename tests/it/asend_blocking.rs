@@ -23,7 +23,7 @@ impl Event for Line<'static> {
 
 type Lines<R> = Signal<Line<'static>, R>;
 
-/// A runtime whose only worker is the one that a receiver may block.
+/// Returns a runtime whose only worker is the one that a receiver may block.
 fn one_worker() -> Runtime {
     Builder::new_multi_thread()
         .worker_threads(1)
@@ -35,7 +35,7 @@ fn current_thread() -> Runtime {
     Builder::new_current_thread().build().unwrap()
 }
 
-/// Nothing is measured by it: only a test that fails gets to its end.
+/// The time is not measured: only a test that fails gets to its end.
 const NEVER: Duration = Duration::from_secs(60);
 
 #[test]
@@ -43,10 +43,10 @@ fn another_task_of_the_worker_runs_meanwhile() {
     let runtime = one_worker();
     let signal = Lines::new();
     signal.options().blocking().connect(|_, line| {
-        let (answer, answered) = mpsc::channel();
+        let (response, responded) = mpsc::channel();
         // Goes to this worker, ahead of all else that it has to do.
-        tokio::spawn(async move { answer.send(7).unwrap() });
-        let seven: usize = answered
+        tokio::spawn(async move { response.send(7).unwrap() });
+        let seven: usize = responded
             .recv_timeout(NEVER)
             .expect("the worker was stopped");
         line.text.len() + seven
@@ -62,7 +62,7 @@ fn another_task_of_the_worker_runs_meanwhile() {
     assert_eq!(runtime.block_on(sent).unwrap(), [10]);
 }
 
-/// Answers what a blocking send to async receivers answered.
+/// Responds with the response of a blocking send to async receivers.
 fn sends(_: Sender<'_>, line: &Line<'_>) -> usize {
     static INNER: Signal<usize, usize> = Signal::new();
     INNER.connect_async(|_, n| {
@@ -110,7 +110,7 @@ fn may_use_a_blocking_send_to_async_receivers() {
     refused(&blocking, &|future| smol::block_on(future));
 }
 
-/// Where the call was made: each sync receiver of a send on the thread that polls it.
+/// Connects a sync receiver that compares its thread with the one that polls the send.
 #[allow(clippy::manual_async_fn, reason = "it says that the future is Send")]
 fn place(signal: &Lines<ThreadId>) -> impl Future<Output = bool> + Send {
     async {
@@ -132,13 +132,13 @@ fn elsewhere_it_is_called_as_any_other() {
     assert!(one_worker().block_on(place(&signal)));
     let here = thread::current().id();
     assert_eq!(*signal.from("web").send(&Line { text: "" }), [here, here]);
-    // A blocking send does nothing more than call it, on whatever thread.
+    // A blocking send only calls it, on any thread.
     let line = Line { text: "" };
     one_worker().block_on(async { assert_eq!(*signal.from("web").send(&line), [here, here]) });
     current_thread().block_on(async { assert_eq!(*signal.from("web").send(&line), [here, here]) });
 }
 
-/// Where `block_in_place` itself would panic.
+/// `block_in_place` itself would panic here.
 #[test]
 fn on_a_local_set_it_is_called_as_any_other() {
     let signal = Lines::new();
@@ -168,7 +168,7 @@ fn on_a_thread_that_may_block_it_may() {
 }
 
 #[test]
-fn it_keeps_its_place_among_the_sync_receivers() {
+fn a_blocking_receiver_keeps_its_place_among_the_sync_ones() {
     let signal = Lines::<&str>::new();
     let running = Arc::new(AtomicUsize::new(0));
     let alone = |running: &AtomicUsize| {
@@ -232,7 +232,7 @@ fn its_panic_is_as_that_of_any_other() {
 }
 
 #[test]
-fn it_sees_the_state_of_the_callers_task() {
+fn a_blocking_receiver_sees_the_state_of_the_callers_task() {
     tokio::task_local! {
         static STATE: u32;
     }

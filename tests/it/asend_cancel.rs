@@ -1,5 +1,5 @@
-//! An async send that is dropped: after the k-th poll, for every k, it is known which
-//! receivers had finished; every future is dropped once; and nothing runs any more.
+//! An async send that is dropped: after the k-th poll, for every k, it is known which receivers had
+//! finished. Every future is dropped once, and no receiver runs after that.
 #![cfg(feature = "async")]
 
 use std::future::Future;
@@ -13,7 +13,7 @@ use fanfare::{BoxFuture, Connection, Sender, Signal};
 
 type Asked = Signal<(), Result<usize, &'static str>>;
 
-/// What became of one receiver's future.
+/// The record of one receiver's future.
 #[derive(Default)]
 struct Fate {
     started: AtomicUsize,
@@ -23,14 +23,14 @@ struct Fate {
 }
 
 impl Fate {
-    /// Started, polled, finished and dropped how often.
+    /// Returns how often it was started, polled, finished and dropped.
     fn seen(&self) -> [usize; 4] {
         [&self.started, &self.polled, &self.finished, &self.dropped]
             .map(|count| count.load(Ordering::Relaxed))
     }
 }
 
-/// Pends so many times, and then ends as it is told.
+/// Pends a number of times, and then ends as its plan says.
 struct Steps {
     left: usize,
     end: fn() -> Result<usize, &'static str>,
@@ -60,7 +60,7 @@ impl Drop for Steps {
     }
 }
 
-/// A receiver that runs as told.
+/// A receiver that runs by a plan.
 struct Plan {
     /// Makes the send note who has run, which it does only where it has to.
     once: bool,
@@ -93,7 +93,7 @@ fn connect(signal: &Asked, plan: Plan) -> (Connection, Arc<Fate>) {
     (connection, fate)
 }
 
-/// A send whose answers do not matter.
+/// A send whose responses do not matter.
 type Sent<'s> = BoxFuture<'s, ()>;
 /// The three ways.
 const WAYS: [fn(&Asked) -> Sent<'_>; 3] = [
@@ -101,7 +101,7 @@ const WAYS: [fn(&Asked) -> Sent<'_>; 3] = [
     |signal| Box::pin(async { drop(signal.asend_robust(&()).await) }),
     |signal| Box::pin(async { drop(signal.asend_until_err(&()).await) }),
 ];
-/// As many receivers as each combinator takes, and whether they run once.
+/// Numbers of receivers for each combinator, and whether they run once.
 const SIZES: [(usize, bool); 7] = [
     (1, false),
     (1, true),
@@ -173,9 +173,9 @@ fn after_every_poll_it_is_known_who_had_finished() {
     }
 }
 
-/// A future that was never polled has done nothing, and the signal is as free as before.
+/// A future that was never polled has not run a receiver, and the signal is as free as before.
 #[test]
-fn a_send_that_is_never_polled_runs_nothing_and_holds_nothing() {
+fn a_send_that_is_never_polled_runs_and_holds_no_receiver() {
     static SYNC: AtomicUsize = AtomicUsize::new(0);
     for way in WAYS {
         let signal = Asked::new();
@@ -193,7 +193,7 @@ fn a_send_that_is_never_polled_runs_nothing_and_holds_nothing() {
 }
 
 #[test]
-fn a_future_whose_destructor_panics_hurts_nobody() {
+fn a_future_whose_destructor_panics_is_contained() {
     for way in WAYS {
         for (receivers, once) in SIZES {
             let signal = Asked::new();
@@ -224,7 +224,7 @@ fn a_future_whose_destructor_panics_hurts_nobody() {
     }
 }
 
-/// The text that `run` panics with.
+/// Returns the text with which `run` panics.
 fn panic_of(run: impl FnOnce()) -> &'static str {
     let payload = catch_unwind(AssertUnwindSafe(run)).unwrap_err();
     payload.downcast_ref::<&str>().unwrap()
@@ -345,7 +345,7 @@ fn an_error_drops_the_siblings_of_asend_until_err() {
         assert_eq!(
             *stopped.before,
             [7],
-            "and what async ones had answered is lost"
+            "and the responses of async ones are lost"
         );
         assert_eq!(done.seen(), [1, 1, 1, 1]);
         assert_eq!(failing.1.seen(), [1, 3, 1, 1]);
@@ -402,9 +402,9 @@ async fn select_drops_the_send_that_was_too_late() {
     assert!(done.disconnect());
 }
 
-/// What an outcome holds is the sender's, but nobody has seen this one.
+/// The content of an outcome is the sender's, but the sender has not seen this one.
 #[test]
-fn a_caught_panic_whose_payload_panics_as_it_is_dropped_hurts_nobody() {
+fn a_caught_panic_whose_payload_panics_as_it_is_dropped_is_contained() {
     struct Fragile;
     impl Drop for Fragile {
         fn drop(&mut self) {

@@ -10,7 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use fanfare::error::WaitError;
-use fanfare::{BoxFuture, Event, Responses, RobustResponses, Signal};
+use fanfare::responses::RobustResponses;
+use fanfare::{BoxFuture, Event, Responses, Signal};
 use tokio::sync::{Mutex, mpsc as channel, oneshot};
 
 /// An event that borrows.
@@ -22,13 +23,13 @@ impl Event for Line<'static> {
     type Args<'a> = Line<'a>;
 }
 
-/// Nothing is measured by it: only a test that fails gets to its end.
+/// The time is not measured: only a test that fails gets to its end.
 const NEVER: Duration = Duration::from_secs(60);
 
 type Lines<R = usize> = Signal<Line<'static>, R>;
 
-/// Two sync receivers and ten async ones, of which each waits until the next has begun,
-/// so that none ends unless all run at once.
+/// Connects two sync receivers and ten async ones, of which each waits until the next has begun, so
+/// that none ends unless all run at once.
 fn of_twelve() -> Lines {
     const RING: usize = 10;
     let signal = Lines::new();
@@ -61,8 +62,8 @@ fn sends_to_twelve() -> impl Future<Output = ()> + Send + 'static {
                 .into_iter()
                 .chain((0..10).map(|at| at * n))
                 .collect();
-            let answers = signal.from("web").asend(&line).await;
-            assert_eq!(*answers, *expected);
+            let responses = signal.from("web").asend(&line).await;
+            assert_eq!(*responses, *expected);
             let outcomes = signal.from("web").asend_robust(&line).await;
             assert_eq!(*outcomes.into_result().unwrap(), *expected);
         }
@@ -87,7 +88,7 @@ async fn on_a_current_thread_runtime() {
 }
 
 #[test]
-fn on_smol() {
+fn async_sends_run_on_smol() {
     smol::block_on(async {
         sends_to_twelve().await;
         smol::spawn(sends_to_twelve()).await;
@@ -96,7 +97,8 @@ fn on_smol() {
     smol::block_on(own.run(own.spawn(sends_to_twelve())));
 }
 
-/// What a runtime offers to its own tasks, receivers get: they run inside the caller's.
+/// Receivers can use the runtime's services for its tasks, because they run inside the caller's
+/// task.
 #[tokio::test]
 async fn receivers_use_the_timer_and_the_tasks_of_their_runtime() {
     let signal = Lines::<u32>::new();
@@ -115,13 +117,13 @@ fn is_send<T: Send>(value: T) -> T {
 
 #[test]
 fn futures_are_send() {
-    // None of these has an answer that another thread may look at.
+    // None of these has a response that another thread may look at.
     static CELLS: Signal<u32, Result<std::cell::Cell<u8>, std::cell::Cell<u8>>> = Signal::new();
     drop(is_send(CELLS.asend(&1)));
     drop(is_send(CELLS.asend_robust(&1)));
     drop(is_send(CELLS.asend_until_err(&1)));
 
-    // And of the lifetimes of what is borrowed there is none that must be 'static.
+    // The lifetimes of borrowed values there need not be 'static.
     let signal = Lines::<String>::new();
     let (text, sender) = (String::from("text"), String::from("sender"));
     let line = Line { text: &text };
@@ -132,7 +134,7 @@ fn futures_are_send() {
 }
 
 #[test]
-fn is_polled_by_one_thread_after_another() {
+fn a_send_may_be_polled_by_one_thread_after_another() {
     static STEPS: AtomicUsize = AtomicUsize::new(0);
     fn step(left: usize) -> impl Future<Output = usize> + Send {
         let mut left = left;
@@ -156,7 +158,7 @@ fn is_polled_by_one_thread_after_another() {
         }
         let line = Line { text: "abc" };
         let mut send: BoxFuture<'_, _> = Box::pin(signal.asend(&line));
-        let answers = loop {
+        let responses = loop {
             let polled = thread::scope(|scope| {
                 let polled = scope.spawn(|| {
                     let mut cx = Context::from_waker(Waker::noop());
@@ -164,17 +166,17 @@ fn is_polled_by_one_thread_after_another() {
                 });
                 polled.join().unwrap()
             });
-            if let Poll::Ready(answers) = polled {
-                break answers;
+            if let Poll::Ready(responses) = polled {
+                break responses;
             }
         };
-        assert_eq!(*answers, *Vec::from_iter(3..3 + receivers));
+        assert_eq!(*responses, *Vec::from_iter(3..3 + receivers));
         let steps = (0..receivers).map(|place| place % 4 + 1).sum::<usize>();
         assert_eq!(STEPS.load(Ordering::Relaxed), steps);
     }
 }
 
-/// A receiver that says that it is running and then waits to be told to end.
+/// Connects a receiver that signals that it is running and then waits for a signal to end.
 fn suspended(signal: &Lines) -> (fanfare::Connection, mpsc::Receiver<()>, oneshot::Sender<()>) {
     let (running, is_running) = mpsc::channel();
     let (end, told) = oneshot::channel();
@@ -199,8 +201,8 @@ fn connects_and_disconnects_go_on_while_a_send_is_suspended() {
     thread::scope(|scope| {
         let send = scope.spawn(|| smol::block_on(signal.from("web").asend(&Line { text: "abc" })));
         is_running.recv().unwrap();
-        // More changes, and more tables that are let go of, than arc-swap has slots for
-        // guards of one thread. Each waits for nobody.
+        // More changes, and more tables that are dropped, than arc-swap has slots for guards of one
+        // thread. Each runs without waiting.
         for _ in 0..1_000 {
             let own = signal.connect(|_, _| 0);
             assert_eq!(
@@ -325,8 +327,8 @@ fn disconnect_and_wait_from_a_receiver_or_its_destructor_is_refused() {
         let mut cx = Context::from_waker(Waker::noop());
         assert!(send.as_mut().poll(&mut cx).is_pending());
     }
-    let answers = smol::block_on(ASKED.asend(&Line { text: "" }));
-    assert_eq!(*answers, [Some(WaitError::InsideSend)]);
+    let responses = smol::block_on(ASKED.asend(&Line { text: "" }));
+    assert_eq!(*responses, [Some(WaitError::InsideSend)]);
     assert_eq!(*FOUND.lock().unwrap(), None);
     drop(send);
     assert_eq!(*FOUND.lock().unwrap(), Some(WaitError::InsideSend));

@@ -13,7 +13,7 @@ use smol::future::{block_on, yield_now};
 
 type Asked = Signal<(), Result<usize, &'static str>>;
 
-/// As many as one combinator takes, and as many as only the other takes.
+/// A number of receivers for each combinator.
 const FEW_AND_MANY: [usize; 3] = [2, 5, 80];
 
 /// Waits for longer than any send here takes.
@@ -24,7 +24,7 @@ async fn long() -> Result<usize, &'static str> {
     Ok(0)
 }
 
-/// How a receiver fails.
+/// A way in which a receiver fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fails {
     WithError,
@@ -52,7 +52,7 @@ impl Drop for CountsDrop {
 }
 
 impl Round {
-    /// With `once`, the send has to note which receivers ran.
+    /// Returns a round of sends. With `once`, the send has to note which receivers ran.
     fn new(once: bool) -> Self {
         Round {
             signal: Asked::new(),
@@ -140,7 +140,7 @@ const STOPS_AT_AN_ERROR: &[Way] = &[
     }),
 ];
 
-/// Every receiver waits, except the one at `place`.
+/// Checks that every receiver waits, except the one at `place`.
 fn each_begins(ways: &[Way], fails: Fails, receivers: usize, place: usize, once: bool) {
     for (name, way) in ways {
         let round = Round::new(once);

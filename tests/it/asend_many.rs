@@ -1,5 +1,5 @@
-//! Async sends to many receivers, of which each is woken on its own: none is forgotten, none
-//! is polled for another's sake, and the answers keep their order.
+//! Async sends to many receivers, of which each is woken on its own: each is polled for its own
+//! sake and to its end, and the responses keep their order.
 #![cfg(feature = "async")]
 
 use std::future::{Future, poll_fn};
@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
+use fanfare::connections::Changes;
 use fanfare::{BoxFuture, Responses, Signal};
 use tokio::sync::oneshot;
 
@@ -23,16 +24,16 @@ struct Controls {
     polls: Vec<AtomicUsize>,
 }
 
-/// A signal with so many receivers, of which each waits for a number of its own.
+/// Returns a signal with `receivers` receivers, of which each waits for a number of its own.
 fn waiting(receivers: usize) -> (Asked, Arc<Controls>) {
     let signal = Asked::new();
     let controls = Arc::new(Controls {
         polls: (0..receivers).map(|_| AtomicUsize::new(0)).collect(),
         ..Controls::default()
     });
-    signal.connect_many((0..receivers).map(|place| {
+    let connect = |changes: &mut Changes<_, _>, place: usize| {
         let controls = Arc::clone(&controls);
-        signal.options().prepare_async(move |_, factor| {
+        changes.options().connect_async(move |_, factor| {
             let (end, mut told) = oneshot::channel();
             let mut ends = controls.ends.lock().unwrap();
             assert_eq!(ends.len(), place, "they are started in order");
@@ -45,8 +46,9 @@ fn waiting(receivers: usize) -> (Asked, Arc<Controls>) {
                 });
                 Ok(told.await.unwrap() * factor)
             })
-        })
-    }));
+        });
+    };
+    signal.change(|changes| (0..receivers).for_each(|place| connect(changes, place)));
     (signal, controls)
 }
 
@@ -55,8 +57,11 @@ fn in_order(receivers: usize) -> Vec<usize> {
 }
 
 async fn send(signal: &Asked, way: usize) -> Vec<usize> {
-    let all = |answers: Responses<Result<usize, ()>>| {
-        answers.into_iter().collect::<Result<Vec<_>, _>>().unwrap()
+    let all = |responses: Responses<Result<usize, ()>>| {
+        responses
+            .into_iter()
+            .collect::<Result<Vec<_>, _>>()
+            .unwrap()
     };
     match way {
         0 => all(signal.asend(&10).await),
@@ -91,7 +96,9 @@ fn each_wakes_the_send_once_and_is_polled_alone() {
                 assert_eq!(woken.0.load(Ordering::Relaxed), before + 1, "at {place}");
                 match send.as_mut().poll(&mut cx) {
                     Poll::Pending => assert!(place > 0),
-                    Poll::Ready(answers) => assert_eq!((place, answers), (0, in_order(receivers))),
+                    Poll::Ready(responses) => {
+                        assert_eq!((place, responses), (0, in_order(receivers)))
+                    }
                 }
             }
             for (place, polls) in controls.polls.iter().enumerate() {
@@ -123,13 +130,13 @@ fn those_woken_together_are_polled_together() {
             end.send(place).unwrap();
         }
         match send.as_mut().poll(&mut cx) {
-            Poll::Ready(answers) => assert_eq!(answers, in_order(receivers)),
+            Poll::Ready(responses) => assert_eq!(responses, in_order(receivers)),
             Poll::Pending => panic!("all have been woken"),
         }
     }
 }
 
-/// By another thread, while the send is being polled.
+/// Wakes them from another thread, while the send is being polled.
 fn woken_from_outside(controls: &Controls, receivers: usize) {
     while controls.ends.lock().unwrap().len() < receivers {
         thread::yield_now();
@@ -141,7 +148,7 @@ fn woken_from_outside(controls: &Controls, receivers: usize) {
 }
 
 #[test]
-fn none_is_forgotten_on_tokio() {
+fn many_receivers_on_tokio_all_respond() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .build()
@@ -157,7 +164,7 @@ fn none_is_forgotten_on_tokio() {
 }
 
 #[test]
-fn none_is_forgotten_on_smol() {
+fn many_receivers_on_smol_all_respond() {
     for receivers in MANY {
         let (signal, controls) = waiting(receivers);
         let sent = smol::spawn(async move { send(&signal, 0).await });
@@ -167,14 +174,14 @@ fn none_is_forgotten_on_smol() {
 }
 
 #[test]
-fn none_is_forgotten_by_a_blocking_send() {
+fn many_receivers_of_a_blocking_send_all_respond() {
     for receivers in MANY {
         let (signal, controls) = waiting(receivers);
         thread::scope(|scope| {
             let sent = scope.spawn(|| signal.send(&10));
             woken_from_outside(&controls, receivers);
-            let answers: Result<Vec<_>, ()> = sent.join().unwrap().into_iter().collect();
-            assert_eq!(answers.unwrap(), in_order(receivers));
+            let responses: Result<Vec<_>, ()> = sent.join().unwrap().into_iter().collect();
+            assert_eq!(responses.unwrap(), in_order(receivers));
         });
     }
 }

@@ -1,5 +1,5 @@
-//! Async sends inside async sends: each poll is counted like a send, so a circle ends in a
-//! panic that says so, and between polls nothing is counted.
+//! Async sends inside async sends: each poll is counted like a send, so a circle ends in a panic
+//! with a message, and between polls no send is counted.
 #![cfg(feature = "async")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,7 @@ use std::task::{Context, Waker};
 use fanfare::{BoxFuture, Responses, Signal};
 use smol::future::{block_on, yield_now};
 
-/// What `run` panics with.
+/// Returns the message with which `run` panics.
 fn panic_of<T>(run: impl FnOnce() -> T) -> String {
     let panic = catch_unwind(AssertUnwindSafe(run)).err().expect("a panic");
     *panic.downcast::<String>().expect("a text")
@@ -44,7 +44,7 @@ fn a_circle_that_suspends_at_each_turn_ends_in_one_too() {
     let deepest = DEEPEST.load(Ordering::Relaxed);
     assert!((32..=1_000).contains(&deepest), "{deepest}");
 
-    // One that is dropped on the way down leaves nothing behind.
+    // A send that is dropped on the way down leaves no trace.
     let mut send: BoxFuture<'_, _> = Box::pin(CIRCLE.asend(&1));
     for _ in 0..deepest / 2 {
         let mut cx = Context::from_waker(Waker::noop());
@@ -71,7 +71,8 @@ fn in_a_robust_send_it_is_the_failure_of_the_innermost() {
     assert!((32..=1_000).contains(&turns), "{turns}");
 }
 
-/// More sends than may be nested, all of one thread, all suspended: none is inside another.
+/// More sends than may be nested, all of one thread, all suspended: they are not inside one
+/// another.
 #[test]
 fn sends_that_are_suspended_side_by_side_are_not_nested() {
     let signal = Signal::<(), u32>::new();
@@ -106,8 +107,8 @@ fn async_and_blocking_sends_nest_in_one_another() {
     OUTER.connect_async(|sender, n| {
         Box::pin(async move {
             yield_now().await;
-            let answers = INNER.from(sender).asend(n).await;
-            answers.iter().sum::<u32>() + MIDDLE.from(sender).send(n).len() as u32
+            let responses = INNER.from(sender).asend(n).await;
+            responses.iter().sum::<u32>() + MIDDLE.from(sender).send(n).len() as u32
         })
     });
     MIDDLE.connect(|_, n| n * 10);

@@ -28,41 +28,41 @@ fn text() -> String {
     String::from("abc")
 }
 
-/// Nothing is measured by it: only a test that fails gets to its end.
+/// The time is not measured: only a test that fails gets to its end.
 const NEVER: Duration = Duration::from_secs(60);
 
 #[test]
-fn it_runs_on_another_thread_and_beside_the_async_ones() {
+fn an_offloaded_receiver_runs_on_another_thread_beside_the_async_ones() {
     for runtime in runtimes() {
         let signal = Texts::new();
         // Each waits for the other.
         let (ask, asked) = tokio::sync::oneshot::channel();
-        let (answer, answered) = mpsc::channel();
-        let offloaded = Mutex::new(Some((ask, answered)));
+        let (response, responded) = mpsc::channel();
+        let offloaded = Mutex::new(Some((ask, responded)));
         signal.options().connect_offloaded(move |_, _| {
-            let (ask, answered) = offloaded.lock().unwrap().take().unwrap();
+            let (ask, responded) = offloaded.lock().unwrap().take().unwrap();
             ask.send(thread::current().id()).unwrap();
-            answered
+            responded
                 .recv_timeout(NEVER)
                 .expect("it stopped the async one")
         });
-        let of_async = Mutex::new(Some((answer, asked)));
+        let of_async = Mutex::new(Some((response, asked)));
         signal.connect_async(move |_, _| {
-            let (answer, asked) = of_async.lock().unwrap().take().unwrap();
+            let (response, asked) = of_async.lock().unwrap().take().unwrap();
             Box::pin(async move {
                 let there: ThreadId = asked.await.unwrap();
-                answer.send(there).unwrap();
+                response.send(there).unwrap();
                 thread::current().id()
             })
         });
-        let answers = runtime.block_on(signal.from("web").asend(&text()));
-        let threads: HashSet<_> = answers.iter().collect();
+        let responses = runtime.block_on(signal.from("web").asend(&text()));
+        let threads: HashSet<_> = responses.iter().collect();
         assert_eq!(threads.len(), 2);
     }
 }
 
 #[test]
-fn it_gets_its_sender_and_a_clone_of_the_event() {
+fn an_offloaded_receiver_gets_its_sender_and_a_clone_of_the_event() {
     for runtime in runtimes() {
         let signal = Texts::new();
         signal.options().connect_offloaded(|sender, text| {
@@ -73,19 +73,19 @@ fn it_gets_its_sender_and_a_clone_of_the_event() {
         });
         let text = text();
         let name = String::from("web");
-        let answers = runtime.block_on(signal.from(&name).asend(&text));
-        let [(sender, address)] = &answers[..] else {
-            panic!("one answer")
+        let responses = runtime.block_on(signal.from(&name).asend(&text));
+        let [(sender, address)] = &responses[..] else {
+            panic!("one response")
         };
         assert_eq!(sender, "web");
         assert_ne!(*address, text.as_ptr().addr());
-        let answers = signal.send(&text);
-        assert_eq!(*answers, [("nobody".to_owned(), text.as_ptr().addr())]);
+        let responses = signal.send(&text);
+        assert_eq!(*responses, [("nobody".to_owned(), text.as_ptr().addr())]);
     }
 }
 
 #[test]
-fn it_stands_among_the_async_ones_and_in_a_blocking_send_among_the_sync_ones() {
+fn an_offloaded_receiver_is_among_the_async_ones_and_in_a_blocking_send_among_the_sync_ones() {
     let signal = Texts::new();
     signal.options().connect_offloaded(|_, _| "offloaded");
     signal.connect_async(|_, _| Box::pin(async { "async" }));
@@ -128,7 +128,7 @@ fn alone_it_does_not_make_a_blocking_send_refused() {
 }
 
 #[test]
-fn it_may_use_a_blocking_send_to_async_receivers() {
+fn an_offloaded_receiver_may_use_a_blocking_send_to_async_receivers() {
     static INNER: Signal<usize, usize> = Signal::new();
     INNER.connect_async(|_, n| Box::pin(async move { n + 1 }));
     let signal = Texts::new();
@@ -201,8 +201,8 @@ fn once_runs_once_and_a_wait_for_itself_is_refused() {
     let own = options.connect_offloaded(|_, _| OWN.get().unwrap().disconnect_and_wait(NEVER).err());
     OWN.set(own).unwrap();
     let [runtime, _] = runtimes();
-    let answers = runtime.block_on(WAITS.from("web").asend(&text()));
-    assert_eq!(*answers, [Some(WaitError::InsideSend)]);
+    let responses = runtime.block_on(WAITS.from("web").asend(&text()));
+    assert_eq!(*responses, [Some(WaitError::InsideSend)]);
     assert!(
         runtime
             .block_on(WAITS.from("web").asend(&text()))
@@ -211,7 +211,7 @@ fn once_runs_once_and_a_wait_for_itself_is_refused() {
     assert_eq!(WAITS.receiver_count(), 0);
 }
 
-/// A handle outlives its runtime, and who waits beside it must not wait forever.
+/// A handle outlives its runtime, and a caller that waits beside it must not wait forever.
 #[test]
 fn a_runtime_that_has_shut_down_fails_it() {
     for runtime in runtimes() {

@@ -2,6 +2,7 @@
 //! connecting, whichever is done first.
 #![cfg(feature = "async")]
 
+use fanfare::connections::purged;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -14,7 +15,7 @@ use tokio::sync::oneshot;
 
 type Asked = Signal<(), usize>;
 
-/// As many as one combinator takes, and as many as only the other takes.
+/// A number of receivers for each combinator.
 const FEW_AND_MANY: [usize; 2] = [5, 80];
 
 fn poll<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
@@ -23,7 +24,7 @@ fn poll<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
         .poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Async receivers, each of which answers its place when it is told to.
+/// Async receivers, each of which responds with its place when its gate is opened.
 #[derive(Default)]
 struct Gates(Mutex<BTreeMap<usize, oneshot::Sender<()>>>);
 
@@ -42,13 +43,17 @@ impl Gates {
         gate.send(()).unwrap();
     }
 
-    fn connect(self: &Arc<Self>, options: ConnectOptions<'_, (), usize>, place: usize) {
+    fn connect(
+        self: &Arc<Self>,
+        options: ConnectOptions<(), usize, &Signal<(), usize>>,
+        place: usize,
+    ) {
         let gates = Arc::clone(self);
         options.connect_async(move |_, ()| gates.wait(place));
     }
 }
 
-/// The numbers below `n` in several orders: forwards, backwards, from the middle, shuffled.
+/// Returns the numbers below `n` in several orders: forwards, backwards, from the middle, shuffled.
 fn orders(n: usize) -> Vec<Vec<usize>> {
     let stride = if n % 7 == 0 { 5 } else { 7 };
     vec![
@@ -60,7 +65,7 @@ fn orders(n: usize) -> Vec<Vec<usize>> {
 }
 
 #[test]
-fn answers_keep_their_order_whatever_finishes_first() {
+fn responses_keep_their_order_whatever_finishes_first() {
     for receivers in FEW_AND_MANY {
         for order in orders(receivers) {
             let signal = Asked::new();
@@ -96,23 +101,23 @@ fn outcomes_and_successes_keep_it_too() {
                 assert!(poll(&mut send).is_pending());
                 gates.open(place);
             }
-            let answers: Result<Vec<_>, ()> = block_on(send).into_iter().collect();
-            assert_eq!(answers.unwrap(), all);
+            let responses: Result<Vec<_>, ()> = block_on(send).into_iter().collect();
+            assert_eq!(responses.unwrap(), all);
         };
         backwards(Box::pin(async {
             let outcomes = signal.asend_robust(&()).await;
             outcomes.into_result().unwrap().into_vec()
         }));
         backwards(Box::pin(async {
-            let answers = signal.asend_until_err(&()).await.unwrap();
-            answers.into_iter().map(Ok).collect()
+            let responses = signal.asend_until_err(&()).await.unwrap();
+            responses.into_iter().map(Ok).collect()
         }));
     }
 }
 
-/// Connects a receiver that notes its start, and answers its place in the log.
+/// Connects a receiver that notes its start, and responds with its place in the log.
 fn noting(
-    options: ConnectOptions<'_, (), &'static str>,
+    options: ConnectOptions<(), &'static str, &Signal<(), &'static str>>,
     is_async: bool,
     name: &'static str,
     log: &Arc<Mutex<Vec<&'static str>>>,
@@ -203,7 +208,7 @@ fn the_future_sees_its_sender() {
 }
 
 #[test]
-fn each_answer_has_its_receiver() {
+fn each_response_has_its_receiver() {
     for receivers in FEW_AND_MANY {
         let signal = Asked::new();
         let mut expected = Vec::new();
@@ -220,8 +225,8 @@ fn each_answer_has_its_receiver() {
         }
         let own = signal.connect(|_, ()| usize::MAX);
         expected.insert(0, (own.id(), usize::MAX));
-        let answers = block_on(signal.asend(&()));
-        assert_eq!(Vec::from_iter(answers.into_pairs()), expected);
+        let responses = block_on(signal.asend(&()));
+        assert_eq!(Vec::from_iter(responses.into_pairs()), expected);
     }
 }
 
@@ -244,7 +249,7 @@ fn a_failure_has_its_place() {
         assert_eq!(outcomes.len(), receivers);
         for (place, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
-                Ok(answer) => assert!(answer == place && place % 3 != 1),
+                Ok(response) => assert!(response == place && place % 3 != 1),
                 Err(failure) => assert_eq!(failure.message(), place.to_string()),
             }
         }
@@ -269,7 +274,7 @@ fn dead_weak_receivers_are_left_out() {
     assert_eq!(*block_on(signal.asend(&())), [4, 3, 2, 1, 0]);
     targets.retain(|target| ![0, 2].contains(&**target));
     assert_eq!(*block_on(signal.asend(&())), [4, 3, 1]);
-    assert_eq!((signal.receiver_count(), signal.purged()), (3, 2));
+    assert_eq!((signal.receiver_count(), purged(&signal)), (3, 2));
     drop(targets);
     assert!(block_on(signal.asend(&())).is_empty());
 }
@@ -290,7 +295,7 @@ fn once_is_claimed_by_the_first_poll_of_one_send() {
     assert!(poll(&mut second).is_pending());
     gates.open(1);
     match poll(&mut second) {
-        Poll::Ready(answers) => assert_eq!(*answers, [1], "the other send has it"),
+        Poll::Ready(responses) => assert_eq!(*responses, [1], "the other send has it"),
         Poll::Pending => panic!("it was woken"),
     }
     gates.open(0);

@@ -2,6 +2,7 @@
 //! anything has run, and names what to use instead; elsewhere it runs them to their end.
 #![cfg(feature = "tokio")]
 
+use fanfare::connections::purged;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -102,8 +103,8 @@ impl Watched {
 
     /// Checks that a send runs all: those that run once have not been used up before.
     fn is_allowed(&self) {
-        let answers: Result<Vec<_>, ()> = self.signal.from("web").send(&()).into_iter().collect();
-        assert_eq!(answers, Ok(vec![1, 2, 3, 3]));
+        let responses: Result<Vec<_>, ()> = self.signal.from("web").send(&()).into_iter().collect();
+        assert_eq!(responses, Ok(vec![1, 2, 3, 3]));
         assert_eq!(self.ran(), RECEIVERS);
     }
 }
@@ -130,8 +131,8 @@ fn inside_of_every_tokio_runtime() {
         LocalSet::new().block_on(&runtime, async { watched.is_refused() });
         Handle::block_on(runtime.handle(), async { watched.is_refused() });
         // The signal is as it was.
-        let answers = runtime.block_on(watched.signal.asend(&()));
-        assert_eq!(answers.len(), RECEIVERS);
+        let responses = runtime.block_on(watched.signal.asend(&()));
+        assert_eq!(responses.len(), RECEIVERS);
     }
 }
 
@@ -170,7 +171,7 @@ fn beside_a_runtime_it_is_allowed() {
     many_threads().block_on(allowed).unwrap();
 }
 
-/// What executor that is, does not matter.
+/// The kind of executor does not matter.
 #[test]
 fn inside_of_an_async_send_of_any_signal() {
     static OUTER: Signal<()> = Signal::new();
@@ -220,7 +221,7 @@ fn polled_by_hand(future: impl Future<Output = ()>) {
 
 /// Only receivers that this very send would have to await count.
 #[test]
-fn without_async_receivers_for_its_sender_nothing_is_refused() {
+fn a_send_without_async_receivers_for_its_sender_is_not_refused() {
     let signal = Signal::<(), u32>::new();
     signal.connect(|_, ()| 1);
     signal
@@ -234,17 +235,19 @@ fn without_async_receivers_for_its_sender_nothing_is_refused() {
     });
 }
 
-/// What is dead or spent would not be awaited, and a refused send would never take it out.
+/// Dead or spent receivers would not be awaited, and a refused send would never take them out.
 #[test]
-fn for_dead_and_spent_receivers_nothing_is_refused() {
+fn a_send_to_dead_and_spent_receivers_is_not_refused() {
     let signal = Signal::<(), u32>::new();
     signal.connect(|_, ()| 1);
     let target = Arc::new(2);
-    signal.connect_weak_async(&target, |target, _, ()| Box::pin(async { *target }));
+    signal
+        .options()
+        .connect_weak_async(&target, |target, _, ()| Box::pin(async { *target }));
     drop(target);
     current_thread().block_on(async {
         assert_eq!(*signal.send(&()), [1]);
-        assert_eq!((signal.receiver_count(), signal.purged()), (1, 1));
+        assert_eq!((signal.receiver_count(), purged(&signal)), (1, 1));
     });
     // Spent, but still connected while the send that spent it is suspended.
     let spent = signal.options().once();

@@ -12,7 +12,7 @@ use fanfare::error::{HeldBy, WaitError};
 /// A wait that is to run out.
 const SHORT: Duration = Duration::from_millis(30);
 
-/// Has the kernel refuse `membarrier` to this thread, for the rest of its life.
+/// Makes the kernel refuse `membarrier` to this thread, for the rest of its life.
 fn refuse_barriers() {
     let step = |code: u32, if_equal, if_not, operand: u32| libc::sock_filter {
         code: code as u16,
@@ -21,7 +21,7 @@ fn refuse_barriers() {
         k: operand,
     };
     let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
-    // Loads the number of the call, which comes first in what a filter sees, and compares it.
+    // Loads the number of the call, which comes first in the input of a filter, and compares it.
     let mut steps = [
         step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
         step(
@@ -46,8 +46,8 @@ fn refuse_barriers() {
     assert_eq!(is_filtered, 0, "the kernel has no filters for calls");
 }
 
-/// Has the process registered for the barrier, on a thread that may: the first writer that finds an
-/// idle emitter does so, and remembers a refusal for the whole process.
+/// Registers the process for the barrier, on a thread that may: the first writer that finds an idle
+/// emitter does so, and remembers a refusal for the whole process.
 fn register_for_barriers() {
     let signal = Signal::<()>::new();
     let connection = signal.connect(|_, ()| ());

@@ -1,9 +1,10 @@
-//! One send of many events: who hears which, when, and what comes back.
+//! One send of many events: the receivers of each, their times, and the responses.
 
 #[cfg(any(feature = "async", feature = "queue"))]
 mod kinds;
 mod random;
 
+use fanfare::connections::{purged, unmatched_senders};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -16,7 +17,7 @@ type Sums = Signal<u32, u32>;
 type Log = Arc<Mutex<Vec<String>>>;
 
 #[test]
-fn an_ordinary_receiver_hears_each_event_in_order() {
+fn an_ordinary_receiver_gets_each_event_in_order() {
     let (signal, log) = (Sums::new(), Log::default());
     signal.connect(note(&log, "a"));
     assert_eq!(*signal.send_batch(&[5, 3, 9]), [5, 3, 9]);
@@ -24,9 +25,9 @@ fn an_ordinary_receiver_hears_each_event_in_order() {
 }
 
 #[test]
-fn a_receiver_of_batches_hears_all_events_in_one_call() {
+fn a_receiver_of_batches_gets_all_events_in_one_call() {
     let (signal, log) = (Sums::new(), Log::default());
-    signal.connect_batch(note_all(&log, "all"));
+    signal.options().connect_batch(note_all(&log, "all"));
     assert_eq!(*signal.send_batch(&[5, 3, 9]), [17]);
     assert_eq!(lines(&log), ["all [5, 3, 9]"]);
 }
@@ -34,7 +35,7 @@ fn a_receiver_of_batches_hears_all_events_in_one_call() {
 #[test]
 fn every_other_send_hands_it_a_slice_of_one() {
     let (signal, log) = (Sums::new(), Log::default());
-    signal.connect_batch(note_all(&log, "all"));
+    signal.options().connect_batch(note_all(&log, "all"));
     let heard = |line: &str| assert_eq!(log.lock().unwrap().drain(..).as_slice(), [line]);
     assert_eq!(*signal.send(&1), [1]);
     heard("all [1]");
@@ -57,7 +58,7 @@ fn every_other_send_hands_it_a_slice_of_one() {
         heard("all [6]");
     }
     let tried = Signal::<u32, Result<usize, ()>>::new();
-    tried.connect_batch(|_, events| Ok(events.len()));
+    tried.options().connect_batch(|_, events| Ok(events.len()));
     assert_eq!(*tried.send_until_err(&3).unwrap(), [1]);
 }
 
@@ -70,7 +71,7 @@ fn one_receiver_after_the_other_by_priority() {
     let third = signal.options().connect_batch(note_all(&log, "third"));
     let fourth = signal.options().sender("s").connect(note(&log, "fourth"));
     let first = signal.options().priority(1).connect(note(&log, "first"));
-    let answers = signal.from("s").send_batch(&[1, 2]);
+    let responses = signal.from("s").send_batch(&[1, 2]);
     let heard = [
         "first 1",
         "first 2",
@@ -83,8 +84,8 @@ fn one_receiver_after_the_other_by_priority() {
         "last 2",
     ];
     assert_eq!(lines(&log), heard);
-    assert_eq!(*answers, [1, 2, 1, 2, 3, 1, 2, 1, 2]);
-    let whose: Vec<_> = answers.pairs().map(|(receiver, _)| receiver).collect();
+    assert_eq!(*responses, [1, 2, 1, 2, 3, 1, 2, 1, 2]);
+    let whose: Vec<_> = responses.pairs().map(|(receiver, _)| receiver).collect();
     let [first, second, third, fourth, last] = [first, second, third, fourth, last].map(|c| c.id());
     assert_eq!(
         whose,
@@ -97,18 +98,19 @@ fn one_receiver_after_the_other_by_priority() {
 #[test]
 fn more_receivers_than_one_array_holds_keep_their_order() {
     let signal = Sums::new();
-    let receivers = (0..1_000).map(|n| signal.options().prepare(move |_, event| n * 10 + event));
-    let connections = signal.connect_many(receivers);
-    let answers = signal.send_batch(&[1, 2, 3]);
-    let expected = connections.iter().zip(0..).flat_map(|(connection, n)| {
-        let answer = move |event: u32| (connection.id(), n * 10 + event);
-        [answer(1), answer(2), answer(3)]
+    let connections = signal.change(|changes| {
+        (0..1_000).for_each(|n| changes.connect(move |_, event| n * 10 + event));
     });
-    assert!(answers.into_pairs().eq(expected));
+    let responses = signal.send_batch(&[1, 2, 3]);
+    let expected = connections.iter().zip(0..).flat_map(|(connection, n)| {
+        let response = move |event: u32| (connection.id(), n * 10 + event);
+        [response(1), response(2), response(3)]
+    });
+    assert!(responses.into_pairs().eq(expected));
 }
 
 #[test]
-fn only_receivers_of_the_sender_hear_it() {
+fn only_receivers_of_the_sender_get_the_batch() {
     let signal = Sums::new();
     let identity = Identity::new();
     signal
@@ -130,13 +132,15 @@ fn only_receivers_of_the_sender_hear_it() {
 fn no_events_are_no_send() {
     let signal = Sums::new();
     signal.connect(|_, _| unreachable!("there is no event"));
-    signal.connect_batch(|_, _| unreachable!("there is no event"));
+    signal
+        .options()
+        .connect_batch(|_, _| unreachable!("there is no event"));
     let once = signal.options().once();
     let once = once.connect_batch(|_, _| unreachable!("there is no event"));
     signal.options().sender("s").connect(|_, _| 0);
     assert!(signal.from("s").send_batch(&[]).is_empty());
     assert!(once.is_connected());
-    assert_eq!(signal.unmatched_senders(), ["s"]);
+    assert_eq!(unmatched_senders(&signal), ["\"s\""]);
     assert!(Sums::new().from("s").send_batch(&[1]).is_empty());
 }
 
@@ -157,7 +161,7 @@ fn events_may_borrow() {
     fn longest(_sender: Sender<'_>, lines: &[Line<'_>]) -> usize {
         lines.iter().map(read).max().unwrap_or(0)
     }
-    READ.connect_batch(longest);
+    READ.options().connect_batch(longest);
     READ.connect(|_, line| read(line));
     let text = String::from("one\nthree\nfive");
     let count = Cell::new(0);
@@ -175,16 +179,18 @@ fn the_same_function_is_connected_once() {
         events.iter().sum()
     }
     let signal = Sums::new();
-    let first = signal.connect_batch(sum);
+    let first = signal.options().connect_batch(sum);
     let line = line!() - 1;
-    let again = signal.connect_batch(sum);
+    let again = signal.options().connect_batch(sum);
     assert!(first.is_new() && !again.is_new());
     assert_eq!(again.id(), first.id());
     let options = signal.options().dispatch_uid("sum").name("the sum");
     let named = options.sender("s").connect_batch(sum);
     assert!(named.is_new());
-    let prepared = [0, 1].map(|_| signal.options().sender("t").prepare_batch(sum));
-    let both = signal.connect_many(prepared);
+    let both = signal.change(|changes| {
+        changes.options().sender("t").connect_batch(sum);
+        changes.options().sender("t").connect_batch(sum);
+    });
     assert!(both[0].is_new() && !both[1].is_new());
     let connections = signal.connections();
     assert!(
@@ -199,9 +205,9 @@ fn the_same_function_is_connected_once() {
             .iter()
             .any(|connection| connection.name == "the sum")
     );
-    assert!(signal.disconnect_uid_from("s", "sum"));
+    assert!(signal.options().sender("s").disconnect_uid("sum"));
     assert!(first.disconnect());
-    assert_eq!(signal.disconnect_sender("t"), 1);
+    assert_eq!(signal.from("t").disconnect_all(), 1);
     assert_eq!(signal.receiver_count(), 0);
 }
 
@@ -238,20 +244,26 @@ fn batches_may_be_nested() {
 #[test]
 fn a_circle_of_batches_is_a_panic() {
     static SIGNAL: Sums = Sums::new();
-    SIGNAL.connect_batch(|_, events| SIGNAL.send_batch(events).len() as u32);
+    SIGNAL
+        .options()
+        .connect_batch(|_, events| SIGNAL.send_batch(events).len() as u32);
     let circle = catch_unwind(|| SIGNAL.send_batch(&[1, 2]));
     let message = circle.unwrap_err().downcast::<String>().unwrap();
     assert!(message.contains("leads back to it"), "{message}");
 }
 
 #[test]
-fn from_inside_a_batch_nobody_waits_for_its_receivers() {
+fn a_wait_for_a_receiver_of_its_own_batch_is_refused() {
     static SIGNAL: Signal<(), Option<WaitError>> = Signal::new();
     static OWN: OnceLock<Connection> = OnceLock::new();
     fn wait() -> Option<WaitError> {
         OWN.get()?.disconnect_and_wait(Duration::MAX).err()
     }
-    OWN.get_or_init(|| SIGNAL.connect_batch(|_, events| events.iter().map(|()| wait()).next()?));
+    OWN.get_or_init(|| {
+        SIGNAL
+            .options()
+            .connect_batch(|_, events| events.iter().map(|()| wait()).next()?)
+    });
     SIGNAL.connect(|_, ()| wait());
     let refused = Some(WaitError::InsideSend);
     assert_eq!(*SIGNAL.send_batch(&[(), ()]), [refused; 3]);
@@ -259,7 +271,7 @@ fn from_inside_a_batch_nobody_waits_for_its_receivers() {
 }
 
 #[test]
-fn a_once_only_receiver_hears_the_first_event_alone() {
+fn a_once_only_receiver_gets_the_first_event_alone() {
     let (signal, log) = (Sums::new(), Log::default());
     let once = signal.options().once().connect(note(&log, "once"));
     signal.connect(note(&log, "always"));
@@ -271,7 +283,7 @@ fn a_once_only_receiver_hears_the_first_event_alone() {
 }
 
 #[test]
-fn a_once_only_receiver_of_batches_hears_one_batch() {
+fn a_once_only_receiver_of_batches_gets_one_batch() {
     let (signal, log) = (Sums::new(), Log::default());
     let once = signal
         .options()
@@ -310,14 +322,14 @@ fn a_weak_target_lives_as_long_as_the_batch() {
     assert_eq!(watched.strong_count(), 0, "and no longer");
     assert_eq!(*signal.send_batch(&[3]), [3]);
     assert_eq!(
-        (signal.receiver_count(), signal.purged()),
+        (signal.receiver_count(), purged(&signal)),
         (1, 1),
         "the dead one is out"
     );
 }
 
 #[test]
-fn a_panic_travels_and_nothing_after_it_runs() {
+fn a_panic_travels_and_no_later_receiver_runs() {
     let (signal, log) = (Sums::new(), Log::default());
     signal.connect(note(&log, "before"));
     let noted = Arc::clone(&log);
@@ -338,7 +350,7 @@ fn a_panic_travels_and_nothing_after_it_runs() {
 }
 
 #[test]
-fn a_panic_drops_each_answer_before_it_once() {
+fn a_panic_drops_each_response_before_it_once() {
     struct Counted(Arc<()>);
     let made = Arc::new(());
     let signal = Signal::<u32, Counted>::new();
@@ -350,17 +362,21 @@ fn a_panic_drops_each_answer_before_it_once() {
     let batch = AssertUnwindSafe(|| signal.send_batch(&[1, 2, 3]));
     assert!(catch_unwind(batch).is_err());
     assert_eq!(Arc::strong_count(&made), 2);
-    let answers = signal.send_batch(&[1, 2]);
+    let responses = signal.send_batch(&[1, 2]);
     assert_eq!(Arc::strong_count(&made), 4);
-    assert!(answers.iter().all(|answer| Arc::ptr_eq(&answer.0, &made)));
+    assert!(
+        responses
+            .iter()
+            .all(|response| Arc::ptr_eq(&response.0, &made))
+    );
 }
 
-/// Answers without content are counted, but for those that have to be dropped.
+/// Responses without content are counted, except for those that have to be dropped.
 #[test]
-fn answers_without_content_are_as_many_as_calls() {
+fn responses_without_content_are_as_many_as_calls() {
     let units = Signal::<u32>::new();
     units.connect(|_, _| ());
-    units.connect_batch(|_, _| ());
+    units.options().connect_batch(|_, _| ());
     units.options().once().connect(|_, _| ());
     assert_eq!(units.send_batch(&[1, 2, 3]).len(), 5);
     assert_eq!(units.send_batch(&[1, 2, 3]).len(), 4);
@@ -374,10 +390,10 @@ fn answers_without_content_are_as_many_as_calls() {
     }
     let empties = Signal::<u32, Empty>::new();
     empties.connect(|_, _| Empty);
-    empties.connect_batch(|_, _| Empty);
-    let answers = empties.send_batch(&[1, 2, 3]);
-    assert_eq!((answers.len(), DROPPED.get()), (4, 0));
-    drop(answers);
+    empties.options().connect_batch(|_, _| Empty);
+    let responses = empties.send_batch(&[1, 2, 3]);
+    assert_eq!((responses.len(), DROPPED.get()), (4, 0));
+    drop(responses);
     assert_eq!(DROPPED.get(), 4);
 }
 

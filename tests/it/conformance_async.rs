@@ -1,5 +1,5 @@
-//! The promises of Django's tests of async receivers: what the sends answer, and that a
-//! value of the caller's task is one value for all receivers.
+//! The promises of Django's tests of async receivers: the responses of the sends, and that a value
+//! of the caller's task is one value for all receivers.
 //!
 //! Every test runs in the same frame: as many receivers after it as before it.
 #![cfg(feature = "async")]
@@ -7,7 +7,8 @@
 use std::cell::Cell;
 use std::panic;
 
-use fanfare::{BoxFuture, Connection, RobustResponses, Sender, Signal};
+use fanfare::responses::RobustResponses;
+use fanfare::{BoxFuture, Connection, Sender, Signal};
 use smol::future::{block_on, yield_now};
 
 struct Model;
@@ -43,13 +44,13 @@ fn nothing_leaks<R: 'static>(test: impl FnOnce(&Signal<(), R>, &mut Vec<Connecti
     assert_eq!(signal.receiver_count(), 0);
 }
 
-/// Answers with the ids of those who gave them.
+/// Returns the responses with the ids of their receivers.
 fn pairs(signal: &Asked) -> [Vec<(fanfare::ReceiverId, &'static str)>; 2] {
     [
         block_on(signal.from(Sender::of::<Model>()).asend(&())),
         signal.from(Sender::of::<Model>()).send(&()),
     ]
-    .map(|answers| answers.into_pairs().collect())
+    .map(|responses| responses.into_pairs().collect())
 }
 
 #[test]
@@ -57,22 +58,25 @@ fn asend_and_send() {
     nothing_leaks(|signal: &Asked, connections| {
         let of_sync = signal.connect(sync_receiver);
         let of_async = signal.connect_async(async_receiver);
-        for answers in pairs(signal) {
-            assert_eq!(answers, [(of_sync.id(), "sync"), (of_async.id(), "async")]);
+        for responses in pairs(signal) {
+            assert_eq!(
+                responses,
+                [(of_sync.id(), "sync"), (of_async.id(), "async")]
+            );
         }
         connections.extend([of_sync, of_async]);
     });
 }
 
-/// Failing, good and sync, connected in that order.
+/// Connects a failing, a good and a sync receiver, in that order.
 fn three_of_which_one_fails(send: impl FnOnce(&Asked) -> RobustResponses<&'static str>) {
     nothing_leaks(|signal: &Asked, connections| {
         let failing = signal.connect_async(failing_receiver);
         let good = signal.connect_async(async_receiver);
         let of_sync = signal.connect(sync_receiver);
         let outcomes = send(signal);
-        let answered: Vec<_> = outcomes.responses().pairs().collect();
-        assert_eq!(answered, [(of_sync.id(), &"sync"), (good.id(), &"async")]);
+        let responded: Vec<_> = outcomes.responses().pairs().collect();
+        assert_eq!(responded, [(of_sync.id(), &"sync"), (good.id(), &"async")]);
         let [first, second, third] = <[_; 3]>::try_from(Vec::from_iter(outcomes)).unwrap();
         let failure = second.unwrap_err();
         assert_eq!(
@@ -87,12 +91,12 @@ fn three_of_which_one_fails(send: impl FnOnce(&Asked) -> RobustResponses<&'stati
 }
 
 #[test]
-fn send_robust() {
+fn a_robust_send_returns_each_receivers_outcome() {
     three_of_which_one_fails(|signal| signal.from(Sender::of::<Model>()).send_robust(&()));
 }
 
 #[test]
-fn asend_robust() {
+fn an_async_robust_send_returns_each_receivers_outcome() {
     three_of_which_one_fails(|signal| {
         block_on(signal.from(Sender::of::<Model>()).asend_robust(&()))
     });
@@ -102,8 +106,8 @@ fn asend_robust() {
 fn asend_only_async_receivers() {
     nothing_leaks(|signal: &Asked, connections| {
         let only = signal.connect_async(async_receiver);
-        for answers in pairs(signal) {
-            assert_eq!(answers, [(only.id(), "async")]);
+        for responses in pairs(signal) {
+            assert_eq!(responses, [(only.id(), "async")]);
         }
         connections.push(only);
     });
@@ -157,7 +161,7 @@ fn connect(signal: &Counted, kind: Kind) -> Connection {
     }
 }
 
-/// The caller sets 1; two receivers see 2 and 3, and the caller then sees 3.
+/// Checks that the caller sets 1, two receivers see 2 and 3, and the caller then sees 3.
 fn state_is_shared(kinds: [Kind; 2], send: impl FnOnce(&Counted) -> (Vec<u32>, u32)) {
     nothing_leaks(|signal: &Counted, connections| {
         connections.extend(kinds.map(|kind| connect(signal, kind)));
@@ -225,7 +229,7 @@ state_is_shared! {
 }
 
 #[test]
-fn what_a_failing_receiver_stored_stays() {
+fn values_that_a_failing_receiver_stored_stay() {
     nothing_leaks(|signal: &Counted, connections| {
         connections.push(connect(signal, Async));
         connections.push(signal.connect_async(|_, ()| {

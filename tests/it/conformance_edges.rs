@@ -4,6 +4,7 @@
 //! `eNN` is the number of the case in the catalogue the project started from; those that
 //! concern only asynchronous receivers have no test here.
 
+use fanfare::connections::purged;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use crate::receivers::{Asked, answer, holding, message_of, of_size, one, read, two};
+use crate::receivers::{Asked, holding, message_of, of_size, one, read, response, two};
 use fanfare::{Identity, Sender, Signal};
 
 // Changes during a send.
@@ -30,7 +31,7 @@ fn e6_disconnected_by_an_earlier_receiver_it_still_runs_in_this_send() {
                 .is_some_and(|later| later.disconnect()),
         )
     });
-    *later.lock().unwrap() = Some(SIGNAL.connect(answer(7)));
+    *later.lock().unwrap() = Some(SIGNAL.connect(response(7)));
     assert_eq!(*SIGNAL.send(&()), [1, 7]);
     assert_eq!(*SIGNAL.send(&()), [0]);
 }
@@ -46,7 +47,7 @@ fn disconnected_by_another_thread_it_still_runs_in_this_send() {
         goes.lock().unwrap().recv().unwrap();
         1
     });
-    let later = SIGNAL.connect(answer(2));
+    let later = SIGNAL.connect(response(2));
     let send = thread::spawn(|| SIGNAL.send(&()).to_vec());
     runs.recv().unwrap();
     assert!(later.disconnect());
@@ -57,7 +58,8 @@ fn disconnected_by_another_thread_it_still_runs_in_this_send() {
     assert_eq!(*SIGNAL.send(&()), [1]);
 }
 
-/// Few receivers, many, those of a sender among them, weak and once-only ones: each is walked in its own way.
+/// Few receivers, many, those of a sender among them, weak and once-only ones: each is walked in
+/// its own way.
 #[test]
 fn the_snapshot_holds_for_every_shape_of_table_and_every_way_of_sending() {
     static SIGNAL: Asked = Asked::new();
@@ -72,21 +74,21 @@ fn the_snapshot_holds_for_every_shape_of_table_and_every_way_of_sending() {
                 .collect()
         },
         || {
-            answers_of(|each| {
+            responses_of(|each| {
                 assert!(
                     SIGNAL
                         .from("s")
-                        .send_until(&(), |answer| each(*answer))
+                        .send_until(&(), |response| each(*response))
                         .is_none()
                 )
             })
         },
         || {
-            answers_of(|each| {
+            responses_of(|each| {
                 assert!(
                     SIGNAL
                         .from("s")
-                        .send_each(&(), |_, answer| flow(each(answer)))
+                        .send_each(&(), |_, response| flow(each(response)))
                         .is_continue()
                 )
             })
@@ -105,10 +107,10 @@ fn the_snapshot_holds_for_every_shape_of_table_and_every_way_of_sending() {
     let target = Arc::new(5);
     type Shape = fn(u32, &Arc<u32>);
     let shapes: [(u32, Shape); 6] = [
-        (3, |value, _| drop(SIGNAL.connect(answer(value)))),
-        (100, |value, _| drop(SIGNAL.connect(answer(value)))),
+        (3, |value, _| drop(SIGNAL.connect(response(value)))),
+        (100, |value, _| drop(SIGNAL.connect(response(value)))),
         (100, |value, _| {
-            drop(SIGNAL.options().sender("s").connect(answer(value)))
+            drop(SIGNAL.options().sender("s").connect(response(value)))
         }),
         (6, |value, _| {
             drop(
@@ -117,22 +119,22 @@ fn the_snapshot_holds_for_every_shape_of_table_and_every_way_of_sending() {
                 } else {
                     SIGNAL.options()
                 }
-                .connect(answer(value)),
+                .connect(response(value)),
             )
         }),
         (20, |value, target| {
             drop(SIGNAL.connect_weak(target, move |_: &u32, _, ()| value))
         }),
         (20, |value, _| {
-            drop(SIGNAL.options().once().connect(answer(value)))
+            drop(SIGNAL.options().once().connect(response(value)))
         }),
     ];
     for (way, send) in ways.iter().enumerate() {
         for (shape, (many, connect)) in shapes.iter().enumerate() {
             SIGNAL.options().priority(1).connect(|_, ()| {
-                SIGNAL.connect(answer(1_001));
+                SIGNAL.connect(response(1_001));
                 let removed = SIGNAL.disconnect_all();
-                SIGNAL.connect(answer(1_002));
+                SIGNAL.connect(response(1_002));
                 removed as u32
             });
             (0..*many).for_each(|value| connect(value, &target));
@@ -182,7 +184,7 @@ fn a_connect_that_returned_is_seen_by_every_send_that_starts_after_it() {
     let signal = Asked::new();
     thread::scope(|scope| {
         for round in 0..100 {
-            let connection = scope.spawn(|| signal.connect(answer(1))).join().unwrap();
+            let connection = scope.spawn(|| signal.connect(response(1))).join().unwrap();
             assert_eq!(signal.send(&()).len(), 1, "round {round}");
             scope.spawn(move || connection.disconnect()).join().unwrap();
             assert!(signal.send(&()).is_empty(), "round {round}");
@@ -264,7 +266,7 @@ fn e17_a_temporary_receiver_leaves_no_key_behind() {
         let kept = Arc::new(round);
         assert!(signal.connect_weak(&kept, read).is_new(), "round {round}");
         assert_eq!(*signal.send(&()), [round]);
-        drop(Box::new(signal.connect(answer(1)).scoped()));
+        drop(Box::new(signal.connect(response(1)).scoped()));
         assert!(signal.connect(one).is_new(), "round {round}");
         assert!(signal.disconnect(one));
     }
@@ -278,16 +280,16 @@ fn e18_a_destructor_may_use_the_signal_however_it_is_removed() {
     let removals: [fn(fanfare::Connection, Identity); 5] = [
         |connection, _| assert!(connection.disconnect()),
         |_, identity| drop(identity),
-        |_, identity| assert_eq!(SIGNAL.disconnect_sender(&identity), 1),
+        |_, identity| assert_eq!(SIGNAL.from(&identity).disconnect_all(), 1),
         |_, _| assert!(SIGNAL.disconnect_all() > 0),
-        |_, identity| assert!(SIGNAL.disconnect_uid_from(&identity, "u")),
+        |_, identity| assert!(SIGNAL.options().sender(&identity).disconnect_uid("u")),
     ];
     for (way, remove) in removals.into_iter().enumerate() {
         let (heard, hears) = mpsc::channel();
         let worker = thread::spawn(move || {
             let identity = Identity::new();
             let last = AtDrop(Some(Box::new(move || {
-                let connection = SIGNAL.connect(answer(1));
+                let connection = SIGNAL.connect(response(1));
                 let sent = SIGNAL.send(&()).len();
                 heard
                     .send((sent, connection.disconnect(), SIGNAL.connections().len()))
@@ -330,11 +332,11 @@ fn keys_cannot_outlive_a_dead_holder() {
     assert!(heir.is_connected());
     assert_eq!(*signal.send(&()), [2]);
     assert_eq!(signal.purge(), 0);
-    assert_eq!((signal.receiver_count(), signal.purged()), (1, 1));
+    assert_eq!((signal.receiver_count(), purged(&signal)), (1, 1));
 }
 
 #[test]
-fn purging_counts_what_it_removed() {
+fn purging_counts_the_removed_receivers() {
     let signal = Asked::new();
     signal.connect(one);
     let targets: Vec<Arc<u32>> = (0..10).map(Arc::new).collect();
@@ -347,7 +349,7 @@ fn purging_counts_what_it_removed() {
         };
     }
     assert_eq!(
-        (signal.purge(), signal.purged(), signal.receiver_count()),
+        (signal.purge(), purged(&signal), signal.receiver_count()),
         (0, 0, 11)
     );
     let mut targets = targets.into_iter();
@@ -358,15 +360,15 @@ fn purging_counts_what_it_removed() {
         "the dead are held until purged"
     );
     assert_eq!(
-        (signal.purge(), signal.purged(), signal.receiver_count()),
+        (signal.purge(), purged(&signal), signal.receiver_count()),
         (4, 4, 7)
     );
     drop(targets);
     assert_eq!(
-        (signal.purge(), signal.purged(), signal.receiver_count()),
+        (signal.purge(), purged(&signal), signal.receiver_count()),
         (6, 10, 1)
     );
-    assert_eq!((signal.purge(), signal.purged()), (0, 10));
+    assert_eq!((signal.purge(), purged(&signal)), (0, 10));
 }
 
 // Order.
@@ -378,7 +380,7 @@ fn higher_priority_first_then_by_connection() {
         signal
             .options()
             .priority(priority)
-            .connect(answer(index as u32));
+            .connect(response(index as u32));
     }
     assert_eq!(*signal.send(&()), [4, 2, 5, 0, 3, 6, 1]);
 }
@@ -393,7 +395,7 @@ fn receivers_for_any_and_for_a_sender_are_interleaved() {
             1 => options.sender("a"),
             _ => options.sender("b"),
         };
-        options.connect(answer(index));
+        options.connect(response(index));
     }
     assert_eq!(*signal.from("a").send(&()), [6, 7, 9, 10, 0, 1, 3, 4]);
     assert_eq!(*signal.from("b").send(&()), [6, 8, 9, 11, 0, 2, 3, 5]);
@@ -403,7 +405,7 @@ fn receivers_for_any_and_for_a_sender_are_interleaved() {
 // Looking.
 
 #[test]
-fn connections_tell_what_was_asked_for() {
+fn connections_list_the_options_of_each_receiver() {
     let signal = Asked::new();
     let target = Arc::new(1);
     let for_sender = signal
@@ -412,7 +414,7 @@ fn connections_tell_what_was_asked_for() {
         .priority(9)
         .once()
         .name("bell")
-        .connect(answer(1));
+        .connect(response(1));
     let low = signal.connect(one);
     let high = signal
         .options()
@@ -458,22 +460,21 @@ fn connections_tell_what_was_asked_for() {
 
 /// The line of the user's own call, whichever way it was connected.
 #[test]
-fn connections_tell_where_they_were_made() {
+fn connections_have_the_places_of_their_connects() {
     let signal = Asked::new();
     let target = Arc::new(1);
-    let (prepared, prepared_line) = (signal.options().prepare(answer(3)), line!());
     let mut made = vec![
         (signal.connect(one), line!()),
         (signal.connect_weak(&target, read), line!()),
         (signal.options().connect(two), line!()),
         (signal.options().connect_weak(&target, five), line!()),
     ];
-    made.extend(
-        signal
-            .connect_many([prepared])
-            .into_iter()
-            .map(|connection| (connection, prepared_line)),
-    );
+    let mut line = 0;
+    let connections = signal.change(|changes| {
+        line = line!() + 1;
+        changes.connect(response(3));
+    });
+    made.extend(connections.into_iter().map(|it| (it, line)));
     for (info, (connection, line)) in signal.connections().iter().zip(&made) {
         assert_eq!((info.id, info.location.file()), (connection.id(), file!()));
         assert_eq!(info.location.line(), *line);
@@ -481,7 +482,7 @@ fn connections_tell_where_they_were_made() {
 }
 
 #[test]
-fn connections_tell_the_dead_from_the_living() {
+fn connections_mark_dead_receivers() {
     let signal = Asked::new();
     let target = Arc::new(1);
     signal.connect(one);
@@ -493,7 +494,7 @@ fn connections_tell_the_dead_from_the_living() {
 }
 
 #[test]
-fn nothing_is_kept_alive_by_a_signal_that_let_go() {
+fn a_signal_without_receivers_keeps_no_capture_alive() {
     let signal = Asked::new();
     let held = Arc::new(());
     let observer: Weak<()> = Arc::downgrade(&held);
@@ -505,7 +506,7 @@ fn nothing_is_kept_alive_by_a_signal_that_let_go() {
     }
     drop(held);
     assert_eq!(observer.strong_count(), 100);
-    signal.disconnect_sender(3_u64);
+    signal.from(3_u64).disconnect_all();
     assert_eq!(observer.strong_count(), 86);
     signal.disconnect_all();
     assert_eq!(observer.strong_count(), 0);
@@ -521,14 +522,14 @@ impl Drop for AtDrop {
     }
 }
 
-/// What `send` hands to the closure it is given, which never has enough.
-fn answers_of(send: impl FnOnce(&mut dyn FnMut(u32) -> bool)) -> Vec<u32> {
-    let mut answers = Vec::new();
-    send(&mut |answer| {
-        answers.push(answer);
+/// Returns the responses that `send` passes to its closure, which never has enough.
+fn responses_of(send: impl FnOnce(&mut dyn FnMut(u32) -> bool)) -> Vec<u32> {
+    let mut responses = Vec::new();
+    send(&mut |response| {
+        responses.push(response);
         false
     });
-    answers
+    responses
 }
 
 fn flow(enough: bool) -> ControlFlow<()> {

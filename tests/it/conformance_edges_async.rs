@@ -1,7 +1,8 @@
-//! What Django's tests of async receivers leave open: failures beside one another, a
-//! receiver that cancels its own task, and changes while a send is suspended.
+//! Cases that Django's tests of async receivers leave open: failures beside one another, a receiver
+//! that cancels its own task, and changes while a send is suspended.
 #![cfg(feature = "async")]
 
+use fanfare::connections::purged;
 use std::future::{self, Future};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -15,7 +16,7 @@ use tokio::sync::oneshot;
 type Asked = Signal<(), u32>;
 type Fallible = Signal<(), Result<u32, &'static str>>;
 
-/// What happened, in order.
+/// The steps that happened, in order.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<&'static str>>>);
 
@@ -44,7 +45,7 @@ fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// The text of what `run` panics with.
+/// Returns the text with which `run` panics.
 fn panic_of<T>(run: impl FnOnce() -> T) -> String {
     let payload = match catch_unwind(AssertUnwindSafe(run)) {
         Ok(_) => panic!("it did not panic"),
@@ -58,7 +59,7 @@ fn panic_of<T>(run: impl FnOnce() -> T) -> String {
 
 /// E12.
 #[test]
-fn an_error_value_is_an_answer_and_a_panic_is_none() {
+fn an_error_value_is_a_response_and_a_panic_is_none() {
     let signal = Fallible::new();
     signal.connect_async(|_, ()| Box::pin(async { Err("returned") }));
     signal.connect_async(|_, ()| Box::pin(async { panic!("panicked") }));
@@ -204,7 +205,7 @@ async fn a_receiver_whose_child_task_is_aborted_fails_alone() {
 
 /// E21.
 #[test]
-fn sync_answers_first_whatever_the_order_of_connecting() {
+fn sync_responses_first_whatever_the_order_of_connecting() {
     let signal = Asked::new();
     signal.connect_async(|_, ()| Box::pin(async { 3 }));
     signal.connect(|_, ()| 1);
@@ -304,7 +305,7 @@ fn what_changes_between_two_polls_changes_no_running_send() {
     signal.connect(|_, ()| 3);
     finish.send(1).unwrap();
     match poll(&mut send) {
-        Poll::Ready(answers) => assert_eq!(*answers, [2, 1]),
+        Poll::Ready(responses) => assert_eq!(*responses, [2, 1]),
         Poll::Pending => panic!("it was woken"),
     }
     assert_eq!(*block_on(signal.asend(&())), [3]);
@@ -322,7 +323,7 @@ fn a_weak_receiver_whose_target_dies_during_the_send_still_runs() {
     let signal = Asked::new();
     let log = Log::default();
     let shelf = Arc::new(Shelf(log.clone()));
-    signal.connect_weak_async(&shelf, |shelf, _, ()| {
+    signal.options().connect_weak_async(&shelf, |shelf, _, ()| {
         Box::pin(async {
             yield_now().await;
             shelf.0.note("used");
@@ -336,5 +337,5 @@ fn a_weak_receiver_whose_target_dies_during_the_send_still_runs() {
     assert_eq!(*block_on(send), [1]);
     assert_eq!(log.take(), ["used", "gone"]);
     assert!(block_on(signal.asend(&())).is_empty());
-    assert_eq!((signal.receiver_count(), signal.purged()), (0, 1));
+    assert_eq!((signal.receiver_count(), purged(&signal)), (0, 1));
 }

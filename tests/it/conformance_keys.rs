@@ -1,4 +1,4 @@
-//! Which connections are the same, and what disconnecting says it did.
+//! Which connections are the same, and the return value of disconnecting.
 //!
 //! `eNN`: see `conformance_edges.rs`.
 
@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use crate::receivers::{Asked, answer, message_of, of_size, one, read, two};
+use crate::receivers::{Asked, message_of, of_size, one, read, response, two};
 use fanfare::Sender;
 
 struct Kitchen;
@@ -16,9 +16,9 @@ struct Kitchen;
 // Which connections are the same.
 
 #[test]
-fn e1_a_duplicate_changes_nothing_of_the_first() {
+fn e1_a_duplicate_does_not_change_the_first() {
     let signal = Asked::new();
-    signal.connect(answer(9));
+    signal.connect(response(9));
     let first = signal.options().priority(1).name("first").connect(one);
     let again = signal
         .options()
@@ -135,15 +135,15 @@ fn a_uid_is_scoped_by_its_sender() {
         );
     }
     assert_eq!(signal.receiver_count(), 4);
-    assert!(signal.disconnect_uid_from("u", "u"));
-    assert!(!signal.disconnect_uid_from("u", "u"));
+    assert!(signal.options().sender("u").disconnect_uid("u"));
+    assert!(!signal.options().sender("u").disconnect_uid("u"));
     assert!(signal.disconnect_uid("u"));
-    assert_eq!(signal.disconnect_uid_everywhere("u"), 2);
+    assert_eq!(signal.options().disconnect_uid_everywhere("u"), 2);
     assert_eq!(signal.receiver_count(), 0);
 }
 
 #[test]
-fn e3_an_empty_uid_is_refused_and_nothing_is_connected() {
+fn e3_an_empty_uid_is_refused_and_no_receiver_is_connected() {
     let signal = Asked::new();
     let refusal = catch_unwind(|| signal.options().dispatch_uid("").connect(one)).unwrap_err();
     let message = message_of(&*refusal);
@@ -186,7 +186,7 @@ fn e5_a_uid_alone_finds_its_receiver_and_the_receiver_alone_does_not() {
     let signal = Asked::new();
     signal.options().dispatch_uid("u").connect(one);
     assert!(!signal.disconnect(one));
-    assert_eq!(signal.disconnect_everywhere(one), 0);
+    assert_eq!(signal.options().disconnect_everywhere(one), 0);
     assert_eq!(signal.receiver_count(), 1);
     assert!(signal.disconnect_uid("u"));
     assert!(!signal.disconnect_uid("u"));
@@ -277,7 +277,7 @@ fn connections_of_two_signals_are_strangers() {
     assert_eq!(*right.send(&()), [1]);
 }
 
-// Disconnecting says what it did.
+// Disconnecting returns whether it removed a receiver.
 
 #[test]
 fn disconnecting_a_receiver_names_its_sender_or_all() {
@@ -285,16 +285,16 @@ fn disconnecting_a_receiver_names_its_sender_or_all() {
     let kitchen = Sender::of::<Kitchen>();
     signal.options().sender(kitchen).connect(one);
     assert!(!signal.disconnect(one));
-    assert!(!signal.disconnect_from("kitchen", one));
-    assert!(signal.disconnect_from(kitchen, one));
-    assert!(!signal.disconnect_from(kitchen, one));
+    assert!(!signal.options().sender("kitchen").disconnect(one));
+    assert!(signal.options().sender(kitchen).disconnect(one));
+    assert!(!signal.options().sender(kitchen).disconnect(one));
 
     signal.connect(one);
     signal.connect(two);
     signal.options().sender(kitchen).connect(one);
     signal.options().sender("kitchen").connect(one);
-    assert_eq!(signal.disconnect_everywhere(one), 3);
-    assert_eq!(signal.disconnect_everywhere(one), 0);
+    assert_eq!(signal.options().disconnect_everywhere(one), 3);
+    assert_eq!(signal.options().disconnect_everywhere(one), 0);
     assert_eq!(*signal.from(kitchen).send(&()), [2]);
 }
 
@@ -304,10 +304,10 @@ fn disconnecting_a_sender_leaves_the_others_and_those_for_any() {
     signal.connect(one);
     signal.options().sender("a").connect(one);
     signal.options().sender("a").dispatch_uid("u").connect(two);
-    signal.options().sender("a").connect(answer(3));
+    signal.options().sender("a").connect(response(3));
     signal.options().sender("b").connect(two);
-    assert_eq!(signal.disconnect_sender("a"), 3);
-    assert_eq!(signal.disconnect_sender("a"), 0);
+    assert_eq!(signal.from("a").disconnect_all(), 3);
+    assert_eq!(signal.from("a").disconnect_all(), 0);
     assert_eq!(*signal.from("a").send(&()), [1]);
     assert_eq!(*signal.from("b").send(&()), [1, 2]);
     assert!(
@@ -383,7 +383,7 @@ fn the_dead_and_the_spent_are_removed_and_not_counted() {
     drop(targets);
     assert!(!dead[0].disconnect());
     assert!(!signal.disconnect_uid("u"));
-    assert_eq!(signal.disconnect_sender("a"), 0);
+    assert_eq!(signal.from("a").disconnect_all(), 0);
     assert_eq!(signal.receiver_count(), 3, "two dead and one alive");
     assert_eq!(signal.disconnect_all(), 1);
     assert_eq!(signal.receiver_count(), 0);

@@ -37,7 +37,7 @@ fn noted(log: &Log) -> Vec<String> {
 }
 
 #[test]
-fn nothing_is_sent_before_the_commit_and_then_all_in_the_order_of_recording() {
+fn a_commit_sends_all_events_in_the_order_of_recording_and_not_before() {
     let (log, saved, closed) = (Log::default(), Signal::<u32>::new(), Signal::<u32>::new());
     saved.connect(noting(&log, "saved"));
     closed.connect(noting(&log, "closed"));
@@ -208,26 +208,26 @@ fn an_event_may_borrow_a_static() {
 }
 
 #[test]
-fn each_answer_is_dropped_before_the_next_receiver_runs() {
-    struct Answer(Arc<AtomicUsize>);
-    impl Drop for Answer {
+fn each_response_is_dropped_before_the_next_receiver_runs() {
+    struct Response(Arc<AtomicUsize>);
+    impl Drop for Response {
         fn drop(&mut self) {
             self.0.fetch_sub(1, Ordering::Relaxed);
         }
     }
-    let answers = Arc::new(AtomicUsize::new(0));
-    let asked = Signal::<(), Answer>::new();
+    let responses = Arc::new(AtomicUsize::new(0));
+    let asked = Signal::<(), Response>::new();
     for _ in 0..3 {
-        let answers = Arc::clone(&answers);
+        let responses = Arc::clone(&responses);
         asked.connect(move |_, ()| {
-            assert_eq!(answers.fetch_add(1, Ordering::Relaxed), 0);
-            Answer(Arc::clone(&answers))
+            assert_eq!(responses.fetch_add(1, Ordering::Relaxed), 0);
+            Response(Arc::clone(&responses))
         });
     }
     let mut deferred = Deferred::new();
     deferred.record(&asked, ());
     assert_eq!(deferred.commit(), 1);
-    assert_eq!(answers.load(Ordering::Relaxed), 0);
+    assert_eq!(responses.load(Ordering::Relaxed), 0);
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn receivers_may_send_and_record_elsewhere_during_a_commit() {
     assert_eq!(*SEEN.lock().unwrap(), [11, 12, 21, 22]);
 }
 
-/// The way that the documentation tells for a buffer in a mutex.
+/// The way that the documentation describes for a buffer in a mutex.
 #[test]
 fn a_buffer_that_is_taken_out_may_be_recorded_into_meanwhile() {
     static SAVED: Signal<u32> = Signal::new();
@@ -340,7 +340,7 @@ async fn transaction(fails: bool) -> usize {
 }
 
 #[test]
-fn it_is_held_across_awaits_and_each_poll_may_be_on_another_thread() {
+fn a_buffer_is_held_across_awaits_and_each_poll_may_be_on_another_thread() {
     fn assert_send<F: Future + Send>(future: F) -> F {
         future
     }
@@ -366,7 +366,7 @@ fn it_is_held_across_awaits_and_each_poll_may_be_on_another_thread() {
 }
 
 #[test]
-fn a_future_that_is_dropped_half_way_sends_nothing() {
+fn a_future_that_is_dropped_half_way_sends_no_event() {
     static SAVED: Signal<u32> = Signal::new();
     static RAN: AtomicUsize = AtomicUsize::new(0);
     SAVED.connect(|_, _| {
@@ -385,10 +385,9 @@ fn a_future_that_is_dropped_half_way_sends_nothing() {
     assert_eq!(RAN.load(Ordering::Relaxed), 0);
 }
 
-/// What another thread does with its own buffer is not seen in this one, nor is what this
-/// thread does with another.
+/// A buffer does not see the events of another thread's buffer, nor the other way round.
 #[test]
-fn two_buffers_know_nothing_of_one_another() {
+fn two_buffers_are_independent_of_one_another() {
     thread_local! {
         static SEEN: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
     }
@@ -405,7 +404,7 @@ fn two_buffers_know_nothing_of_one_another() {
 }
 
 #[test]
-fn debug_lists_what_a_commit_would_deliver() {
+fn debug_lists_the_events_that_a_commit_would_deliver() {
     let (saved, named) = (Signal::<u32>::new(), Signal::<&'static str>::new());
     let mut deferred = Deferred::new();
     assert_eq!(

@@ -11,7 +11,7 @@ use fanfare::{Deferred, Signal};
 
 type Log = Arc<Mutex<Vec<u32>>>;
 
-/// Two signals, the second of which has an async receiver for one sender.
+/// Returns two signals, the second of which has an async receiver for one sender.
 fn noting(log: &Log) -> (Signal<u32>, Signal<u32>) {
     let (inline, awaited) = (Signal::<u32>::new(), Signal::<u32>::new());
     let seen = Arc::clone(log);
@@ -54,7 +54,7 @@ fn a_commit_drives_async_receivers_to_their_end() {
     assert_eq!(*log.lock().unwrap(), [101, 2, 103]);
 }
 
-/// Pending once, and then what was asked for.
+/// Pending once, and then ready with its value.
 struct Once(bool);
 
 impl Future for Once {

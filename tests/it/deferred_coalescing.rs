@@ -1,4 +1,5 @@
-//! Of equal events one is delivered: the latest, where it was recorded, unless it is rolled back.
+//! One of several equal events is delivered: the latest, in its place of recording, unless it is
+//! rolled back.
 
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use fanfare::deferred::Savepoint;
 use fanfare::{Deferred, Event, Identity, Sender, Signal};
 
-/// What is sent, and how many of it are alive.
+/// The event, which counts its living copies.
 struct Change {
     text: String,
     alive: Arc<AtomicUsize>,
@@ -89,7 +90,7 @@ fn the_latest_is_delivered_once_at_its_own_place() {
 }
 
 #[test]
-fn what_was_replaced_is_dropped_at_once_if_no_rollback_can_bring_it_back() {
+fn a_replaced_event_is_dropped_at_once_if_no_rollback_can_bring_it_back() {
     let world = World::new();
     let mut deferred = Deferred::new();
     world.record(&mut deferred, &["7 red"; 1_000]);
@@ -108,7 +109,7 @@ fn what_was_replaced_is_dropped_at_once_if_no_rollback_can_bring_it_back() {
 }
 
 #[test]
-fn a_rollback_brings_back_what_was_replaced_since_and_where_it_was() {
+fn a_rollback_brings_replaced_events_back_to_their_places() {
     let world = World::new();
     let mut deferred = Deferred::new();
     world.record(&mut deferred, &["7 red", "8 red"]);
@@ -132,7 +133,7 @@ fn a_rollback_brings_back_what_was_replaced_since_and_where_it_was() {
     assert_eq!(world.committed(&mut deferred), ["7 red", "8 red"]);
 }
 
-/// Two savepoints lie between what is replaced and what replaces it.
+/// Two savepoints lie between the replaced event and the one that replaces it.
 #[test]
 fn any_of_the_savepoints_in_between_brings_it_back() {
     let world = World::new();
@@ -242,7 +243,7 @@ fn another_signal_another_sender_or_another_type_of_key_is_another_event() {
 
 /// Two signals that follow one another in memory, and share their types.
 #[test]
-fn neighbours_are_different_signals() {
+fn signals_beside_each_other_in_memory_do_not_coalesce() {
     let signals: [Signal<u32>; 8] = std::array::from_fn(|_| Signal::new());
     let mut deferred = Deferred::new();
     for signal in signals.iter().chain(&signals) {
@@ -266,7 +267,7 @@ fn plain_sends_stand_for_themselves() {
     );
 }
 
-/// All hash to the same, and only `Eq` tells them apart.
+/// All have the same hash, and only `Eq` distinguishes them.
 #[derive(PartialEq, Eq)]
 struct Colliding(u32);
 
@@ -277,7 +278,7 @@ impl Hash for Colliding {
 }
 
 #[test]
-fn keys_of_one_hash_are_told_apart() {
+fn keys_of_one_hash_are_distinguished() {
     let world = World::new();
     let mut deferred = Deferred::new();
     for row in (0..20).chain(10..15) {
@@ -300,9 +301,9 @@ fn keys_of_one_hash_are_told_apart() {
     assert_eq!(world.committed(&mut deferred), expected);
 }
 
-/// A key that is equal to nothing, not even to itself, coalesces with nothing.
+/// A key that is not equal to any key, not even to itself, does not coalesce.
 #[test]
-fn a_key_that_breaks_the_rules_of_eq_breaks_nothing() {
+fn a_key_that_breaks_the_rules_of_eq_does_not_coalesce() {
     struct Odd;
     impl PartialEq for Odd {
         fn eq(&self, _: &Self) -> bool {

@@ -36,7 +36,7 @@ enum Op {
     Exchange,
 }
 
-/// Where an event goes, and whether a receiver panics at it.
+/// The destination of an event, and whether a receiver panics at it.
 #[derive(Clone, Copy, Debug)]
 struct To {
     signal: usize,
@@ -44,7 +44,7 @@ struct To {
     explodes: bool,
 }
 
-/// What of a key panics in this call.
+/// The method of a key that panics in this call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Breaks {
     Nothing,
@@ -136,7 +136,7 @@ struct Listed {
     explodes: bool,
 }
 
-/// What is recorded, and what it was when each of the open savepoints was made.
+/// The recorded events, with their states when each of the open savepoints was made.
 #[derive(Default)]
 struct Model {
     events: Vec<Listed>,
@@ -152,7 +152,7 @@ impl Model {
         place.ok_or(SavepointError::Ended(savepoint))
     }
 
-    /// All that a rollback may bring back, and what there is.
+    /// Returns all events that a rollback may bring back, and those that are recorded.
     fn held(&self) -> HashSet<u32> {
         let kept = self.open.iter().flat_map(|(_, events)| events);
         self.events
@@ -322,7 +322,7 @@ proptest! {
     #![proptest_config(Config { failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() })]
 
     #[test]
-    fn transactions_deliver_what_the_model_does(ops in vec(op(), 0..80)) {
+    fn transactions_deliver_the_same_events_as_the_model(ops in vec(op(), 0..80)) {
         check(&ops);
     }
 }

@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex};
 use fanfare::deferred::{Savepoint, SavepointError};
 use fanfare::{Deferred, Event, Signal, SignalFrom};
 
-/// The text of a panic.
+/// Returns the text of a panic.
 fn panic_of<T>(run: impl FnOnce() -> T) -> String {
     let payload = catch_unwind(AssertUnwindSafe(run)).map(|_| ()).unwrap_err();
     let text = payload.downcast_ref::<String>().cloned();
     text.unwrap_or_else(|| (*payload.downcast::<&str>().unwrap()).to_owned())
 }
 
-/// A signal that notes numbers, and refuses odd ones after it has.
+/// Returns a signal that notes numbers, and then refuses odd ones.
 fn only_even() -> (Signal<u32>, Arc<Mutex<Vec<u32>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let signal = Signal::new();
@@ -51,7 +51,7 @@ fn a_receivers_panic_travels_and_the_later_events_stay() {
 }
 
 #[test]
-fn what_a_failed_commit_left_can_be_rolled_back() {
+fn events_that_a_failed_commit_left_can_be_rolled_back() {
     let (signal, seen) = only_even();
     let mut deferred = Deferred::new();
     let outer = deferred.savepoint();
@@ -72,7 +72,7 @@ fn what_a_failed_commit_left_can_be_rolled_back() {
 }
 
 #[test]
-fn what_a_failed_commit_left_still_coalesces() {
+fn events_that_a_failed_commit_left_still_coalesce() {
     let (signal, seen) = only_even();
     let mut deferred = Deferred::new();
     for n in [2, 3, 4, 6] {
@@ -122,7 +122,7 @@ fn a_robust_commit_delivers_all_and_returns_each_failure() {
     assert_eq!(third.into_panic().downcast_ref::<u16>(), Some(&404));
 }
 
-/// At the depth at which the next send panics, so does a commit, and it has taken nothing.
+/// At the depth at which the next send panics, so does a commit, which has not taken an event.
 #[test]
 fn sends_nested_too_deep_cost_no_event() {
     static ROUND: Signal<()> = Signal::new();
@@ -168,7 +168,7 @@ fn sends_nested_too_deep_cost_no_event() {
     assert_eq!(deferred.commit(), 1);
 }
 
-/// Whatever its destructor is told to do, it is counted.
+/// It counts its end, whatever its destructor does.
 struct Fragile {
     alive: Arc<AtomicUsize>,
     breaks: bool,
@@ -205,7 +205,8 @@ impl Hash for Fragile {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
-/// Two events that end well between three whose destructors panic, and so do those of their keys.
+/// Records two events that end well between three whose destructors panic, and so do those of their
+/// keys.
 fn fragile<'s>(
     signal: &'s Signal<Fragile, Fragile>,
     alive: &Arc<AtomicUsize>,
@@ -265,7 +266,7 @@ fn a_panic_in_a_destructor_never_travels() {
 }
 
 #[test]
-fn a_panic_in_the_destructor_of_what_is_replaced_never_travels() {
+fn a_panic_in_the_destructor_of_a_replaced_event_never_travels() {
     let alive = Arc::new(AtomicUsize::new(0));
     let signal = Signal::<Fragile>::new();
     let mut deferred = Deferred::new();
@@ -299,13 +300,13 @@ fn destructors_may_panic_while_the_transaction_unwinds() {
     assert_eq!(alive.load(Ordering::Relaxed), 0);
 }
 
-/// The event whose receiver panics is dropped while that panic travels, with earlier answers.
+/// The event whose receiver panics is dropped while that panic travels, with earlier responses.
 #[test]
 fn destructors_may_panic_while_a_receivers_panic_travels() {
     let alive = Arc::new(AtomicUsize::new(0));
     let signal = Signal::new();
-    let answers = Arc::clone(&alive);
-    signal.connect(move |_, _| Fragile::new(&answers, true));
+    let responses = Arc::clone(&alive);
+    signal.connect(move |_, _| Fragile::new(&responses, true));
     signal.connect(|_, _| -> Fragile { panic!("travels") });
     let (mut deferred, _) = fragile(&signal, &alive);
     for left in (0..10).rev() {
@@ -341,7 +342,7 @@ fn a_panic_that_carries_a_panic_is_contained_too() {
 }
 
 thread_local! {
-    /// What of a key is to panic now.
+    /// The method of a key that is to panic now.
     static PANICS: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
@@ -392,7 +393,8 @@ fn a_panic_of_a_key_leaves_the_buffer_as_it_was() {
             assert_eq!(alive.load(Ordering::Relaxed), 1, "what was refused is gone");
         }
 
-        // No key is asked for anything by what follows, and the next ones find what is there.
+        // The following operations call no method of the keys, and the next ones find the recorded
+        // events.
         PANICS.set(Some(panics));
         deferred.rollback_to(savepoint).unwrap();
         PANICS.set(None);

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use fanfare::deferred::{Savepoint, SavepointError};
 use fanfare::{Deferred, Signal};
 
-/// Notes what it is sent.
+/// Notes its events.
 struct Noting {
     signal: Signal<u32>,
     seen: std::sync::Arc<Mutex<Vec<u32>>>,
@@ -35,7 +35,7 @@ impl Noting {
     }
 }
 
-/// `1 [a 2 [b 3 [c 4`, and then as each case says.
+/// Records `1 [a 2 [b 3 [c 4`, on which the steps of each case follow.
 fn three_deep(noting: &Noting) -> (Deferred<'_>, [Savepoint; 3]) {
     let mut deferred = Deferred::new();
     noting.record(&mut deferred, [1]);
@@ -49,7 +49,7 @@ fn three_deep(noting: &Noting) -> (Deferred<'_>, [Savepoint; 3]) {
 }
 
 #[test]
-fn a_rollback_drops_what_was_recorded_since_at_each_of_three_depths() {
+fn a_rollback_drops_the_later_events_at_each_of_three_depths() {
     let noting = Noting::new();
     let expected: [&[u32]; 3] = [&[1, 9], &[1, 2, 9], &[1, 2, 3, 9]];
     for (depth, expected) in expected.into_iter().enumerate() {
@@ -114,7 +114,7 @@ fn a_release_keeps_the_events_and_ends_the_savepoints_after_it() {
     }
 }
 
-/// What was recorded inside a released savepoint goes with the one around it.
+/// Events that were recorded inside a released savepoint go with the one around it.
 #[test]
 fn a_release_merges_into_the_level_around() {
     let noting = Noting::new();
@@ -130,7 +130,7 @@ fn a_release_merges_into_the_level_around() {
 }
 
 #[test]
-fn a_commit_takes_what_is_inside_open_savepoints_and_ends_them() {
+fn a_commit_takes_the_events_of_open_savepoints_and_ends_them() {
     let noting = Noting::new();
     let (mut deferred, savepoints) = three_deep(&noting);
     assert_eq!(noting.committed(&mut deferred), [1, 2, 3, 4]);
@@ -204,7 +204,7 @@ fn savepoints_go_where_the_buffer_goes() {
 }
 
 #[test]
-fn a_refused_savepoint_changes_nothing() {
+fn a_refused_savepoint_does_not_change_the_buffer() {
     let noting = Noting::new();
     let (mut deferred, [a, b, c]) = three_deep(&noting);
     deferred.release(c).unwrap();
@@ -221,7 +221,7 @@ fn a_refused_savepoint_changes_nothing() {
 }
 
 #[test]
-fn the_errors_say_what_to_do() {
+fn the_errors_state_the_fix() {
     let mut deferred = Deferred::new();
     let savepoint = deferred.savepoint();
     deferred.release(savepoint).unwrap();
@@ -262,7 +262,7 @@ fn ten_thousand_savepoints_nest() {
 }
 
 #[test]
-fn what_is_recorded_in_a_nested_part_that_fails_is_rolled_back() {
+fn events_recorded_in_a_nested_part_that_fails_are_rolled_back() {
     let noting = Noting::new();
     let mut deferred = Deferred::new();
     noting.record(&mut deferred, [1]);

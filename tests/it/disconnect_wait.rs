@@ -1,4 +1,4 @@
-//! `disconnect_and_wait` says `Ok` only when the receiver does not run and never will again.
+//! `disconnect_and_wait` returns `Ok` only when the receiver does not run and never will again.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -31,7 +31,7 @@ fn an_idle_receiver_is_gone_at_once() {
 }
 
 #[test]
-fn it_waits_for_the_run_and_the_destructor() {
+fn a_wait_lasts_until_the_run_and_the_destructor_end() {
     static SIGNAL: Plain = Plain::new();
     let finished = Arc::new(AtomicBool::new(false));
     let dropped = Arc::new(AtomicBool::new(false));
@@ -58,7 +58,7 @@ fn it_waits_for_the_run_and_the_destructor() {
 }
 
 #[test]
-fn it_gives_up_when_the_time_is_up() {
+fn a_wait_ends_when_the_time_is_up() {
     static SIGNAL: Plain = Plain::new();
     let held = Arc::new(());
     let captured = Arc::clone(&held);
@@ -98,7 +98,7 @@ fn it_gives_up_when_the_time_is_up() {
 }
 
 #[test]
-fn who_disconnected_it_does_not_matter() {
+fn a_wait_works_for_a_receiver_that_is_already_disconnected() {
     static SIGNAL: Plain = Plain::new();
     let ways: [fn(&Connection); 4] = [
         |connection| assert!(connection.disconnect()),
@@ -152,7 +152,7 @@ fn many_may_wait_for_one() {
 
 /// A send that holds the receiver in its snapshot may still come to it.
 #[test]
-fn it_waits_for_a_send_that_has_not_come_to_it_yet() {
+fn a_wait_lasts_until_a_send_that_has_not_reached_the_receiver_ends() {
     static SIGNAL: Plain = Plain::new();
     let (receiver, blocked) = blocking(|| ());
     let ahead = SIGNAL.connect(receiver);
@@ -172,9 +172,9 @@ fn it_waits_for_a_send_that_has_not_come_to_it_yet() {
     ahead.disconnect();
 }
 
-/// The run is over, the destructor is not: who waited for the run waits for that as well.
+/// The run is over, the destructor is not: a thread that waited for the run waits for that as well.
 #[test]
-fn it_does_not_return_while_the_destructor_runs() {
+fn a_wait_does_not_return_while_the_destructor_runs() {
     let (dropping, drops) = mpsc::channel();
     let (go, goes) = mpsc::channel();
     let dropped = Arc::new(AtomicUsize::new(0));
@@ -208,7 +208,7 @@ fn it_does_not_return_while_the_destructor_runs() {
 }
 
 #[test]
-fn after_a_panic_nothing_holds_it() {
+fn after_a_panic_the_receiver_is_released() {
     let signal = Plain::new();
     let failing = signal.connect(|_, ()| panic!("once"));
     let other = signal.connect(|_, ()| ());
@@ -397,7 +397,7 @@ fn an_emitter_that_releases_or_sends_or_goes_keeps_no_old_receiver() {
 }
 
 #[test]
-fn an_emitter_that_has_not_sent_pins_nothing() {
+fn an_emitter_that_has_not_sent_pins_no_table() {
     let signal = Plain::new();
     let connection = signal.connect(|_, ()| ());
     let emitter = signal.emitter();
@@ -439,7 +439,7 @@ fn a_weak_and_a_once_receiver_can_be_waited_for() {
 }
 
 #[test]
-fn the_errors_say_what_to_do() {
+fn the_errors_state_the_fix() {
     let inside = WaitError::InsideSend.to_string();
     assert!(inside.contains("send"), "{inside:?}");
     static SIGNAL: Plain = Signal::new();

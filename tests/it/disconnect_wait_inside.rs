@@ -1,4 +1,4 @@
-//! What `disconnect_and_wait` does where it is called from inside a send.
+//! `disconnect_and_wait`, called from inside a send.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
@@ -122,9 +122,10 @@ fn every_way_of_sending_is_noticed() {
     }
 }
 
-/// Refused is only what is still held: these are gone as soon as they are disconnected.
+/// The wait is refused only for receivers that are still held: these are gone as soon as they are
+/// disconnected.
 #[test]
-fn inside_a_send_it_may_wait_for_what_that_send_does_not_hold() {
+fn inside_a_send_a_wait_may_be_for_receivers_that_the_send_does_not_hold() {
     static SIGNAL: Plain = Plain::new();
     static OTHER: Plain = Plain::new();
     static OUTCOMES: Mutex<Vec<Result<(), WaitError>>> = Mutex::new(Vec::new());
@@ -138,9 +139,9 @@ fn inside_a_send_it_may_wait_for_what_that_send_does_not_hold() {
     assert_eq!(*OUTCOMES.lock().unwrap(), [Ok(()), Ok(())]);
 }
 
-/// An answer that is dropped because a later receiver panicked is dropped inside the send.
+/// A response that is dropped because a later receiver panicked is dropped inside the send.
 #[test]
-fn the_answers_of_a_failing_send_are_inside_it() {
+fn the_responses_of_a_failing_send_are_inside_it() {
     static SIGNAL: fanfare::Signal<(), AtDrop> = fanfare::Signal::new();
     static LAST: OnceLock<Connection> = OnceLock::new();
     static OUTCOME: Mutex<Option<Result<(), WaitError>>> = Mutex::new(None);
@@ -155,7 +156,7 @@ fn the_answers_of_a_failing_send_are_inside_it() {
     assert_eq!(*OUTCOME.lock().unwrap(), Some(Err(WaitError::InsideSend)));
 }
 
-/// As the receivers of a shutdown do: they end those of other signals, and wait for their runs.
+/// The receivers of a shutdown end those of other signals, and wait for their runs.
 #[test]
 fn inside_a_send_it_may_wait_for_a_run_on_another_thread() {
     static WORK: Plain = Plain::new();
@@ -183,7 +184,8 @@ fn inside_a_send_it_may_wait_for_a_run_on_another_thread() {
     );
 }
 
-/// Two threads, each in a receiver that waits for the other's, of another signal: both give up, neither hangs.
+/// Two threads, each in a receiver that waits for the other's, of another signal: both give up,
+/// neither hangs.
 #[test]
 fn two_that_wait_for_each_other_both_give_up() {
     static LEFT: Plain = Plain::new();
@@ -217,7 +219,7 @@ fn two_that_wait_for_each_other_both_give_up() {
 
 /// Both are on their way out, on this very thread: waiting would be for itself.
 #[test]
-fn the_destructor_of_one_does_not_wait_for_its_sibling_in_vain() {
+fn the_destructor_of_one_does_not_time_out_on_its_sibling() {
     static SIGNAL: Plain = Plain::new();
     let removals: [fn(Plain); 3] = [
         |signal| assert_eq!(signal.disconnect_all(), 2),

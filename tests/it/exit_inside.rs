@@ -47,7 +47,7 @@ thread_local! {
 }
 
 fn exit_inside() {
-    // First, so that it is dropped after what the sends below register.
+    // First, so that it is dropped after the values that the sends below register.
     AT_END.with(|_| ());
     OTHER.connect(|_, ()| ());
     let captured = Captured(AtomicU64::new(WHOLE));
@@ -70,14 +70,14 @@ fn exit_inside() {
 }
 
 #[test]
-fn what_the_receiver_captures_stays() {
+fn the_captures_of_a_receiver_stay_after_an_exit() {
     if env::var_os(CHILD).is_some() {
         return exit_inside();
     }
     let child = Command::new(env::current_exe().unwrap())
         .args([
             "--exact",
-            "exit_inside::what_the_receiver_captures_stays",
+            "exit_inside::the_captures_of_a_receiver_stay_after_an_exit",
             "--nocapture",
         ])
         .env(CHILD, "")

@@ -1,5 +1,6 @@
 //! Sends of frozen signals, and the receivers that have ended before or after the freeze.
 
+use fanfare::connections::purged;
 use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +22,7 @@ fn two(_sender: Sender<'_>, n: &u32) -> u32 {
     n + 2
 }
 
-/// A frozen signal with `one` for any sender, `two` for the sender "two", and the handles.
+/// Returns a frozen signal with `one` for any sender, `two` for the sender "two", and the handles.
 fn frozen() -> (Doubled, [Connection; 2]) {
     let signal = Doubled::new();
     let connections = [
@@ -32,7 +33,7 @@ fn frozen() -> (Doubled, [Connection; 2]) {
     (signal, connections)
 }
 
-/// The message of the panic that `change` ends in.
+/// Returns the message of the panic in which `change` ends.
 fn refusal<T>(change: impl FnOnce() -> T) -> String {
     let Err(panic) = catch_unwind(AssertUnwindSafe(change)) else {
         panic!("the change was not refused");
@@ -50,26 +51,28 @@ impl Drop for Counted {
 }
 
 #[test]
-fn sends_return_what_they_returned_before_the_freeze() {
+fn sends_return_the_same_responses_after_the_freeze() {
     let (signal, [first, second]) = frozen();
     assert_eq!(*signal.send(&10), [11]);
-    let answers = signal.from("two").send(&10);
-    let pairs: Vec<_> = answers.pairs().collect();
+    let responses = signal.from("two").send(&10);
+    let pairs: Vec<_> = responses.pairs().collect();
     assert_eq!(pairs, [(first.id(), &11), (second.id(), &12)]);
     assert_eq!(**signal.from("two").send_robust(&10).responses(), [11, 12]);
 
-    let found = signal.from("two").send_until(&10, |answer| *answer == 12);
+    let found = signal
+        .from("two")
+        .send_until(&10, |response| *response == 12);
     assert_eq!(found.unwrap().receiver, second.id());
     assert!(
         signal
             .from("two")
-            .send_until(&10, |answer| *answer == 13)
+            .send_until(&10, |response| *response == 13)
             .is_none()
     );
 
     let mut seen = Vec::new();
-    let stopped = signal.from("two").send_each(&10, |receiver, answer| {
-        seen.push((receiver, answer));
+    let stopped = signal.from("two").send_each(&10, |receiver, response| {
+        seen.push((receiver, response));
         ControlFlow::Break("stop")
     });
     assert_eq!(stopped, ControlFlow::Break("stop"));
@@ -83,7 +86,7 @@ fn sends_return_what_they_returned_before_the_freeze() {
 }
 
 #[test]
-fn sends_without_answers_count_the_receivers() {
+fn sends_without_responses_count_the_receivers() {
     for receivers in [0, 1, 2, 3, 4, 5, 64, 65, 200] {
         let signal = Signal::<u32>::new();
         let calls = Arc::new(AtomicUsize::new(0));
@@ -103,7 +106,7 @@ fn sends_without_answers_count_the_receivers() {
 
 /// Each number of receivers has its own layout of the list.
 #[test]
-fn sends_without_answers_call_a_senders_receivers_and_spend_once_only_ones() {
+fn sends_without_responses_call_a_senders_receivers_and_spend_once_only_ones() {
     for receivers in [1, 4, 64, 65, 200] {
         let [with_own, with_once] = [(); 2].map(|()| {
             let signal = Signal::<u32>::new();
@@ -170,8 +173,8 @@ fn an_emitter_sends_the_last_table_whenever_it_was_made() {
             assert_eq!(*emitter.send(&1), [3]);
             assert_eq!(**emitter.send_robust(&1).responses(), [3]);
             let mut sum = 0;
-            let _ = emitter.send_each(&1, |_receiver, answer| {
-                sum += answer;
+            let _ = emitter.send_each(&1, |_receiver, response| {
+                sum += response;
                 ControlFlow::<()>::Continue(())
             });
             assert_eq!(sum, 3);
@@ -200,7 +203,7 @@ fn deferred_events_are_sent_by_a_commit_after_the_freeze() {
 
 #[cfg(feature = "rayon")]
 #[test]
-fn parallel_sends_answer_in_order() {
+fn parallel_sends_respond_in_order() {
     let signal = Doubled::new();
     for n in 0..50 {
         signal.connect(move |_sender, m| n + m);
@@ -213,7 +216,7 @@ fn parallel_sends_answer_in_order() {
 
 #[cfg(feature = "async")]
 #[test]
-fn async_sends_and_sends_that_await_answer_alike() {
+fn async_sends_and_sends_that_await_respond_alike() {
     let signal = Doubled::new();
     signal.connect_async(|_sender, n| Box::pin(async move { n + 2 }));
     signal.connect(one);
@@ -265,7 +268,7 @@ fn a_dead_weak_receiver_is_passed_by() {
     }
     assert!(!dead.is_connected());
     assert_eq!(
-        (signal.purge(), signal.purged(), signal.receiver_count()),
+        (signal.purge(), purged(&signal), signal.receiver_count()),
         (0, 0, 2)
     );
     assert_eq!(*signal.emitter().send(&1), [3]);
@@ -355,8 +358,8 @@ fn a_wait_inside_a_send_of_a_frozen_signal_names_the_freeze() {
         signal.connect(move |_sender, _n| its_own.get()?.disconnect_and_wait(Duration::MAX).err());
     own.set(connection).unwrap();
     signal.freeze();
-    let answers = signal.send(&1);
-    assert!(matches!(answers[0], Some(WaitError::Frozen { .. })));
+    let responses = signal.send(&1);
+    assert!(matches!(responses[0], Some(WaitError::Frozen { .. })));
 }
 
 #[test]
@@ -378,8 +381,8 @@ fn sends_of_a_frozen_signal_that_nest_without_end_are_stopped() {
     assert!(depth.load(Ordering::Relaxed) >= 10);
 }
 
-/// Threads connect, disconnect and send while one freezes: what succeeded is in the frozen
-/// signal, what was refused is not, and no send misses a receiver that was there all the time.
+/// Threads connect, disconnect and send while one freezes. Successful connects are in the frozen
+/// signal, refused ones are not, and no send misses a receiver that was there all the time.
 #[test]
 fn a_freeze_meets_sends_and_changes() {
     const ROUNDS: usize = 200;

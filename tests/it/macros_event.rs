@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use fanfare::{Event, Sender, Signal};
 
 #[test]
-fn borrowed_fields() {
+fn an_event_has_borrowed_fields() {
     #[derive(Event)]
     struct PizzaDone<'a> {
         toppings: &'a [&'a str],
@@ -31,7 +31,7 @@ fn borrowed_fields() {
 }
 
 #[test]
-fn several_lifetimes() {
+fn an_event_has_several_lifetimes() {
     #[derive(Event)]
     struct Replaced<'old, 'new: 'old>
     where
@@ -60,7 +60,7 @@ fn several_lifetimes() {
 }
 
 #[test]
-fn type_parameters() {
+fn an_event_has_type_parameters() {
     #[derive(Event)]
     struct Saved<'a, T: ?Sized + Debug + 'a, K = u32, const N: usize = 2>
     where
@@ -144,7 +144,7 @@ fn bounds_that_name_a_lifetime() {
 }
 
 #[test]
-fn enums() {
+fn an_enum_is_an_event() {
     #[derive(Event)]
     enum Changed<'a, T> {
         Nothing,
@@ -172,7 +172,7 @@ fn enums() {
 }
 
 #[test]
-fn no_fields() {
+fn an_event_without_fields_compiles() {
     #[derive(Event)]
     struct Opened;
 
@@ -211,7 +211,7 @@ fn invariant_in_its_lifetime() {
 }
 
 #[test]
-fn raw_names() {
+fn an_event_has_raw_names() {
     #[derive(Event)]
     struct r#Type<'r#a, r#T> {
         r#ref: &'r#a r#T,

@@ -31,15 +31,21 @@ mod parallel;
 mod reentry;
 mod responses;
 
+// Changes of several receivers.
+mod changes;
+
 // Receivers that end.
 #[cfg(all(target_os = "linux", not(miri)))]
 mod barrier_refused;
+#[cfg(feature = "queue")]
+mod disconnect_by_type;
 mod disconnect_wait;
 mod disconnect_wait_inside;
 mod exit_inside;
 mod max_calls;
 mod once;
 mod weak;
+mod weak_unsized;
 
 // Frozen signals.
 mod frozen;
@@ -63,8 +69,10 @@ mod queue_at_once;
 mod queue_ends;
 mod queue_on_tokio;
 mod queue_overflow;
+mod queue_owned;
 mod queue_shutdown;
 mod queue_static;
+mod queue_stream;
 
 // Deferred events.
 mod deferred;

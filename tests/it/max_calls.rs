@@ -12,7 +12,8 @@ use fanfare::Signal;
 
 type Asked = Signal<u32, u32>;
 
-/// A signal with a receiver that returns its event in at most `calls` sends, and one without limit.
+/// Returns a signal with a receiver that returns its event in at most `calls` sends, and one
+/// without limit.
 fn limited(calls: u32) -> Asked {
     let signal = Asked::new();
     signal.options().max_calls(calls).connect(|_, event| *event);
@@ -21,7 +22,7 @@ fn limited(calls: u32) -> Asked {
 }
 
 #[test]
-fn a_limited_receiver_runs_in_so_many_sends_and_is_gone() {
+fn a_limited_receiver_runs_in_its_number_of_sends_and_is_gone() {
     let signal = limited(3);
     for event in 0..3 {
         assert_eq!(signal.connections()[0].max_calls, Some(3));
@@ -262,6 +263,6 @@ fn sends_on_many_threads_run_a_receiver_exactly_max_calls_times() {
 
 #[test]
 #[should_panic = "`max_calls(0)` allows no run"]
-fn max_calls_of_none_is_refused() {
+fn max_calls_of_zero_is_refused() {
     let _ = Asked::new().options().max_calls(0);
 }

@@ -1,7 +1,7 @@
 //! Sends inside sends: deep nesting works in every way, a circle by mistake is a panic.
 //!
-//! An overflown stack ends the process, so every test runs in a process of its own, on a
-//! thread with the stack that a thread has unless it asks for more.
+//! A stack overflow ends the process, so every test runs in a process of its own, on a thread with
+//! the default size of a thread's stack unless it asks for more.
 
 use std::env;
 use std::ops::ControlFlow;
@@ -15,9 +15,9 @@ use fanfare::{Sender, Signal};
 
 type Countdown = Signal<u32, u32>;
 
-/// How deep a send to strong receivers goes, also without optimization.
+/// The depth of nested sends to strong receivers, also without optimization.
 const DEEP: u32 = 900;
-/// How deep those go that need more stack for each send.
+/// The depth of nested sends that need more stack for each.
 const COSTLY: u32 = 150;
 /// Deeper than any stack.
 const CIRCLE: u32 = 1_000_000;
@@ -25,18 +25,18 @@ const CIRCLE: u32 = 1_000_000;
 static SIGNAL: Countdown = Signal::new();
 
 #[test]
-fn plain_sends() {
-    survives("plain_sends", || {
+fn deep_plain_sends_end_in_a_panic() {
+    survives("deep_plain_sends_end_in_a_panic", || {
         SIGNAL.connect(|_, left| count(*left, |left| SIGNAL.send(left)[0]));
         goes(DEEP, |left| SIGNAL.send(left)[0]);
     });
 }
 
 #[test]
-fn sends_without_answers() {
+fn sends_without_responses() {
     static QUIET: Signal<u32> = Signal::new();
     static DEEPEST: AtomicUsize = AtomicUsize::new(0);
-    survives("sends_without_answers", || {
+    survives("sends_without_responses", || {
         QUIET.connect(|_, left| {
             DEEPEST.fetch_max((DEEP - left) as usize, Ordering::Relaxed);
             count(*left, |left| QUIET.send(left).len() as u32);
@@ -76,23 +76,25 @@ fn sends_to_both_kinds_of_receivers() {
 #[test]
 fn sends_to_many_receivers() {
     survives("sends_to_many_receivers", || {
-        SIGNAL.connect_many((0..5_000).map(|value| SIGNAL.options().prepare(move |_, _| value)));
+        SIGNAL.change(|changes| {
+            (0..5_000).for_each(|value| changes.connect(move |_, _| value));
+        });
         let options = SIGNAL.options().priority(1);
-        options.connect(|_, left| count(*left, first_answer));
-        goes(COSTLY, first_answer);
+        options.connect(|_, left| count(*left, first_response));
+        goes(COSTLY, first_response);
     });
 }
 
 #[test]
-fn robust_sends() {
-    survives("robust_sends", || {
-        SIGNAL.connect(|_, left| count(*left, robust_answer));
-        assert_eq!(robust_answer(&COSTLY), COSTLY);
+fn deep_robust_sends_end_in_a_panic() {
+    survives("deep_robust_sends_end_in_a_panic", || {
+        SIGNAL.connect(|_, left| count(*left, robust_response));
+        assert_eq!(robust_response(&COSTLY), COSTLY);
         assert!(
-            robust_answer(&CIRCLE) < CIRCLE,
+            robust_response(&CIRCLE) < CIRCLE,
             "one level reports the limit, the others count on"
         );
-        assert_eq!(robust_answer(&COSTLY), COSTLY);
+        assert_eq!(robust_response(&COSTLY), COSTLY);
     });
 }
 
@@ -101,13 +103,13 @@ fn sends_until_and_each() {
     survives("sends_until_and_each", || {
         SIGNAL.connect(|_, left| match *left {
             0 => 0,
-            left if left % 2 == 0 => first_answer(&(left - 1)) + 1,
+            left if left % 2 == 0 => first_response(&(left - 1)) + 1,
             left => {
                 let send = SIGNAL.send_each(&(left - 1), |_, value| ControlFlow::Break(value));
                 send.break_value().unwrap() + 1
             }
         });
-        goes(COSTLY, first_answer);
+        goes(COSTLY, first_response);
     });
 }
 
@@ -130,10 +132,10 @@ fn sends_to_once_receivers() {
             let options = SIGNAL.options().once();
             options.connect(move |_, left| {
                 assert_eq!(COSTLY - left, turn);
-                count(*left, first_answer)
+                count(*left, first_response)
             });
         }
-        assert_eq!(first_answer(&COSTLY), COSTLY);
+        assert_eq!(first_response(&COSTLY), COSTLY);
         assert!(SIGNAL.send(&0).is_empty(), "each ran once");
     });
 }
@@ -221,7 +223,7 @@ fn a_circle_is_refused_on_every_stack_with_every_frame() {
     );
 }
 
-/// Runs `circle` on a thread with a stack of so many bytes.
+/// Runs `circle` on a thread with a stack of `stack` bytes.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn circle_on(stack: usize, circle: fn()) {
     let thread = thread::Builder::new().stack_size(stack).spawn(circle);
@@ -255,7 +257,7 @@ fn four_sends_with_frames_of_100_kb_work_on_a_stack_of_2_mib() {
     );
 }
 
-/// What a receiver keeps on its stack is not a sign of a circle.
+/// Values that a receiver keeps on its stack are not a sign of a circle.
 #[test]
 fn a_few_sends_with_large_frames_work_where_the_stack_is_large() {
     survives(
@@ -274,23 +276,23 @@ fn a_few_sends_with_large_frames_work_where_the_stack_is_large() {
     );
 }
 
-/// One more than what is left gives, by way of `send`.
+/// Returns one more than the response for `left`, by way of `send`.
 fn count(left: u32, send: impl FnOnce(&u32) -> u32) -> u32 {
     if left == 0 { 0 } else { send(&(left - 1)) + 1 }
 }
 
-fn first_answer(left: &u32) -> u32 {
+fn first_response(left: &u32) -> u32 {
     let first = SIGNAL.send_until(left, |_| true);
     first.unwrap().value
 }
 
-/// The answer, or 0 where the receiver panicked.
-fn robust_answer(left: &u32) -> u32 {
+/// Returns the response, or 0 if the receiver panicked.
+fn robust_response(left: &u32) -> u32 {
     let mut results = SIGNAL.send_robust(left).into_iter();
     results.next().unwrap().unwrap_or(0)
 }
 
-/// `send` goes `deep` down, refuses a circle, and is none the worse for it.
+/// Checks that `send` goes `deep` down, refuses a circle, and works as before after it.
 fn goes(deep: u32, send: fn(&u32) -> u32) {
     assert_eq!(send(&deep), deep);
     assert_refused(|| send(&CIRCLE));

@@ -1,5 +1,6 @@
 //! A receiver connected with `once` runs exactly once in all.
 
+use fanfare::connections::purged;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +12,7 @@ use fanfare::{Sender, Signal};
 type Asked = Signal<(), u32>;
 
 #[test]
-fn it_answers_one_send_and_is_gone() {
+fn a_once_receiver_responds_to_one_send_and_is_gone() {
     let signal = Asked::new();
     signal.connect(|_, ()| 1);
     let once = signal.options().once().connect(|_, ()| 2);
@@ -65,7 +66,7 @@ fn every_way_of_sending_spends_it() {
         assert_eq!(send(&signal), 1, "way {way}");
         assert_eq!(send(&signal), 0, "way {way}");
         assert_eq!(signal.receiver_count(), 0, "way {way}");
-        // An emitter held the table when the receiver was taken out, and frees nothing.
+        // An emitter held the table when the receiver was taken out, and frees no memory.
         signal.purge();
         assert_eq!(Arc::strong_count(&held), 1, "way {way} keeps the receiver");
     }
@@ -99,7 +100,7 @@ fn a_send_that_stops_before_it_does_not_spend_it() {
     assert_eq!(
         signal
             .send_until(&(), |value| *value == 0)
-            .map(|answer| answer.value),
+            .map(|response| response.value),
         Some(0)
     );
     assert!(
@@ -120,7 +121,7 @@ fn a_send_that_stops_before_it_does_not_spend_it() {
 }
 
 #[test]
-fn it_is_spent_by_a_panic_of_its_own_and_by_a_later_ones() {
+fn a_once_receiver_is_spent_by_its_own_panic_and_by_a_later_ones() {
     let signal = Asked::new();
     let ran = Arc::new(AtomicU32::new(0));
     signal.options().once().connect(counting(&ran));
@@ -190,7 +191,7 @@ fn its_key_is_free_once_it_is_spent() {
 
 /// It is spent when it is called, so it may connect itself again, and that connection stays.
 #[test]
-fn it_may_connect_itself_anew_from_inside() {
+fn a_once_receiver_may_connect_itself_anew_from_inside() {
     static SIGNAL: Asked = Asked::new();
     fn rearms(_: Sender<'_>, (): &()) -> u32 {
         u32::from(SIGNAL.options().once().connect(rearms).is_new())
@@ -221,19 +222,18 @@ fn a_weak_one_runs_once_or_dies_first() {
     drop(target);
     assert!(signal.send(&()).is_empty());
     assert_eq!(signal.receiver_count(), 0);
-    assert_eq!(signal.purged(), 1, "only the one that died was purged");
+    assert_eq!(purged(&signal), 1, "only the one that died was purged");
 }
 
 #[test]
 fn many_at_once_all_run_and_all_go() {
     let signal = Asked::new();
-    let connections = signal.connect_many((0..500).map(|value| {
-        signal
-            .options()
-            .once()
-            .priority((value % 3) as i32)
-            .prepare(move |_, ()| value)
-    }));
+    let connections = signal.change(|changes| {
+        for value in 0..500 {
+            let options = changes.options().once().priority((value % 3) as i32);
+            options.connect(move |_, ()| value);
+        }
+    });
     signal.connect(|_, ()| 1_000);
     assert_eq!(signal.send(&()).len(), 501);
     assert!(
@@ -254,7 +254,7 @@ fn threads_that_send_together_share_it() {
         for _ in 0..3 {
             signal.options().once().connect(counting(&ran));
         }
-        let answers: usize = thread::scope(|scope| {
+        let responses: usize = thread::scope(|scope| {
             let senders: Vec<_> = (0..4)
                 .map(|_| {
                     scope.spawn(|| {
@@ -269,7 +269,7 @@ fn threads_that_send_together_share_it() {
                 .sum()
         });
         assert_eq!(
-            (ran.load(Ordering::Relaxed), answers),
+            (ran.load(Ordering::Relaxed), responses),
             (3, 3),
             "round {round}"
         );

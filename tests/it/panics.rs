@@ -212,7 +212,7 @@ fn a_failure_of_an_async_receiver_has_its_name_exactly() {
     let target = Arc::new(1);
     signal.connect_async(fails);
     signal.connect_async(|_, ()| Box::pin(async { panic!("of a closure") }));
-    signal.connect_weak_async(&target, method);
+    signal.options().connect_weak_async(&target, method);
     signal
         .options()
         .name("the bell")
@@ -230,7 +230,7 @@ fn a_failure_of_an_async_receiver_has_its_name_exactly() {
 }
 
 #[test]
-fn what_a_panic_leaves_behind_is_the_signal_as_it_was() {
+fn a_panic_leaves_the_signal_as_it_was() {
     let signal = Asked::new();
     let failing = signal.connect(|_, ()| panic!("always"));
     let held = Arc::new(());
@@ -279,9 +279,9 @@ fn a_panic_in_a_destructor_never_travels() {
                 .unwrap()
         },
         |_, _, identity| drop(identity),
-        |signal, _, identity| assert_eq!(signal.disconnect_sender(&identity), 2),
+        |signal, _, identity| assert_eq!(signal.from(&identity).disconnect_all(), 2),
         |signal, _, _| assert_eq!(signal.disconnect_all(), 2),
-        |signal, _, identity| assert!(signal.disconnect_uid_from(&identity, "u")),
+        |signal, _, identity| assert!(signal.options().sender(&identity).disconnect_uid("u")),
     ];
     for (way, remove) in removals.iter().enumerate() {
         let signal = Asked::new();
@@ -352,9 +352,10 @@ fn a_panic_in_a_destructor_that_a_later_change_runs_does_not_travel() {
     assert_works(&SIGNAL);
 }
 
-/// Two panics at once would end the process: the destructor's must be caught while the receiver's unwinds.
+/// Two panics at once would end the process: the destructor's must be caught while the receiver's
+/// unwinds.
 #[test]
-fn a_panic_in_a_destructor_while_a_panic_travels_ends_nothing() {
+fn a_panic_in_a_destructor_while_a_panic_travels_does_not_abort() {
     static SIGNAL: Asked = Asked::new();
     static OTHER: Asked = Asked::new();
     let dropped = Arc::new(AtomicUsize::new(0));
@@ -395,7 +396,7 @@ fn a_panic_in_the_destructor_of_a_weak_target_does_not_travel() {
 }
 
 #[test]
-fn a_panic_in_the_destructor_of_a_target_while_a_panic_travels_ends_nothing() {
+fn a_panic_in_the_destructor_of_a_target_while_a_panic_travels_does_not_abort() {
     let signal = Asked::new();
     let targets = [const { Bomb }; 3].map(Arc::new);
     for target in &targets {
@@ -472,7 +473,7 @@ fn a_debug_that_panics_hurts_only_the_one_who_formats() {
 }
 
 #[test]
-fn a_panic_inside_a_nested_send_travels_to_whoever_catches() {
+fn a_panic_inside_a_nested_send_travels_to_the_frame_that_catches_it() {
     static INNER: Asked = Asked::new();
     static OUTER: Asked = Asked::new();
     INNER.connect(|_, ()| panic!("deep"));
@@ -516,14 +517,20 @@ fn panics_do_not_use_up_the_nesting_depth() {
 }
 
 #[test]
-fn a_panic_in_the_iterator_of_a_batch_connects_nothing() {
+fn a_panic_in_the_closure_of_a_change_makes_no_change() {
     let signal = Asked::new();
-    let prepared = (0..10).map(|index| {
-        assert!(index < 7, "runs dry");
-        signal.options().prepare(move |_, ()| index)
-    });
-    assert!(catch_unwind(AssertUnwindSafe(|| signal.connect_many(prepared))).is_err());
-    assert_eq!(signal.receiver_count(), 0);
+    let kept = signal.connect(|_, ()| 100);
+    let changed = catch_unwind(AssertUnwindSafe(|| {
+        signal.change(|changes| {
+            changes.disconnect_each([&kept]);
+            for index in 0..10 {
+                assert!(index < 7, "runs dry");
+                changes.connect(move |_, ()| index);
+            }
+        })
+    }));
+    assert!(changed.is_err());
+    assert_eq!(*signal.send(&()), [100]);
     assert_works(&signal);
 }
 
@@ -545,7 +552,7 @@ fn assert_works(signal: &Asked) {
     let target = Arc::new(3_u32);
     let scoped = signal.connect(|_, ()| 1).scoped();
     signal.connect_weak(&target, |target: &u32, _, ()| *target);
-    let many = signal.connect_many([signal.options().prepare(|_, ()| 4)]);
+    let many = signal.change(|changes| changes.connect(|_, ()| 4));
     assert_eq!(*signal.send(&()), [1, 3, 4]);
     assert!(signal.send_robust(&()).all_ok());
     drop((scoped, target));
@@ -565,7 +572,7 @@ impl Drop for Bomb {
     }
 }
 
-/// A receiver whose destructor counts and then panics.
+/// Connects a receiver whose destructor counts and then panics.
 fn explosive(
     dropped: &Arc<AtomicUsize>,
 ) -> impl Fn(Sender<'_>, &()) -> u32 + Send + Sync + 'static {

@@ -1,4 +1,4 @@
-//! Sends over a rayon pool: who runs where, in which order answers come, what a panic does.
+//! Sends over a rayon pool: the threads, the order of responses, the effect of a panic.
 #![cfg(feature = "rayon")]
 
 #[cfg(any(feature = "async", feature = "queue"))]
@@ -26,24 +26,26 @@ type Threads = Signal<(), ThreadId>;
 const LONG: Duration = Duration::from_secs(60);
 
 #[test]
-fn answers_are_in_the_order_of_a_send() {
+fn responses_are_in_the_order_of_a_send() {
     let signal = Numbers::new();
-    let connections = signal.connect_many((0..1_000_u32).map(|n| {
-        let options = signal.options().priority((n % 7) as i32);
-        let options = match n % 3 {
-            0 => options,
-            1 => options.sender("s"),
-            _ => options.sender("t"),
-        };
-        options.prepare(move |_, add| n + add)
-    }));
+    let connections = signal.change(|changes| {
+        for n in 0..1_000_u32 {
+            let options = changes.options().priority((n % 7) as i32);
+            let options = match n % 3 {
+                0 => options,
+                1 => options.sender("s"),
+                _ => options.sender("t"),
+            };
+            options.connect(move |_, add| n + add);
+        }
+    });
     assert_eq!(connections.len(), 1_000);
     for pool in [pool(2), pool(5)] {
         for sender in [Sender::NONE, Sender::named("s"), Sender::named("t")] {
             let expected: Vec<_> = signal.from(sender).send(&5).into_pairs().collect();
             pool.install(|| {
-                let answers = signal.from(sender).send_parallel(&5);
-                assert!(answers.into_pairs().eq(expected.iter().copied()));
+                let responses = signal.from(sender).send_parallel(&5);
+                assert!(responses.into_pairs().eq(expected.iter().copied()));
                 let outcomes = signal.from(sender).send_parallel_robust(&5);
                 assert!(outcomes.responses().clone().into_pairs().eq(expected));
             });
@@ -69,7 +71,7 @@ fn receivers_run_at_the_same_time() {
 /// Receivers of which one, whichever it is, runs until all others have started.
 #[test]
 fn a_slow_receiver_keeps_no_other_waiting() {
-    fn others_start<R: Send + 'static>(threads: usize, receivers: usize, answer: fn() -> R) {
+    fn others_start<R: Send + 'static>(threads: usize, receivers: usize, response: fn() -> R) {
         for slow in 0..receivers {
             let signal = Signal::<(), R>::new();
             let started = Arc::new((Mutex::new(0), Condvar::new()));
@@ -86,7 +88,7 @@ fn a_slow_receiver_keeps_no_other_waiting() {
                             changed.wait_timeout_while(count, LONG, waits).unwrap();
                         assert!(!waited.timed_out(), "{count} of {receivers} started");
                     }
-                    answer()
+                    response()
                 });
             }
             let pool = pool(threads);
@@ -144,13 +146,13 @@ fn a_pool_of_one_thread_runs_them_in_order() {
             n
         });
     }
-    let answers = pool(1).install(|| signal.send_parallel(&0));
-    assert!(answers.iter().copied().eq(0..100));
+    let responses = pool(1).install(|| signal.send_parallel(&0));
+    assert!(responses.iter().copied().eq(0..100));
     assert!(ran.lock().unwrap().iter().copied().eq(0..100));
 }
 
 #[test]
-fn events_may_borrow_and_answers_need_only_be_send() {
+fn events_may_borrow_and_responses_need_only_be_send() {
     struct Text<'a>(&'a str, &'a AtomicUsize);
     impl Event for Text<'static> {
         type Args<'a> = Text<'a>;
@@ -163,13 +165,13 @@ fn events_may_borrow_and_answers_need_only_be_send() {
         });
     }
     let (text, read) = (String::from("borrowed"), AtomicUsize::new(0));
-    let answers = pool(2).install(|| signal.send_parallel(&Text(&text, &read)));
-    assert!(answers.into_iter().map(Cell::into_inner).eq(8..18));
+    let responses = pool(2).install(|| signal.send_parallel(&Text(&text, &read)));
+    assert!(responses.into_iter().map(Cell::into_inner).eq(8..18));
     assert_eq!(read.into_inner(), 10);
 }
 
 #[test]
-fn answers_without_content_are_counted() {
+fn responses_without_content_are_counted() {
     let signal = Signal::<u32>::new();
     for n in 0..100 {
         signal.connect(move |_, bad| assert_ne!(n, *bad));
@@ -192,9 +194,9 @@ fn answers_without_content_are_counted() {
     }
     let empties = Signal::<(), Empty>::new();
     (0..10).for_each(|n| drop(empties.connect(move |_, ()| (Empty, n).0)));
-    let answers = pool.install(|| empties.send_parallel(&()));
-    assert_eq!((answers.len(), DROPPED.load(Ordering::Relaxed)), (10, 0));
-    drop(answers);
+    let responses = pool.install(|| empties.send_parallel(&()));
+    assert_eq!((responses.len(), DROPPED.load(Ordering::Relaxed)), (10, 0));
+    drop(responses);
     assert_eq!(DROPPED.load(Ordering::Relaxed), 10);
 }
 
@@ -212,8 +214,8 @@ fn parallel_sends_may_be_nested() {
     }
     for threads in [1, 2, 4] {
         let sum = within_long(move || {
-            let answers = pool(threads).install(|| SIGNAL.send_parallel(&5));
-            answers.iter().sum::<u32>()
+            let responses = pool(threads).install(|| SIGNAL.send_parallel(&5));
+            responses.iter().sum::<u32>()
         });
         assert_eq!(sum, 3_u32.pow(6), "{threads} threads");
     }
@@ -225,24 +227,24 @@ fn parallel_sends_may_be_nested() {
 #[test]
 fn a_circle_of_parallel_sends_is_a_panic() {
     static SIGNAL: Numbers = Numbers::new();
-    fn first_answer(left: &u32) -> u32 {
+    fn first_response(left: &u32) -> u32 {
         SIGNAL.send_parallel(left)[0]
     }
     alone("a_circle_of_parallel_sends_is_a_panic", || {
         SIGNAL.connect(|_, left| match *left {
             0 => 0,
-            left => first_answer(&(left - 1)) + 1,
+            left => first_response(&(left - 1)) + 1,
         });
         (0..3).for_each(|n| drop(SIGNAL.connect(move |_, _| n)));
         for pool in [pool(1), pool(2), pool(4)] {
-            assert_eq!(pool.install(|| first_answer(&60)), 60);
-            let circle = panic_of(|| first_answer(&1_000_000));
+            assert_eq!(pool.install(|| first_response(&60)), 60);
+            let circle = panic_of(|| first_response(&1_000_000));
             assert!(circle.contains("nested"), "{circle}");
             let circle = panic_of(AssertUnwindSafe(|| {
-                pool.install(|| first_answer(&1_000_000))
+                pool.install(|| first_response(&1_000_000))
             }));
             assert!(circle.contains("nested"), "{circle}");
-            assert_eq!(pool.install(|| first_answer(&60)), 60, "after a circle");
+            assert_eq!(pool.install(|| first_response(&60)), 60, "after a circle");
         }
     });
 }
@@ -260,7 +262,7 @@ fn other_sends_may_be_inside_and_outside() {
 }
 
 #[test]
-fn on_the_pools_threads_nobody_waits_for_a_receiver_of_the_send() {
+fn a_wait_on_the_pools_threads_for_a_receiver_of_the_send_is_refused() {
     static SIGNAL: Signal<(), Option<WaitError>> = Signal::new();
     static OTHER: Signal<(), Option<WaitError>> = Signal::new();
     static LAST: OnceLock<Connection> = OnceLock::new();
@@ -330,20 +332,22 @@ fn a_wait_from_outside_ends_after_the_send() {
 fn the_snapshot_is_taken_before_the_first_call() {
     static SIGNAL: Numbers = Numbers::new();
     static CONNECTIONS: Mutex<Vec<Connection>> = Mutex::new(Vec::new());
-    let all = SIGNAL.connect_many((0..50).map(|n| {
-        SIGNAL.options().prepare(move |_, _| {
-            CONNECTIONS
-                .lock()
-                .unwrap()
-                .drain(..)
-                .for_each(|all| assert!(all.disconnect()));
-            SIGNAL.connect(move |_, _| 100 + n);
-            n
-        })
-    }));
+    let all = SIGNAL.change(|changes| {
+        for n in 0..50 {
+            changes.connect(move |_, _| {
+                CONNECTIONS
+                    .lock()
+                    .unwrap()
+                    .drain(..)
+                    .for_each(|all| assert!(all.disconnect()));
+                SIGNAL.connect(move |_, _| 100 + n);
+                n
+            });
+        }
+    });
     CONNECTIONS.lock().unwrap().extend(all);
-    let answers = pool(2).install(|| SIGNAL.send_parallel(&0));
-    assert!(answers.iter().copied().eq(0..50));
+    let responses = pool(2).install(|| SIGNAL.send_parallel(&0));
+    assert!(responses.iter().copied().eq(0..50));
     let mut later = SIGNAL.send(&0).into_vec();
     later.sort();
     assert!(later.into_iter().eq(100..150));
@@ -367,9 +371,9 @@ fn weak_targets_are_kept_from_before_the_first_call() {
     }
     signal.connect_weak(&dead, |_: &u32, _, _| unreachable!("it is dead"));
     drop(dead);
-    let answers = pool(2).install(|| signal.send_parallel(&1));
+    let responses = pool(2).install(|| signal.send_parallel(&1));
     assert!(
-        answers
+        responses
             .iter()
             .copied()
             .eq((0..30).flat_map(|n| [n * 10 + 1, n]))
@@ -389,19 +393,21 @@ fn a_once_only_receiver_runs_in_one_of_many_parallel_sends() {
     }
     (0..4).for_each(|n| drop(signal.connect(move |_, _| n)));
     let pool = pool(3);
-    let answered: usize = thread::scope(|scope| {
+    let responded: usize = thread::scope(|scope| {
         let send = || pool.install(|| signal.send_parallel(&0).len());
         let sends: Vec<_> = (0..4).map(|_| scope.spawn(send)).collect();
         sends.into_iter().map(|send| send.join().unwrap()).sum()
     });
-    assert_eq!((answered, ran.load(Ordering::Relaxed)), (4 * 4 + 50, 50));
+    assert_eq!((responded, ran.load(Ordering::Relaxed)), (4 * 4 + 50, 50));
     assert_eq!(signal.receiver_count(), 4);
 }
 
 #[test]
 fn a_receiver_of_batches_takes_a_slice_of_one() {
     let signal = Numbers::new();
-    signal.connect_batch(|_, events| events.len() as u32 * 100 + events[0]);
+    signal
+        .options()
+        .connect_batch(|_, events| events.len() as u32 * 100 + events[0]);
     signal.connect(|_, event| *event);
     assert_eq!(*signal.send_parallel(&7), [107, 7]);
 }
@@ -413,7 +419,7 @@ fn pool(threads: usize) -> ThreadPool {
         .unwrap()
 }
 
-/// The message of the panic that comes out of `send`.
+/// Returns the message of the panic that comes out of `send`.
 fn panic_of<T>(send: impl FnOnce() -> T + std::panic::UnwindSafe) -> String {
     let Err(panic) = catch_unwind(send) else {
         panic!("there was no panic");
@@ -424,7 +430,7 @@ fn panic_of<T>(send: impl FnOnce() -> T + std::panic::UnwindSafe) -> String {
     }
 }
 
-/// What `work` returns, unless it hangs.
+/// Returns the result of `work`, unless it hangs.
 fn within_long<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, is_done) = mpsc::channel();
     let worker = thread::spawn(move || done.send(work()).unwrap());

@@ -1,4 +1,4 @@
-//! Receivers on a queue: what they get, in which order, and what a flush waits for.
+//! Receivers on a queue: their events, the order, and the wait of a flush.
 #![cfg(feature = "queue")]
 
 use std::collections::BTreeMap;
@@ -92,7 +92,7 @@ fn several_workers_run_one_receiver_for_different_senders_at_a_time() {
     }
     let met = [tells.recv().unwrap(), tells.recv().unwrap()];
     assert_ne!(met[0], met[1]);
-    // What is left may be one short of pairs, or of one worker.
+    // The rest may be one short of pairs, or of one worker.
     drop(signal);
     let released = Arc::clone(&both);
     thread::spawn(move || {
@@ -105,7 +105,7 @@ fn several_workers_run_one_receiver_for_different_senders_at_a_time() {
 }
 
 #[test]
-fn receivers_are_told_who_sent() {
+fn receivers_get_the_sender() {
     let queue = Queue::bounded(16).unwrap();
     let signal = Signal::<u32>::new();
     let seen = Arc::<Mutex<Vec<String>>>::default();
@@ -175,7 +175,7 @@ fn the_event_is_cloned_once_for_all_queued_receivers_of_a_send() {
     assert_eq!(clones.load(Ordering::Relaxed), 1);
     let addresses = addresses.lock().unwrap();
     assert_eq!(*addresses, [addresses[0]; 4]);
-    // Who flushed finds the event let go of.
+    // A thread that flushed finds the event dropped.
     drop(signal);
     assert_eq!(Arc::strong_count(&clones), 2);
 }
@@ -192,12 +192,12 @@ fn every_way_of_sending_reaches_a_queue() {
     assert_eq!(**signal.send_robust(&1).responses(), [Ok(())]);
     assert_eq!(*signal.send_until_err(&2).unwrap(), [()]);
     assert!(signal.send_until(&3, Result::is_ok).is_some());
-    let mut answers = 0;
-    let _ = signal.send_each(&4, |_, answer| {
-        answers += usize::from(answer.is_ok());
+    let mut responses = 0;
+    let _ = signal.send_each(&4, |_, response| {
+        responses += usize::from(response.is_ok());
         ControlFlow::<()>::Continue(())
     });
-    assert_eq!(answers, 1);
+    assert_eq!(responses, 1);
     let mut emitter = signal.emitter();
     assert_eq!(*emitter.send(&5), [Ok(())]);
     queue.flush().unwrap();
@@ -218,7 +218,7 @@ fn receivers_called_at_once_run_before_the_send_returns() {
 }
 
 #[test]
-fn a_flush_waits_for_what_was_sent_before_and_no_longer() {
+fn a_flush_waits_for_the_events_that_were_sent_before_and_no_longer() {
     let queue = Queue::bounded(16).unwrap();
     let signal = Signal::<u32>::new();
     let gated = Gated::connect(&signal, &queue);
@@ -233,7 +233,7 @@ fn a_flush_waits_for_what_was_sent_before_and_no_longer() {
     assert!(
         timeout
             .to_string()
-            .contains("had not delivered everything after 0ns")
+            .contains("had undelivered events after 0ns")
     );
     gated.open(3);
     queue.flush().unwrap();
@@ -314,7 +314,7 @@ fn a_receiver_must_not_wait_for_its_own_queue() {
 }
 
 #[test]
-fn a_disconnected_receiver_gets_what_is_in_the_queue() {
+fn a_disconnected_receiver_gets_the_queued_events() {
     let queue = Queue::bounded(16).unwrap();
     let signal = Signal::<u32>::new();
     let gated = Gated::connect(&signal, &queue);
@@ -351,7 +351,7 @@ fn a_receiver_cannot_wait_for_itself_to_be_gone() {
 }
 
 #[test]
-fn a_panic_costs_the_queue_nothing_but_that_event() {
+fn a_panic_costs_the_queue_only_that_event() {
     let queue = Queue::bounded(16).unwrap();
     let signal = Signal::<u32>::new();
     let seen = Arc::<Mutex<Vec<u32>>>::default();

@@ -28,7 +28,7 @@ const POLICIES: [Overflow; 4] = [
     Overflow::Reject,
 ];
 
-/// Where events hang. It is opened for good, also by its drop.
+/// A gate at which events hang. It is opened for good, also by its drop.
 struct Gate(Arc<Semaphore>);
 
 impl Drop for Gate {
@@ -57,9 +57,9 @@ struct World {
     queue: Queue,
     signal: Asked,
     started: Mutex<Receiver<u32>>,
-    /// Those that ended.
+    /// The events that ended.
     seen: Arc<Mutex<Vec<u32>>>,
-    /// How many ran at the same time at most.
+    /// The most events that ran at the same time.
     most: Arc<AtomicUsize>,
 }
 
@@ -122,7 +122,7 @@ impl World {
         way.world(way.builder())
     }
 
-    /// With room for two events, and two that hang.
+    /// Fills a queue with room for two events, while two more hang.
     fn full(way: Way, overflow: Overflow) -> Self {
         let world = way.world(way.builder().capacity(2).overflow(overflow));
         world.hang();
@@ -131,7 +131,7 @@ impl World {
         world
     }
 
-    /// Has two events run that hang.
+    /// Runs two events that hang.
     fn hang(&self) {
         self.send(1..3);
         let mut started = self.started(2);
@@ -145,7 +145,7 @@ impl World {
         }
     }
 
-    /// Waits for so many starts.
+    /// Waits until `events` events have started.
     fn started(&self, events: usize) -> Vec<u32> {
         let started = self.started.lock().unwrap();
         let start = |_| started.recv_timeout(Duration::from_secs(60)).unwrap();
@@ -274,7 +274,7 @@ fn flush_waits_for_all_that_run() {
 }
 
 #[test]
-fn a_shutdown_that_does_not_wait_returns_what_was_not_started() {
+fn a_shutdown_that_does_not_wait_returns_the_events_that_were_not_started() {
     for way in AT_ONCE {
         let world = World::of(*way);
         world.hang();

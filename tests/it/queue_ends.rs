@@ -1,4 +1,4 @@
-//! What ends in a queue ends quietly: destructors and waits on workers and in senders.
+//! Destructors and waits that end in a queue end quietly, on workers and in senders.
 #![cfg(feature = "queue")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -50,7 +50,7 @@ fn an_events_destructor_on_a_worker_waits_for_no_receiver_that_the_job_held() {
 }
 
 #[test]
-fn an_events_destructor_that_panics_in_the_sender_is_none_of_its_business() {
+fn an_events_destructor_that_panics_does_not_reach_the_sender() {
     static CLONES_DROPPED: AtomicUsize = AtomicUsize::new(0);
     struct Fragile(bool);
     impl Clone for Fragile {
@@ -80,7 +80,7 @@ fn an_events_destructor_that_panics_in_the_sender_is_none_of_its_business() {
         .options()
         .queued(&queue)
         .connect(move |_, _| tell.send(()).unwrap());
-    // After it in the same send: holds the sender back until the worker has let go.
+    // After it in the same send: holds the sender back until the worker has dropped the event.
     BROKEN.options().priority(-1).connect(move |_, _| {
         DELIVERED.get().unwrap().lock().unwrap().recv().unwrap();
         own.flush().unwrap();

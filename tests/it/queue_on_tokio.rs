@@ -1,4 +1,4 @@
-//! A queue whose workers run in a tokio runtime: nobody waits on the one thread that drives it.
+//! A queue whose workers run in a tokio runtime: no call waits on the one thread that drives it.
 #![cfg(all(feature = "queue", feature = "tokio"))]
 
 use std::time::Duration;
@@ -7,7 +7,7 @@ use fanfare::{Queue, Signal, queue};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::spawn_blocking;
 
-/// A queue inside of `runtime`, with one receiver that sleeps there, and an event in it.
+/// Makes a queue inside of `runtime`, with one receiver that sleeps there, and an event in it.
 fn with_an_event(runtime: &Runtime, signal: &Signal<u32>) -> Queue {
     let _entered = runtime.enter();
     let queue = Queue::builder().name("slow").on_tokio().build().unwrap();

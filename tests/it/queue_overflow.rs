@@ -1,4 +1,4 @@
-//! What a full queue does, by its policy, and that the counters add up.
+//! The effect of a full queue, by its policy, and that the counters add up.
 #![cfg(feature = "queue")]
 
 use std::sync::mpsc;
@@ -15,7 +15,7 @@ fn queue(overflow: Overflow) -> Queue {
     builder.overflow(overflow).build().unwrap()
 }
 
-/// The worker runs event 0, and 1 and 2 fill the line.
+/// Fills the line: the worker runs event 0, and 1 and 2 wait.
 fn filled(queue: &Queue, signal: &Asked) -> Gated {
     let gated = Gated::connect(signal, queue);
     assert_eq!(*signal.send(&0), [Ok(())]);
@@ -30,7 +30,7 @@ fn filled(queue: &Queue, signal: &Asked) -> Gated {
 }
 
 #[test]
-fn blocking_is_what_it_does_unless_told_otherwise() {
+fn a_full_queue_blocks_by_default() {
     assert_eq!(Queue::bounded(1).unwrap().overflow(), Overflow::Block);
     assert_eq!(Queue::builder().build().unwrap().capacity(), Some(1_024));
 }
@@ -42,8 +42,8 @@ fn a_sender_waits_for_room() {
     let (tell, told) = mpsc::channel();
     thread::scope(|threads| {
         threads.spawn(|| {
-            let answer = signal.send(&3).into_iter().next();
-            tell.send(answer.unwrap()).unwrap();
+            let response = signal.send(&3).into_iter().next();
+            tell.send(response.unwrap()).unwrap();
         });
         // It has been given to the queue, and there is no room.
         while queue.stats().pushed < 4 {
@@ -95,7 +95,7 @@ fn the_oldest_is_dropped() {
 }
 
 #[test]
-fn a_refusal_is_in_the_answer() {
+fn a_refusal_is_in_the_response() {
     let (queue, signal) = (queue(Overflow::Reject), Asked::new());
     let gated = filled(&queue, &signal);
     let refused = signal.send(&3);
@@ -130,8 +130,8 @@ fn a_worker_is_refused_where_another_sender_would_wait() {
     INNER.options().queued(&queue).connect(|_, _| ());
     signal.options().queued(&queue).connect(move |_, event| {
         for nested in 0..3 {
-            let answer = INNER.send(&nested).into_iter().next();
-            tell.send((*event, answer.unwrap())).unwrap();
+            let response = INNER.send(&nested).into_iter().next();
+            tell.send((*event, response.unwrap())).unwrap();
         }
     });
     signal.send(&0);

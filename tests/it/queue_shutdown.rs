@@ -1,4 +1,4 @@
-//! The end of a queue: nothing is lost, nothing is delivered twice, and nobody hangs.
+//! The end of a queue: each event is delivered once or returned, and no thread hangs.
 #![cfg(feature = "queue")]
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -15,12 +15,12 @@ const EVER: Duration = Duration::MAX;
 
 type Asked = Signal<u32, Result<(), queue::Error>>;
 
-/// Whether a send gave the event to its one receiver's queue.
+/// Returns `true` if a send gave the event to its one receiver's queue.
 fn is_accepted(signal: &Asked, sender: Sender<'_>, event: u32) -> bool {
     match &*signal.from(sender).send(&event) {
         [Ok(())] => true,
         [Err(queue::Error::Closed { .. } | queue::Error::Full { .. })] => false,
-        answers => panic!("{answers:?}"),
+        responses => panic!("{responses:?}"),
     }
 }
 
@@ -30,7 +30,7 @@ fn events(report: &ShutdownReport) -> Vec<u32> {
 }
 
 #[test]
-fn what_is_inside_is_delivered_in_time() {
+fn queued_events_are_delivered_in_time() {
     let (queue, signal) = (Queue::bounded(16).unwrap(), Asked::new());
     let gated = Gated::connect(&signal, &queue);
     for event in 0..5 {
@@ -44,7 +44,7 @@ fn what_is_inside_is_delivered_in_time() {
 }
 
 #[test]
-fn what_is_not_delivered_is_returned_with_all_that_it_takes_to_send_it_again() {
+fn undelivered_events_are_returned_with_all_parts_of_another_send() {
     let (queue, signal) = (Queue::bounded(16).unwrap(), Asked::new());
     let gated = Gated::connect(&signal, &queue);
     let later = signal
@@ -79,7 +79,7 @@ fn what_is_not_delivered_is_returned_with_all_that_it_takes_to_send_it_again() {
     let stats = queue.stats();
     assert_eq!((stats.pushed, stats.running, stats.undelivered), (6, 1, 5));
     assert_adds_up(stats);
-    // The receiver is not interrupted, and nothing follows it.
+    // The receiver is not interrupted, and no other event follows it.
     gated.open(1);
     let again = queue.shutdown(EVER).unwrap();
     assert_eq!((events(&again), again.still_running), (vec![], 0));
@@ -88,7 +88,7 @@ fn what_is_not_delivered_is_returned_with_all_that_it_takes_to_send_it_again() {
 }
 
 #[test]
-fn a_second_shutdown_returns_nothing_and_does_not_hang() {
+fn a_second_shutdown_returns_no_events_and_does_not_hang() {
     let (queue, signal) = (Queue::bounded(16).unwrap(), Asked::new());
     let gated = Gated::connect(&signal, &queue);
     for event in 0..3 {
@@ -152,7 +152,7 @@ fn senders_that_wait_for_room_are_woken() {
 
 /// Threads send while others shut down. Whatever was accepted is delivered, or in one report.
 #[test]
-fn nothing_is_lost_or_delivered_twice() {
+fn each_event_is_delivered_once() {
     const SENDERS: u32 = 4;
     const EVENTS: u32 = 300;
     for round in 0..60 {
@@ -201,7 +201,7 @@ fn nothing_is_lost_or_delivered_twice() {
             let reports = ends.into_iter().map(|end| end.join().unwrap());
             (accepted, Vec::from_iter(reports))
         });
-        // What was still running is delivered by now.
+        // The event that was still running is delivered by now.
         queue.flush().unwrap();
         let delivered = delivered.lock().unwrap();
         let mut undelivered = Vec::from_iter(reports.iter().flat_map(events));
@@ -234,7 +234,7 @@ fn nothing_is_lost_or_delivered_twice() {
 
 /// In whatever order the two end, as locals of `main` do.
 #[test]
-fn dropping_the_last_queue_waits_for_what_is_inside() {
+fn dropping_the_last_queue_waits_for_the_queued_events() {
     for signal_goes_first in [true, false] {
         let (queue, signal) = (Queue::bounded(16).unwrap(), Asked::new());
         let delivered = Arc::new(AtomicU32::new(0));
@@ -256,7 +256,7 @@ fn dropping_the_last_queue_waits_for_what_is_inside() {
 }
 
 #[test]
-fn dropping_one_queue_of_two_waits_for_nothing_and_the_last_ends_no_receiver() {
+fn dropping_one_queue_of_two_does_not_wait_and_the_last_ends_no_receiver() {
     let (queue, signal) = (Queue::bounded(16).unwrap(), Asked::new());
     let gated = Gated::connect(&signal, &queue);
     assert!(is_accepted(&signal, Sender::NONE, 0));

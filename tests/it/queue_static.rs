@@ -17,7 +17,7 @@ const CHILD: &str = "FANFARE_QUEUE_STATIC_TEST";
 
 static ORDERED: Signal<u32> = Signal::new();
 
-/// A queue with an event, whose receiver ends once the parent says so.
+/// Returns a queue with an event, whose receiver ends once the parent allows it.
 fn busy() -> Queue {
     let queue = Queue::bounded(8).unwrap();
     ORDERED.options().queued(&queue).connect(|_, _| {

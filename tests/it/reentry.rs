@@ -1,8 +1,9 @@
 //! Whatever a receiver or its destructor does to the signal that is being sent works.
 //!
-//! A lock held while user code runs would hang: so every test runs in a thread of its
-//! own that the test waits for, and says so when it waits in vain.
+//! A lock held while user code runs would hang. So every test runs in a thread of its own that the
+//! test waits for, and fails with a message when the wait takes too long.
 
+use fanfare::connections::unmatched_senders;
 use std::cell::{Cell, RefCell};
 use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,8 +43,8 @@ fn a_destructor_may_connect_disconnect_send_and_look() {
                 .unwrap()
         },
         |connection| drop(connection.clone().scoped()),
-        |_| assert_eq!(SIGNAL.disconnect_sender("gone"), 1),
-        |_| assert!(SIGNAL.disconnect_uid_everywhere("gone") == 1),
+        |_| assert_eq!(SIGNAL.from("gone").disconnect_all(), 1),
+        |_| assert!(SIGNAL.options().disconnect_uid_everywhere("gone") == 1),
         |_| {
             let sent = SIGNAL.from("gone").send_robust(&());
             assert_eq!(sent.len(), 2, "it disconnects itself");
@@ -64,7 +65,7 @@ fn a_destructor_may_connect_disconnect_send_and_look() {
                 .dispatch_uid("gone")
                 .connect(move |_, ()| {
                     assert!(guard.0.is_some());
-                    u32::from(SIGNAL.disconnect_uid_from("gone", "gone"))
+                    u32::from(SIGNAL.options().sender("gone").disconnect_uid("gone"))
                 });
             remove(&connection);
             assert_eq!(USED.load(Ordering::Relaxed), way + 1, "way {way}");
@@ -126,7 +127,7 @@ fn a_receiver_may_drop_an_identity_of_its_own_signal() {
 }
 
 #[test]
-fn a_receiver_that_connects_itself_changes_nothing() {
+fn a_receiver_that_connects_itself_does_not_change_the_send() {
     static SIGNAL: Asked = Asked::new();
     fn again(_: Sender<'_>, (): &()) -> u32 {
         u32::from(SIGNAL.connect(again).is_new())
@@ -194,18 +195,20 @@ fn the_one_who_asks_may_use_the_signal_too() {
 }
 
 #[test]
-fn the_iterator_of_a_batch_may_use_the_signal() {
+fn the_closure_of_a_change_may_use_the_signal() {
     static SIGNAL: Asked = Asked::new();
     finishes(|| {
         SIGNAL.connect(plain);
-        let connections = SIGNAL.connect_many((0..3_u32).map(|index| {
-            assert_eq!(
-                use_everything(&SIGNAL, Some(Identity::new())),
-                1,
-                "nothing of the batch is seen before its end"
-            );
-            SIGNAL.options().prepare(move |_, ()| index)
-        }));
+        let connections = SIGNAL.change(|changes| {
+            for index in 0..3_u32 {
+                changes.connect(move |_, ()| index);
+                assert_eq!(
+                    use_everything(&SIGNAL, Some(Identity::new())),
+                    1,
+                    "no part of the change is seen before its end"
+                );
+            }
+        });
         assert_eq!((connections.len(), SIGNAL.receiver_count()), (3, 4));
     });
 }
@@ -297,9 +300,10 @@ fn the_destructor_of_a_thread_local_may_send_and_disconnect() {
     }
 }
 
-/// Does to `signal` all that a receiver could and leaves it as it was; how many receivers it had.
+/// Does to `signal` all that a receiver could, leaves it as it was, and returns the number of its
+/// receivers.
 ///
-/// Its own sends may call the receiver that called it: those calls do nothing.
+/// Its own sends may call the receiver that called it: those calls have no effect.
 fn use_everything(signal: &'static Asked, identity: Option<Identity>) -> u32 {
     thread_local! {
         static BUSY: Cell<bool> = const { Cell::new(false) };
@@ -324,10 +328,12 @@ fn use_everything(signal: &'static Asked, identity: Option<Identity>) -> u32 {
         .sender("everything")
         .once()
         .connect(|_, ()| 2);
-    signal.connect_many([signal
-        .options()
-        .dispatch_uid("everything")
-        .prepare(|_, ()| 3)]);
+    signal.change(|changes| {
+        changes
+            .options()
+            .dispatch_uid("everything")
+            .connect(|_, ()| 3)
+    });
     looked(4);
     assert!(signal.from("everything").send(&()).len() >= 4);
     looked(3);
@@ -343,7 +349,7 @@ fn use_everything(signal: &'static Asked, identity: Option<Identity>) -> u32 {
     assert_eq!(signal.purge(), 1);
     assert!(signal.disconnect_uid("everything"));
     assert!(mine.disconnect());
-    assert!(signal.unmatched_senders().is_empty());
+    assert!(unmatched_senders(signal).is_empty());
     looked(0);
     BUSY.set(false);
     before as u32

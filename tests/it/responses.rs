@@ -1,4 +1,4 @@
-//! What a send gives back: one response per receiver, in order, each with its receiver's id.
+//! The result of a send: one response per receiver, in order, each with its receiver's id.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -148,7 +148,7 @@ fn send_until_err_gives_the_values_of_all() {
 }
 
 #[test]
-fn send_until_err_stops_at_the_first_error_and_says_whose() {
+fn send_until_err_stops_at_the_first_error_and_names_its_receiver() {
     let signal = Tried::new();
     let ran = Arc::new(AtomicUsize::new(0));
     signal.connect(|_, ()| Ok(1));
@@ -168,7 +168,7 @@ fn send_until_err_stops_at_the_first_error_and_says_whose() {
 }
 
 #[test]
-fn send_until_err_with_nothing_to_say_on_success() {
+fn send_until_err_counts_successes_without_content() {
     let signal = Signal::<(), Result<(), &'static str>>::new();
     signal.connect(|_, ()| Ok(()));
     assert_eq!(signal.send_until_err(&()).unwrap().len(), 1);
@@ -192,8 +192,11 @@ fn send_until_stops_at_the_first_that_satisfies() {
             })
         })
         .collect();
-    let answer = signal.send_until(&(), |value| *value >= 2).unwrap();
-    assert_eq!((answer.receiver, answer.value), (connections[2].id(), 2));
+    let response = signal.send_until(&(), |value| *value >= 2).unwrap();
+    assert_eq!(
+        (response.receiver, response.value),
+        (connections[2].id(), 2)
+    );
     assert_eq!(
         ran.swap(0, Ordering::Relaxed),
         3,
@@ -205,18 +208,18 @@ fn send_until_stops_at_the_first_that_satisfies() {
 }
 
 #[test]
-fn send_until_gives_back_what_is_not_copied() {
+fn send_until_returns_responses_that_are_not_copied() {
     let signal = Signal::<(), Box<str>>::new();
     signal.connect(|_, ()| "no".into());
     signal.connect(|_, ()| "yes".into());
-    let answer = signal.send_until(&(), |text| &**text == "yes").unwrap();
-    assert_eq!(&*answer.value, "yes");
+    let response = signal.send_until(&(), |text| &**text == "yes").unwrap();
+    assert_eq!(&*response.value, "yes");
 }
 
 // send_each.
 
 #[test]
-fn send_each_hands_over_every_answer_with_its_receiver() {
+fn send_each_hands_over_every_response_with_its_receiver() {
     let (signal, connections) = asked([5, 6, 7]);
     let mut heard = Vec::new();
     let flow = signal.send_each(&(), |receiver, value| {
@@ -229,7 +232,7 @@ fn send_each_hands_over_every_answer_with_its_receiver() {
 }
 
 #[test]
-fn send_each_stops_where_it_is_told_to() {
+fn send_each_stops_at_a_break() {
     let (signal, connections) = asked([5, 6, 7]);
     let mut asked = 0;
     let flow = signal.send_each(&(), |receiver, value| {

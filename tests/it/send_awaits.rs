@@ -2,6 +2,7 @@
 //! calling thread, after the sync ones.
 #![cfg(feature = "async")]
 
+use fanfare::connections::purged;
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,12 +15,12 @@ use fanfare::{Connection, Signal};
 use smol::future::yield_now;
 use tokio::sync::oneshot;
 
-/// Nothing is measured by it: only a test that fails gets to its end.
+/// The time is not measured: only a test that fails gets to its end.
 const NEVER: Duration = Duration::from_secs(60);
 
 type Asked = Signal<(), Result<u32, &'static str>>;
 
-/// Receivers that note their ends: two sync and three async ones.
+/// Connects receivers that note their ends: two sync and three async ones.
 fn noting() -> (Asked, Arc<Mutex<Vec<u32>>>) {
     let signal = Asked::new();
     let ended = Arc::new(Mutex::new(Vec::new()));
@@ -63,21 +64,21 @@ fn every_way_of_sending_runs_them_and_keeps_their_order() {
     assert_eq!(*signal.emitter().from("web").send(&()), ALL);
     all_ended();
     let mut each = Vec::new();
-    let _ = signal.from("web").send_each(&(), |_, answer| {
-        each.push(answer);
+    let _ = signal.from("web").send_each(&(), |_, response| {
+        each.push(response);
         ControlFlow::<()>::Continue(())
     });
     assert_eq!(each, ALL);
     all_ended();
 }
 
-/// They run together: where one answer ends the send, the others have run as well.
+/// They run together: where one response ends the send, the others have run as well.
 #[test]
-fn a_send_until_that_stops_at_an_async_answer_has_run_them_all() {
+fn a_send_until_that_stops_at_an_async_response_has_run_them_all() {
     let (signal, ended) = noting();
     let three = signal
         .from("web")
-        .send_until(&(), |answer| *answer == Ok(3));
+        .send_until(&(), |response| *response == Ok(3));
     assert_eq!(three.unwrap().value, Ok(3));
     assert_eq!(take(&ended), [1, 2, 5, 4, 3]);
 }
@@ -92,11 +93,11 @@ fn a_send_until_err_that_stops_at_an_async_error_drops_those_that_wait() {
 }
 
 #[test]
-fn a_send_that_stops_at_a_sync_answer_has_started_none() {
+fn a_send_that_stops_at_a_sync_response_has_not_started_async_receivers() {
     let (signal, ended) = noting();
     let two = signal
         .from("web")
-        .send_until(&(), |answer| *answer == Ok(2));
+        .send_until(&(), |response| *response == Ok(2));
     assert_eq!(two.unwrap().value, Ok(2));
     assert_eq!(take(&ended), [1, 2]);
 }
@@ -108,24 +109,24 @@ fn on_the_calling_thread_and_together() {
     }
     let signal = Signal::<(), bool>::new();
     let (there, here) = oneshot::channel();
-    let (back, answer) = oneshot::channel();
+    let (back, response) = oneshot::channel();
     let both = [
-        (Some(there), None, Some(answer)),
+        (Some(there), None, Some(response)),
         (None, Some((here, back)), None),
     ];
-    for (tell, told, answer) in both {
-        let ends = Mutex::new(Some((tell, told, answer)));
+    for (tell, told, response) in both {
+        let ends = Mutex::new(Some((tell, told, response)));
         signal.connect_async(move |_, ()| {
-            let (tell, told, answer) = ends.lock().unwrap().take().unwrap();
+            let (tell, told, response) = ends.lock().unwrap().take().unwrap();
             Box::pin(async move {
-                // The first asks the second, which answers: neither ends alone.
-                if let (Some(tell), Some(answer)) = (tell, answer) {
+                // The first asks the second, which responds: neither ends alone.
+                if let (Some(tell), Some(response)) = (tell, response) {
                     tell.send(()).unwrap();
-                    answer.await.unwrap();
+                    response.await.unwrap();
                 }
-                if let Some((told, answer)) = told {
+                if let Some((told, response)) = told {
                     told.await.unwrap();
-                    answer.send(()).unwrap();
+                    response.send(()).unwrap();
                 }
                 CALLER.get()
             })
@@ -136,13 +137,13 @@ fn on_the_calling_thread_and_together() {
 }
 
 #[test]
-fn it_sleeps_until_another_thread_wakes_it() {
+fn a_blocking_send_sleeps_until_another_thread_wakes_it() {
     let signal = Signal::<(), u32>::new();
     let (ask, asked) = mpsc::channel::<oneshot::Sender<u32>>();
     signal.connect_async(move |_, ()| {
-        let (answer, answered) = oneshot::channel();
-        ask.send(answer).unwrap();
-        Box::pin(async { answered.await.unwrap() })
+        let (response, responded) = oneshot::channel();
+        ask.send(response).unwrap();
+        Box::pin(async { responded.await.unwrap() })
     });
     thread::scope(|scope| {
         let sent = scope.spawn(|| signal.from("web").send(&()));
@@ -152,7 +153,7 @@ fn it_sleeps_until_another_thread_wakes_it() {
 }
 
 #[test]
-fn answers_without_content_are_counted() {
+fn responses_without_content_are_counted() {
     let signal = Signal::<()>::new();
     for steps in 0..40 {
         signal.connect_async(move |_, ()| {
@@ -201,12 +202,14 @@ fn once_and_weak() {
     let target = Arc::new(2);
     let once = signal.options().once();
     once.connect_async(|_, ()| Box::pin(async { 1 }));
-    signal.connect_weak_async(&target, |target, _, ()| Box::pin(async { *target }));
+    signal
+        .options()
+        .connect_weak_async(&target, |target, _, ()| Box::pin(async { *target }));
     assert_eq!(*signal.from("web").send(&()), [1, 2]);
     assert_eq!(*signal.from("web").send(&()), [2]);
     drop(target);
     assert!(signal.from("web").send(&()).is_empty());
-    assert_eq!((signal.receiver_count(), signal.purged()), (0, 1));
+    assert_eq!((signal.receiver_count(), purged(&signal)), (0, 1));
 }
 
 #[test]

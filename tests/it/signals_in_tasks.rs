@@ -25,13 +25,13 @@ async fn a_signal_is_held_across_an_await() {
         yield_now().await;
         let text = String::from("abc");
         let line = Line { text: &text };
-        let answers = signal.asend(&line).await;
+        let responses = signal.asend(&line).await;
         yield_now().await;
         let outcomes = signal.asend_robust(&line).await;
         let tried = signal.asend_until_err(&line).await;
         yield_now().await;
         (
-            answers.len(),
+            responses.len(),
             outcomes.len(),
             tried.is_ok_and(|all| *all == [3]),
         )
@@ -68,14 +68,14 @@ async fn a_struct_with_a_signal_is_shared_by_tasks() {
 }
 
 #[tokio::test]
-async fn what_is_made_from_a_signal_is_held_too() {
+async fn parts_made_from_a_signal_are_held_across_awaits() {
     static READ: Lines = Signal::new();
     let sent = spawn(async {
-        let prepared = READ.options().prepare(|_, line| Ok(line.text.len()));
-        let options = READ.options().dispatch_uid("second");
+        let options = READ.options();
+        let second = READ.options().dispatch_uid("second");
         yield_now().await;
-        READ.connect_many([prepared]);
-        let connection = options.connect(|_, _| Err("none".to_owned()));
+        options.connect(|_, line| Ok(line.text.len()));
+        let connection = second.connect(|_, _| Err("none".to_owned()));
         let mut emitter = READ.emitter();
         yield_now().await;
         assert!(connection.disconnect());

@@ -1,4 +1,4 @@
-//! What the types promise to the compiler: threads, unwinding, copying, being `const`.
+//! The promises of the types to the compiler: threads, unwinding, copying, being `const`.
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
@@ -7,12 +7,14 @@ use std::hash::Hash;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
-use fanfare::connections::Prepared;
+use fanfare::connections::{Changes, Connections, ScopedConnections};
+use fanfare::error::ReceiverError;
 use fanfare::error::WaitError;
 use fanfare::responses::Response;
+use fanfare::responses::RobustResponses;
 use fanfare::{
-    Connection, Event, Identity, ReceiverError, ReceiverId, ReceiverPanic, Responses,
-    RobustResponses, ScopedConnection, Sender, Signal,
+    Connection, Event, Identity, ReceiverId, ReceiverPanic, Responses, ScopedConnection, Sender,
+    Signal,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -24,7 +26,7 @@ impl Event for Local {
     type Args<'a> = &'a Local;
 }
 
-// A signal may be a static whatever it carries and answers: receivers run on the sending thread.
+// A signal may be a static with any event and any responses: receivers run on the sending thread.
 assert_impl_all!(Signal<()>: Send, Sync, UnwindSafe, RefUnwindSafe, Debug, Default);
 assert_impl_all!(Signal<Local, Local>: Send, Sync, UnwindSafe, RefUnwindSafe, Debug, Default, Unpin);
 assert_not_impl_any!(Signal<()>: Clone);
@@ -32,7 +34,11 @@ assert_not_impl_any!(Signal<()>: Clone);
 assert_impl_all!(Connection: Send, Sync, UnwindSafe, RefUnwindSafe, Clone, Debug, Unpin);
 assert_impl_all!(ScopedConnection: Send, Sync, UnwindSafe, RefUnwindSafe, Debug, Unpin);
 assert_not_impl_any!(ScopedConnection: Clone);
-assert_impl_all!(Prepared<Local, Local>: Send, Sync);
+assert_impl_all!(Changes<Local, Local>: Send, Sync);
+assert_impl_all!(Connections: Send, Sync, UnwindSafe, RefUnwindSafe, Clone, Debug, Default, Unpin);
+assert_impl_all!(Connections: FromIterator<Connection>, Extend<Connection>, IntoIterator<Item = Connection>);
+assert_impl_all!(ScopedConnections: Send, Sync, UnwindSafe, RefUnwindSafe, Debug, Unpin);
+assert_not_impl_any!(ScopedConnections: Clone);
 
 assert_impl_all!(ReceiverId: Send, Sync, UnwindSafe, RefUnwindSafe, Copy, Ord, Hash, Debug, Display);
 assert_not_impl_any!(ReceiverId: Default);
@@ -42,7 +48,7 @@ assert_impl_all!(Sender<'static>: From<&'static str>, From<u64>, From<u128>, Fro
 assert_impl_all!(Identity: Send, Sync, UnwindSafe, RefUnwindSafe, Default, Debug);
 assert_not_impl_any!(Identity: Clone, PartialEq);
 
-// What is answered goes where its values go, and no receiver comes with it.
+// Responses go where their values go, and no receiver comes with them.
 assert_impl_all!(Responses<u8>: Send, Sync, UnwindSafe, RefUnwindSafe, Debug, IntoIterator<Item = u8>);
 assert_not_impl_any!(Responses<Rc<u8>>: Send, Sync);
 assert_impl_all!(RobustResponses<u8>: Send, Debug, IntoIterator<Item = Result<u8, ReceiverPanic>>);
@@ -82,9 +88,9 @@ fn a_signal_is_made_at_compile_time() {
     assert_ne!(A_NAME, A_KEY);
 }
 
-/// Whoever may not cross threads can be answered and sent all the same.
+/// Values that may not cross threads can be responses and events all the same.
 #[test]
-fn events_and_answers_need_not_be_send() {
+fn events_and_responses_need_not_be_send() {
     let signal = Signal::<Local, Rc<u8>>::new();
     signal.connect(|_, local| Rc::new(local.0.get() + 1));
     let local = Local(Rc::new(Cell::new(4)), RefCell::new(std::ptr::null_mut()));

@@ -1,5 +1,6 @@
 //! A weak receiver lives as long as its target; the dead are counted and go.
 
+use fanfare::connections::purged;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -10,16 +11,21 @@ use fanfare::{Sender, Signal};
 type Asked = Signal<(), u32>;
 
 #[test]
-fn it_is_disconnected_by_target_method_and_sender() {
+fn a_weak_receiver_is_disconnected_by_target_method_and_sender() {
     let signal = Asked::new();
     let target = Arc::new(3);
     signal.connect_weak(&target, read);
     signal.options().sender("a").connect_weak(&target, read);
-    assert!(!signal.disconnect_weak_from("b", &target, read));
-    assert!(!signal.disconnect_weak_from("a", &Arc::new(3), read));
-    assert!(signal.disconnect_weak_from("a", &target, read));
+    assert!(!signal.options().sender("b").disconnect_weak(&target, read));
+    assert!(
+        !signal
+            .options()
+            .sender("a")
+            .disconnect_weak(&Arc::new(3), read)
+    );
+    assert!(signal.options().sender("a").disconnect_weak(&target, read));
     assert_eq!(*signal.from("a").send(&()), [3]);
-    assert!(signal.disconnect_weak(&target, read));
+    assert!(signal.options().disconnect_weak(&target, read));
     assert_eq!(signal.receiver_count(), 0);
 }
 
@@ -30,16 +36,16 @@ fn disconnect_weak_for_any_sender_leaves_those_of_one_sender() {
     signal.options().sender("a").connect_weak(&target, read);
     signal.connect_weak(&target, read);
     signal.options().sender("b").connect_weak(&target, read);
-    assert!(signal.disconnect_weak(&target, read));
+    assert!(signal.options().disconnect_weak(&target, read));
     assert_eq!(*signal.from("a").send(&()), [3]);
     assert_eq!(*signal.from("b").send(&()), [3]);
     assert!(signal.send(&()).is_empty());
     assert!(
-        !signal.disconnect_weak(&target, read),
+        !signal.options().disconnect_weak(&target, read),
         "there is none for any sender"
     );
     assert_eq!(signal.receiver_count(), 2);
-    assert!(signal.disconnect_weak_from("a", &target, read));
+    assert!(signal.options().sender("a").disconnect_weak(&target, read));
     assert_eq!(
         (
             signal.from("a").send(&()).len(),
@@ -55,14 +61,14 @@ fn disconnect_weak_from_a_sender_leaves_those_of_any_sender() {
     let target = Arc::new(3);
     signal.connect_weak(&target, read);
     signal.options().sender("a").connect_weak(&target, read);
-    assert!(signal.disconnect_weak_from("a", &target, read));
+    assert!(signal.options().sender("a").disconnect_weak(&target, read));
     assert_eq!(*signal.from("a").send(&()), [3]);
-    assert!(!signal.disconnect_weak_from("a", &target, read));
+    assert!(!signal.options().sender("a").disconnect_weak(&target, read));
     assert_eq!(signal.receiver_count(), 1);
 }
 
 #[test]
-fn it_runs_while_its_target_lives_and_does_not_keep_it() {
+fn a_weak_receiver_runs_while_its_target_lives_and_does_not_keep_it() {
     let signal = Asked::new();
     let target = Arc::new(3);
     let connection = signal.connect_weak(&target, read);
@@ -90,11 +96,11 @@ fn one_send_takes_out_all_the_dead_of_its_sender_and_counts_them() {
         };
     }
     drop(targets);
-    assert_eq!((signal.receiver_count(), signal.purged()), (3_000, 0));
+    assert_eq!((signal.receiver_count(), purged(&signal)), (3_000, 0));
     assert!(signal.from("a").send(&()).is_empty());
-    assert_eq!((signal.receiver_count(), signal.purged()), (1_000, 2_000));
+    assert_eq!((signal.receiver_count(), purged(&signal)), (1_000, 2_000));
     assert!(signal.from("b").send(&()).is_empty());
-    assert_eq!((signal.receiver_count(), signal.purged()), (0, 3_000));
+    assert_eq!((signal.receiver_count(), purged(&signal)), (0, 3_000));
 }
 
 /// A way of sending that a living receiver may stop.
@@ -149,7 +155,7 @@ fn every_way_of_sending_takes_out_all_the_dead_that_it_meets() {
         drop(targets);
         assert!(send(&signal), "{way} reaches the living receiver");
         assert_eq!(
-            (signal.receiver_count(), signal.purged()),
+            (signal.receiver_count(), purged(&signal)),
             (1, 1_000),
             "{way}"
         );
@@ -165,12 +171,12 @@ fn has_listeners_takes_out_the_dead_that_it_passes() {
         signal.connect_weak(&Arc::new(value), read);
     }
     assert!(!signal.from("n").has_listeners());
-    assert_eq!((signal.receiver_count(), signal.purged()), (0, 10));
+    assert_eq!((signal.receiver_count(), purged(&signal)), (0, 10));
 
     signal.connect_weak(&Arc::new(1), read);
     signal.connect(|_, ()| 7);
     assert!(signal.from("n").has_listeners());
-    assert_eq!((signal.receiver_count(), signal.purged()), (1, 11));
+    assert_eq!((signal.receiver_count(), purged(&signal)), (1, 11));
 }
 
 #[test]
@@ -185,7 +191,7 @@ fn the_dead_of_other_senders_go_by_a_purge() {
     signal.from("another").send(&());
     let left = signal.receiver_count();
     assert_eq!(
-        (signal.purge(), signal.purged(), signal.receiver_count()),
+        (signal.purge(), purged(&signal), signal.receiver_count()),
         (left, 1, 0)
     );
 }
@@ -202,7 +208,7 @@ fn connects_take_the_dead_away() {
         "{} of 10,000 dead are held",
         signal.receiver_count()
     );
-    assert_eq!(signal.receiver_count() as u64 + signal.purged(), 10_000);
+    assert_eq!(signal.receiver_count() as u64 + purged(&signal), 10_000);
     let kept = Arc::new(1);
     for value in 0..10_000_u64 {
         signal.options().sender(value).connect_weak(&kept, read);
@@ -217,7 +223,7 @@ fn connects_take_the_dead_away() {
         signal.receiver_count()
     );
     signal.purge();
-    assert_eq!((signal.receiver_count(), signal.purged()), (10_000, 20_000));
+    assert_eq!((signal.receiver_count(), purged(&signal)), (10_000, 20_000));
 }
 
 #[test]
@@ -244,7 +250,7 @@ fn every_way_of_sending_skips_the_dead() {
         drop(target);
         assert_eq!(send(&signal), 0, "way {way}");
         assert_eq!(
-            (signal.receiver_count(), signal.purged()),
+            (signal.receiver_count(), purged(&signal)),
             (0, 1),
             "way {way}"
         );
@@ -280,17 +286,17 @@ fn the_same_method_of_the_same_target_is_one_connection() {
         );
     }
     assert_eq!(*signal.from("a").send(&()), [1, 1, 2, 1, 6, 6]);
-    assert!(signal.disconnect_weak(&left, read));
+    assert!(signal.options().disconnect_weak(&left, read));
     assert!(
-        !signal.disconnect_weak(&left, read),
+        !signal.options().disconnect_weak(&left, read),
         "the one for a sender is another"
     );
     assert_eq!(*signal.send(&()), [1, 2, 6, 6]);
 }
 
-/// Two targets of no size may share an address with anything; the allocation tells them apart.
+/// Two targets of no size may share an address with anything; the allocation distinguishes them.
 #[test]
-fn targets_without_a_size_are_told_apart() {
+fn targets_without_a_size_are_distinguished() {
     struct Nothing;
     let signal = Asked::new();
     let targets = [const { Nothing }; 3].map(Arc::new);
@@ -314,7 +320,7 @@ fn a_new_target_at_the_same_address_is_new() {
         assert_eq!(*signal.send(&()), [round + 1_000]);
     }
     signal.purge();
-    assert_eq!(signal.purged(), 400);
+    assert_eq!(purged(&signal), 400);
 }
 
 #[test]
@@ -332,7 +338,7 @@ fn dropped_during_a_send_it_still_runs_and_dies_after() {
     assert_eq!(*signal.send(&()), [1, 0, 10], "alive to the last receiver");
     assert_eq!(drops.load(Ordering::Relaxed), 1);
     assert_eq!(*signal.send(&()), [0]);
-    assert_eq!((signal.receiver_count(), signal.purged()), (1, 2));
+    assert_eq!((signal.receiver_count(), purged(&signal)), (1, 2));
 }
 
 #[test]
@@ -358,7 +364,7 @@ fn dropped_by_another_thread_during_a_send_it_still_runs() {
 }
 
 #[test]
-fn a_send_that_panics_lets_go_of_the_targets() {
+fn a_send_that_panics_releases_the_targets() {
     let signal = Asked::new();
     let target = Arc::new(1);
     signal.connect_weak(&target, read);
@@ -371,7 +377,7 @@ fn a_send_that_panics_lets_go_of_the_targets() {
 }
 
 #[test]
-fn disconnecting_frees_the_allocation_and_what_the_method_captured() {
+fn disconnecting_frees_the_allocation_and_the_captures_of_the_method() {
     let signal = Asked::new();
     let target = Arc::new(1);
     let held = Arc::new(());
@@ -382,7 +388,7 @@ fn disconnecting_frees_the_allocation_and_what_the_method_captured() {
     assert_eq!((Arc::weak_count(&target), Arc::strong_count(&held)), (1, 2));
     assert!(connection.disconnect());
     assert_eq!((Arc::weak_count(&target), Arc::strong_count(&held)), (0, 1));
-    assert_eq!(signal.purged(), 0, "it was disconnected, it did not die");
+    assert_eq!(purged(&signal), 0, "it was disconnected, it did not die");
 }
 
 #[test]

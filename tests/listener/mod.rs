@@ -1,4 +1,4 @@
-//! A subscriber of `tracing` that keeps what is told, and in which spans.
+//! A subscriber of `tracing` that keeps the events, with their spans.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -25,12 +25,12 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// What was told since the last call: level, target, spans and fields of each.
+    /// Returns the events since the last call: level, target, spans and fields of each.
     pub(crate) fn take(&self) -> Vec<String> {
         mem::take(&mut *self.told.lock().unwrap())
     }
 
-    /// The spans that this thread is in, as they stand in what is told.
+    /// Returns the spans that this thread is in, in the form of `take`.
     fn entered(&self) -> String {
         let names = self.spans.lock().unwrap();
         let entered = ENTERED.with_borrow(|ids| {
@@ -46,7 +46,7 @@ impl Listener {
     }
 }
 
-/// What is told on this thread while `run` runs.
+/// Returns the events of this thread while `run` runs.
 #[allow(dead_code, reason = "not every test that includes this uses it")]
 pub(crate) fn told(run: impl FnOnce()) -> Vec<String> {
     let listener = Listener::default();
@@ -55,7 +55,8 @@ pub(crate) fn told(run: impl FnOnce()) -> Vec<String> {
 }
 
 impl Subscriber for Listener {
-    /// Asked for each event, since tests that run at once listen for different ones.
+    /// Returns `sometimes`, so that each event is checked, because tests that run at once listen
+    /// for different ones.
     fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
         Interest::sometimes()
     }

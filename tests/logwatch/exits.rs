@@ -1,4 +1,4 @@
-//! How it exits, and what it says then.
+//! The exit of the program, and its message.
 
 use crate::program::{GOOD, Run, Scratch, on_file, on_input, program, sample};
 use std::fs;
@@ -36,7 +36,7 @@ fn file_that_opens_but_fails_to_be_read() {
 }
 
 #[test]
-fn wrong_usage() {
+fn wrong_usage_is_refused_with_a_message() {
     for option in ["--nonsense", "-x", "--all-malformed=yes"] {
         on_file(&[option], &sample()).refused(2, &format!("unknown option {option:?}"));
     }
@@ -45,7 +45,7 @@ fn wrong_usage() {
 }
 
 #[test]
-fn nothing_in_the_log() {
+fn an_empty_log_is_reported() {
     on_input(&[], "").refused(3, "nothing in standard input: it is empty");
     let scratch = Scratch::new("empty");
     on_file(&[], &scratch.file("empty.log", "")).refused(3, "it is empty");
@@ -62,7 +62,7 @@ fn nothing_in_the_log() {
 }
 
 #[test]
-fn help() {
+fn the_help_lists_the_options_and_the_exits() {
     for option in ["-h", "--help"] {
         let run = Run::new(program().arg(option).output().expect("the program starts"));
         assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
@@ -84,7 +84,7 @@ fn help() {
 }
 
 #[test]
-fn nobody_reads_the_output() {
+fn a_closed_output_is_no_error() {
     let removals = "2026-03-01 10:00:00 remove a:all 1 <none>\n".repeat(10_000);
     for log in [removals.as_str(), GOOD] {
         let (reader, writer) = std::io::pipe().expect("a pipe");

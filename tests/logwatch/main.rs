@@ -1,4 +1,4 @@
-//! The example `logwatch` as its user meets it: what it prints and how it exits.
+//! The example `logwatch` as its user meets it: its output and its exit.
 
 #![cfg(all(feature = "macros", not(miri)))]
 

@@ -1,4 +1,4 @@
-//! What it takes for an event, what for a malformed line, and that it drops neither.
+//! The lines that are events and those that are malformed. The program drops neither.
 
 use crate::program::{GOOD, on_input, sample};
 use std::fs;
@@ -36,7 +36,7 @@ fn every_form_of_dpkg() {
 }
 
 #[test]
-fn every_reason() {
+fn malformed_lines_have_a_reason() {
     let cases = [
         ("", "the line is empty"),
         (
@@ -234,7 +234,7 @@ fn what_drives_a_terminal_is_escaped() {
 }
 
 #[test]
-fn long_lines() {
+fn too_long_lines_are_malformed() {
     const LONGEST: usize = 64 * 1024;
     let of_length = |length: usize| {
         let (start, end) = ("2026-03-01 10:00:00 conffile /", " keep");

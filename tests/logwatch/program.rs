@@ -1,4 +1,4 @@
-//! Runs the program, and reads what its report says.
+//! Runs the program, and reads its report.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,7 +15,7 @@ impl Run {
             .collect()
     }
 
-    /// The rows of a section, their words joined by single spaces, without the bars.
+    /// Returns the rows of a section, their words joined by single spaces, without the bars.
     pub(crate) fn section(&self, title: &str) -> Vec<String> {
         let words = |line: &str| {
             let words = line
@@ -26,7 +26,7 @@ impl Run {
         self.rows_below(title).map(words).collect()
     }
 
-    /// Everything but the name of the input, its size and the speed.
+    /// Returns the report without the name of the input, its size and the speed.
     pub(crate) fn findings(&self) -> Vec<&str> {
         let varies = |line: &&str| {
             ["Read ", "  bytes ", "  speed "]

@@ -1,10 +1,10 @@
-//! What it prints of a log.
+//! The report of a log.
 
 use crate::program::{GOOD, Run, feed, on_file, on_input, program, sample};
 use std::fs;
 
 #[test]
-fn sample_totals() {
+fn the_sample_has_its_totals() {
     let run = on_file(&[], &sample());
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
     assert_eq!(run.books(), (60, 50, 10));
@@ -88,7 +88,7 @@ fn senders_that_never_sent_are_named() {
     let run = on_input(&[], GOOD);
     assert_eq!(
         run.section("Receivers").last().map(String::as_str),
-        Some("nothing was sent from: conffile, purge, remove")
+        Some("nothing was sent from: \"conffile\", \"purge\", \"remove\"")
     );
     assert!(
         !on_file(&[], &sample())
@@ -186,7 +186,7 @@ fn charts_fit_the_screen() {
 }
 
 #[test]
-fn only_nothing_is_without_a_bar() {
+fn only_counts_of_zero_have_no_bar() {
     let log = format!(
         "{}{GOOD}\n",
         "2026-03-01 10:00:00 install a <none> 1\n".repeat(9_999)
@@ -204,7 +204,7 @@ fn only_nothing_is_without_a_bar() {
 
 /// The log of the machine that the test runs on, if it keeps one.
 #[test]
-fn default_log() {
+fn the_default_log_is_read_to_its_end() {
     let Ok(log) = fs::read("/var/log/dpkg.log") else {
         return;
     };

@@ -10,10 +10,10 @@ const MAX_SCRIPTS: u8 = 6;
 const MAX_SCRIPT: u8 = 4;
 const MAX_BATCH: u8 = 6;
 
-/// The program that `bytes` stand for. A change of a byte mostly changes one operation.
+/// Returns the program that `bytes` stand for. A change of a byte mostly changes one operation.
 pub(crate) fn decode(bytes: &[u8]) -> Program {
     let mut bytes = Bytes(bytes);
-    let answer = bytes.next();
+    let response = bytes.next();
     let scripts = bytes.below(MAX_SCRIPTS);
     let scripts = (0..scripts).map(|_| {
         let length = bytes.below(MAX_SCRIPT);
@@ -25,7 +25,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Program {
         ops.push(bytes.op());
     }
     Program {
-        answer,
+        response,
         scripts,
         ops,
     }

@@ -7,7 +7,7 @@ thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
 }
 
-/// Bytes that this thread holds, or has given away.
+/// Returns the bytes that this thread holds, or has given away.
 pub(crate) fn held() -> isize {
     HELD.get()
 }

@@ -1,32 +1,33 @@
-//! Random programs: the same operations on a real signal and on a plain list that
-//! follows Django's rules, and an exact comparison of what each of them saw.
+//! Random programs: the same operations on a real signal and on a plain list that follows Django's
+//! rules, and an exact comparison of both records.
 //!
 //! `real` runs a program against `fanfare` and writes down everything observable;
 //! `naive` runs it again on a `Vec` with linear searches and checks every line of that
 //! record. `decode` makes a program of any bytes, for the fuzzer.
 
-pub(crate) mod answer;
 pub(crate) mod decode;
 mod naive;
 mod place;
 mod real;
+pub(crate) mod response;
 mod rules;
 mod seen;
 mod sends;
 
 use std::fmt;
 
-use answer::Tracked;
+use response::Tracked;
 
-/// How many different zero-sized functions and weak methods there are.
+/// The number of different zero-sized functions and weak methods.
 pub(crate) const FUNCTIONS: u8 = 6;
 pub(crate) const METHODS: u8 = 2;
-/// How many weak targets and identities can be alive at a time.
+/// The number of weak targets and identities that can be alive at a time.
 pub(crate) const TARGETS: usize = 3;
 pub(crate) const IDENTITIES: usize = 2;
 pub(crate) const UIDS: [&str; 3] = ["bell", "bel", "7"];
 pub(crate) const NAMES: [&str; 4] = ["oven", "ove", "7", ""];
-/// What [`Op::Fill`] can connect at once: the sizes at which tables change shape.
+/// The numbers of receivers that [`Op::Fill`] connects at once: the sizes at which tables change
+/// shape.
 pub(crate) const FILLS: [usize; 10] = [1, 15, 16, 17, 63, 64, 65, 200, 1000, 5000];
 
 /// The senders that are asked for listeners after each operation.
@@ -51,9 +52,10 @@ const SMALL: usize = 40;
 /// A program and the signal it is for.
 #[derive(Clone)]
 pub(crate) struct Program {
-    /// What the receivers return: see [`check`].
-    pub(crate) answer: u8,
-    /// What receivers do while they run: script `n` of a [`Spec`] is `scripts[n - 1]`.
+    /// The kind of the responses of its receivers: see [`check`].
+    pub(crate) response: u8,
+    /// The operations that receivers do while they run: script `n` of a [`Spec`] is `scripts[n -
+    /// 1]`.
     pub(crate) scripts: Vec<Vec<Op>>,
     pub(crate) ops: Vec<Op>,
 }
@@ -61,7 +63,7 @@ pub(crate) struct Program {
 /// An operation a line, whatever the format asks for.
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Program {{ answer: {}, scripts: vec![", self.answer)?;
+        writeln!(f, "Program {{ response: {}, scripts: vec![", self.response)?;
         for script in &self.scripts {
             writeln!(f, "    vec!{},", format_args!("{script:?}"))?;
         }
@@ -73,7 +75,7 @@ impl fmt::Debug for Program {
     }
 }
 
-/// One operation. Indices wrap, and one that finds an empty slot does nothing.
+/// One operation. Indices wrap, and an operation on an empty slot has no effect.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Connect(Spec),
@@ -134,7 +136,7 @@ pub(crate) enum Op {
     DisconnectSelf,
     /// In a script: the receiver panics.
     Panic(u8),
-    /// In a script: the receiver answers no.
+    /// In a script: the receiver refuses.
     Refuse,
 }
 
@@ -148,9 +150,10 @@ pub(crate) struct Spec {
     pub(crate) priority: i32,
     pub(crate) once: bool,
     pub(crate) named: bool,
-    /// What it does when it runs; zero: nothing. Functions and methods have their own.
+    /// The script that it runs when it is called, or zero for none. Functions and methods have
+    /// their own.
     pub(crate) script: u8,
-    /// What its destructor does, where it captures something.
+    /// The effect of its destructor, if it captures a value.
     pub(crate) last: Last,
 }
 
@@ -223,7 +226,7 @@ pub(crate) enum Verb {
     Try,
 }
 
-/// What the caller's closure does at the answer with this number, from one.
+/// The effect of the caller's closure at the response with this number, from one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Stop {
     Never,
@@ -233,14 +236,14 @@ pub(crate) enum Stop {
 
 /// Runs `program` on a real signal, then on the model; panics where they differ.
 pub(crate) fn check(program: &Program) {
-    match program.answer % 3 {
+    match program.response % 3 {
         0 => naive::verify::<Tracked>(program, real::run::<Tracked>(program)),
         1 => naive::verify::<()>(program, real::run::<()>(program)),
         _ => naive::verify::<u64>(program, real::run::<u64>(program)),
     }
 }
 
-/// The receivers an [`Op::Fill`] connects.
+/// Returns the receivers that an [`Op::Fill`] connects.
 fn fill(size: u8, spread: Spread, order: Order) -> impl Iterator<Item = Spec> {
     let count = FILLS[usize::from(size) % FILLS.len()];
     (0..count).map(move |at| {
@@ -266,7 +269,7 @@ fn fill(size: u8, spread: Spread, order: Order) -> impl Iterator<Item = Spec> {
     })
 }
 
-/// The handles an [`Op::Thin`] disconnects, out of `handles`.
+/// Returns the handles that an [`Op::Thin`] disconnects, out of `handles`.
 fn thin(count: u16, seed: u16, handles: usize) -> impl Iterator<Item = usize> {
     let mut state = u64::from(seed) ^ 0x9e37_79b9_7f4a_7c15;
     let mut order: Vec<usize> = (0..handles).collect();
@@ -287,7 +290,7 @@ fn thin(count: u16, seed: u16, handles: usize) -> impl Iterator<Item = usize> {
 }
 
 impl Spec {
-    /// A closure connected without options.
+    /// Returns a closure that is connected without options.
     pub(crate) fn closure(script: u8) -> Self {
         Spec {
             what: What::Closure,
@@ -301,7 +304,8 @@ impl Spec {
         }
     }
 
-    /// The script the receiver runs, which for what has an identity belongs to it.
+    /// Returns the script that the receiver runs. A receiver with an identity shares that of the
+    /// identity.
     fn script_of(&self) -> u8 {
         match self.what {
             What::Function(function) | What::Pointer(function) => function % FUNCTIONS,

@@ -1,14 +1,14 @@
 //! The model: a list of entries, linear searches, Django's rules.
 //!
-//! It runs the program again and checks each line of the record as it comes to it. Where
-//! the signal has a choice (when it notices that a weak receiver has died, what an
-//! emitter still holds), the model accepts each lawful one and nothing else.
+//! It runs the program again and checks each line of the record as it comes to it. If the signal
+//! has a choice (when it notices that a weak receiver has died, which receivers an emitter still
+//! holds), the model accepts each lawful one and no other.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::marker::PhantomData;
 
-use super::answer::Answer;
-use super::rules::{Frame, Names};
+use super::response::Response;
+use super::rules::{Frame, Senders};
 use super::seen::{Boom, Seen, Who};
 use super::{
     FUNCTIONS, From, IDENTITIES, MAX_CONNECTS, METHODS, NAMES, Op, Program, Spec, TARGETS, UIDS,
@@ -24,10 +24,10 @@ pub(super) struct Naive<'p, A> {
     pub(super) spent: HashSet<usize>,
     /// Once-only receivers that a send which still runs has claimed.
     pub(super) husks: Vec<(usize, Option<Origin>)>,
-    pub(super) names: Names,
+    pub(super) senders: Senders,
     made: usize,
     pub(super) handles: Vec<Option<usize>>,
-    /// Which handle belongs to the closure that captures this token.
+    /// The handle of the closure that captures this token.
     pub(super) own: HashMap<usize, usize>,
     guards: Vec<Option<usize>>,
     pub(super) shelf: Vec<Blank>,
@@ -47,11 +47,11 @@ pub(super) struct Naive<'p, A> {
     identity_numbers: usize,
     /// Dead receivers that are surely out of the table.
     pub(super) purged: u64,
-    /// Closures that are to be destroyed, as nothing can call them again.
+    /// Closures that are to be destroyed, because they cannot be called again.
     pub(super) doomed: BTreeSet<usize>,
     /// Targets that have died since the last state.
     pub(super) died: BTreeSet<usize>,
-    answer: PhantomData<A>,
+    response: PhantomData<A>,
 }
 
 /// A receiver ready to be connected.
@@ -83,7 +83,7 @@ pub(super) enum Key {
 }
 
 /// A sender as it was when it was named.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Origin {
     Type(u8),
     Name(&'static str),
@@ -98,8 +98,8 @@ pub(super) struct Part {
     pub(super) refused: bool,
 }
 
-/// Runs `program` on the model and compares what it sees with `record`.
-pub(super) fn verify<A: Answer>(program: &Program, record: Vec<Seen>) {
+/// Runs `program` on the model and compares its record with `record`.
+pub(super) fn verify<A: Response>(program: &Program, record: Vec<Seen>) {
     let mut naive = Naive::<A>::new(program, record);
     for (at, op) in program.ops.iter().enumerate() {
         naive.op = at;
@@ -123,7 +123,7 @@ pub(super) fn verify<A: Answer>(program: &Program, record: Vec<Seen>) {
     naive.check_end();
 }
 
-impl<'p, A: Answer> Naive<'p, A> {
+impl<'p, A: Response> Naive<'p, A> {
     fn new(program: &'p Program, record: Vec<Seen>) -> Self {
         Naive {
             program,
@@ -132,7 +132,7 @@ impl<'p, A: Answer> Naive<'p, A> {
             entries: Vec::new(),
             spent: HashSet::new(),
             husks: Vec::new(),
-            names: Names::default(),
+            senders: Senders::default(),
             made: 0,
             handles: Vec::new(),
             own: HashMap::new(),
@@ -153,7 +153,7 @@ impl<'p, A: Answer> Naive<'p, A> {
             purged: 0,
             doomed: BTreeSet::new(),
             died: BTreeSet::new(),
-            answer: PhantomData,
+            response: PhantomData,
         }
     }
 
@@ -397,7 +397,7 @@ impl<'p, A: Answer> Naive<'p, A> {
         self.guards.get_mut(usize::from(slot) % count)?.take()
     }
 
-    /// The sender as it is now, where `None` inside is nobody; `None` outside: not there.
+    /// Returns the sender as it is now, `Some(None)` for no sender, or `None` if the slot is empty.
     pub(super) fn origin(&self, from: From) -> Option<Option<Origin>> {
         Some(Some(match from {
             From::Nobody => return Some(None),
@@ -512,9 +512,9 @@ impl<'p, A: Answer> Naive<'p, A> {
         }
         let ordinal = self.made;
         self.made += 1;
-        if let Some(Origin::Name(name)) = blank.sender {
-            let listed = self.listed(name);
-            self.names.connected(name, listed);
+        if let Some(origin) = blank.sender {
+            let listed = self.listed(origin);
+            self.senders.connected(origin, listed);
         }
         self.entries.push(Entry { ordinal, blank });
         (ordinal, true)

@@ -5,21 +5,22 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use fanfare::connections::Prepared;
+use fanfare::__private::{ConnectionKey, Prepared, with_target};
+use fanfare::connections::ConnectTarget;
 use fanfare::{Connection, Sender};
 
-use super::answer::Answer;
 use super::real::{Beat, Real, stage};
+use super::response::Response;
 use super::seen::Who;
 use super::{FUNCTIONS, From, Last, METHODS, NAMES, SMALL, Spec, TARGETS, UIDS, What};
 
 thread_local! {
-    /// A program has failed: what it leaves behind shall not panic as well.
+    /// A program has failed: the values that it leaves behind shall not panic as well.
     pub(super) static QUIET: Cell<bool> = const { Cell::new(false) };
     static DROPPED: RefCell<(Vec<usize>, Vec<usize>)> = const { RefCell::new((Vec::new(), Vec::new())) };
 }
 
-/// The closures and the targets destroyed since the last call, each in order.
+/// Returns the closures and the targets destroyed since the last call, each in order.
 pub(super) fn take_dropped() -> (Vec<usize>, Vec<usize>) {
     let (mut closures, mut targets) = DROPPED.take();
     closures.sort_unstable();
@@ -27,34 +28,35 @@ pub(super) fn take_dropped() -> (Vec<usize>, Vec<usize>) {
     (closures, targets)
 }
 
-/// What a closure captures: tells of its destruction, and does something in it.
-pub(super) struct Token<A: Answer> {
+/// The capture of a closure, which records its destruction, and may do more in it.
+pub(super) struct Token<A: Response> {
     number: usize,
     last: Last,
-    answer: PhantomData<fn() -> A>,
+    response: PhantomData<fn() -> A>,
 }
 
-impl<A: Answer> Token<A> {
-    /// A method, so that a closure that calls it captures the token and not the number.
+impl<A: Response> Token<A> {
+    /// Returns the number by a method, so that a closure that calls it captures the token and not
+    /// the number.
     fn number(&self) -> usize {
         self.number
     }
 }
 
-impl<A: Answer> Drop for Token<A> {
+impl<A: Response> Drop for Token<A> {
     fn drop(&mut self) {
         DROPPED.with_borrow_mut(|dropped| dropped.0.push(self.number));
         last_words::<A>(self.last);
     }
 }
 
-/// What a weak receiver needs to be alive.
-pub(super) struct Target<A: Answer> {
+/// The target that a weak receiver needs to be alive.
+pub(super) struct Target<A: Response> {
     number: usize,
-    answer: PhantomData<fn() -> A>,
+    response: PhantomData<fn() -> A>,
 }
 
-impl<A: Answer> Drop for Target<A> {
+impl<A: Response> Drop for Target<A> {
     fn drop(&mut self) {
         DROPPED.with_borrow_mut(|dropped| dropped.1.push(self.number));
         last_words::<A>(match self.number % 3 {
@@ -65,7 +67,7 @@ impl<A: Answer> Drop for Target<A> {
     }
 }
 
-fn last_words<A: Answer>(last: Last) {
+fn last_words<A: Response>(last: Last) {
     match last {
         _ if QUIET.get() => {}
         Last::Quiet => {}
@@ -78,17 +80,18 @@ fn last_words<A: Answer>(last: Last) {
     }
 }
 
-fn function<const F: u8, A: Answer>(sender: Sender<'_>, beat: &Beat<'_>) -> A {
+fn function<const F: u8, A: Response>(sender: Sender<'_>, beat: &Beat<'_>) -> A {
     let real = stage::<A>().expect("a program runs");
     real.receive(Who::Function(F), F, sender, beat)
 }
 
-/// The last of the zero-sized functions: a closure that captures nothing.
-fn captureless<A: Answer>() -> impl Fn(Sender<'_>, &Beat<'_>) -> A + Copy + Send + Sync + 'static {
+/// Returns the last of the zero-sized functions: a closure without captures.
+fn captureless<A: Response>() -> impl Fn(Sender<'_>, &Beat<'_>) -> A + Copy + Send + Sync + 'static
+{
     |sender, beat| function::<{ FUNCTIONS - 1 }, A>(sender, beat)
 }
 
-fn method<const M: u8, A: Answer>(target: &Target<A>, sender: Sender<'_>, beat: &Beat<'_>) -> A {
+fn method<const M: u8, A: Response>(target: &Target<A>, sender: Sender<'_>, beat: &Beat<'_>) -> A {
     let real = stage::<A>().expect("a program runs");
     let who = Who::Method {
         method: M,
@@ -143,7 +146,7 @@ macro_rules! with_method {
     };
 }
 
-fn pointer<A: Answer>(number: u8) -> fn(Sender<'_>, &Beat<'_>) -> A {
+fn pointer<A: Response>(number: u8) -> fn(Sender<'_>, &Beat<'_>) -> A {
     match number % FUNCTIONS {
         0 => function::<0, A>,
         1 => function::<1, A>,
@@ -155,14 +158,30 @@ fn pointer<A: Answer>(number: u8) -> fn(Sender<'_>, &Beat<'_>) -> A {
 }
 
 /// A receiver that is connected, or ready to be.
-pub(super) enum Placed<A: Answer> {
+pub(super) enum Placed<A: Response> {
     Connected(Connection),
     Prepared(Prepared<Beat<'static>, A>),
 }
 
-impl<A: Answer> Real<A> {
-    /// Connects what `spec` says, or prepares it; `None` where a slot it needs is empty.
-    /// Beside it, the number of what the receiver captures.
+/// The place of receivers that are connected later, as those of a model that is not known yet.
+struct Shelf;
+
+impl<A: Response> ConnectTarget<Beat<'static>, A> for Shelf {
+    type Connected = Prepared<Beat<'static>, A>;
+    type Disconnected = ();
+
+    fn connect(self, receiver: Prepared<Beat<'static>, A>) -> Prepared<Beat<'static>, A> {
+        receiver
+    }
+
+    fn disconnect(self, _receiver: ConnectionKey) {
+        unreachable!("receivers are only put here")
+    }
+}
+
+impl<A: Response> Real<A> {
+    /// Connects the receiver of `spec`, or prepares it, or returns `None` if a slot that it needs
+    /// is empty. Beside it, the number of the token that the receiver captures.
     pub(super) fn place(&self, spec: &Spec, prepare: bool) -> Option<(Placed<A>, Option<usize>)> {
         self.count_connect()?;
         let plain = spec.sender.is_none()
@@ -193,7 +212,7 @@ impl<A: Answer> Real<A> {
                     if plain {
                         Placed::Connected(self.signal.connect($receiver))
                     } else if prepare {
-                        Placed::Prepared(options.prepare($receiver))
+                        Placed::Prepared(with_target(options, |_| Shelf).connect($receiver))
                     } else {
                         Placed::Connected(options.connect($receiver))
                     }
@@ -202,7 +221,9 @@ impl<A: Answer> Real<A> {
                     if plain {
                         Placed::Connected(self.signal.connect_weak($target, $method))
                     } else if prepare {
-                        Placed::Prepared(options.prepare_weak($target, $method))
+                        Placed::Prepared(
+                            with_target(options, |_| Shelf).connect_weak($target, $method),
+                        )
                     } else {
                         Placed::Connected(options.connect_weak($target, $method))
                     }
@@ -262,7 +283,7 @@ impl<A: Answer> Real<A> {
         self.target_numbers.set(number + 1);
         let fresh = Arc::new(Target {
             number,
-            answer: PhantomData,
+            response: PhantomData,
         });
         self.set_target(slot, Some(fresh));
     }
@@ -289,7 +310,7 @@ impl<A: Answer> Real<A> {
         Token {
             number,
             last,
-            answer: PhantomData,
+            response: PhantomData,
         }
     }
 
@@ -300,12 +321,15 @@ impl<A: Answer> Real<A> {
     pub(super) fn disconnect_function_from(&self, sender: Sender<'_>, number: u8) -> bool {
         with_function!(number, |function| self
             .signal
-            .disconnect_from(sender, function))
+            .options()
+            .sender(sender)
+            .disconnect(function))
     }
 
     pub(super) fn disconnect_function_everywhere(&self, number: u8) -> usize {
         with_function!(number, |function| self
             .signal
+            .options()
             .disconnect_everywhere(function))
     }
 
@@ -313,6 +337,7 @@ impl<A: Answer> Real<A> {
         let target = self.target(target)?;
         Some(with_method!(method, |method| self
             .signal
+            .options()
             .disconnect_weak(&target, method)))
     }
 
@@ -325,7 +350,9 @@ impl<A: Answer> Real<A> {
         let target = self.target(target)?;
         Some(with_method!(method, |method| self
             .signal
-            .disconnect_weak_from(sender, &target, method)))
+            .options()
+            .sender(sender)
+            .disconnect_weak(&target, method)))
     }
 
     /// Disconnects a weak method whose target is still in the pool.
@@ -336,8 +363,8 @@ impl<A: Answer> Real<A> {
         self.disconnect_weak(u8::try_from(slot).expect("the pool is small"), method)
     }
 
-    /// What a destructor may do to the signal whose receiver it destroys. A panic would
-    /// not get out of it, so what it finds is noted.
+    /// Runs an operation of a destructor on the signal whose receiver it destroys. A panic would
+    /// not get out of it, so the result is noted.
     fn reenter(&self) {
         if self.muted.replace(true) {
             return;

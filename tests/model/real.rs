@@ -1,5 +1,6 @@
 //! A program on a real signal.
 
+use fanfare::connections::unmatched_senders;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -8,24 +9,25 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare::connections::Prepared;
+use fanfare::__private::Prepared;
+use fanfare::connections::ConnectTarget;
 use fanfare::error::WaitError;
 use fanfare::{Connection, Emitter, Event, Identity, ReceiverId, ScopedConnection, Sender, Signal};
 
-use super::answer::Answer;
 use super::place::{Placed, QUIET, Target, sender_of, take_dropped};
+use super::response::Response;
 use super::seen::{Seen, Waited, Who};
 use super::sends::{Running, boom, explode};
 use super::{IDENTITIES, MAX_CONNECTS, Op, Program, Spec, TARGETS, UIDS, fill, thin};
 
-/// What is sent: it borrows, as events do.
+/// The event, which borrows.
 pub(crate) struct Beat<'a> {
     pub(super) serial: u64,
     pub(super) text: &'a str,
 }
 
 impl Beat<'_> {
-    /// For sends that the record does not tell of.
+    /// Returns the event of sends that the record leaves out.
     pub(super) fn silent() -> Self {
         Beat {
             serial: u64::MAX,
@@ -38,23 +40,23 @@ impl Event for Beat<'static> {
     type Args<'a> = Beat<'a>;
 }
 
-/// A receiver that is not connected yet, and the number of what it captures.
+/// A receiver that is not connected yet, and the number of its token.
 type Shelved<A> = (Prepared<Beat<'static>, A>, Option<usize>);
 
-pub(super) struct Real<A: Answer> {
+pub(super) struct Real<A: Response> {
     pub(super) signal: Signal<Beat<'static>, A>,
     scripts: Vec<Vec<Op>>,
     seen: RefCell<Vec<Seen>>,
     ordinals: RefCell<HashMap<ReceiverId, usize>>,
     pub(super) handles: RefCell<Vec<Option<Connection>>>,
-    /// Which handle belongs to the closure that captures this token.
+    /// The handle of the closure that captures this token.
     own: RefCell<HashMap<usize, usize>>,
     guards: RefCell<Vec<Option<ScopedConnection>>>,
     shelf: RefCell<Vec<Shelved<A>>>,
     pub(super) targets: RefCell<[Option<Arc<Target<A>>>; TARGETS]>,
     identities: RefCell<[Option<Rc<Identity>>; IDENTITIES]>,
     pub(super) running: RefCell<Vec<Running>>,
-    /// A destructor sends: what it reaches does nothing.
+    /// A destructor sends, and the receivers that are called do not act.
     pub(super) muted: Cell<bool>,
     pub(super) broken: Cell<bool>,
     pub(super) sends: Cell<u64>,
@@ -68,8 +70,8 @@ thread_local! {
     static STAGE: RefCell<Option<Rc<dyn Any>>> = const { RefCell::new(None) };
 }
 
-/// The program that runs on this thread.
-pub(super) fn stage<A: Answer>() -> Option<Rc<Real<A>>> {
+/// Returns the program that runs on this thread.
+pub(super) fn stage<A: Response>() -> Option<Rc<Real<A>>> {
     let stage = STAGE.with_borrow(Clone::clone)?;
     Some(stage.downcast().expect("one program runs at a time"))
 }
@@ -87,9 +89,9 @@ impl Drop for Curtain {
 }
 
 /// An emitter that lives across operations.
-pub(super) struct Hand<'s, A: Answer> {
+pub(super) struct Hand<'s, A: Response> {
     pub(super) emitter: Option<Emitter<'s, Beat<'static>, A>>,
-    /// It may hold on to what has been disconnected.
+    /// `true` if it may hold on to disconnected receivers.
     pub(super) pinned: bool,
 }
 
@@ -100,8 +102,8 @@ struct Part {
     refused: bool,
 }
 
-/// Runs the program and gives back what it saw.
-pub(super) fn run<A: Answer>(program: &Program) -> Vec<Seen> {
+/// Runs the program and returns its record.
+pub(super) fn run<A: Response>(program: &Program) -> Vec<Seen> {
     let curtain = Curtain;
     let real = Rc::new(Real::<A>::new(&program.scripts));
     STAGE.set(Some(Rc::clone(&real) as _));
@@ -134,7 +136,7 @@ pub(super) fn run<A: Answer>(program: &Program) -> Vec<Seen> {
     seen
 }
 
-impl<A: Answer> Real<A> {
+impl<A: Response> Real<A> {
     fn new(scripts: &[Vec<Op>]) -> Self {
         Real {
             signal: Signal::new(),
@@ -162,7 +164,7 @@ impl<A: Answer> Real<A> {
         self.seen.borrow_mut().push(seen);
     }
 
-    /// What every receiver does.
+    /// Runs the work of every receiver.
     pub(super) fn receive(&self, me: Who, script: u8, sender: Sender<'_>, beat: &Beat<'_>) -> A {
         if self.muted.get() {
             return A::make(0, false);
@@ -293,15 +295,17 @@ impl<A: Answer> Real<A> {
             Op::DisconnectUid(uid) => self.say(Some(self.signal.disconnect_uid(uid_of(uid)))),
             Op::DisconnectUidFrom(from, uid) => {
                 self.say(self.with_sender(from, |sender| {
-                    self.signal.disconnect_uid_from(sender, uid_of(uid))
+                    self.signal
+                        .options()
+                        .sender(sender)
+                        .disconnect_uid(uid_of(uid))
                 }));
             }
-            Op::DisconnectUidEverywhere(uid) => {
-                self.count(Some(self.signal.disconnect_uid_everywhere(uid_of(uid))))
-            }
-            Op::DisconnectSender(from) => {
-                self.count(self.with_sender(from, |sender| self.signal.disconnect_sender(sender)))
-            }
+            Op::DisconnectUidEverywhere(uid) => self.count(Some(
+                self.signal.options().disconnect_uid_everywhere(uid_of(uid)),
+            )),
+            Op::DisconnectSender(from) => self
+                .count(self.with_sender(from, |sender| self.signal.from(sender).disconnect_all())),
             Op::DisconnectAll => self.count(Some(self.signal.disconnect_all())),
             Op::RenewTarget(slot) => self.renew_target(slot),
             Op::DropTarget(slot) => self.drop_target(slot),
@@ -323,7 +327,7 @@ impl<A: Answer> Real<A> {
                 self.say(self.with_sender(from, |sender| self.signal.from(sender).has_listeners()))
             }
             Op::Look => self.look(),
-            Op::Unmatched => self.see(Seen::Unmatched(self.signal.unmatched_senders())),
+            Op::Unmatched => self.see(Seen::Unmatched(unmatched_senders(&self.signal))),
             Op::DisconnectSelf => {
                 if let Some(part) = part {
                     self.disconnect_self(part.me);
@@ -354,7 +358,7 @@ impl<A: Answer> Real<A> {
         }
     }
 
-    /// One more connect is tried; `None` where there were too many.
+    /// Counts one more connect, or returns `None` if there were too many.
     pub(super) fn count_connect(&self) -> Option<()> {
         self.connects.set(self.connects.get() + 1);
         (self.connects.get() <= MAX_CONNECTS).then_some(())
@@ -376,7 +380,11 @@ impl<A: Answer> Real<A> {
 
     fn connect_prepared(&self, prepared: Vec<Shelved<A>>) {
         let (prepared, tokens): (Vec<_>, Vec<_>) = prepared.into_iter().unzip();
-        let connections = self.signal.connect_many(prepared);
+        let connections = self.signal.change(|changes| {
+            for receiver in prepared {
+                ConnectTarget::connect(&mut *changes, receiver);
+            }
+        });
         assert_eq!(connections.len(), tokens.len());
         for (connection, token) in connections.into_iter().zip(tokens) {
             self.connected(connection, token);

@@ -1,23 +1,25 @@
-//! The rules of the model: who is called, what is removed, what may be seen.
+//! The rules of the model: the receivers that are called and removed, and the permitted
+//! observations.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::answer::{Answer, Reply};
 use super::naive::{Entry, Key, Naive, Origin, Part};
+use super::place::sender_of;
+use super::response::{Reply, Response};
 use super::seen::{Boom, Caught, Row, Seen, State, Waited, Who};
 use super::{From, LISTENED, MAX_CALLS, MAX_DEPTH, Sending, Stop, UIDS, Verb};
 
-/// What a running send holds: every entry that its snapshot has, and those that it may.
+/// The content of a running send: every entry that its snapshot has, and those that it may have.
 #[derive(Default)]
 pub(super) struct Frame {
     held: Vec<usize>,
     perhaps: Vec<usize>,
 }
 
-/// Of each name with receivers: has anything sent from it?
+/// The senders with receivers, each with whether an event has been sent from it.
 #[derive(Default)]
-pub(super) struct Names(HashMap<&'static str, Sent>);
+pub(super) struct Senders(HashMap<Origin, Sent>);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sent {
@@ -27,7 +29,7 @@ enum Sent {
     Perhaps,
 }
 
-/// Which receivers of a name the table has.
+/// The receivers of a sender that the table has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listed {
     None,
@@ -36,27 +38,27 @@ pub(super) enum Listed {
     Live,
 }
 
-impl Names {
-    pub(super) fn connected(&mut self, name: &'static str, listed: Listed) {
-        let before = self.0.get(name).copied();
+impl Senders {
+    pub(super) fn connected(&mut self, origin: Origin, listed: Listed) {
+        let before = self.0.get(&origin).copied();
         let after = match (listed, before) {
             (Listed::Live, Some(before)) => before,
             (Listed::Remains, Some(Sent::Yes | Sent::Perhaps)) => Sent::Perhaps,
             _ => Sent::No,
         };
-        self.0.insert(name, after);
+        self.0.insert(origin, after);
     }
 
-    fn sent(&mut self, name: &'static str, listed: Listed) {
-        match (listed, self.0.get(name).copied()) {
-            (Listed::Live, _) => self.0.insert(name, Sent::Yes),
-            (Listed::Remains, Some(Sent::No)) => self.0.insert(name, Sent::Perhaps),
+    fn sent(&mut self, origin: Origin, listed: Listed) {
+        match (listed, self.0.get(&origin).copied()) {
+            (Listed::Live, _) => self.0.insert(origin, Sent::Yes),
+            (Listed::Remains, Some(Sent::No)) => self.0.insert(origin, Sent::Perhaps),
             _ => None,
         };
     }
 }
 
-impl<A: Answer> Naive<'_, A> {
+impl<A: Response> Naive<'_, A> {
     pub(super) fn is_alive(&self, entry: &Entry) -> bool {
         entry
             .blank
@@ -64,12 +66,12 @@ impl<A: Answer> Naive<'_, A> {
             .is_none_or(|target| self.strong[&target] > 0)
     }
 
-    /// Whether a send from `origin` that started now would call it.
+    /// Returns `true` if a send from `origin` that started now would call it.
     pub(super) fn reaches(&self, entry: &Entry, origin: Option<Origin>) -> bool {
         (entry.blank.sender.is_none() || entry.blank.sender == origin) && self.is_alive(entry)
     }
 
-    /// `None` where the sender is not there.
+    /// Returns `None` if the sender is not there.
     pub(super) fn has_listeners(&self, from: From) -> Option<bool> {
         let origin = self.origin(from)?;
         Some(self.entries.iter().any(|entry| self.reaches(entry, origin)))
@@ -81,8 +83,8 @@ impl<A: Answer> Naive<'_, A> {
             .any(|entry| entry.ordinal == ordinal && self.is_alive(entry))
     }
 
-    pub(super) fn listed(&self, name: &'static str) -> Listed {
-        let sender = Some(Origin::Name(name));
+    pub(super) fn listed(&self, origin: Origin) -> Listed {
+        let sender = Some(origin);
         let mut remains = self.husks.iter().any(|(_, of)| *of == sender);
         for entry in self
             .entries
@@ -126,7 +128,8 @@ impl<A: Answer> Naive<'_, A> {
             .count()
     }
 
-    /// Removes what has this key, for the sender in `from` or, without one, for each.
+    /// Removes the receivers that have this key, for the sender in `from` or, without one, for
+    /// each.
     pub(super) fn remove_key(&mut self, key: Key, from: Option<Option<Origin>>) -> usize {
         self.remove_where(|blank| {
             blank.key == Some(key) && from.is_none_or(|sender| blank.sender == sender)
@@ -250,9 +253,9 @@ impl<A: Answer> Naive<'_, A> {
     }
 
     fn send_from(&mut self, origin: Option<Origin>, verb: Verb, serial: u64) -> Result<Seen, Boom> {
-        if let Some(Origin::Name(name)) = origin {
-            let listed = self.listed(name);
-            self.names.sent(name, listed);
+        if let Some(origin) = origin {
+            let listed = self.listed(origin);
+            self.senders.sent(origin, listed);
         }
         let mut frame = Frame::default();
         for entry in &self.entries {
@@ -288,14 +291,14 @@ impl<A: Answer> Naive<'_, A> {
     }
 
     fn walk(&mut self, reached: &[Entry], verb: Verb, serial: u64) -> Result<Seen, Boom> {
-        let mut answers = Vec::new();
+        let mut responses = Vec::new();
         let mut robust = Vec::new();
         for entry in reached {
             if entry.blank.once && !self.claim(entry) {
                 continue;
             }
-            let answer = self.call(entry, serial);
-            let reply = match (verb, answer) {
+            let response = self.call(entry, serial);
+            let reply = match (verb, response) {
                 (Verb::Robust, Err(boom)) => {
                     let name = entry.blank.named.then(|| String::from("drummer"));
                     robust.push(Err(Caught {
@@ -305,23 +308,23 @@ impl<A: Answer> Naive<'_, A> {
                     }));
                     continue;
                 }
-                (_, answer) => answer?,
+                (_, response) => response?,
             };
             robust.push(Ok(reply));
             if matches!((verb, reply), (Verb::Try, Reply::No(_))) {
                 return Ok(Seen::Tried {
-                    before: kept::<A>(answers),
+                    before: kept::<A>(responses),
                     error: Some((entry.ordinal, reply)),
                 });
             }
-            answers.push((entry.ordinal, reply));
+            responses.push((entry.ordinal, reply));
             match verb {
-                Verb::Until(stop) if stops(stop, answers.len())? => {
+                Verb::Until(stop) if stops(stop, responses.len())? => {
                     return Ok(Seen::First(Some((entry.ordinal, reply))));
                 }
-                Verb::Each(stop) if stops(stop, answers.len())? => {
+                Verb::Each(stop) if stops(stop, responses.len())? => {
                     return Ok(Seen::Each {
-                        answers,
+                        responses,
                         broke: true,
                     });
                 }
@@ -330,14 +333,14 @@ impl<A: Answer> Naive<'_, A> {
         }
         Ok(match verb {
             Verb::Try if A::RESULTS => Seen::Tried {
-                before: kept::<A>(answers),
+                before: kept::<A>(responses),
                 error: None,
             },
-            Verb::Send | Verb::Try => Seen::Answers(kept::<A>(answers)),
+            Verb::Send | Verb::Try => Seen::Responses(kept::<A>(responses)),
             Verb::Robust => Seen::Robust(robust),
             Verb::Until(_) => Seen::First(None),
             Verb::Each(_) => Seen::Each {
-                answers,
+                responses,
                 broke: false,
             },
         })
@@ -421,24 +424,54 @@ impl<A: Answer> Naive<'_, A> {
         let mut sorted = unmatched.clone();
         sorted.sort_unstable();
         sorted.dedup();
-        let known = unmatched
-            .iter()
-            .all(|name| super::NAMES.contains(&name.as_str()));
-        let lawful = super::NAMES.iter().all(|name| {
-            let told = unmatched.iter().any(|unmatched| unmatched == name);
-            match (self.listed(name), self.names.0.get(name)) {
-                (Listed::None, _) | (_, None) => !told,
-                (Listed::Live, Some(Sent::No)) => told,
-                (_, Some(Sent::Yes)) => !told,
-                _ => true,
+        // The model does not know the numbers of identities, so it counts them.
+        let mut told: HashSet<&str> = unmatched.iter().map(String::as_str).collect();
+        told.retain(|sender| !sender.starts_with("identity "));
+        let identities = unmatched.len() - told.len();
+        let (mut least, mut most) = (0, 0);
+        let listed = self.all_listed();
+        let mut lawful = true;
+        for (origin, sent) in &self.senders.0 {
+            let listed = listed.get(origin).copied().unwrap_or(Listed::None);
+            let (must, may) = match (listed, sent) {
+                (Listed::None, _) | (_, Sent::Yes) => (false, false),
+                (Listed::Live, Sent::No) => (true, true),
+                _ => (false, true),
+            };
+            match words(*origin) {
+                Some(words) => {
+                    let is_told = told.remove(&*words);
+                    lawful &= (!must || is_told) && (may || !is_told);
+                }
+                None => {
+                    least += usize::from(must);
+                    most += usize::from(may);
+                }
             }
-        });
-        if sorted != unmatched || !known || !lawful {
+        }
+        lawful &= (least..=most).contains(&identities);
+        if sorted != unmatched || !told.is_empty() || !lawful {
             self.fail(&format!("unlawful unmatched senders: {unmatched:?}"));
         }
     }
 
-    /// What holds after every operation.
+    /// Returns the result of `listed` for every sender for which it is not `None`.
+    fn all_listed(&self) -> HashMap<Origin, Listed> {
+        let husks = self.husks.iter().filter_map(|(_, of)| *of);
+        let mut listed: HashMap<_, _> = husks.map(|of| (of, Listed::Remains)).collect();
+        for entry in &self.entries {
+            let Some(origin) = entry.blank.sender else {
+                continue;
+            };
+            let listed = listed.entry(origin).or_insert(Listed::Remains);
+            if self.is_alive(entry) {
+                *listed = Listed::Live;
+            }
+        }
+        listed
+    }
+
+    /// Checks the state that must hold after every operation.
     pub(super) fn check_state(&mut self) {
         let mut seen = self.next();
         if matches!(seen, Seen::Rows(_)) {
@@ -513,7 +546,7 @@ impl<A: Answer> Naive<'_, A> {
         }
     }
 
-    /// What the end of the signal must have destroyed.
+    /// Checks that the end of the signal has destroyed all that it must.
     pub(super) fn check_end(&mut self) {
         let tokens = self.entries.iter().filter_map(|entry| entry.blank.token);
         let mut dropped: Vec<usize> = tokens.collect();
@@ -541,9 +574,19 @@ fn describes(row: &Row, entry: &Entry) -> bool {
         && row.weak == blank.target.is_some()
 }
 
-/// The answers as `Responses` keep them: of no content, only how many.
-fn kept<A: Answer>(answers: Vec<(usize, Reply)>) -> Vec<(Option<usize>, Reply)> {
-    answers
+/// Returns the sender in words, unless it is an identity.
+fn words(origin: Origin) -> Option<String> {
+    Some(match origin {
+        Origin::Name(name) => format!("{name:?}"),
+        Origin::Type(number) => sender_of(From::Type(number), None).to_string(),
+        Origin::Key(number) => sender_of(From::Key(number), None).to_string(),
+        Origin::Identity(_) => return None,
+    })
+}
+
+/// Returns the responses as `Responses` keep them: without content, only their number.
+fn kept<A: Response>(responses: Vec<(usize, Reply)>) -> Vec<(Option<usize>, Reply)> {
+    responses
         .into_iter()
         .map(|(ordinal, reply)| (A::KEPT.then_some(ordinal), reply))
         .collect()

@@ -1,6 +1,6 @@
-//! What a program can observe, in words that the signal and the model share.
+//! The observations of a program, in words that the signal and the model share.
 
-use super::answer::Reply;
+use super::response::Reply;
 
 /// A line of the record. Connections are counted from zero as they are made.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,11 +20,11 @@ pub(crate) enum Seen {
     Counted(usize),
     /// A panic reached whoever asked for the send.
     Panicked(Boom),
-    Answers(Vec<(Option<usize>, Reply)>),
+    Responses(Vec<(Option<usize>, Reply)>),
     Robust(Vec<Result<Reply, Caught>>),
     First(Option<(usize, Reply)>),
     Each {
-        answers: Vec<(usize, Reply)>,
+        responses: Vec<(usize, Reply)>,
         broke: bool,
     },
     Tried {
@@ -34,9 +34,9 @@ pub(crate) enum Seen {
     Waited(Waited),
     Rows(Vec<Row>),
     Unmatched(Vec<String>),
-    /// Whether each of the senders in `LISTENED` has listeners.
+    /// For each of the senders in `LISTENED`, whether it has receivers.
     Listeners(Vec<bool>),
-    /// Whether each handle's receiver is connected.
+    /// For each handle, whether its receiver is connected.
     Handles(Vec<bool>),
     State(State),
     /// The closures that the end of the signal destroyed.
@@ -45,7 +45,7 @@ pub(crate) enum Seen {
     },
 }
 
-/// What `disconnect_and_wait` came to.
+/// The result of `disconnect_and_wait`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waited {
     Gone,
@@ -53,7 +53,7 @@ pub(crate) enum Waited {
     Late,
 }
 
-/// What holds between two operations.
+/// The state between two operations.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct State {
     pub(crate) len: usize,
@@ -62,7 +62,7 @@ pub(crate) struct State {
     pub(crate) dropped: Vec<usize>,
     /// Weak targets destroyed since the last state.
     pub(crate) targets: Vec<usize>,
-    /// An emitter may hold on to what was disconnected.
+    /// `true` if an emitter may hold on to disconnected receivers.
     pub(crate) pinned: bool,
 }
 
@@ -74,7 +74,7 @@ pub(crate) enum Who {
         method: u8,
         target: usize,
     },
-    /// A closure, by the number of what it captures, and its target if it is weak.
+    /// A closure, by the number of its token, and its target if it is weak.
     Closure {
         token: usize,
         target: Option<usize>,

@@ -1,26 +1,28 @@
 //! The sends of a program on a real signal, and what can be looked up between them.
 
+use fanfare::connections::{purged, unmatched_senders};
 use std::any::Any;
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use fanfare::{Connection, Identity, ReceiverId, ReceiverPanic, RobustResponses, Sender};
+use fanfare::responses::RobustResponses;
+use fanfare::{Connection, Identity, ReceiverId, ReceiverPanic, Sender};
 
-use super::answer::{self, Answer, Reply};
 use super::place::{sender_of, take_dropped};
 use super::real::{Beat, Hand, Real};
+use super::response::{self, Reply, Response};
 use super::seen::{Boom, Caught, Row, Seen, State};
 use super::{From, LISTENED, MAX_CALLS, MAX_DEPTH, SMALL, Sending, Stop, Verb};
 
-/// A send that is running: from whom.
+/// A send that is running, by its sender.
 pub(super) type Running = (From, Option<Rc<Identity>>);
 
 /// A panic payload that is no text.
 struct Blast(u64);
 
-/// The payload of a panic that a program asked for; any other panic goes on.
+/// Returns the payload of a panic that a program asked for. Any other panic goes on.
 pub(super) fn boom(payload: Box<dyn Any + Send>) -> Boom {
     let payload = match payload.downcast::<String>() {
         Ok(text) if text.starts_with("boom ") => return Boom::Text(*text),
@@ -53,7 +55,7 @@ impl Drop for Marked<'_> {
     }
 }
 
-impl<A: Answer> Real<A> {
+impl<A: Response> Real<A> {
     pub(super) fn send<'s>(&'s self, sending: Sending, hand: &mut Hand<'s, A>) {
         if self.running.borrow().len() >= MAX_DEPTH || self.calls.get() >= MAX_CALLS {
             return;
@@ -97,8 +99,8 @@ impl<A: Answer> Real<A> {
         });
         match sending.verb {
             Verb::Try if A::RESULTS => {
-                let tried =
-                    A::send_until_err(&self.signal, sender, beat).expect("the answers are results");
+                let tried = A::send_until_err(&self.signal, sender, beat)
+                    .expect("the returned are results");
                 Seen::Tried {
                     before: self.ordinals(tried.before),
                     error: tried.error.map(|(id, reply)| (self.ordinal(id), reply)),
@@ -109,7 +111,7 @@ impl<A: Answer> Real<A> {
                     Some(emitter) => emitter.from(sender).send(beat),
                     None => self.signal.from(sender).send(beat),
                 };
-                Seen::Answers(self.ordinals(A::pairs(responses)))
+                Seen::Responses(self.ordinals(A::pairs(responses)))
             }
             Verb::Robust => {
                 let responses = match &mut emitter {
@@ -120,18 +122,18 @@ impl<A: Answer> Real<A> {
             }
             Verb::Until(stop) => {
                 let mut asked = 0;
-                let first = self.signal.from(sender).send_until(beat, |_answer| {
+                let first = self.signal.from(sender).send_until(beat, |_response| {
                     asked += 1;
                     stops(stop, asked)
                 });
                 Seen::First(first.map(|first| (self.ordinal(first.receiver), first.value.reply())))
             }
             Verb::Each(stop) => {
-                let mut answers = Vec::new();
-                let visit = |id: ReceiverId, answer: A| {
-                    answers.push((self.ordinal(id), answer.reply()));
-                    if stops(stop, answers.len()) {
-                        ControlFlow::Break(answers.len())
+                let mut returned = Vec::new();
+                let visit = |id: ReceiverId, response: A| {
+                    returned.push((self.ordinal(id), response.reply()));
+                    if stops(stop, returned.len()) {
+                        ControlFlow::Break(returned.len())
                     } else {
                         ControlFlow::Continue(())
                     }
@@ -141,11 +143,11 @@ impl<A: Answer> Real<A> {
                     None => self.signal.from(sender).send_each(beat, visit),
                 };
                 if let ControlFlow::Break(at) = flow {
-                    assert_eq!(at, answers.len());
+                    assert_eq!(at, returned.len());
                 }
                 Seen::Each {
                     broke: flow.is_break(),
-                    answers,
+                    responses: returned,
                 }
             }
         }
@@ -185,8 +187,8 @@ impl<A: Answer> Real<A> {
             .into_iter()
             .zip(borrowed)
             .map(|(result, borrowed)| match (result, borrowed) {
-                (Ok(answer), Ok(reply)) => {
-                    assert_eq!(answer.reply(), reply);
+                (Ok(response), Ok(reply)) => {
+                    assert_eq!(response.reply(), reply);
                     Ok(reply)
                 }
                 (Err(failure), Err((receiver, name, message))) => {
@@ -204,21 +206,21 @@ impl<A: Answer> Real<A> {
                         boom,
                     })
                 }
-                _ => panic!("a robust answer is told differently when owned"),
+                _ => panic!("a robust response differs when owned"),
             });
         owned.collect()
     }
 
-    /// Writes down what is checked after every operation.
+    /// Writes down the observations that are checked after every operation.
     pub(super) fn look_around(&self, pinned: bool) {
-        assert_eq!(answer::alive(), 0, "an answer was leaked");
-        // A change, though it finds nothing, frees the receivers that sends have held.
+        assert_eq!(response::alive(), 0, "a response was leaked");
+        // A change frees the receivers that sends have held, although it finds no receiver.
         assert!(!self.signal.disconnect_uid("of nothing"));
         let len = self.signal.receiver_count();
         assert_eq!(self.signal.receiver_count() == 0, len == 0);
         if len <= SMALL {
             self.look();
-            self.see(Seen::Unmatched(self.signal.unmatched_senders()));
+            self.see(Seen::Unmatched(unmatched_senders(&self.signal)));
             let listeners =
                 LISTENED.map(|from| self.signal.from(sender_of(from, None)).has_listeners());
             self.see(Seen::Listeners(listeners.to_vec()));
@@ -233,7 +235,7 @@ impl<A: Answer> Real<A> {
         // `has_listeners` may have taken out some of the dead.
         self.see(Seen::State(State {
             len: self.signal.receiver_count(),
-            purged: self.signal.purged(),
+            purged: purged(&self.signal),
             dropped,
             targets,
             pinned,
@@ -256,7 +258,7 @@ impl<A: Answer> Real<A> {
     }
 }
 
-/// The name, unless it is the one that a receiver has of itself.
+/// Returns the name, unless it is the one that a receiver has of itself.
 fn given(name: &str) -> Option<String> {
     (name == "drummer").then(|| name.to_owned())
 }

@@ -1,4 +1,4 @@
-//! What the tests of `#[receiver]` send, and what they ask of the report.
+//! The signals of the tests of `#[receiver]`, and their questions to the report.
 
 use fanfare::connections::ConnectionInfo;
 use fanfare::declared::ReportEntry;
@@ -25,7 +25,7 @@ pub(crate) mod kitchen {
     }
 }
 
-/// What the report says of one signal.
+/// Returns the report's entries for one signal.
 pub(crate) fn reported(signal: &str) -> Vec<ReportEntry> {
     let report = connect_receivers();
     report
@@ -36,14 +36,14 @@ pub(crate) fn reported(signal: &str) -> Vec<ReportEntry> {
         .collect()
 }
 
-/// What the report says of a signal that is named once.
+/// Returns the report's entry for a signal that is named once.
 pub(crate) fn reported_once(signal: &str) -> ReportEntry {
     let [entry] = <[_; 1]>::try_from(reported(signal))
         .unwrap_or_else(|entries| panic!("one entry for {signal}: {entries:?}"));
     entry
 }
 
-/// The one connection of a signal.
+/// Returns the one connection of a signal.
 pub(crate) fn connected_once<R: 'static>(signal: &Pizzas<R>) -> ConnectionInfo {
     connect_receivers();
     let [connection] = <[_; 1]>::try_from(signal.connections())

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use fanfare::{Connection, Queue, Signal, queue};
 
-/// Tells of each event as it starts with it, waits for leave, and keeps it.
+/// Reports the start of each event, waits for leave, and keeps it.
 pub(crate) struct Gated {
     pub(crate) connection: Connection,
     started: Receiver<u32>,
@@ -37,12 +37,12 @@ impl Gated {
         }
     }
 
-    /// Waits until it starts with an event, and tells which.
+    /// Waits until it starts with an event, and returns the event.
     pub(crate) fn started(&self) -> u32 {
         self.started.recv().unwrap()
     }
 
-    /// Lets it finish so many events.
+    /// Permits it to finish `times` events.
     pub(crate) fn open(&self, times: usize) {
         for _ in 0..times {
             self.leave.send(()).unwrap();
@@ -54,7 +54,7 @@ impl Gated {
     }
 }
 
-/// Wants the counters to add up, with nobody sending.
+/// Asserts that the counters add up, while no thread sends.
 pub(crate) fn assert_adds_up(stats: queue::Stats) {
     let inside = (stats.depth + stats.running) as u64;
     let out = stats.delivered + stats.dropped + stats.undelivered;

@@ -1,5 +1,5 @@
-//! With the feature `tracing`, an async send that is dropped tells which receivers had
-//! finished, once; and each panic is told once, however the send ends.
+//! With the feature `tracing`, an async send that is dropped reports once which receivers had
+//! finished; and each panic is reported once, however the send ends.
 #![cfg(all(feature = "async", feature = "tracing"))]
 
 use std::future;
@@ -13,7 +13,7 @@ use smol::future::yield_now;
 
 type Asked = Signal<(), Result<u32, &'static str>>;
 
-/// A receiver that answers after so many polls that pend.
+/// Connects a receiver that responds after a number of pending polls.
 fn connect(signal: &Asked, name: &'static str, steps: usize) -> Connection {
     signal.options().name(name).connect_async(move |_, ()| {
         Box::pin(async move {
@@ -37,7 +37,7 @@ fn poll<T>(send: &mut Pin<Box<impl Future<Output = T> + ?Sized>>) -> Poll<T> {
 }
 
 #[test]
-fn a_dropped_send_names_who_had_finished_and_who_had_not() {
+fn a_dropped_send_names_the_finished_and_the_unfinished_receivers() {
     for way in WAYS {
         let signal = Asked::new();
         signal.connect(|_, ()| Ok(0));
@@ -57,7 +57,7 @@ fn a_dropped_send_names_who_had_finished_and_who_had_not() {
             let (finished, dropped) = match polls {
                 1 => (name(1), format!("{}, {}", name(0), name(2))),
                 2 => (format!("{}, {}", name(1), name(2)), name(0)),
-                // Before the first poll nothing has begun, and after the third all is over.
+                // Before the first poll no receiver has begun, and after the third all have ended.
                 _ => {
                     assert!(told.is_empty(), "{polls}: {told:?}");
                     continue;
@@ -103,7 +103,7 @@ fn a_send_to_many_names_them_all() {
 }
 
 #[test]
-fn a_send_that_ends_tells_nothing_of_its_siblings() {
+fn a_send_that_ends_does_not_report_its_siblings() {
     let signal = Asked::new();
     connect(&signal, "slow", 5);
     let quiet = told(|| drop(smol::block_on(signal.asend_until_err(&()))));
@@ -142,7 +142,7 @@ fn a_panic_that_travels_names_whom_it_stopped() {
 }
 
 #[test]
-fn a_failure_is_told_once_also_by_a_send_that_is_dropped() {
+fn a_failure_is_reported_once_also_by_a_send_that_is_dropped() {
     let signal = Asked::new();
     let failing = signal
         .options()
@@ -173,7 +173,7 @@ impl Drop for Fragile {
 }
 
 #[test]
-fn a_future_whose_destructor_panics_is_told_once() {
+fn a_future_whose_destructor_panics_is_reported_once() {
     for receivers in [1, 3, 50] {
         let signal = Asked::new();
         for place in 0..receivers {
@@ -217,7 +217,7 @@ fn a_listener_that_panics_fails_no_send() {
 
 #[cfg(feature = "tokio")]
 #[test]
-fn an_offloaded_receiver_is_told_to_run_on() {
+fn an_offloaded_receiver_is_reported_to_run_on() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _entered = runtime.enter();
     let signal = Asked::new();

@@ -1,5 +1,5 @@
-//! Receivers run inside the caller's task: its `tracing` span is current in them, at every
-//! poll, and so is what the runtime knows of the task.
+//! Receivers run inside the caller's task: its `tracing` span is current in them, at every poll,
+//! and so is the runtime's record of the task.
 #![cfg(all(feature = "tokio", feature = "tracing"))]
 
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use tracing::{Instrument, info, info_span};
 
 type Asked = Signal<(), u32>;
 
-/// A sync receiver and several async ones, each of which tells where it is at each step.
+/// Returns a sync receiver and several async ones, each of which notes its thread and span at each
+/// step.
 fn telling(receivers: usize) -> Asked {
     let signal = Asked::new();
     signal.connect(|_, ()| {
@@ -44,7 +45,7 @@ fn inside(spans: &str, what: &str) -> String {
     format!("INFO {} in {spans}: message={what} ", module_path!())
 }
 
-/// One receiver's tale, in any order among the others'.
+/// Returns one receiver's steps, in any order among the others'.
 fn tale(of: &str) -> Vec<String> {
     let steps = ["starts", "async", "async"].map(|what| inside(of, what));
     let own = ["steps", "steps"].map(|what| inside(&format!("{of}, own"), what));
@@ -74,8 +75,8 @@ fn the_callers_span_is_current_in_receivers() {
             let signal = telling(receivers);
             smol::block_on(async {
                 let caller = info_span!("caller");
-                let answers = signal.asend(&()).instrument(caller).await;
-                assert_eq!(answers.len(), 1 + receivers);
+                let responses = signal.asend(&()).instrument(caller).await;
+                assert_eq!(responses.len(), 1 + receivers);
             });
             assert_eq!(told(&listener), expected("caller", receivers));
 
@@ -140,10 +141,10 @@ fn receivers_are_of_the_callers_task() {
         });
     }
     let sent = runtime.spawn(async move {
-        let answers = signal.asend(&()).await;
-        assert_eq!(answers.len(), 41);
+        let responses = signal.asend(&()).await;
+        assert_eq!(responses.len(), 41);
         let own = tokio::task::id();
-        assert!(answers.iter().all(|id| *id == own));
+        assert!(responses.iter().all(|id| *id == own));
     });
     runtime.block_on(sent).unwrap();
 }

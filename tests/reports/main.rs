@@ -10,3 +10,4 @@ mod listener;
 mod asend;
 mod context;
 mod send;
+mod spans;

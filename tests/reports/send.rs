@@ -1,4 +1,5 @@
-//! With the feature `tracing`, each caught panic is told once, and telling fails nothing.
+//! With the feature `tracing`, each caught panic is reported once, and so is a report without
+//! receivers. A report does not fail a send.
 
 use crate::listener::{Listener, told};
 use fanfare::Signal;
@@ -6,7 +7,7 @@ use fanfare::Signal;
 type Asked = Signal<(), u32>;
 
 #[test]
-fn each_failure_is_told_once() {
+fn each_failure_is_reported_once() {
     let signal = Asked::new();
     signal.connect(|_, ()| 1);
     let failing = signal
@@ -24,7 +25,7 @@ fn each_failure_is_told_once() {
 }
 
 #[test]
-fn a_destructor_that_panics_is_told_once() {
+fn a_destructor_that_panics_is_reported_once() {
     struct Fragile;
     impl Drop for Fragile {
         fn drop(&mut self) {
@@ -43,7 +44,7 @@ fn a_destructor_that_panics_is_told_once() {
 }
 
 #[test]
-fn a_deferred_event_that_panics_as_it_is_dropped_is_told_once() {
+fn a_deferred_event_that_panics_as_it_is_dropped_is_reported_once() {
     struct Fragile;
     impl Drop for Fragile {
         fn drop(&mut self) {
@@ -57,7 +58,7 @@ fn a_deferred_event_that_panics_as_it_is_dropped_is_told_once() {
     let mut deferred = fanfare::Deferred::new();
     deferred.record(&signal, Fragile);
     let told = told(|| drop(deferred));
-    let expected = "ERROR fanfare: message=a deferred event, its key or an answer panicked as it \
+    let expected = "ERROR fanfare: message=a deferred event, its key or a response panicked as it \
                     was dropped name=\"\" panic=\"broken\" ";
     assert_eq!(told, [expected]);
 }
@@ -76,4 +77,14 @@ fn a_listener_that_panics_fails_no_send() {
         assert_eq!(outcomes.panics().count(), 1);
         assert_eq!(**outcomes.responses(), [2]);
     });
+}
+
+#[test]
+#[cfg(feature = "macros")]
+fn a_report_without_receivers_emits_a_warning() {
+    // No test of this program declares a receiver.
+    let told = told(|| assert!(fanfare::connect_receivers().entries().is_empty()));
+    let expected = "WARN fanfare: message=no receivers were found: name the crates that declare \
+                    them with `fanfare::apps!`, or `use the_crate as _;` ";
+    assert_eq!(told, [expected]);
 }

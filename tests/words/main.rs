@@ -12,6 +12,7 @@
 //! - `WORDS='list=headless what'` prints all offenders of a row.
 
 mod corpus;
+mod links;
 mod markdown;
 mod patterns;
 mod rows;
@@ -29,33 +30,33 @@ use rows::{ROWS, Row, Unit};
 /// without a verb it is the count of tokio. A limit stops at its goal.
 #[rustfmt::skip]
 const LIMITS: &[(&str, usize, usize, usize)] = &[
-    ("headless what", 13, 66, 4),
-    ("nobody, nothing, none", 28, 66, 28),
+    ("headless what", 4, 4, 4),
+    ("nobody, nothing, none", 28, 28, 28),
     ("semicolons", 32, 32, 32),
-    ("tell", 4, 32, 2),
-    ("say", 5, 14, 5),
-    ("hear", 0, 8, 0),
-    ("headless who", 4, 10, 0),
-    ("for meaning because", 1, 1, 0),
+    ("tell", 2, 2, 2),
+    ("say", 5, 5, 5),
+    ("hear", 0, 0, 0),
+    ("headless who", 0, 0, 0),
+    ("for meaning because", 0, 0, 0),
     ("some number", 0, 0, 0),
-    ("so many", 1, 5, 0),
+    ("so many", 0, 0, 0),
     ("lest", 0, 0, 0),
-    ("in vain", 0, 1, 0),
+    ("in vain", 0, 0, 0),
     ("for ever", 0, 0, 0),
-    ("let go of", 1, 3, 0),
-    ("but for", 0, 1, 0),
+    ("let go of", 0, 0, 0),
+    ("but for", 0, 0, 0),
     ("be it", 0, 0, 0),
-    ("British spelling", 0, 1, 0),
-    ("headless docs", 6, 15, 1),
-    ("functions without a verb", 20, 68, 20),
+    ("British spelling", 0, 0, 0),
+    ("headless docs", 1, 1, 1),
+    ("functions without a verb", 20, 20, 20),
     ("messages with a capital", 0, 0, 0),
     ("messages with a full stop", 0, 0, 0),
-    ("test names without a subject", 0, 56, 0),
-    ("comments over 100 columns", 50, 46, 0),
+    ("test names without a subject", 0, 0, 0),
+    ("comments over 100 columns", 0, 0, 0),
 ];
 
 /// The least percentage of the functions with docs whose docs begin with `Returns`.
-const RETURNS_AT_LEAST: usize = 35;
+const RETURNS_AT_LEAST: usize = 40;
 
 /// The goal for `RETURNS_AT_LEAST`, which is the percentage of the lowest of the same crates.
 const RETURNS_GOAL: usize = 8;

@@ -239,7 +239,7 @@ pub(crate) fn mask(text: &str) -> String {
 }
 
 /// Returns the length of the code span at the start of `text`.
-fn code_span(text: &str) -> Option<usize> {
+pub(crate) fn code_span(text: &str) -> Option<usize> {
     let ticks = text.len() - text.trim_start_matches('`').len();
     let mut at = ticks;
     while at < text.len() {

@@ -2,9 +2,9 @@
 //!
 //! A pattern is a few elements with spaces between them. Each element is a few alternatives with
 //! `|` between them. `^` is the start of the sentence, `<n>` is a number in digits or in words,
-//! `<verb>` is an auxiliary verb, `colour*` is any word that begins with `colour`, `realis~` is that
-//! stem with an ending of a verb, and `*` is any word. Other elements are words and marks in lower
-//! case.
+//! `<verb>` is an auxiliary verb, `colour*` is any word that begins with `colour`, `realis~` is
+//! that stem with an ending of a verb, and `*` is any word. Other elements are words and marks in
+//! lower case.
 
 use crate::markdown::Sentence;
 

@@ -127,6 +127,7 @@ impl Reader {
         let tokens: Vec<TokenTree> = stream.into_iter().collect();
         let mut docs: Vec<(usize, String)> = Vec::new();
         let mut next_is_test = false;
+        let mut next_has_a_promise = false;
         let mut at = 0;
         while at < tokens.len() {
             if let Some((attribute, is_inner, length)) = attribute(&tokens[at..]) {
@@ -147,6 +148,7 @@ impl Reader {
                 self.read_attribute(&attribute);
                 if is_test_attribute(&attribute) {
                     next_is_test = true;
+                    next_has_a_promise |= !is_cfg(&attribute);
                     // A name that a macro makes is not in the source.
                     let name = function(&tokens[at..]).filter(|(_, name)| !name.is_empty());
                     self.prose
@@ -156,7 +158,8 @@ impl Reader {
                 continue;
             }
             if !docs.is_empty() {
-                let is_function = function(&tokens[at..]).is_some();
+                // The name of a test is its sentence, and docs of a test describe its case.
+                let is_function = function(&tokens[at..]).is_some() && !next_has_a_promise;
                 self.add_docs(&mut docs, is_function);
             }
             if !(place.is_test || next_is_test) {
@@ -171,9 +174,13 @@ impl Reader {
                         is_test: place.is_test || next_is_test,
                     };
                     next_is_test &= !is_body;
+                    next_has_a_promise &= !is_body;
                     self.read(group.stream(), inside);
                 }
-                TokenTree::Punct(punct) if punct.as_char() == ';' => next_is_test = false,
+                TokenTree::Punct(punct) if punct.as_char() == ';' => {
+                    next_is_test = false;
+                    next_has_a_promise = false;
+                }
                 _ => {}
             }
             at += 1;

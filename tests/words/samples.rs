@@ -269,6 +269,9 @@ fn functions_without_a_verb_are_counted() {
     assert_lines(row, "src/a.rs", text, &[1, 5]);
     let text = "macro_rules! m {\n    () => {\n        /// The length.\n        $vis fn $name() {}\n    };\n}\n";
     assert_lines(row, "src/a.rs", text, &[3]);
+    let text = "/// The case.\n#[tokio::test]\nasync fn a_b_c() {}\n/// The length.\n#[cfg(test)]\nfn b() {}\n\
+                /// The length.\nfn c() {}\n";
+    assert_lines(row, "src/a.rs", text, &[4, 7]);
     let text = "/// Returns that.\nfn a() {}\n/// Connects `f`.\nasync fn b() {}\n/// The length.\nconst A: u8 = 0;\n";
     assert_lines(row, "src/a.rs", text, &[]);
 }

@@ -41,7 +41,8 @@ use crate::downcast;
 ///
 /// static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// USER_LOGGED_IN.options().sender(Sender::of::<User>()).connect(|_sender, logged_in| {
-///     if let (Some(user), Some(request)) = (logged_in.user::<User>(), logged_in.request::<Request>()) {
+///     let (user, request) = (logged_in.user::<User>(), logged_in.request::<Request>());
+///     if let (Some(user), Some(request)) = (user, request) {
 ///         SEEN.lock().unwrap().push(format!("{} from {}", user.name, request.from));
 ///     }
 /// });
@@ -111,6 +112,8 @@ pub static USER_LOGGED_OUT: Signal<UserLoggedOut<'static>> = Signal::new();
 /// );
 /// ```
 pub static USER_LOGIN_FAILED: Signal<UserLoginFailed<'static>> = Signal::new();
+
+fanfare::signals!(USER_LOGGED_IN, USER_LOGGED_OUT, USER_LOGIN_FAILED);
 
 /// The event of [`USER_LOGGED_IN`]: the user that logged in, and the request.
 #[derive(Clone, Copy)]

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use fanfare::{Event, Signal};
 
-use crate::Answer;
+use crate::ReceiverResult;
 
 /// Sent when a connection to a database has been made, before anything else uses it.
 ///
@@ -40,7 +40,9 @@ use crate::Answer;
 /// let responses = CONNECTION_CREATED.from(Sender::of::<String>()).send_until_err(&created);
 /// assert_eq!(responses.unwrap().len(), 1);
 /// ```
-pub static CONNECTION_CREATED: Signal<ConnectionCreated<'static>, Answer> = Signal::new();
+pub static CONNECTION_CREATED: Signal<ConnectionCreated<'static>, ReceiverResult> = Signal::new();
+
+fanfare::signals!(CONNECTION_CREATED);
 
 /// The event of [`CONNECTION_CREATED`]: a new connection, and the name and kind of its database.
 ///

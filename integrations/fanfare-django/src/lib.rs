@@ -16,7 +16,7 @@ pub mod transaction;
 ///
 /// `?` converts any error to it, and `"why".into()` makes an error. A receiver that cannot fail
 /// ends with `Ok(())`.
-pub type Answer = Result<(), Box<dyn Error + Send + Sync>>;
+pub type ReceiverResult = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// Returns the value that an event shares, if it is a `T`.
 fn downcast<T: Any>(it: &(dyn Any + Sync)) -> Option<&T> {

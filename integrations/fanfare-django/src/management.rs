@@ -13,7 +13,7 @@ use std::fmt;
 
 use fanfare::{Event, Signal};
 
-use crate::{Answer, downcast};
+use crate::{ReceiverResult, downcast};
 
 /// Sent when a migrator is about to run, with its plan, before it changes anything.
 ///
@@ -44,7 +44,7 @@ use crate::{Answer, downcast};
 /// let refused = PRE_MIGRATE.from(blog).send_until_err(&down).unwrap_err();
 /// assert_eq!(refused.error.to_string(), "m0002_comment would lose data");
 /// ```
-pub static PRE_MIGRATE: Signal<Migrate<'static>, Answer> = Signal::new();
+pub static PRE_MIGRATE: Signal<Migrate<'static>, ReceiverResult> = Signal::new();
 
 /// Sent when a migrator has done what [`PRE_MIGRATE`] announced, also if there was nothing to do.
 ///
@@ -68,7 +68,9 @@ pub static PRE_MIGRATE: Signal<Migrate<'static>, Answer> = Signal::new();
 /// let nothing = Migrate::new(Operation::Up, &[]);
 /// assert_eq!(POST_MIGRATE.from(Sender::named("blog")).send_until_err(&nothing).unwrap().len(), 1);
 /// ```
-pub static POST_MIGRATE: Signal<Migrate<'static>, Answer> = Signal::new();
+pub static POST_MIGRATE: Signal<Migrate<'static>, ReceiverResult> = Signal::new();
+
+fanfare::signals!(PRE_MIGRATE, POST_MIGRATE);
 
 /// The event of [`PRE_MIGRATE`] and [`POST_MIGRATE`]: the operation of a migrator and its plan.
 ///

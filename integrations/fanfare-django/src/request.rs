@@ -128,6 +128,8 @@ pub static REQUEST_FINISHED: Signal<RequestFinished<'static>> = Signal::new();
 /// ```
 pub static GOT_REQUEST_EXCEPTION: Signal<RequestException<'static>> = Signal::new();
 
+fanfare::signals!(REQUEST_STARTED, REQUEST_FINISHED, GOT_REQUEST_EXCEPTION);
+
 /// Returns the number of a new request: 1 for the first, and never the same number twice in one
 /// process.
 ///
@@ -432,7 +434,8 @@ impl<'a> RequestException<'a> {
     ///
     /// let not_text = String::from_utf8(vec![0xff]).unwrap_err().utf8_error();
     /// let error = io::Error::new(io::ErrorKind::InvalidData, not_text);
-    /// let exception = RequestException::new(1, "PUT", "/", ExceptionKind::Service).with_error(&error);
+    /// let exception =
+    ///     RequestException::new(1, "PUT", "/", ExceptionKind::Service).with_error(&error);
     ///
     /// assert_eq!(exception.error_as::<io::Error>().unwrap().kind(), io::ErrorKind::InvalidData);
     /// assert_eq!(exception.error_as::<Utf8Error>().unwrap().valid_up_to(), 0);

@@ -14,9 +14,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{PoisonError, RwLock};
 
+use fanfare::connections::IntoSender;
 use fanfare::{Event, Sender, Signal};
 
-use crate::{Answer, downcast};
+use crate::{ReceiverResult, downcast};
 
 /// Sent when a test has changed a setting, and when it has changed it back.
 ///
@@ -41,7 +42,9 @@ use crate::{Answer, downcast};
 /// let changed = SettingChanged::new("PAGE_SIZE", true).with_value(&0_usize);
 /// assert!(SETTING_CHANGED.from("settings").send_until_err(&changed).is_err());
 /// ```
-pub static SETTING_CHANGED: Signal<SettingChanged<'static>, Answer> = Signal::new();
+pub static SETTING_CHANGED: Signal<SettingChanged<'static>, ReceiverResult> = Signal::new();
+
+fanfare::signals!(SETTING_CHANGED);
 
 /// The event of [`SETTING_CHANGED`]: the setting, its value now, and whether an override begins or
 /// ends.
@@ -141,7 +144,7 @@ impl fmt::Debug for SettingChanged<'_> {
 /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 /// ```
 pub fn override_setting<'s, T>(
-    sender: impl Into<Sender<'s>>,
+    sender: impl IntoSender<'s>,
     setting: &'s str,
     cell: &'s RwLock<T>,
     value: T,
@@ -152,7 +155,7 @@ where
     let told = value.clone();
     // It is made first, so that its destructor changes the setting back even if a receiver panics.
     let guard = OverriddenSetting {
-        sender: sender.into(),
+        sender: sender.into_sender(),
         setting,
         cell,
         before: Some(exchange(cell, value)),
@@ -168,7 +171,7 @@ where
 ///
 /// Dropping it discards the errors of receivers, because a destructor cannot return them.
 /// [`restore`](OverriddenSetting::restore) returns the first error.
-#[must_use = "dropping it ends the override"]
+#[must_use = "the override ends when its guard is dropped"]
 pub struct OverriddenSetting<'s, T: Any + Clone + Send + Sync> {
     sender: Sender<'s>,
     setting: &'s str,
@@ -201,11 +204,11 @@ impl<T: Any + Clone + Send + Sync> OverriddenSetting<'_, T> {
     /// assert!(!*DEBUG.read().unwrap());
     /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
     /// ```
-    pub fn restore(mut self) -> Answer {
+    pub fn restore(mut self) -> ReceiverResult {
         self.end()
     }
 
-    fn end(&mut self) -> Answer {
+    fn end(&mut self) -> ReceiverResult {
         let Some(before) = self.before.take() else {
             return Ok(());
         };
@@ -214,7 +217,7 @@ impl<T: Any + Clone + Send + Sync> OverriddenSetting<'_, T> {
         let changed = SettingChanged::new(self.setting, false).with_value(&told);
         let outcomes = SETTING_CHANGED.from(self.sender).send_robust(&changed);
         let first = outcomes.into_iter().find_map(|outcome| match outcome {
-            Ok(answer) => answer.err(),
+            Ok(response) => response.err(),
             Err(failure) => Some(failure.to_string().into()),
         });
         first.map_or(Ok(()), Err)

@@ -39,6 +39,8 @@ pub static COMMITTED: Signal<Committed<'static>> = Signal::new();
 /// - **Django**: it has no such signal, but `transaction.on_commit`.
 pub static ROLLED_BACK: Signal<RolledBack<'static>> = Signal::new();
 
+fanfare::signals!(COMMITTED, ROLLED_BACK);
+
 /// The event of [`COMMITTED`].
 #[derive(Clone, Copy, Debug)]
 pub struct Committed<'a> {

@@ -1,4 +1,4 @@
-//! What the compiler says about misuse, each case beside a twin that compiles.
+//! The compiler's messages about misuse, each case beside a twin that compiles.
 //!
 //! The stored output is that of the stable compiler that CI runs on; others word their own errors
 //! differently. `TRYBUILD=overwrite cargo test --test ui` stores it anew.
@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 #[test]
-fn ui() {
+fn ui_cases_compile_or_fail_as_expected() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("tests/ui/fail/*.rs");
     cases.compile_fail("tests/ui/async/fail/*.rs");

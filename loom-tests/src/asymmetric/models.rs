@@ -8,10 +8,10 @@ use super::nodes;
 use super::sync::{Arc, Ground, Note, Ordering, SLOTS, spawn};
 use crate::harness::Model;
 
-/// What stands for a table.
+/// A stand-in for a table.
 struct Thing {
     name: &'static str,
-    /// Read by sends; written to by who has found that nobody else is left.
+    /// Sends read it. A thread that has found itself the last holder writes to it.
     ground: Ground,
     drops: std::sync::Arc<Plain>,
 }
@@ -22,7 +22,7 @@ impl Drop for Thing {
     }
 }
 
-/// What was made, to see to the end of it.
+/// The things that a model made, so that it can check the end of each.
 #[derive(Default)]
 struct Things(Vec<(&'static str, std::sync::Arc<Plain>)>);
 
@@ -60,7 +60,7 @@ impl Things {
         thing.expect("made").1.load(Ordering::Relaxed)
     }
 
-    /// Where nobody else is left.
+    /// Drops the cells, and checks that each thing was dropped once.
     fn end<const N: usize>(self, cells: [Shared; N]) {
         drop(cells);
         for (name, drops) in self.0 {
@@ -88,7 +88,7 @@ fn sends(cell: &Shared) -> crate::loom_sync::Spawned<&'static str> {
     spawn(move || send(&cell))
 }
 
-/// A send and a replacement: who of the two is the last to have the old table.
+/// A send and a replacement: one of the two is the last to have the old table.
 pub(crate) fn reader_vs_swap() -> Model {
     Model {
         name: "reader_vs_swap",
@@ -129,7 +129,7 @@ pub(crate) fn reader_vs_removal() -> Model {
     }
 }
 
-/// What a swap returns has one count for the caller and one for each that holds it.
+/// A swap returns one count for the caller, and one for each reader that holds the old table.
 pub(crate) fn counts_of_the_old() -> Model {
     Model {
         name: "counts_of_the_old",
@@ -155,7 +155,7 @@ pub(crate) fn counts_of_the_old() -> Model {
             assert_eq!(
                 Arc::strong_count(&old),
                 1,
-                "a count is left when all have let go"
+                "a count is left after the last handle was dropped"
             );
             drop(old);
             things.end([cell]);
@@ -409,8 +409,8 @@ pub(crate) fn slots_taken_again() -> Model {
     }
 }
 
-/// A thread has ended, and two new ones want its slots: nobody else stores to what one has. As
-/// to three, see `slots_taken_again`.
+/// A thread has ended, and two new ones want its slots: while a thread has a slot, it is the only
+/// one that stores to it. As to three, see `slots_taken_again`.
 pub(crate) fn slots_of_one_thread() -> Model {
     Model {
         name: "slots_of_one_thread",

@@ -78,7 +78,7 @@ pub(crate) fn is_asymmetric() -> bool {
     true
 }
 
-/// As where threads cannot be made to pass a barrier: each send has fences of its own.
+/// A system on which threads cannot be made to pass a barrier: each send has fences of its own.
 pub(crate) mod fenced {
     pub(crate) use super::*;
 

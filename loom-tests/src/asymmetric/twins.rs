@@ -65,7 +65,7 @@ twin! {
 }
 
 twin! {
-    /// A writer may look before who loads can see that it has swapped.
+    /// A writer may look before a loading reader can see that it has swapped.
     looked_without_barrier: cell;
     loom reader_vs_swap "Causality violation"
 }
@@ -77,7 +77,7 @@ twin! {
 }
 
 twin! {
-    /// A writer may look again before who leaves can see that there is a debt.
+    /// A writer may look again before a leaving reader can see that there is a debt.
     looked_again_without_barrier: cell;
     loom reader_vs_swap "`A` was dropped 0 times"
 }
@@ -99,7 +99,7 @@ twin! {
     /// A writer does not take back what nobody came for.
     not_looked_again: cell;
     loom reader_vs_swap "`A` was dropped 0 times"
-    loom counts_of_the_old "a count is left when all have let go"
+    loom counts_of_the_old "a count is left after the last handle was dropped"
 }
 
 twin! {
@@ -116,7 +116,7 @@ twin! {
 }
 
 twin! {
-    /// A writer takes back what the reader still counts on.
+    /// A writer takes back a count that the reader still relies on.
     taken_back_anyway: cell;
     loom reader_vs_swap "Causality violation"
 }
@@ -152,13 +152,13 @@ twin! {
 }
 
 twin! {
-    /// What a send did need not be done when its table goes.
+    /// The effects of a send need not be complete when its table is dropped.
     left_not_released: cell;
     loom reader_vs_swap "Causality violation"
 }
 
 twin! {
-    /// Who finds nobody else left need not see what a send did.
+    /// A thread that finds itself the last holder need not see the effects of a send.
     look_not_acquired: cell;
     loom counts_of_the_old "Causality violation"
 }

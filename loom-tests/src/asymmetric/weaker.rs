@@ -1,7 +1,8 @@
 //! Copies of `src/table/asymmetric/cell.rs` and `nodes.rs` in each of which one step is weaker:
 //! see `build.rs`.
 
-/// As there: the name of a copy, and what in it is replaced by what.
+/// The copies of `cell.rs`: the name of each, and its replacements, each with the old text and the
+/// new.
 pub(crate) const CELL: &[(&str, &[(&str, &str)])] = &[
     (
         "entered_without_barrier",
@@ -156,7 +157,7 @@ pub(crate) const CELL: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
-/// As [`CELL`], of `nodes.rs`.
+/// The copies of `nodes.rs`, in the form of [`CELL`].
 pub(crate) const NODES: &[(&str, &[(&str, &str)])] = &[
     (
         "node_taken_in_two_steps",

@@ -10,8 +10,8 @@ use std::thread::panicking;
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicUsize, Ordering, fence};
 
-/// What the handles share. Its memory lives as long as the execution has a use for it; what
-/// is modeled is the life of the value.
+/// The part that the handles share. Its memory lives as long as the execution uses it. The model
+/// checks the life of the value.
 struct Shared<T> {
     strong: AtomicUsize,
     value: UnsafeCell<ManuallyDrop<T>>,
@@ -45,8 +45,8 @@ impl<T> Arc<T> {
         std::sync::Arc::as_ptr(&this.shared).cast()
     }
 
-    /// The handle as a pointer. Its memory is never freed from here on, so that a model that
-    /// fails finds what it must not use.
+    /// The handle as a pointer. Its memory is never freed after this, so that a model that fails
+    /// finds memory that it must not use.
     pub(crate) fn into_raw(this: Self) -> *const T {
         if !this.counted {
             // What `from_raw` makes of the pointer gives up a count.
@@ -81,7 +81,7 @@ impl<T> Arc<T> {
         }
     }
 
-    /// Whether this is the only handle; an alias never is. std returns the value.
+    /// Returns `Some` if this is the only handle, which an alias never is. std returns the value.
     pub(crate) fn get_mut(this: &mut Self) -> Option<()> {
         // A read-modify-write, as in `Weak::upgrade`.
         let is_only = this.counted && this.shared.strong.fetch_add(0, Ordering::Acquire) == 1;
@@ -113,7 +113,7 @@ impl<T> Arc<T> {
         this
     }
 
-    /// Leaves the count to whoever adopts it.
+    /// Leaves the count to the handle that adopts it.
     pub(super) fn disown(mut this: Self) -> Self {
         this.counted = false;
         this
@@ -170,7 +170,7 @@ impl<T> Place<T> {
             // SAFETY: the value before has been dropped; loom checks that every use came before.
             unsafe { place.write(ManuallyDrop::new(value)) }
         });
-        // Relaxed: whoever sees the address sees this, by what publishes it.
+        // Relaxed: a thread that sees the address sees this, by the store that publishes it.
         self.0.strong.store(1, Ordering::Relaxed);
         Arc {
             shared: self.0,

@@ -16,7 +16,7 @@ use loom::thread::ThreadId;
 
 use super::{Arc, Tick};
 
-/// Whether a cell has its fences.
+/// The fences of a cell, which a world can leave out.
 pub(crate) trait Fences {
     const FENCES: bool;
 }

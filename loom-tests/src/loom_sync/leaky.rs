@@ -14,7 +14,7 @@ pub(crate) trait Orderings {
     const SWAP: Ordering;
 }
 
-/// What arc-swap documents: a load acquires what a swap released.
+/// The promise that arc-swap documents: a load acquires the data that a swap released.
 pub(crate) struct Sound;
 impl Orderings for Sound {
     const LOAD: Ordering = Ordering::Acquire;

@@ -1,10 +1,10 @@
 //! The interface of `src/table/sync.rs` over loom.
 //!
-//! loom keeps only the last access to each atomic, so a load by a thread hides what that
-//! thread does to the same atomic next, and whole schedules are never tried. Here every
-//! access is therefore preceded by a [`Tick`], a relaxed read-modify-write of an atomic that
-//! stands beside it: ticks depend on one another whatever the access is, so the order of any
-//! two accesses is explored both ways, and being relaxed they order nothing themselves.
+//! loom keeps only the last access to each atomic, so a load by a thread hides that thread's next
+//! access to the same atomic, and whole schedules are never tried. Here every access is therefore
+//! preceded by a [`Tick`], a relaxed read-modify-write of an atomic that stands beside it: ticks
+//! depend on one another whatever the access is, so the order of any two accesses is explored both
+//! ways, and being relaxed they order nothing themselves.
 
 mod counted;
 mod debt;
@@ -29,35 +29,35 @@ pub(crate) mod leaky_cell {
     pub(crate) type Guard<T> = leaky::Guard<T>;
 }
 
-/// As `leaky_cell`, but the load does not acquire.
+/// A `leaky_cell` whose load does not acquire.
 pub(crate) mod relaxed_load {
     pub(crate) use super::*;
     pub(crate) type Cell<T> = leaky::Cell<T, leaky::RelaxedLoad>;
     pub(crate) type Guard<T> = leaky::Guard<T>;
 }
 
-/// As `leaky_cell`, but the swap does not release.
+/// A `leaky_cell` whose swap does not release.
 pub(crate) mod relaxed_swap {
     pub(crate) use super::*;
     pub(crate) type Cell<T> = leaky::Cell<T, leaky::RelaxedSwap>;
     pub(crate) type Guard<T> = leaky::Guard<T>;
 }
 
-/// Over [`debt`] cells, which let go of what no reader holds.
+/// Over [`debt`] cells, which drop tables that no reader holds.
 pub(crate) mod debt_cell {
     pub(crate) use super::*;
     pub(crate) type Cell<T> = debt::Cell<T, debt::Fenced>;
     pub(crate) type Guard<T> = debt::Guard<T, debt::Fenced>;
 }
 
-/// As `debt_cell`, but without the fences between the two sides.
+/// A `debt_cell` without the fences between the two sides.
 pub(crate) mod debt_without_fences {
     pub(crate) use super::*;
     pub(crate) type Cell<T> = debt::Cell<T, debt::Unfenced>;
     pub(crate) type Guard<T> = debt::Guard<T, debt::Unfenced>;
 }
 
-/// As `debt_cell`, but the emitter makes no barrier.
+/// A `debt_cell` in which the emitter makes no barrier.
 pub(crate) mod sending_without_barrier {
     pub(crate) use super::debt_cell::{Cell, Guard};
     pub(crate) use super::*;
@@ -114,7 +114,7 @@ ticking!(AtomicU8, u8, load() -> u8, store(value: u8) -> (), fetch_or(bits: u8) 
 ticking!(AtomicUsize, usize, load() -> usize, store(value: usize) -> ());
 ticking!(AtomicU64, u64, load() -> u64, fetch_add(value: u64) -> u64);
 
-/// As the others, of any type.
+/// A pointer to any type, like the other atomics here.
 pub(crate) struct AtomicPtr<T> {
     tick: Tick,
     value: loom::sync::atomic::AtomicPtr<T>,
@@ -324,7 +324,7 @@ impl Ground {
 // SAFETY: loom panics at an access that another thread's does not happen before.
 unsafe impl Sync for Ground {}
 
-/// A flag by which one thread of a model tells another something.
+/// A flag that one thread of a model sets for another.
 pub(crate) struct Note(loom::sync::atomic::AtomicBool);
 
 impl Note {

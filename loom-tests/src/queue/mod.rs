@@ -13,7 +13,7 @@ macro_rules! tests {
     };
 }
 
-/// Over loom: what the orderings make visible.
+/// Over loom: models of the data that the orderings make visible.
 #[path = "."]
 #[allow(dead_code, unreachable_pub)]
 mod weak {

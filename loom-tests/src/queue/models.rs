@@ -26,22 +26,22 @@ type Item = usize;
 /// Items there are at most.
 const ITEMS: usize = 4;
 
-/// A line with its worker, and what became of each item, told outside the model's own memory.
+/// A line with its worker, and the fate of each item, recorded outside the model's own memory.
 #[derive(Clone)]
 struct Queue(Arc<Parts>);
 
 struct Parts {
     line: Line<Item>,
     overflow: Overflow,
-    /// What the receiver uses, for each item.
+    /// The data that the receiver uses, for each item.
     used: [Ground; ITEMS],
     delivered: [PlainCount; ITEMS],
-    /// What the worker may not run through.
+    /// The gate at which the worker may have to stop.
     gate: Gate,
     fates: PlainMutex<BTreeMap<Item, &'static str>>,
 }
 
-/// Where the worker stops at the first item until somebody lets it go on.
+/// A gate that stops the worker at the first item until a thread opens it.
 struct Gate {
     state: Mutex<GateState>,
     changed: Condvar,
@@ -141,7 +141,7 @@ impl Queue {
         }
     }
 
-    /// Pushes the item; what became of it, as far as the sender is told.
+    /// Pushes the item, and returns the outcome that the sender sees.
     fn push(&self, item: Item) -> &'static str {
         self.push_or_wait(item, || true)
     }
@@ -171,7 +171,7 @@ impl Queue {
         }
     }
 
-    /// What became of an item that is not delivered.
+    /// Records the fate of an item that is not delivered.
     fn note(&self, item: Item, fate: &'static str) {
         let before = self.0.fates.lock().unwrap().insert(item, fate);
         assert_eq!(before, None, "item {item} came out twice");
@@ -191,7 +191,7 @@ impl Queue {
         self.0.delivered[item].load(Ordering::Relaxed)
     }
 
-    /// As somebody who was told that the item is dealt with.
+    /// Uses the data of the item, as a thread may that knows the item is settled.
     fn take_over(&self, item: Item) {
         let dropped = self.0.fates.lock().unwrap().contains_key(&item);
         assert!(
@@ -293,8 +293,8 @@ models! {
         [queue.fate(0), queue.fate(1)].join(", ")
     }
 
-    /// One that does not wait meets two pushes: each is delivered, refused, or left over, and
-    /// nothing is delivered after what is left over.
+    /// A shutdown that does not wait meets two pushes: each is delivered, refused, or left over,
+    /// and no item is delivered after one that is left over.
     push_vs_giving_up -> [
         "delivered, delivered", "delivered, undelivered", "delivered, closed",
         "undelivered, undelivered", "undelivered, closed", "closed, closed",
@@ -325,8 +325,8 @@ models! {
         fate
     }
 
-    /// The worker does not come back: what is pushed at the same time is refused or left over
-    /// all the same, and nobody waits for the worker.
+    /// The worker does not come back: an item that is pushed at the same time is still refused or
+    /// left over, and no thread waits for the worker.
     push_vs_giving_up_a_stuck_worker -> ["delivered, undelivered", "delivered, closed"] {
         let (queue, worker) = Queue::stuck(1, Overflow::Block);
         let its = queue.clone();
@@ -389,7 +389,7 @@ models! {
         queue.end(worker, 0..2)
     }
 
-    /// Two shutdowns meet: what is left is in one of the two reports.
+    /// Two shutdowns meet: each item that is left over is in one of the two reports.
     two_give_up -> [
         "delivered, delivered", "delivered, undelivered", "undelivered, undelivered",
     ] {
@@ -403,8 +403,8 @@ models! {
         queue.end(worker, 0..2)
     }
 
-    /// A flush meets a push: it returns when what was pushed before is delivered, and all that
-    /// this did is done.
+    /// A flush meets a push: it returns when the items that were pushed before are delivered, and
+    /// all effects of their receivers are complete.
     flush_vs_push -> ["before", "after"] {
         let (queue, worker) = Queue::new(2, Overflow::Block);
         assert_eq!(queue.push(0), "accepted");
@@ -419,14 +419,14 @@ models! {
         outcome
     }
 
-    /// A flush waits for what is running, however much is dropped meanwhile.
+    /// A flush waits for a running item, even if many items are dropped meanwhile.
     flush_vs_displacing_pushes -> ["delivered", "dropped"] {
         let (queue, worker) = Queue::new(1, Overflow::DropOldest);
         assert_eq!(queue.push(0), "accepted");
         let its = queue.clone();
         let pushing = spawn(move || [its.push(1), its.push(2)]);
         assert!(queue.0.line.flush(None));
-        // Who dropped it need not have noted it yet.
+        // The thread that dropped it need not have noted it yet.
         let counted = queue.0.line.counts().dropped > 0;
         if queue.delivered(0) == 1 {
             queue.take_over(0);
@@ -497,7 +497,7 @@ models! {
         let out = counts.delivered + counts.dropped + counts.undelivered;
         let inside = (counts.depth + counts.running) as u64;
         assert!(out + inside <= counts.pushed, "more went out than came in");
-        assert!(counts.pushed + counts.rejected <= 3, "never so many");
+        assert!(counts.pushed + counts.rejected <= 3, "more rounds than the model can have");
         pushing.join();
         queue.0.gate.open();
         queue.shut_down();

@@ -30,7 +30,8 @@ macro_rules! twin {
 }
 
 twin! {
-    /// What is pushed after the close counts as well, and is never all settled.
+    /// An item that is pushed after the close is counted as well, and the count is never all
+    /// settled.
     closed_not_seen: over shuttle_sync, closed_not_seen;
     shuttle push_vs_shutdown "deadlock"
     shuttle push_vs_giving_up_a_stuck_worker "deadlock"
@@ -55,7 +56,7 @@ twin! {
 }
 
 twin! {
-    /// Of two workers the second waits for an item that nobody will push.
+    /// The second of two workers waits for an item that will not be pushed.
     wake_not_passed_on: over shuttle_sync, wake_not_passed_on;
     shuttle two_workers_vs_shutdown "deadlock"
 }
@@ -80,7 +81,7 @@ twin! {
 }
 
 twin! {
-    /// The worker starts what a shutdown should have returned.
+    /// The worker starts an item that a shutdown should have returned.
     start_not_refused: over shuttle_sync, start_not_refused;
     shuttle start_vs_giving_up "deadlock"
 }
@@ -110,7 +111,7 @@ twin! {
 }
 
 twin! {
-    /// Who settles the last ticket after a close tells nobody.
+    /// The thread that settles the last ticket after a close wakes no waiter.
     close_not_watched: over shuttle_sync, close_not_watched;
     shuttle push_vs_shutdown "deadlock"
 }
@@ -122,7 +123,7 @@ twin! {
 }
 
 twin! {
-    /// Who waits for a flush is not told of the last delivery.
+    /// A thread that waits for a flush is not woken by the last delivery.
     finish_not_told: over shuttle_sync, finish_not_told;
     shuttle flush_vs_push "deadlock"
 }
@@ -134,19 +135,19 @@ twin! {
 }
 
 twin! {
-    /// Who has flushed takes the mark of who still does.
+    /// A thread that has flushed removes the mark of another that still flushes.
     others_unwatched: over shuttle_sync, others_unwatched;
     shuttle two_flushes "deadlock"
 }
 
 twin! {
-    /// What was dropped since counts for what was there before.
+    /// Items that were dropped since are counted as items that were there before.
     rounds_without_bits: over shuttle_sync, rounds_without_bits;
     shuttle flush_vs_displacing_pushes "was not dealt with"
 }
 
 twin! {
-    /// Who has flushed need not see what the receiver did.
+    /// A thread that has flushed need not see the effects of the receiver.
     finish_not_released: over loom_sync, finish_not_released;
     loom flush_vs_push "Causality violation"
     loom push_vs_shutdown "Causality violation"
@@ -164,7 +165,7 @@ twin! {
 }
 
 twin! {
-    /// Who sees that a push was refused need not see that it was there.
+    /// A thread that sees the refusal of a push need not see the push.
     rejected_not_released: over loom_sync, rejected_not_released;
     loom counts_vs_pushes "more went out than came in"
 }

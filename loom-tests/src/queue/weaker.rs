@@ -1,6 +1,7 @@
 //! Copies of `src/queue/line.rs` in each of which one step is weaker: see `build.rs`.
 
-/// As there: the name of a copy, and what in it is replaced by what.
+/// The copies of `line.rs`: the name of each, and its replacements, each with the old text and the
+/// new.
 pub(crate) const WEAKENED: &[(&str, &[(&str, &str)])] = &[
     (
         "closed_not_seen",

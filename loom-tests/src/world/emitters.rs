@@ -7,8 +7,8 @@ use super::table::{Life, Slot};
 use crate::harness::Model;
 
 models! {
-    /// One thread's send calls a new receiver and tells another thread, whose emitter has an
-    /// old snapshot, and must call it too.
+    /// One thread's send calls a new receiver, and the thread sets a flag for another thread, whose
+    /// emitter has an old snapshot, and must call it too.
     word_to_an_emitter -> ["not told", "told", "known"] {
         let signal = Signal::new();
         let (a, b) = (Life::new(), Life::new());
@@ -76,7 +76,7 @@ models! {
             let sent = format!("{} then {}", without_b(), without_b());
             (emitter, sent)
         });
-        // On two threads: the end of a change orders what the same thread changes next.
+        // On two threads: the end of a change orders the next changes of the same thread.
         let disconnecting = spawn(move || {
             assert!(first.disconnect());
             first
@@ -134,8 +134,8 @@ models! {
         if sent == [1] { "called" } else { "missed" }
     }
 
-    /// As above, where the emitter may put the next table in the place of the one that is to be
-    /// taken, and that one is replaced as well.
+    /// The model above, in which the emitter may also put the next table in the place of the one
+    /// that is to be taken, and that table is replaced as well.
     wait_vs_busy_emitter -> ["AB", "B", ""] {
         let signal = Signal::new();
         let (a, b) = (Life::new(), Life::new());

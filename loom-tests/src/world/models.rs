@@ -7,7 +7,7 @@ use super::sync::{Arc, Ground, spawn, this_thread};
 use super::table::{Life, Slot, Target};
 use crate::harness::Model;
 
-/// As long as it takes.
+/// A duration without end.
 pub(super) const EVER: Duration = Duration::MAX;
 
 macro_rules! models {
@@ -45,7 +45,7 @@ pub(super) fn end(
     drop(Vec::from_iter(connections));
     drop(signal);
     for life in lives {
-        assert_eq!(life.ended(), 1, "dropped so many times");
+        assert_eq!(life.ended(), 1, "each receiver is dropped once");
     }
 }
 
@@ -94,6 +94,24 @@ models! {
         assert_eq!(signal.send().numbers(), [1, 2]);
         end(signal, [first, second], &[&a, &b]);
         letters(&then)
+    }
+
+    /// A change that replaces a receiver and a send meet: the send finds one of the two receivers.
+    replace_vs_send -> ["A", "B"] {
+        let signal = Signal::new();
+        let (a, b) = (Life::new(), Life::new());
+        let first = signal.connect(Slot::new(1, &a));
+        let (other, its_life) = (signal.clone(), b.clone());
+        let changing = spawn(move || {
+            let second = other.replace(&first, Slot::new(2, &its_life));
+            (first, second)
+        });
+        let sent = letters(&signal.send().numbers());
+        assert_eq!(sent.len(), 1, "both receivers or neither: {sent:?}");
+        let (first, second) = changing.join();
+        assert_eq!(signal.send().numbers(), [2]);
+        end(signal, [first, second], &[&a, &b]);
+        sent
     }
 
     /// Two connects of one key meet: exactly one is new, and both handles are of that one.
@@ -267,8 +285,8 @@ models! {
         outcome
     }
 
-    /// The disconnect of the last receiver and a connect meet: a send is never told
-    /// that there is nobody while there is a table.
+    /// The disconnect of the last receiver and a connect meet: a send never reads "no table" while
+    /// there is a table.
     last_disconnect_vs_connect -> ["", "B"] {
         let signal = Signal::new();
         let (a, b) = (Life::new(), Life::new());
@@ -288,8 +306,8 @@ models! {
         letters(&then)
     }
 
-    /// Two sends of one thread meet a disconnect and then a connect: the second never finds
-    /// what was gone before what the first found.
+    /// Two sends of one thread meet a disconnect and then a connect: the second never finds a
+    /// receiver that had gone before those that the first found.
     sends_never_go_back -> ["A then A", "A then ", "A then B", " then ", " then B", "B then B"] {
         let signal = Signal::new();
         let (a, b) = (Life::new(), Life::new());
@@ -300,7 +318,7 @@ models! {
             let then = letters(&sender.send().numbers());
             format!("{before} then {then}")
         });
-        // On two threads: the end of a change orders what the same thread changes next.
+        // On two threads: the end of a change orders the next changes of the same thread.
         let disconnecting = spawn(move || {
             assert!(first.disconnect());
             first
@@ -416,8 +434,8 @@ models! {
         outcome
     }
 
-    /// As `wait_vs_send`, where the sending thread disconnects as well, and so may end the
-    /// receiver before the wait begins.
+    /// The model of `wait_vs_send`, in which the sending thread also disconnects, and so may end
+    /// the receiver before the wait begins.
     wait_vs_send_and_disconnect -> ["gone", "seen"] {
         let signal = Signal::new();
         let a = Life::new();
@@ -442,7 +460,7 @@ models! {
         outcome
     }
 
-    /// A wait without patience meets a send: it tells whether the receiver has gone.
+    /// A wait that does not block meets a send: it reports whether the receiver has gone.
     impatient_wait_vs_send -> ["seen", "timeout"] {
         let signal = Signal::new();
         let a = Life::new();
@@ -466,8 +484,8 @@ models! {
         outcome
     }
 
-    /// A send meets a disconnect: whoever changes the signal frees the receiver, and not the
-    /// send.
+    /// A send meets a disconnect: the thread that changes the signal frees the receiver, and not
+    /// the send.
     free_vs_send -> ["missed, at once", "called, at once", "called, by the next change"] {
         let signal = Signal::new();
         let (a, b) = (Life::new(), Life::new());
@@ -500,7 +518,7 @@ models! {
         if called == [1] { "first" } else { "both" }
     }
 
-    /// Two threads wait for the same receiver during a send: both are told.
+    /// Two threads wait for the same receiver during a send: both return.
     two_waits_vs_send -> ["seen seen", "seen gone", "gone seen"] {
         let signal = Signal::new();
         let a = Life::new();
@@ -526,7 +544,7 @@ models! {
         format!("{} {}", name(here), name(there))
     }
 
-    /// Who finds a receiver no longer connected does not call it in the send that follows.
+    /// A thread that finds a receiver disconnected does not call it in the send that follows.
     not_connected_then_send -> ["connected", "not connected"] {
         let signal = Signal::new();
         let a = Life::new();

@@ -1,21 +1,21 @@
-//! Sending and waiting as `src/signal.rs`, `src/send/`, `src/turn/` and `src/connection/handle.rs` do it, without
-//! their types. `source.rs` tells where those have moved on.
+//! Sending and waiting as `src/signal.rs`, `src/send/`, `src/turn/` and `src/connection/handle.rs`
+//! do it, without their types. `source.rs` detects changes of the originals.
 
 use std::panic::Location;
 use std::time::Duration;
 
 use super::WEAKENED;
 use super::held::Held;
-use super::publish::{Connected, Entry as _, Hub, Opening, Place};
+use super::hub::{Connected, Entry as _, Hub, Opening, Place};
 use super::sync::{Arc, Ordering, Weak, fence, pause};
-use super::table::{Entry, Slot, Table, Target};
+use super::table::{Entry, Slot, Table, Tap, Target};
 use crate::weakened::Weakened;
 
 /// A signal, as threads share it.
 #[derive(Clone)]
 pub(crate) struct Signal(std::sync::Arc<Hub<Table>>);
 
-/// What a send found.
+/// The result of a send.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
     /// Nothing was connected, by the address.
@@ -50,18 +50,65 @@ impl Signal {
     }
 
     pub(crate) fn try_connect(&self, slot: Slot) -> Result<Connection, Place> {
-        let connected = self.0.connect(|| vec![slot.entry()])?;
-        let Connected { entry, is_new } = connected.into_iter().next().expect("one was given");
-        Ok(Connection {
+        let connected = self.0.change_by(|change| change.connect(slot.entry()))?;
+        Ok(self.handle(connected))
+    }
+
+    fn handle(&self, connected: Connected<Entry>) -> Connection {
+        let Connected { entry, is_new } = connected;
+        Connection {
             slot: Arc::downgrade(&entry.0),
             number: entry.link().number(),
             is_new,
             signal: self.clone(),
-        })
+        }
+    }
+
+    /// Puts a receiver into the place of another, in one change.
+    pub(crate) fn replace(&self, old: &Connection, slot: Slot) -> Connection {
+        if WEAKENED == Weakened::StepByStep {
+            old.disconnect();
+            return self.connect(slot);
+        }
+        let old = old.slot.upgrade().expect("it is connected");
+        let connected = self.0.change_by(|change| {
+            change.disconnect([Entry(old)]);
+            change.connect(slot.entry())
+        });
+        self.handle(connected.expect("the signal is not frozen"))
     }
 
     pub(crate) fn freeze(&self) {
         self.0.freeze(Location::caller());
+    }
+
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.0.frozen_at().is_some()
+    }
+
+    /// Attaches an observer in the place of the present one.
+    pub(crate) fn attach(&self, observer: u8) {
+        self.retap(|| Some(observer));
+    }
+
+    pub(crate) fn detach(&self) {
+        self.retap(|| None);
+    }
+
+    pub(crate) fn retap(&self, observer: impl FnOnce() -> Option<u8>) {
+        drop(
+            self.0
+                .retap(|| observer().map(|observer| Arc::new(Tap(observer)))),
+        );
+    }
+
+    /// Returns the observer of a send, which calls no receiver.
+    pub(crate) fn observer(&self) -> Option<u8> {
+        match self.0.opening() {
+            Opening::Nobody => None,
+            Opening::Live(hub) => hub.snapshot().as_deref().and_then(Table::observer),
+            Opening::Frozen(_, table) => table.as_deref().and_then(Table::observer),
+        }
     }
 
     /// The numbers of the receivers in the last table, if sends walk that.
@@ -102,7 +149,7 @@ impl Signal {
     }
 }
 
-/// As `Emitter` of `src/send/emitter.rs`: sends from a snapshot that it keeps.
+/// An emitter, like that of `src/send/emitter.rs`: it sends from a snapshot that it keeps.
 pub(crate) struct Emitter {
     signal: Signal,
     held: Arc<Held<Table>>,
@@ -122,6 +169,12 @@ impl Emitter {
         let table = self.held.start(hub);
         let table = table.as_deref();
         table.map_or(Vec::new(), |table| walk(&mut discards, table, |_| ()))
+    }
+
+    /// Returns the observer of a send, which calls no receiver.
+    pub(crate) fn observer(&mut self) -> Option<u8> {
+        let table = self.held.start(self.signal.hub());
+        table.as_deref().and_then(Table::observer)
     }
 }
 
@@ -202,7 +255,7 @@ impl Drop for Discards<'_> {
     }
 }
 
-/// As the handle of `src/connection/handle.rs`.
+/// A handle, like that of `src/connection/handle.rs`.
 pub(crate) struct Connection {
     slot: Weak<Slot>,
     pub(crate) number: u64,
@@ -210,7 +263,7 @@ pub(crate) struct Connection {
     signal: Signal,
 }
 
-/// How `disconnect_and_wait` ended.
+/// The result of `disconnect_and_wait`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Waited {
     /// The receiver had gone by itself.
@@ -232,7 +285,7 @@ impl Connection {
 
     pub(crate) fn try_disconnect(&self) -> Result<bool, Place> {
         match self.upgrade() {
-            Some(slot) => self.signal.hub().disconnect(&Entry(slot)),
+            Some(slot) => Ok(self.signal.hub().disconnect(&[Entry(slot)])? == 1),
             None => Ok(false),
         }
     }
@@ -249,7 +302,7 @@ impl Connection {
             }
             return Waited::Gone;
         };
-        let detached = self.signal.hub().disconnect(&Entry(slot.clone()));
+        let detached = self.signal.hub().disconnect(&[Entry(slot.clone())]);
         detached.expect("the signal is not frozen");
         let quiet = slot.watch();
         drop(slot);

@@ -6,19 +6,27 @@ use std::sync::atomic::{AtomicUsize as PlainCount, Ordering};
 use std::thread::panicking;
 
 use super::WEAKENED;
+use super::hub;
 use super::link::{Link, Quiet};
-use super::publish;
 use super::sync::{Arc, Ground, ThreadId, Weak, this_thread};
 use crate::weakened::Weakened;
 
 /// Entries in the order of their numbers.
 pub(crate) struct Table {
     entries: Vec<Entry>,
+    tap: Option<Arc<Tap>>,
 }
 
+/// The observers of a hub.
+pub(crate) struct Tap(pub(crate) u8);
+
 impl Table {
-    fn of(entries: Vec<Entry>) -> Self {
-        Table { entries }
+    fn of(entries: Vec<Entry>, tap: Option<Arc<Tap>>) -> Self {
+        Table { entries, tap }
+    }
+
+    pub(crate) fn observer(&self) -> Option<u8> {
+        self.tap.as_ref().map(|tap| tap.0)
     }
 
     pub(crate) fn entries(&self) -> &[Entry] {
@@ -26,13 +34,13 @@ impl Table {
     }
 }
 
-impl publish::Table for Table {
+impl hub::Table for Table {
     type Entry = Entry;
 
     fn with(&self, added: &[Entry]) -> Self {
         let mut entries = [self.entries(), added].concat();
         entries.sort_by_key(|entry| entry.0.link.number());
-        Table::of(entries)
+        Table::of(entries, self.tap.clone())
     }
 
     fn without(&self, removed: &[Entry]) -> Self {
@@ -42,30 +50,42 @@ impl publish::Table for Table {
         assert_eq!(
             entries.len() + removed.len(),
             self.entries.len(),
-            "a writer removes only what the table holds"
+            "a writer removes only receivers that the table holds"
         );
-        Table::of(entries)
+        Table::of(entries, self.tap.clone())
     }
 
     fn flattened(&self) -> Self {
-        Table::of(self.entries.clone())
+        Table::of(self.entries.clone(), self.tap.clone())
     }
 
     fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
+    type Tap = Tap;
+
+    fn with_tap(&self, tap: Option<Arc<Tap>>) -> Self {
+        Table::of(self.entries.clone(), tap)
+    }
+
+    fn tap(&self) -> Option<&Arc<Tap>> {
+        self.tap.as_ref()
+    }
+
+    fn report(_tap: &Tap, _entry: &Entry, _change: hub::Changed) {}
+
     type Shared = ();
 
     fn empty((): &()) -> Self {
-        Table::of(Vec::new())
+        Table::of(Vec::new(), None)
     }
 }
 
 #[derive(Clone)]
 pub(crate) struct Entry(pub(crate) Arc<Slot>);
 
-impl publish::Entry for Entry {
+impl hub::Entry for Entry {
     type Key = u8;
 
     fn key(&self) -> Option<u8> {
@@ -93,7 +113,7 @@ impl publish::Entry for Entry {
 /// The target of a weak receiver.
 pub(crate) struct Target(pub(crate) Ground);
 
-/// As `Slot` of `src/receiver.rs`.
+/// A slot, like that of `src/receiver/slot.rs`.
 pub(crate) struct Slot {
     pub(crate) link: Link,
     pub(crate) key: Option<u8>,
@@ -171,7 +191,7 @@ impl Drop for Callee {
     }
 }
 
-/// What became of a receiver, told outside the model's own memory.
+/// The record of a receiver's life, outside the model's own memory.
 #[derive(Clone)]
 pub(crate) struct Life(std::sync::Arc<Record>);
 
@@ -181,9 +201,9 @@ struct Record {
     ended: PlainCount,
     /// The thread that ran the destructor.
     ended_by: Mutex<Option<ThreadId>>,
-    /// What the receiver uses as it runs.
+    /// The data that the receiver uses as it runs.
     used: Ground,
-    /// What its destructor tears down.
+    /// The data that its destructor uses.
     owned: Ground,
 }
 
@@ -234,19 +254,19 @@ impl Life {
         *self.0.ended_by.lock().unwrap() == Some(thread)
     }
 
-    /// Takes away what the receiver uses as it runs.
+    /// Takes away the data that the receiver uses as it runs.
     pub(crate) fn take_away(&self) {
         assert_eq!(self.running(), 0, "runs although it was waited for");
         self.0.used.write();
     }
 
-    /// As one of several threads that were told that the destructor has returned.
+    /// Reads the record, as one of several threads that waited for the destructor.
     pub(crate) fn look_back(&self) {
         assert_eq!(self.ended(), 1, "its destructor has not returned");
         self.0.owned.read();
     }
 
-    /// As somebody who was told that the destructor has returned.
+    /// Takes the data over, as a thread that waited for the destructor.
     pub(crate) fn take_over(&self) {
         assert_eq!(self.ended(), 1, "its destructor has not returned");
         self.0.owned.write();

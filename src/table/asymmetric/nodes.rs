@@ -118,7 +118,7 @@ pub(super) fn any() -> Place {
         let node = Node::take();
         return Place::Brief(&node.slots[0], Some(Lent(node)));
     };
-    let (last, slots) = node.slots.split_last().expect("there are some");
+    let (last, slots) = node.slots.split_last().expect("a node has slots");
     match slots.iter().find(|slot| slot.is_free()) {
         Some(slot) if is_asymmetric() => Place::Fast(slot),
         Some(slot) => Place::Fenced(slot),

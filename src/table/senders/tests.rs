@@ -155,7 +155,7 @@ proptest! {
 }
 
 #[test]
-fn grows_and_shrinks_to_nothing() {
+fn a_map_grows_and_shrinks_until_it_is_empty() {
     let random = RandomState::new();
     for is_kept in IS_KEPT {
         let mut map = SenderMap::<Pair>::default();

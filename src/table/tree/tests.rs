@@ -122,7 +122,7 @@ fn without_all_leaves_what_taking_out_one_by_one_leaves() {
 }
 
 #[test]
-fn what_is_not_there_is_not_taken_out() {
+fn entries_that_are_not_there_are_not_taken_out() {
     let items: Vec<Held> = (0..200).map(|at| Held(Arc::new((0, at)))).collect();
     let list = List::empty().with(&items[1..]);
     assert!(list.without(&items[0]).is_none());

@@ -44,13 +44,13 @@ mod with_async {
             .options()
             .priority(9)
             .connect_async(note_later(&log, "x"));
-        let all = signal.connect_batch(note_all(&log, "all"));
+        let all = signal.options().connect_batch(note_all(&log, "all"));
         let once = signal
             .options()
             .once()
             .connect_async(note_later(&log, "once"));
         let y = signal.connect_async(note_later(&log, "y"));
-        let answers = signal.send_batch(&[1, 2]);
+        let responses = signal.send_batch(&[1, 2]);
         let heard = [
             "all [1, 2]",
             "x starts 1",
@@ -65,7 +65,7 @@ mod with_async {
             "y ends 2",
         ];
         assert_eq!(lines(&log), heard);
-        let answers: Vec<_> = answers.into_pairs().collect();
+        let responses: Vec<_> = responses.into_pairs().collect();
         let [x, y] = [x.id(), y.id()];
         let expected = [
             (all.id(), 3),
@@ -75,7 +75,7 @@ mod with_async {
             (x, 2),
             (y, 2),
         ];
-        assert_eq!(answers, expected);
+        assert_eq!(responses, expected);
         assert_eq!(signal.receiver_count(), 3, "what ran once is out");
     }
 
@@ -116,7 +116,7 @@ mod with_queue {
         };
         let depths = Arc::new(Mutex::new(Vec::new()));
         let (watched, depth) = (queue.clone(), Arc::clone(&depths));
-        signal.connect_batch(move |_, events| {
+        signal.options().connect_batch(move |_, events| {
             depth.lock().unwrap().push(watched.stats().pushed);
             Ok(events.iter().sum())
         });
@@ -126,13 +126,13 @@ mod with_queue {
         let once = once.queued(&queue).connect(push("once"));
         let first = options().connect(push("first"));
         let second = options().connect(push("second"));
-        let answers = signal.send_batch(&[7, 8, 9]);
-        let whose: Vec<_> = answers.pairs().map(|(receiver, _)| receiver).collect();
+        let responses = signal.send_batch(&[7, 8, 9]);
+        let whose: Vec<_> = responses.pairs().map(|(receiver, _)| receiver).collect();
         let [once, first, second] = [once, first, second].map(|c| c.id());
         assert_eq!(whose[0], once);
         assert_eq!(whose[2..], [first, first, first, second, second, second]);
-        assert!(answers.iter().all(Result::is_ok));
-        assert_eq!((answers.len(), answers[1].as_ref()), (8, Ok(&24)));
+        assert!(responses.iter().all(Result::is_ok));
+        assert_eq!((responses.len(), responses[1].as_ref()), (8, Ok(&24)));
         assert_eq!(*depths.lock().unwrap(), [1]);
         queue.flush().unwrap();
         let expected = [
@@ -143,16 +143,16 @@ mod with_queue {
     }
 
     #[test]
-    fn what_the_queue_refuses_is_an_answer() {
+    fn refused_events_of_a_queue_are_responses() {
         let signal = Accepted::new();
         let queue = Queue::bounded(10).unwrap();
         signal.options().queued(&queue).connect(|_, _| ());
         signal.connect(|_, event| Ok(*event));
         let left = queue.shutdown(Duration::MAX).unwrap();
         assert!(left.undelivered.is_empty());
-        let answers = signal.send_batch(&[1, 2]).into_vec();
-        assert!(answers[..2].iter().all(Result::is_err));
-        assert_eq!(answers[2..], [Ok(1), Ok(2)]);
+        let responses = signal.send_batch(&[1, 2]).into_vec();
+        assert!(responses[..2].iter().all(Result::is_err));
+        assert_eq!(responses[2..], [Ok(1), Ok(2)]);
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Random receivers and events: a batch, and so many sends.
+//! Random receivers and events: a batch, and separate sends.
 
 use super::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// A receiver of a random program: what it is, and for whom.
+/// A receiver of a random program: its kind, and its sender.
 #[derive(Clone, Copy, Debug)]
 struct Spec {
     priority: i32,
@@ -32,7 +32,8 @@ fn spec() -> impl Strategy<Value = Spec> {
     })
 }
 
-/// What each receiver heard, and the answers of each, after `send` on such receivers.
+/// Returns the events that each receiver got, and the responses of each, after `send` on such
+/// receivers.
 fn heard(
     specs: &[Spec],
     send: impl Fn(&Sums) -> Vec<(fanfare::ReceiverId, u32)>,
@@ -71,20 +72,20 @@ fn heard(
             }
         })
         .collect();
-    let answers = send(&signal);
+    let responses = send(&signal);
     let of = |connection: &Connection| {
-        let own = answers.iter().filter(|(id, _)| *id == connection.id());
-        own.map(|(_, answer)| *answer).collect()
+        let own = responses.iter().filter(|(id, _)| *id == connection.id());
+        own.map(|(_, response)| *response).collect()
     };
     let heard = logs.iter().map(|log| log.lock().unwrap().clone());
     heard.zip(connections.iter().map(of)).collect()
 }
 
 proptest! {
-    /// Each receiver hears, and answers, what it would of so many sends; one of slices the
-    /// same events in fewer calls, and what runs once and takes slices all of them.
+    /// Each receiver gets, and responds to, the same events as in separate sends. A receiver of
+    /// slices gets the same events in fewer calls, and a once receiver of slices gets all of them.
     #[test]
-    fn a_batch_is_so_many_sends_to_each_receiver(
+    fn a_batch_equals_separate_sends_to_each_receiver(
         specs in vec(spec(), 0..80),
         events in vec(0..1_000_u32, 0..6),
         sender in 0..3_u64,
@@ -96,11 +97,11 @@ proptest! {
             let each = events.iter().flat_map(|event| signal.from(sender).send(event).into_pairs());
             each.collect()
         });
-        for ((spec, batch), (heard, answers)) in specs.iter().zip(batch).zip(sends) {
+        for ((spec, batch), (heard, responses)) in specs.iter().zip(batch).zip(sends) {
             let expected = match spec.form {
-                Form::Slices if heard.is_empty() => (heard, answers),
+                Form::Slices if heard.is_empty() => (heard, responses),
                 Form::Slices => (events.clone(), vec![events.iter().sum()]),
-                _ => (heard, answers),
+                _ => (heard, responses),
             };
             prop_assert_eq!(batch, expected, "{:?}", spec);
         }

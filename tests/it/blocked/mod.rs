@@ -1,4 +1,4 @@
-//! A receiver that blocks until the test lets it go.
+//! A receiver that blocks until the test releases it.
 
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl Blocked {
     }
 }
 
-/// A receiver that blocks until it is let go and then does `last`.
+/// Returns a receiver that blocks until it is released and then does `last`.
 pub(crate) fn blocking(
     last: impl Fn() + Send + Sync + 'static,
 ) -> (impl Fn(Sender<'_>, &()) + Send + Sync + 'static, Blocked) {

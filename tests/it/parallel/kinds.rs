@@ -26,11 +26,11 @@ mod with_async {
         }
         signal.connect_async(move |_, ran| Box::pin(async move { seen(ran) }));
         let ran = Ran(AtomicU32::new(0));
-        let answers = signal.send_parallel(&ran);
+        let responses = signal.send_parallel(&ran);
         let here = thread::current().id();
-        assert_eq!(answers.len(), 12);
-        assert!(answers[..10].iter().all(|(_, thread)| *thread != here));
-        assert_eq!(answers[10..], [(10, here), (10, here)]);
+        assert_eq!(responses.len(), 12);
+        assert!(responses[..10].iter().all(|(_, thread)| *thread != here));
+        assert_eq!(responses[10..], [(10, here), (10, here)]);
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod with_queue {
     use super::*;
     use fanfare::Queue;
 
-    /// Notes the threads on which it is cloned; told to, it panics there.
+    /// Notes the threads on which it is cloned, and panics there if its flag is set.
     struct Cloned {
         on: Arc<Mutex<Vec<ThreadId>>>,
         panics: bool,
@@ -128,9 +128,9 @@ mod with_queue {
             on: Arc::default(),
             panics: false,
         };
-        let answers = signal.send_parallel(&event);
+        let responses = signal.send_parallel(&event);
         let expected = [Some(6), None].repeat(6);
-        assert_eq!(*answers, *expected, "each in its place");
+        assert_eq!(*responses, *expected, "each in its place");
         assert_eq!(*event.on.lock().unwrap(), [thread::current().id()]);
         queue.flush().unwrap();
         assert_eq!(*delivered.lock().unwrap(), [0, 1, 2, 3, 4, 5]);
@@ -138,7 +138,8 @@ mod with_queue {
         assert_eq!(robust.responses().len(), 12);
     }
 
-    /// As of any receiver: those before it run, and the later ones that are queued do not.
+    /// The panic counts like that of any receiver: those before it run, and the later ones that are
+    /// queued do not.
     #[test]
     fn a_panic_in_handing_over_has_its_receivers_place() {
         let signal = Signal::<Cloned, Option<u32>>::new();

@@ -1,4 +1,4 @@
-//! Which panic comes out, who runs all the same, and who is told.
+//! The panic that travels, the receivers that run all the same, and the reports.
 
 use super::*;
 
@@ -36,7 +36,7 @@ fn the_first_panic_in_order_travels() {
 }
 
 #[test]
-fn who_comes_after_a_panic_and_has_not_started_is_skipped() {
+fn a_receiver_after_a_panic_that_has_not_started_is_skipped() {
     let signal = Numbers::new();
     let ran = Arc::new(AtomicU32::new(0));
     signal.connect(|_, _| panic!("at once"));
@@ -81,7 +81,7 @@ fn after_a_panic_once_only_receivers_run_all_the_same() {
 }
 
 #[test]
-fn nobody_runs_any_more_when_the_panic_travels() {
+fn all_receivers_have_ended_when_the_panic_travels() {
     let signal = Signal::<()>::new();
     let running = Arc::new(AtomicU32::new(0));
     for n in 0..40 {
@@ -102,22 +102,24 @@ fn nobody_runs_any_more_when_the_panic_travels() {
 }
 
 #[test]
-fn a_robust_send_runs_all_and_tells_each_outcome_in_its_place() {
+fn a_robust_send_runs_all_and_returns_each_outcome_in_its_place() {
     let signal = Numbers::new();
-    let connections = signal.connect_many((0..200_u32).map(|n| {
-        let options = signal.options().name(format!("receiver {n}"));
-        options.prepare(move |_, odd| {
-            assert_ne!(n % 3, *odd, "number {n}");
-            n
-        })
-    }));
+    let connections = signal.change(|changes| {
+        for n in 0..200_u32 {
+            let options = changes.options().name(format!("receiver {n}"));
+            options.connect(move |_, odd| {
+                assert_ne!(n % 3, *odd, "number {n}");
+                n
+            });
+        }
+    });
     for pool in [pool(1), pool(2), pool(4)] {
         let outcomes = pool.install(|| signal.send_parallel_robust(&1));
         assert_eq!(outcomes.len(), 200);
         assert!(!outcomes.all_ok());
         for ((n, connection), outcome) in (0..).zip(&connections).zip(outcomes.iter()) {
             match outcome {
-                Ok(answer) => assert!(n % 3 != 1 && *answer == n),
+                Ok(response) => assert!(n % 3 != 1 && *response == n),
                 Err(failure) => {
                     assert_eq!(n % 3, 1);
                     assert_eq!(failure.receiver(), connection.id());
@@ -131,17 +133,17 @@ fn a_robust_send_runs_all_and_tells_each_outcome_in_its_place() {
                 }
             }
         }
-        let answered = outcomes.responses().pairs().map(|(receiver, answer)| {
-            assert_eq!(receiver, connections[*answer as usize].id());
-            *answer
+        let responded = outcomes.responses().pairs().map(|(receiver, response)| {
+            assert_eq!(receiver, connections[*response as usize].id());
+            *response
         });
-        assert!(answered.eq((0..200).filter(|n| n % 3 != 1)));
+        assert!(responded.eq((0..200).filter(|n| n % 3 != 1)));
     }
     assert!(pool(2).install(|| signal.send_parallel_robust(&9)).all_ok());
 }
 
 #[test]
-fn a_panic_drops_each_answer_once() {
+fn a_panic_drops_each_response_once() {
     struct Counted(#[expect(dead_code, reason = "counts")] Arc<()>);
     let made = Arc::new(());
     let signal = Signal::<(), Counted>::new();
@@ -165,7 +167,7 @@ mod told {
     use super::*;
     use crate::listener;
 
-    /// The names of the receivers whose panics are told while `run` runs.
+    /// Returns the names of the receivers whose panics are reported while `run` runs.
     fn told(run: impl FnOnce()) -> Vec<String> {
         let told = listener::told(run);
         let name = |text: &String| {
@@ -180,8 +182,8 @@ mod told {
     /// In a process of its own: while `tracing` knows one subscriber, a thread without it
     /// can turn an event off for all.
     #[test]
-    fn panics_that_do_not_travel_are_told_on_the_calling_thread() {
-        let name = "panics::told::panics_that_do_not_travel_are_told_on_the_calling_thread";
+    fn panics_that_do_not_travel_are_reported_on_the_calling_thread() {
+        let name = "panics::told::panics_that_do_not_travel_are_reported_on_the_calling_thread";
         alone(name, || {
             let signal = Signal::<()>::new();
             let meeting = Arc::new(Barrier::new(2));

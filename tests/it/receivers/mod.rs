@@ -1,4 +1,4 @@
-//! A signal that is answered with numbers, and receivers for it.
+//! A signal whose responses are numbers, and receivers for it.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -23,18 +23,20 @@ pub(crate) fn read(target: &u32, _: Sender<'_>, (): &()) -> u32 {
     *target
 }
 
-/// A receiver that captures, so that each one is a connection of its own.
-pub(crate) fn answer(value: u32) -> impl Fn(Sender<'_>, &()) -> u32 + Send + Sync + Copy + 'static {
+/// Returns a receiver that captures, so that each one is a connection of its own.
+pub(crate) fn response(
+    value: u32,
+) -> impl Fn(Sender<'_>, &()) -> u32 + Send + Sync + Copy + 'static {
     move |_, ()| value
 }
 
-/// A receiver that owns a share of `held`.
+/// Returns a receiver that owns a share of `held`.
 pub(crate) fn holding(held: &Arc<()>) -> impl Fn(Sender<'_>, &()) -> u32 + Send + Sync + 'static {
     let held = Arc::clone(held);
     move |_, ()| Arc::strong_count(&held) as u32
 }
 
-/// What a caught panic said.
+/// Returns the message of a caught panic.
 pub(crate) fn message_of(payload: &(dyn Any + Send)) -> &str {
     payload
         .downcast_ref::<String>()

@@ -1,4 +1,4 @@
-//! What a program and its plugins share: fanfare itself, and the signals.
+//! The parts that a program and its plugins share: fanfare itself, and the signals.
 
 pub use fanfare;
 

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 static MADE: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) fn made() -> u64 {
-    // Relaxed, here and below: a count that guards nothing.
+    // Relaxed, here and below: a count that guards no data.
     MADE.load(Ordering::Relaxed)
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn made() -> u64 {
 pub(crate) const LINGER: u64 = 0;
 const LONGEST: u32 = 1_000;
 
-/// A receiver that captures a box: its destructor frees, which no send may do.
+/// Returns a receiver that captures a box: its destructor frees, which no send may do.
 pub(crate) fn receiver(number: u64) -> impl Fn(Sender<'_>, &u64) + Send + Sync + 'static {
     let captured = Box::new(number);
     move |_sender, event| {
@@ -71,7 +71,8 @@ fn connect_and_disconnect(signal: &Signal<u64>) {
     assert!(signal.connect(receiver(0)).disconnect());
 }
 
-/// The receiver's destructor has run when this returns, and not in a send.
+/// Connects and waits, so that the receiver's destructor has run when this returns, and not in a
+/// send.
 fn connect_and_wait(signal: &Signal<u64>) {
     let connection = signal.connect(receiver(2));
     assert_eq!(connection.disconnect_and_wait(PATIENCE), Ok(()));
@@ -93,8 +94,11 @@ fn connect_before_others_in_a_scope(signal: &Signal<u64>) {
 
 fn connect_many_with_uids(signal: &Signal<u64>) {
     const UIDS: [&str; 3] = ["a", "b", "c"];
-    let prepared = UIDS.map(|uid| signal.options().dispatch_uid(uid).prepare(receiver(6)));
-    signal.connect_many(prepared);
+    signal.change(|changes| {
+        for uid in UIDS {
+            changes.options().dispatch_uid(uid).connect(receiver(6));
+        }
+    });
     for uid in UIDS {
         assert!(signal.disconnect_uid(uid));
     }
@@ -102,10 +106,11 @@ fn connect_many_with_uids(signal: &Signal<u64>) {
 
 fn connect_for_another_and_disconnect_it(signal: &Signal<u64>) {
     signal.options().sender("another").connect(receiver(7));
-    assert_eq!(signal.disconnect_sender("another"), 1);
+    assert_eq!(signal.from("another").disconnect_all(), 1);
 }
 
-/// For another sender: a send that meets a weak receiver counts its target, and may drop that.
+/// Connects for another sender, because a send that meets a weak receiver counts its target, and
+/// may drop that.
 fn connect_weak_and_purge(signal: &Signal<u64>) {
     let target = Arc::new(8_u64);
     let options = signal.options().sender("another");

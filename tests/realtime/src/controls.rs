@@ -31,7 +31,7 @@ fn locks() {
     SIGNAL.purge();
 }
 
-/// The first send of its thread, which takes a node: one more than the connect has made.
+/// Runs the first send of its thread, which takes a node: one more than the connect has made.
 #[sanitize(realtime = "nonblocking")]
 fn sends() {
     black_box(SIGNAL.send(&1));

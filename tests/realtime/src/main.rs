@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use fanfare::{Connection, Signal, prepare_thread};
+use fanfare::connections::Connections;
+use fanfare::{Signal, prepare_thread};
 
 use changes::receiver;
 use sends::{Desk, SENDER, WAYS, Way};
@@ -49,8 +50,8 @@ fn main() -> ExitCode {
 fn later_sends(way: &Way) {
     under_changes(way, "", |signal| {
         let mut desk = Desk::new(signal);
-        // The thread's first nested send, and its first send, which are allowed to allocate. One that
-        // finds nothing connected takes no table, so that the next one is still the first.
+        // The thread's first nested send, and its first send, which are allowed to allocate. A send
+        // without receivers takes no table, so that the next one is still the first.
         let mut nested = false;
         while !nested {
             let _ = signal.from(SENDER).send_each(&1, |_, ()| {
@@ -67,7 +68,7 @@ fn later_sends(way: &Way) {
     });
 }
 
-/// The first send of each of many threads, after `prepare_thread`.
+/// Runs the first send of each of many threads, after `prepare_thread`.
 fn first_sends(way: &'static Way) {
     under_changes(way, ", the first of a prepared thread", |signal| {
         let mut sent = 0;
@@ -92,7 +93,7 @@ fn under_changes(way: &Way, note: &str, sends: impl Fn(&'static Signal<u64>) -> 
     let stop = AtomicBool::new(false);
     let began = Instant::now();
     let sent = thread::scope(|scope| {
-        // Relaxed, here and below: a flag that guards nothing.
+        // Relaxed, here and below: a flag that guards no data.
         scope.spawn(|| changes::without_pause(signal, || stop.load(Ordering::Relaxed)));
         let sender = scope.spawn(|| {
             let sent = sends(signal);
@@ -115,14 +116,15 @@ fn under_changes(way: &Way, note: &str, sends: impl Fn(&'static Signal<u64>) -> 
     signal.disconnect_all();
 }
 
-fn connect(signal: &Signal<u64>, way: &Way) -> Vec<Connection> {
-    let prepared = (0..way.receivers).map(|number| {
-        let options = signal.options();
-        let options = match way.for_sender && number % 2 == 0 {
-            true => options.sender(SENDER),
-            false => options,
-        };
-        options.prepare(receiver(number))
-    });
-    signal.connect_many(prepared)
+fn connect(signal: &Signal<u64>, way: &Way) -> Connections {
+    signal.change(|changes| {
+        for number in 0..way.receivers {
+            let options = changes.options();
+            let options = match way.for_sender && number % 2 == 0 {
+                true => options.sender(SENDER),
+                false => options,
+            };
+            options.connect(receiver(number));
+        }
+    })
 }

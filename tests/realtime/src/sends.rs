@@ -13,7 +13,7 @@ pub(crate) const SENDER: Sender<'static> = Sender::key(7);
 /// A thread's means of sending.
 pub(crate) struct Desk {
     pub(crate) signal: &'static Signal<u64>,
-    /// What is sent. Some events are `LINGER`.
+    /// The event. Some events are `LINGER`.
     event: u64,
     emitter: Emitter<'static, u64>,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Way {
     pub(crate) name: &'static str,
     /// The receivers that stay connected throughout.
     pub(crate) receivers: u64,
-    /// Whether every second receiver is connected for `SENDER` alone.
+    /// `true` if every second receiver is connected for `SENDER` alone.
     pub(crate) for_sender: bool,
     send: fn(&mut Desk),
 }

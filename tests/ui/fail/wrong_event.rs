@@ -18,4 +18,7 @@ fn by_value(_sender: Sender<'_>, _pizza: PizzaDone<'_>) {}
 #[receiver(PIZZA_DONE)]
 fn to_change(_sender: Sender<'_>, _pizza: &mut PizzaDone<'_>) {}
 
+#[receiver(PIZZA_DONE, crate = fanfare)]
+fn with_a_path_of_fanfare(_sender: Sender<'_>, _order: &OrderSent) {}
+
 fn main() {}

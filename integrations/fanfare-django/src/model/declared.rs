@@ -4,29 +4,30 @@
 use std::any::Any;
 use std::ops::Deref;
 
-use fanfare::__private::{Declared, DeclaresSenders, Declaring, HasInstance, LendsInstance, Name};
-use fanfare::connections::Prepared;
-use fanfare::{ConnectOptions, Event, Sender, Signal};
+use fanfare::__private::{
+    ConnectionKey, Declared, DeclaresSenders, HasInstance, LendsInstance, Name, Options, Prepared,
+    WaitingReceiver, with_target,
+};
+use fanfare::connections::ConnectTarget;
+use fanfare::{ConnectOptions, Connection, Event, Sender};
 
-use super::names;
+use super::names::NamedModel;
 use super::signals::{ModelEvent, ModelSender, Models};
+use super::waiting::ModelConnection;
 use super::{ClassPrepared, Delete, M2mChanged, PostInit, PostSave, PreInit, PreSave};
 
 impl Models {
-    pub fn of<S: ModelSender, E: Event, R: 'static>(
-        self,
-        options: ConnectOptions<'static, E, R>,
-    ) -> Declaring<E, R> {
-        Declaring::from(options.sender(Sender::of::<S>()))
+    pub fn of<S: ModelSender, E: Event, R: 'static>(self, options: Options<E, R>) -> Options<E, R> {
+        options.sender(Sender::of::<S>())
     }
 
     pub fn named<N: NamesModel, E: ModelEvent, R: Send + 'static>(
         self,
         _form: N,
-        options: ConnectOptions<'static, E, R>,
+        options: Options<E, R>,
         name: &'static str,
-    ) -> Declaring<E, R> {
-        Declaring::by_name(options, name, by_name)
+    ) -> ConnectOptions<E, R, DeclaredModel<E, R>> {
+        with_target(options, |signal| DeclaredModel(NamedModel { signal, name }))
     }
 }
 
@@ -43,16 +44,43 @@ pub trait NamesModel {}
 
 impl NamesModel for Name<2> {}
 
-fn by_name<E: ModelEvent, R: Send + 'static>(
-    signal: &'static Signal<E, R>,
-    name: &'static str,
-    receiver: Prepared<E, R>,
-) -> Declared {
-    let declared = names::declare(signal, name, receiver);
-    let (connection, is_new) = declared.unwrap_or_else(|error| panic!("{error}"));
-    match connection.connection() {
-        Some(connection) => connection.into(),
-        None => Declared::waiting(format!("model {name:?}"), is_new),
+/// A model by its name, for a receiver of which `connect_receivers` reports.
+pub struct DeclaredModel<E: ModelEvent, R: 'static>(NamedModel<'static, E, R>);
+
+impl<E: ModelEvent, R: Send + 'static> ConnectTarget<E, R> for DeclaredModel<E, R> {
+    type Connected = Declared;
+    type Disconnected = bool;
+
+    fn connect(self, receiver: Prepared<E, R>) -> Declared {
+        let name = self.0.name;
+        let uid = receiver.dispatch_uid().map(str::to_owned);
+        let declared = self.0.declare(receiver);
+        let model = declared.unwrap_or_else(|error| panic!("{error}"));
+        let is_new = model.is_new();
+        match model.connection() {
+            // A duplicate of a receiver that waited until now has the connection of the first.
+            Some(connection) if connection.is_new() == is_new => connection.into(),
+            _ => Declared::waiting(format!("model {name:?}"), uid, is_new, model),
+        }
+    }
+
+    fn disconnect(self, receiver: ConnectionKey) -> bool {
+        let disconnected = self.0.disconnect(receiver);
+        disconnected.unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl WaitingReceiver for ModelConnection {
+    fn connection(&self) -> Option<Connection> {
+        ModelConnection::connection(self)
+    }
+
+    fn is_waiting(&self) -> bool {
+        ModelConnection::is_waiting(self)
+    }
+
+    fn stop_waiting(&self) -> bool {
+        ModelConnection::stop_waiting(self)
     }
 }
 

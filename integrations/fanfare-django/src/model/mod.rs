@@ -5,7 +5,7 @@
 //!
 //! The sender is the entity and not the row's struct: `Sender::of::<user::Entity>()`. Receivers
 //! connect for the entity, for any sender, or by the model's name. A name can be connected before
-//! the entity is known, with [`ModelSignal::connect_model`] or with `sender = "app.Model"` in
+//! the entity is known, with [`ModelSignal::model`] or with `sender = "app.Model"` in
 //! `#[receiver]`.
 //!
 //! A name or the type of a row in `options().sender(..)` compiles, and no event reaches the
@@ -14,13 +14,13 @@
 //!
 //! ```
 //! use fanfare::Sender;
-//! use fanfare_django::model::{Answer, Context, POST_SAVE, PRE_SAVE, PostSave, PreSave};
+//! use fanfare_django::model::{Context, POST_SAVE, PRE_SAVE, PostSave, PreSave, ReceiverResult};
 //!
 //! struct User {
 //!     name: String,
 //! }
 //!
-//! fn tidy(_sender: Sender<'_>, event: &PreSave<'_>) -> Answer {
+//! fn tidy(_sender: Sender<'_>, event: &PreSave<'_>) -> ReceiverResult {
 //!     let mut user = event.instance::<User>().ok_or("not a user")?;
 //!     user.name = user.name.trim().to_owned();
 //!     if user.name.is_empty() { Err("a user needs a name".into()) } else { Ok(()) }
@@ -41,16 +41,16 @@
 //! let event = PreSave::new(&mut user, false, Some(&["name"]), Context::default());
 //! let refused = PRE_SAVE.from(Sender::of::<User>()).send_until_err(&event).unwrap_err();
 //! assert_eq!(refused.error.to_string(), "a user needs a name");
-//! # Ok::<(), fanfare::ReceiverError<(), Box<dyn std::error::Error + Send + Sync>>>(())
+//! # Ok::<(), fanfare::error::ReceiverError<(), Box<dyn std::error::Error + Send + Sync>>>(())
 //! ```
 //!
 //! # Receivers that fail
 //!
 //! In Django an exception of a receiver ends the save or the delete. Here a receiver of those
-//! signals returns [`Answer`], a `Result`. The first `Err` ends the operation, later receivers do
-//! not run, and the caller gets the error. Before the operation an `Err` is a veto. After the
-//! operation the row is written, and only a surrounding transaction undoes it. A panic unwinds out
-//! of the operation.
+//! signals returns [`ReceiverResult`], a `Result`. The first `Err` ends the operation, later
+//! receivers do not run, and the caller gets the error. Before the operation an `Err` is a veto.
+//! After the operation the row is written, and only a surrounding transaction undoes it. A panic
+//! unwinds out of the operation.
 //!
 //! # Changing an instance
 //!
@@ -66,13 +66,14 @@ mod names;
 mod primary_key;
 mod save;
 mod signals;
+mod waiting;
 
-pub use super::Answer;
+pub use super::ReceiverResult;
 pub use context::Context;
 pub use instance::InstanceMut;
 pub use many::{Bulk, M2mAction, M2mChanged};
 pub use names::{
-    ModelConnection, ModelNameError, ModelSignal, is_model_name, prepare, unknown_senders,
+    ModelNameError, ModelSignal, NamedModel, is_model_name, prepare, unknown_senders,
     unresolved_models,
 };
 pub use primary_key::PrimaryKey;
@@ -83,6 +84,7 @@ pub use signals::{
     BULK_CREATED, BULK_DELETED, BULK_UPDATED, CLASS_PREPARED, M2M_CHANGED, ModelEvent, ModelSender,
     POST_DELETE, POST_INIT, POST_SAVE, PRE_DELETE, PRE_INIT, PRE_SAVE,
 };
+pub use waiting::ModelConnection;
 
 /// Makes an event of your own the event of a model signal.
 ///
@@ -103,7 +105,7 @@ pub use signals::{
 /// static ARCHIVED: Signal<Archived, u8> = Signal::new();
 /// struct Page;
 ///
-/// ARCHIVED.connect_model("wiki.Page", |_sender, _event| 1)?;
+/// ARCHIVED.model("wiki.Page").connect(|_sender, _event| 1)?;
 /// model::prepare::<Page>("wiki.Page")?;
 /// assert_eq!(*ARCHIVED.from(Sender::of::<Page>()).send(&Archived), [1]);
 /// # Ok::<(), model::ModelNameError>(())

@@ -1,18 +1,20 @@
 //! Models by name: receivers that connect before their model is known.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt;
-use std::mem;
-use std::ptr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
+use std::panic::Location;
+use std::thread;
 
-use fanfare::__private::{ReceiverKey, for_sender, senders_beside};
-use fanfare::connections::Prepared;
-use fanfare::{Connection, Event, Sender, Signal};
+use fanfare::__private::{ConnectionKey, Prepared, senders_beside, with_target};
+use fanfare::connections::ConnectTarget;
+use fanfare::{ConnectOptions, Event, Sender, Signal};
 
+use super::waiting::{
+    Declaration, Finish, Forgotten, Model, ModelConnection, Refused, State, Who, declare, forget,
+    models, wait_for_preparation,
+};
 use super::{
     BULK_CREATED, BULK_DELETED, BULK_UPDATED, CLASS_PREPARED, ClassPrepared, M2M_CHANGED,
     ModelEvent, POST_DELETE, POST_INIT, POST_SAVE, PRE_DELETE, PRE_INIT, PRE_SAVE,
@@ -26,6 +28,17 @@ pub enum ModelNameError {
     Malformed(String),
     /// Another entity has been prepared under this name.
     Taken(String),
+    /// The model is prepared. Receivers that waited for it were not connected, because their signal
+    /// was [frozen](Signal::freeze) in the meantime.
+    #[non_exhaustive]
+    Frozen {
+        /// The name of the model.
+        name: String,
+        /// The number of the receivers that were not connected.
+        receivers: usize,
+        /// The place of the freeze, for the first of them.
+        at: &'static Location<'static>,
+    },
 }
 
 impl fmt::Display for ModelNameError {
@@ -39,6 +52,24 @@ impl fmt::Display for ModelNameError {
             ModelNameError::Taken(name) => write!(
                 f,
                 "another entity is called '{name}': give one of the two another name"
+            ),
+            ModelNameError::Frozen {
+                name,
+                receivers: 1,
+                at,
+            } => write!(
+                f,
+                "a receiver that waited for '{name}' was not connected because its signal was \
+                 frozen at {at}: prepare the model before `freeze`"
+            ),
+            ModelNameError::Frozen {
+                name,
+                receivers,
+                at,
+            } => write!(
+                f,
+                "{receivers} receivers that waited for '{name}' were not connected because their \
+                 signals were frozen, the first at {at}: prepare the model before `freeze`"
             ),
         }
     }
@@ -86,45 +117,6 @@ fn normal(name: &str) -> Result<String, ModelNameError> {
     }
 }
 
-/// The state of one name.
-struct Model {
-    /// The name as it was first given.
-    name: String,
-    sender: Option<Sender<'static>>,
-    state: State,
-    waiting: Vec<Waiting>,
-}
-
-#[derive(PartialEq, Eq)]
-enum State {
-    Unknown,
-    /// The model's receivers are being connected, by this thread.
-    Preparing(ThreadId),
-    Ready,
-}
-
-/// A receiver that waits for its model.
-struct Waiting {
-    /// The address of the signal, a static.
-    signal: usize,
-    receiver: Option<ReceiverKey>,
-    connect: Box<dyn FnOnce(Sender<'static>) -> Connection + Send>,
-    handle: Arc<Mutex<Handle>>,
-}
-
-enum Handle {
-    Waiting,
-    Connected(Connection),
-    Disconnected,
-}
-
-static MODELS: Mutex<BTreeMap<String, Model>> = Mutex::new(BTreeMap::new());
-static PREPARED: Condvar = Condvar::new();
-
-fn models() -> MutexGuard<'static, BTreeMap<String, Model>> {
-    MODELS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Gives the model `E` its name, and returns `true` if this call did so.
 ///
 /// It sends [`CLASS_PREPARED`], and then connects the receivers that wait for the name, in order.
@@ -135,9 +127,20 @@ fn models() -> MutexGuard<'static, BTreeMap<String, Model>> {
 /// Two receivers of `CLASS_PREPARED` that each prepare the other's model, on two threads at once,
 /// wait for one another forever.
 ///
+/// Prepare the models before you [freeze](Signal::freeze) a signal that has receivers by name. A
+/// frozen signal refuses receivers that still wait.
+///
 /// # Errors
 ///
 /// Returns an error if the name is malformed, or if another type has it.
+///
+/// Returns [`ModelNameError::Frozen`] if the signal of a receiver that waited is frozen. The model
+/// is prepared all the same, every other receiver is connected, and later calls return `false`. If
+/// a receiver of `CLASS_PREPARED` panics, the next call returns this error.
+///
+/// # Panics
+///
+/// Panics of the receivers of `CLASS_PREPARED` travel. The model is prepared all the same.
 ///
 /// ```
 /// use fanfare::Sender;
@@ -145,7 +148,7 @@ fn models() -> MutexGuard<'static, BTreeMap<String, Model>> {
 ///
 /// struct Post;
 ///
-/// let waiting = POST_SAVE.connect_model("blog.post", |_sender, _event| Ok(()))?;
+/// let waiting = POST_SAVE.model("blog.post").connect(|_sender, _event| Ok(()))?;
 /// assert_eq!(model::unresolved_models(), ["blog.post"]);
 ///
 /// assert!(model::prepare::<Post>("blog.Post")?);
@@ -167,11 +170,9 @@ pub fn prepare<E: Any>(name: &str) -> Result<bool, ModelNameError> {
             return Err(ModelNameError::Taken(name.to_owned()));
         }
         match model.state {
-            State::Ready => return Ok(false),
+            State::Ready => return refuse(model.refused.take(), name).map(|()| false),
             State::Preparing(thread) if thread == thread::current().id() => return Ok(false),
-            State::Preparing(_) => {
-                all = PREPARED.wait(all).unwrap_or_else(PoisonError::into_inner);
-            }
+            State::Preparing(_) => all = wait_for_preparation(all),
             State::Unknown => {
                 model.sender = Some(sender);
                 model.state = State::Preparing(thread::current().id());
@@ -181,73 +182,21 @@ pub fn prepare<E: Any>(name: &str) -> Result<bool, ModelNameError> {
     }
     drop(all);
     // Ends the preparation even if a receiver of the signal panics.
-    let finish = Finish { key, sender };
+    let finish = Finish::new(key, sender);
     CLASS_PREPARED.from(sender).send(&ClassPrepared::new(name));
-    drop(finish);
-    Ok(true)
+    refuse(finish.end(), name).map(|()| true)
 }
 
-struct Finish {
-    key: String,
-    sender: Sender<'static>,
-}
-
-impl Drop for Finish {
-    fn drop(&mut self) {
-        loop {
-            let mut all = models();
-            let Some(model) = all.get_mut(&self.key) else {
-                return;
-            };
-            if model.waiting.is_empty() {
-                model.state = State::Ready;
-                PREPARED.notify_all();
-                return;
-            }
-            let next = model.waiting.remove(0);
-            // A duplicate is dropped by its connect, and its destructor is the user's.
-            drop(all);
-            next.connect(self.sender);
-        }
-    }
-}
-
-impl Model {
-    fn new(name: &str) -> Self {
-        Model {
+/// Returns the error for the receivers of a model that were not connected, if there are any.
+fn refuse(refused: Option<Refused>, name: &str) -> Result<(), ModelNameError> {
+    match refused {
+        None => Ok(()),
+        Some(Refused { receivers, at }) => Err(ModelNameError::Frozen {
             name: name.to_owned(),
-            sender: None,
-            state: State::Unknown,
-            waiting: Vec::new(),
-        }
+            receivers,
+            at,
+        }),
     }
-}
-
-impl Waiting {
-    /// Returns `true` if the connect of one makes the connect of the other change nothing.
-    fn is_equal(&self, other: &Waiting) -> bool {
-        self.signal == other.signal && self.receiver.is_some() && self.receiver == other.receiver
-    }
-
-    /// Connects the receiver. Returns `false` if an equal connection was there first.
-    fn connect(self, sender: Sender<'static>) -> bool {
-        let connection = (self.connect)(sender);
-        let is_new = connection.is_new();
-        let mut handle = lock(&self.handle);
-        match *handle {
-            Handle::Waiting => *handle = Handle::Connected(connection),
-            // It was disconnected after it was taken from the list.
-            _ => {
-                drop(handle);
-                connection.disconnect();
-            }
-        }
-        is_new
-    }
-}
-
-fn lock(handle: &Mutex<Handle>) -> MutexGuard<'_, Handle> {
-    handle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns the names that receivers wait for and that no model has, sorted.
@@ -257,7 +206,7 @@ pub fn unresolved_models() -> Vec<String> {
     let all = models();
     let waited_for = all
         .values()
-        .filter(|model| model.state == State::Unknown && !model.waiting.is_empty());
+        .filter(|model| model.state == State::Unknown && model.is_waited_for());
     waited_for.map(|model| model.name.clone()).collect()
 }
 
@@ -265,7 +214,7 @@ pub fn unresolved_models() -> Vec<String> {
 /// model, sorted.
 ///
 /// Such a sender is the struct of a row in the place of its entity, or a name that was given to
-/// `options().sender` in the place of [`connect_model`](ModelSignal::connect_model). No event
+/// `options().sender` in the place of [`model`](ModelSignal::model). No event
 /// reaches its receivers.
 ///
 /// Call it when every model has been prepared. `prepare_models()` of `fanfare-sea-orm` does so, and
@@ -306,91 +255,66 @@ pub fn unknown_senders() -> Vec<String> {
     unknown.into_iter().collect()
 }
 
-/// Methods that connect receivers to a signal by the name of a model, and disconnect them.
+/// Connects receivers to a signal by the name of a model, and disconnects them.
 ///
 /// The trait is implemented for the signals whose event is a [`ModelEvent`].
-///
-/// ```
-/// use fanfare_django::model::{ModelSignal, POST_SAVE};
-///
-/// let waiting = POST_SAVE.connect_model("blog.Note", |_sender, _event| Ok(()))?;
-/// assert!(waiting.is_waiting());
-/// # Ok::<(), fanfare_django::model::ModelNameError>(())
-/// ```
 pub trait ModelSignal<E: ModelEvent, R: Send + 'static>: sealed::Sealed {
-    /// Connects `receiver` for the model of this name, "app.Model", now or as soon as the model is
-    /// prepared (see [`prepare`]).
+    /// Starts a connect or a disconnect for the model of this name, "app.Model".
     ///
-    /// The case of the model's name does not matter, and the case of the app does. A receiver that
-    /// waits is held strongly. Receivers for one name are connected in the order of these calls.
+    /// These methods of the options can follow:
+    ///
+    /// * a priority, a uid, a name, a limit of calls and the other wishes of a receiver. The model
+    ///   replaces a [`sender`](ConnectOptions::sender) among them.
+    /// * `connect`, `connect_weak`, and the connects of async and queued receivers and of receivers
+    ///   that take slices.
+    /// * `disconnect`, `disconnect_weak` and `disconnect_uid`.
+    ///
+    /// The options of a signal also offer [`try_connect`](ConnectOptions::try_connect),
+    /// [`disconnect_everywhere`](ConnectOptions::disconnect_everywhere) and
+    /// [`disconnect_uid_everywhere`](ConnectOptions::disconnect_uid_everywhere), which do not
+    /// compile here.
+    ///
+    /// A receiver is connected at once, or as soon as the model is prepared (see [`prepare`]). A
+    /// connect returns a [`ModelConnection`]. A receiver that waits is held strongly. Receivers for
+    /// one name are connected in the order of these calls. A receiver that waits already is left as
+    /// it is, and the second connect returns a handle to it. A disconnect also takes out a receiver
+    /// that waits, and returns `false` if the receiver was not connected. Django returns `None` in
+    /// both cases.
+    ///
+    /// The case of the model's name does not matter, and the case of the app does.
     ///
     /// # Errors
     ///
-    /// Returns an error at once if the name is malformed. A misspelled name waits forever, and
-    /// [`unresolved_models`] lists it.
+    /// The connect or the disconnect returns [`ModelNameError::Malformed`] if the name is
+    /// malformed. A misspelled name waits forever, and [`unresolved_models`] lists it.
+    ///
+    /// # Panics
+    ///
+    /// The connect panics if the signal is [frozen](Signal::freeze), also for a model that is not
+    /// known yet. The disconnect panics if the signal is frozen and the model is known, even if
+    /// there is no receiver to disconnect. A signal that is frozen while receivers wait refuses
+    /// them, and [`prepare`] reports them.
     ///
     /// ```
-    /// use fanfare_django::model::{ModelSignal, PRE_SAVE};
+    /// use fanfare_django::model::{ModelSignal, POST_SAVE, PRE_SAVE};
     ///
-    /// let error = PRE_SAVE.connect_model("invalid", |_sender, _event| Ok(())).unwrap_err();
+    /// let note = POST_SAVE.model("blog.Note").connect(|_sender, _event| Ok(()))?;
+    /// assert!(note.is_waiting());
+    ///
+    /// let index = POST_SAVE.model("blog.Article").priority(-1).dispatch_uid("index");
+    /// let waiting = index.connect(|_sender, _event| Ok(()))?;
+    /// assert!(POST_SAVE.model("blog.Article").disconnect_uid("index")?);
+    /// assert!(!waiting.is_waiting());
+    ///
+    /// let error = PRE_SAVE.model("invalid").connect(|_sender, _event| Ok(())).unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
     ///     "invalid model reference 'invalid': string model references must be of the form \
     ///      'app_label.ModelName'"
     /// );
-    /// ```
-    #[track_caller]
-    fn connect_model<F>(
-        &'static self,
-        name: &str,
-        receiver: F,
-    ) -> Result<ModelConnection, ModelNameError>
-    where
-        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static;
-
-    /// Connects as [`connect_model`](ModelSignal::connect_model) does, for a receiver of any kind
-    /// and with any options: a priority, a uid, an async or a weak receiver. The model replaces a
-    /// sender among the options.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of `connect_model`.
-    ///
-    /// ```
-    /// use fanfare_django::model::{ModelSignal, POST_SAVE};
-    ///
-    /// let index = POST_SAVE.options().priority(-1).dispatch_uid("index").prepare(|_sender, _event| Ok(()));
-    /// let waiting = POST_SAVE.connect_model_prepared("blog.Article", index)?;
-    /// assert!(waiting.is_waiting());
-    /// assert!(POST_SAVE.disconnect_model_uid("blog.Article", "index")?);
-    /// assert!(!waiting.is_waiting());
     /// # Ok::<(), fanfare_django::model::ModelNameError>(())
     /// ```
-    fn connect_model_prepared(
-        &'static self,
-        name: &str,
-        receiver: Prepared<E, R>,
-    ) -> Result<ModelConnection, ModelNameError>;
-
-    /// Disconnects a function, or a closure without captures, that was connected for the model of
-    /// this name, also while it waits. Returns `false` if it was not connected.
-    ///
-    /// Django returns `None` here in both cases.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the name is malformed.
-    fn disconnect_model<F>(&'static self, name: &str, receiver: F) -> Result<bool, ModelNameError>
-    where
-        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static;
-
-    /// Disconnects the receiver that was connected under `uid` for the model of this name, also
-    /// while it waits. Returns `false` if it was not connected.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the name is malformed.
-    fn disconnect_model_uid(&'static self, name: &str, uid: &str) -> Result<bool, ModelNameError>;
+    fn model<'n>(&'static self, name: &'n str) -> ConnectOptions<E, R, NamedModel<'n, E, R>>;
 }
 
 mod sealed {
@@ -400,175 +324,62 @@ mod sealed {
 }
 
 impl<E: ModelEvent, R: Send + 'static> ModelSignal<E, R> for Signal<E, R> {
-    #[track_caller]
-    fn connect_model<F>(
-        &'static self,
-        name: &str,
-        receiver: F,
-    ) -> Result<ModelConnection, ModelNameError>
-    where
-        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
-    {
-        self.connect_model_prepared(name, self.options().prepare(receiver))
+    fn model<'n>(&'static self, name: &'n str) -> ConnectOptions<E, R, NamedModel<'n, E, R>> {
+        with_target(self.options(), |signal| NamedModel { signal, name })
+    }
+}
+
+/// A model of a signal by its name, as the options of [`ModelSignal::model`] have it.
+pub struct NamedModel<'n, E: Event, R: 'static> {
+    pub(super) signal: &'static Signal<E, R>,
+    pub(super) name: &'n str,
+}
+
+impl<E: ModelEvent, R: Send + 'static> ConnectTarget<E, R> for NamedModel<'_, E, R> {
+    type Connected = Result<ModelConnection, ModelNameError>;
+    type Disconnected = Result<bool, ModelNameError>;
+
+    fn connect(self, receiver: Prepared<E, R>) -> Result<ModelConnection, ModelNameError> {
+        self.declare(receiver)
     }
 
-    fn connect_model_prepared(
-        &'static self,
-        name: &str,
+    fn disconnect(self, receiver: ConnectionKey) -> Result<bool, ModelNameError> {
+        let key = normal(self.name)?;
+        let who = Who::new(self.signal, Some(receiver.identity()));
+        let Forgotten { waited, sender } = forget(&key, &who);
+        let Some(sender) = sender else {
+            return Ok(waited);
+        };
+        let was_connected = ConnectTarget::disconnect(self.signal, receiver.for_sender(sender));
+        Ok(waited | was_connected)
+    }
+}
+
+impl<E: ModelEvent, R: Send + 'static> NamedModel<'_, E, R> {
+    /// Connects a receiver, now or as soon as the model is prepared.
+    #[track_caller]
+    pub(super) fn declare(
+        self,
         receiver: Prepared<E, R>,
     ) -> Result<ModelConnection, ModelNameError> {
-        let (connection, _is_new) = declare(self, name, receiver)?;
-        Ok(connection)
-    }
-
-    fn disconnect_model<F>(&'static self, name: &str, receiver: F) -> Result<bool, ModelNameError>
-    where
-        F: Fn(Sender<'_>, &E::Args<'_>) -> R + Send + Sync + 'static,
-    {
-        const {
-            assert!(
-                size_of::<F>() == 0,
-                "a callable with state cannot be told from others of its type: keep its ModelConnection and disconnect that"
-            )
+        let NamedModel { signal, name } = self;
+        let key = normal(name)?;
+        if let Some(at) = signal.frozen_at() {
+            panic!(
+                "a receiver for the model '{name}' was not connected because the signal was frozen \
+                 at {at}: connect it before `freeze`"
+            );
         }
-        match forget(self, name, &ReceiverKey::function::<F>())? {
-            Forgotten::Model(sender) => Ok(self.disconnect_from(sender, receiver)),
-            Forgotten::Waiting(was_there) => Ok(was_there),
-        }
-    }
-
-    fn disconnect_model_uid(&'static self, name: &str, uid: &str) -> Result<bool, ModelNameError> {
-        match forget(self, name, &ReceiverKey::uid(uid))? {
-            Forgotten::Model(sender) => Ok(self.disconnect_uid_from(sender, uid)),
-            Forgotten::Waiting(was_there) => Ok(was_there),
-        }
-    }
-}
-
-/// Connects a receiver for the model of this name. Also returns `false` if an equal connection was
-/// there first.
-pub(super) fn declare<E: ModelEvent, R: Send + 'static>(
-    signal: &'static Signal<E, R>,
-    name: &str,
-    receiver: Prepared<E, R>,
-) -> Result<(ModelConnection, bool), ModelNameError> {
-    let key = normal(name)?;
-    let handle = Arc::new(Mutex::new(Handle::Waiting));
-    let waiting = Waiting {
-        signal: ptr::from_ref(signal).addr(),
-        receiver: ReceiverKey::of(&receiver),
-        connect: Box::new(move |sender| connect_one(signal, for_sender(receiver, sender))),
-        handle: Arc::clone(&handle),
-    };
-    let mut all = models();
-    let model = all.entry(key).or_insert_with(|| Model::new(name));
-    let is_new = match (&model.state, model.sender) {
-        (State::Ready, Some(sender)) => {
-            drop(all);
-            waiting.connect(sender)
-        }
-        _ => {
-            let is_there = model.waiting.iter().any(|it| it.is_equal(&waiting));
-            model.waiting.push(waiting);
-            !is_there
-        }
-    };
-    Ok((ModelConnection(handle), is_new))
-}
-
-fn connect_one<E: Event, R: 'static>(
-    signal: &'static Signal<E, R>,
-    receiver: Prepared<E, R>,
-) -> Connection {
-    let mut connections = signal.connect_many([receiver]);
-    connections.pop().expect("a handle for the receiver")
-}
-
-/// Removes the connections of a receiver that wait for the model of this name.
-fn forget<E: ModelEvent, R: Send + 'static>(
-    signal: &'static Signal<E, R>,
-    name: &str,
-    receiver: &ReceiverKey,
-) -> Result<Forgotten, ModelNameError> {
-    let key = normal(name)?;
-    let mut all = models();
-    let Some(model) = all.get_mut(&key) else {
-        return Ok(Forgotten::Waiting(false));
-    };
-    if let (State::Ready, Some(sender)) = (&model.state, model.sender) {
-        return Ok(Forgotten::Model(sender));
-    }
-    let signal = ptr::from_ref(signal).addr();
-    let taken = take_out(&mut model.waiting, |it| {
-        it.signal == signal && it.receiver.as_ref() == Some(receiver)
-    });
-    drop(all);
-    for waiting in &taken {
-        *lock(&waiting.handle) = Handle::Disconnected;
-    }
-    Ok(Forgotten::Waiting(!taken.is_empty()))
-}
-
-/// Removes the connections for which `is_it` returns `true`, and returns them.
-fn take_out(waiting: &mut Vec<Waiting>, is_it: impl Fn(&Waiting) -> bool) -> Vec<Waiting> {
-    let (taken, left) = mem::take(waiting).into_iter().partition(is_it);
-    *waiting = left;
-    taken
-}
-
-enum Forgotten {
-    /// The model is prepared, so the connection exists, if there is one.
-    Model(Sender<'static>),
-    Waiting(bool),
-}
-
-/// A handle to a connection by name. Dropping it has no effect.
-#[derive(Clone)]
-pub struct ModelConnection(Arc<Mutex<Handle>>);
-
-impl ModelConnection {
-    /// Returns `true` if the model has not been prepared yet.
-    pub fn is_waiting(&self) -> bool {
-        matches!(*lock(&self.0), Handle::Waiting)
-    }
-
-    /// Returns the connection, once there is one.
-    pub fn connection(&self) -> Option<Connection> {
-        match &*lock(&self.0) {
-            Handle::Connected(connection) => Some(connection.clone()),
-            _ => None,
-        }
-    }
-
-    /// Disconnects the receiver, or prevents that it is connected. Returns `true` if this call did
-    /// so.
-    pub fn disconnect(&self) -> bool {
-        let was = std::mem::replace(&mut *lock(&self.0), Handle::Disconnected);
-        match was {
-            Handle::Connected(connection) => connection.disconnect(),
-            Handle::Disconnected => false,
-            Handle::Waiting => {
-                let mut all = models();
-                let is_it = |it: &Waiting| Arc::ptr_eq(&it.handle, &self.0);
-                let taken: Vec<Waiting> = all
-                    .values_mut()
-                    .flat_map(|model| take_out(&mut model.waiting, is_it))
-                    .collect();
-                drop(all);
-                drop(taken);
-                true
+        match declare(signal, key, name, receiver) {
+            Declaration::Waits(connection) => Ok(connection),
+            Declaration::Ready {
+                key,
+                sender,
+                receiver,
+            } => {
+                let connection = ConnectTarget::connect(signal, receiver.for_sender(sender));
+                Ok(ModelConnection::connected(key, connection))
             }
         }
-    }
-}
-
-impl fmt::Debug for ModelConnection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &*lock(&self.0) {
-            Handle::Waiting => "waiting",
-            Handle::Connected(_) => "connected",
-            Handle::Disconnected => "disconnected",
-        };
-        f.debug_tuple("ModelConnection").field(&state).finish()
     }
 }

@@ -7,7 +7,7 @@ use fanfare::Signal;
 
 use super::many::{Bulk, M2mChanged};
 use super::save::{ClassPrepared, Delete, PostInit, PostSave, PreInit, PreSave};
-use crate::Answer;
+use crate::ReceiverResult;
 
 /// The senders of a model signal.
 #[derive(Default)]
@@ -52,7 +52,7 @@ pub static POST_INIT: Signal<PostInit<'static>> = Signal::new();
 /// - **Errors**: an `Err` refuses the save.
 /// - **Django**: the event has Django's `instance`, `raw`, `using` and `update_fields`. It also has
 ///   `created`, because SeaORM knows beforehand whether it will insert.
-pub static PRE_SAVE: Signal<PreSave<'static>, Answer> = Signal::new();
+pub static PRE_SAVE: Signal<PreSave<'static>, ReceiverResult> = Signal::new();
 
 /// Sent when a row has been inserted or updated.
 ///
@@ -79,7 +79,7 @@ pub static PRE_SAVE: Signal<PreSave<'static>, Answer> = Signal::new();
 /// first event. Only an async receiver that awaits something before it uses its event may get the
 /// newer row first. In that case save in `fanfare_sea_orm::on_commit`, which runs after all of
 /// them. `docs/delivery.md` describes this under "Nested sends".
-pub static POST_SAVE: Signal<PostSave<'static>, Answer> = Signal::new();
+pub static POST_SAVE: Signal<PostSave<'static>, ReceiverResult> = Signal::new();
 
 /// Sent when a row is about to be deleted.
 ///
@@ -89,7 +89,7 @@ pub static POST_SAVE: Signal<PostSave<'static>, Answer> = Signal::new();
 ///   `delete_many`, `delete_by_id`, or rows that the database deletes by a cascade.
 /// - **Errors**: an `Err` refuses the delete.
 /// - **Django**: it also sends the signal for querysets.
-pub static PRE_DELETE: Signal<Delete<'static>, Answer> = Signal::new();
+pub static PRE_DELETE: Signal<Delete<'static>, ReceiverResult> = Signal::new();
 
 /// Sent when a row has been deleted.
 ///
@@ -97,7 +97,7 @@ pub static PRE_DELETE: Signal<Delete<'static>, Answer> = Signal::new();
 /// - **When**: `fanfare-sea-orm` sends it from `after_delete`, in the places of [`PRE_DELETE`]. It
 ///   also sends it if there was no such row, because SeaORM does not report that.
 /// - **Errors**: an `Err` reaches the caller.
-pub static POST_DELETE: Signal<Delete<'static>, Answer> = Signal::new();
+pub static POST_DELETE: Signal<Delete<'static>, ReceiverResult> = Signal::new();
 
 /// Sent when a many-to-many relation is about to change, and when it has changed.
 ///
@@ -105,7 +105,7 @@ pub static POST_DELETE: Signal<Delete<'static>, Answer> = Signal::new();
 /// - **When**: `Links` of `fanfare-sea-orm` sends it with Django's rules, a pair for each call. The
 ///   hooks of a junction entity send it for nested saves, a pair for each row.
 /// - **Errors**: an `Err` before the change refuses the change.
-pub static M2M_CHANGED: Signal<M2mChanged<'static>, Answer> = Signal::new();
+pub static M2M_CHANGED: Signal<M2mChanged<'static>, ReceiverResult> = Signal::new();
 
 /// Sent when one statement has inserted many rows.
 ///
@@ -113,7 +113,7 @@ pub static M2M_CHANGED: Signal<M2mChanged<'static>, Answer> = Signal::new();
 /// - **When**: `exec_signalled` of `fanfare-sea-orm` sends it on `insert_many`.
 /// - **Errors**: an `Err` reaches the caller.
 /// - **Django**: it sends no signal for `bulk_create`.
-pub static BULK_CREATED: Signal<Bulk<'static>, Answer> = Signal::new();
+pub static BULK_CREATED: Signal<Bulk<'static>, ReceiverResult> = Signal::new();
 
 /// Sent when one statement has updated many rows.
 ///
@@ -121,7 +121,7 @@ pub static BULK_CREATED: Signal<Bulk<'static>, Answer> = Signal::new();
 /// - **When**: `exec_signalled` of `fanfare-sea-orm` sends it on `update_many`.
 /// - **Errors**: an `Err` reaches the caller.
 /// - **Django**: it sends no signal for `QuerySet.update`.
-pub static BULK_UPDATED: Signal<Bulk<'static>, Answer> = Signal::new();
+pub static BULK_UPDATED: Signal<Bulk<'static>, ReceiverResult> = Signal::new();
 
 /// Sent when one statement has deleted many rows.
 ///
@@ -129,13 +129,27 @@ pub static BULK_UPDATED: Signal<Bulk<'static>, Answer> = Signal::new();
 /// - **When**: `exec_signalled` of `fanfare-sea-orm` sends it on `delete_many`.
 /// - **Errors**: an `Err` reaches the caller.
 /// - **Django**: `QuerySet.delete` sends the signals of a delete for each row instead.
-pub static BULK_DELETED: Signal<Bulk<'static>, Answer> = Signal::new();
+pub static BULK_DELETED: Signal<Bulk<'static>, ReceiverResult> = Signal::new();
+
+fanfare::signals!(
+    CLASS_PREPARED,
+    PRE_INIT,
+    POST_INIT,
+    PRE_SAVE,
+    POST_SAVE,
+    PRE_DELETE,
+    POST_DELETE,
+    M2M_CHANGED,
+    BULK_CREATED,
+    BULK_UPDATED,
+    BULK_DELETED,
+);
 
 /// The event of a signal whose senders are models, so that receivers can connect by a model's name.
 /// [`model_event!`](crate::model_event) implements it for an event of your own.
 #[diagnostic::on_unimplemented(
     message = "receivers of the event `{Self}` cannot be connected by the name of a model",
-    note = "only those of inits, saves, deletes, links and bulk statements can"
+    note = "only receivers of inits, saves, deletes, links and bulk statements can"
 )]
 pub trait ModelEvent: DeclaresSenders<Senders = Models> {}
 
@@ -147,14 +161,14 @@ pub trait ModelEvent: DeclaresSenders<Senders = Models> {}
 ///
 /// ```
 /// use fanfare::{Sender, receiver};
-/// use fanfare_django::model::{Answer, Context, ModelSender, POST_SAVE, PostSave};
+/// use fanfare_django::model::{Context, ModelSender, POST_SAVE, PostSave, ReceiverResult};
 ///
 /// struct User;
 ///
 /// impl ModelSender for User {}
 ///
 /// #[receiver(POST_SAVE, sender = User)]
-/// fn index(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
+/// fn index(_sender: Sender<'_>, _event: &PostSave<'_>) -> ReceiverResult {
 ///     Ok(())
 /// }
 ///

@@ -1,5 +1,5 @@
-//! Who logged in, out, or could not: receivers get the application's own user and request, and no
-//! secret. The cases of Django's tests of these signals.
+//! Log-ins, log-outs and failed log-ins: receivers get the application's own user and request, and
+//! no secret. The cases of Django's tests of these signals.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,7 +17,7 @@ struct Request {
 const LOGIN: Request = Request { path: "/login" };
 
 #[test]
-fn login() {
+fn a_login_sends_its_user_and_request() {
     struct User(&'static str);
     let seen = leaked(Vec::new());
     let _receiver = USER_LOGGED_IN
@@ -103,7 +103,7 @@ fn secrets_are_known_by_djangos_words_in_any_case() {
 }
 
 #[test]
-fn logout() {
+fn a_logout_sends_its_user() {
     struct User(&'static str);
     let seen = leaked(Vec::new());
     let _receiver = USER_LOGGED_OUT
@@ -123,7 +123,7 @@ fn logout() {
 }
 
 #[test]
-fn logout_of_nobody_has_no_user_and_reaches_no_receiver_of_users() {
+fn an_anonymous_logout_has_no_user_and_reaches_no_receiver_of_users() {
     struct User;
     let seen = leaked(Vec::new());
     let connected = [
@@ -150,9 +150,9 @@ fn logout_of_nobody_has_no_user_and_reaches_no_receiver_of_users() {
     drop(connected.map(Connection::scoped));
 }
 
-/// What Django's own receiver does, which is connected only where users have the field.
+/// Django's own receiver does this, and is connected only where users have the field.
 #[test]
-fn last_login_is_written_for_the_users_that_have_it_and_nothing_else_is() {
+fn last_login_alone_is_written_for_the_users_that_have_it() {
     #[derive(Default)]
     struct Dated {
         logins: AtomicU32,

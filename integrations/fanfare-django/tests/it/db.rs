@@ -1,4 +1,4 @@
-//! A new connection is lent to one receiver at a time, and none is forgotten.
+//! A new connection is lent to one receiver at a time, and each receiver gets it.
 
 use fanfare::Sender;
 use fanfare_django::db::{CONNECTION_CREATED, ConnectionCreated};
@@ -43,7 +43,7 @@ fn sync_receivers_get_it_one_after_the_other() {
 }
 
 #[test]
-fn it_has_one_type() {
+fn a_new_connection_has_one_type() {
     let mut connection = Connection::default();
     let event = ConnectionCreated::new("default", "sqlite", &mut connection);
     assert!(event.is::<Connection>() && !event.is::<String>());
@@ -52,7 +52,7 @@ fn it_has_one_type() {
 }
 
 #[test]
-fn it_is_in_use_until_the_guard_is_dropped() {
+fn a_new_connection_is_in_use_until_its_guard_is_dropped() {
     let mut connection = Connection::default();
     let event = ConnectionCreated::new("default", "sqlite", &mut connection);
     let guard = event.try_connection::<Connection>().unwrap();

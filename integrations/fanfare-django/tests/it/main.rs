@@ -6,5 +6,6 @@ mod db;
 mod management;
 mod model;
 mod model_names;
+mod model_waiting;
 mod test;
 mod transaction;

@@ -1,4 +1,5 @@
-//! What a migrator is about to do can be read, refused before it is done, and answered after.
+//! Receivers can read the plan of a migrator, refuse it before it is carried out, and react to it
+//! afterwards.
 
 use std::sync::Mutex;
 
@@ -40,7 +41,7 @@ fn receivers_get_everything_that_the_migrator_knows() {
 }
 
 #[test]
-fn what_the_migrator_does_not_know_is_none() {
+fn unknown_parts_of_a_plan_are_none() {
     let event = Migrate::new(Operation::Up, &[]);
     assert!(event.plan().is_empty());
     assert_eq!(event.using(), "default");
@@ -136,12 +137,12 @@ fn the_future_of_a_send_may_change_its_thread() {
 
 #[test]
 fn one_receiver_can_be_declared_for_both() {
-    use fanfare_django::Answer;
+    use fanfare_django::ReceiverResult;
 
     static SEEN: Mutex<Vec<Operation>> = Mutex::new(Vec::new());
     #[fanfare::receiver(PRE_MIGRATE, sender = "declared for both")]
     #[fanfare::receiver(POST_MIGRATE, sender = "declared for both")]
-    async fn note(_app: Sender<'_>, migrate: &Migrate<'_>) -> Answer {
+    async fn note(_app: Sender<'_>, migrate: &Migrate<'_>) -> ReceiverResult {
         SEEN.lock().unwrap().push(migrate.operation());
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The events of the model signals: what receivers share, and what they may change.
+//! The events of the model signals: the data that receivers share, and those that they may change.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use fanfare::{Sender, Signal};
 use fanfare_django::model::{
-    Answer, Bulk, ClassPrepared, Context, Delete, InstanceMut, M2mAction, M2mChanged, PostInit,
-    PostSave, PreInit, PreSave, PrimaryKey,
+    Bulk, ClassPrepared, Context, Delete, InstanceMut, M2mAction, M2mChanged, PostInit, PostSave,
+    PreInit, PreSave, PrimaryKey, ReceiverResult,
 };
 use fanfare_django::transaction::AfterCommit;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
@@ -41,8 +41,8 @@ assert_impl_all!(Bulk<'static>: Sync);
 assert_not_impl_any!(InstanceMut<'static, 'static, User>: Send);
 
 #[test]
-fn each_receiver_finds_what_the_one_before_it_changed() {
-    static SAVE: Signal<PreSave<'static>, Answer> = Signal::new();
+fn each_receiver_finds_the_changes_of_the_one_before_it() {
+    static SAVE: Signal<PreSave<'static>, ReceiverResult> = Signal::new();
     for suffix in [" King", " Lovelace"] {
         SAVE.connect(move |_sender, event| {
             let mut user = event.instance::<User>().ok_or("not a user")?;
@@ -145,7 +145,7 @@ fn a_future_that_waits_between_two_changes_is_send() {
 }
 
 #[test]
-fn another_type_is_none_and_locks_nothing() {
+fn an_instance_of_another_type_is_refused_without_a_lock() {
     let mut user = ada();
     let event = PreSave::new(&mut user, true, None, Context::default());
     assert!(event.instance::<Draft>().is_none());
@@ -216,7 +216,7 @@ fn pre_init_lends_the_values() {
 }
 
 #[test]
-fn a_save_says_how_and_where() {
+fn a_save_has_its_columns_and_its_database() {
     let after_commit = AfterCommit::new();
     let context = Context::new("replica")
         .raw(true)
@@ -242,7 +242,7 @@ fn a_save_says_how_and_where() {
 }
 
 #[test]
-fn a_delete_says_what_it_started_from_and_has_two_types() {
+fn a_delete_has_its_origin_and_two_types() {
     let (user, draft) = (
         ada(),
         Draft {
@@ -311,7 +311,7 @@ fn an_async_receiver_changes_the_instance_between_awaits() {
     fn send<T: Send>(future: T) -> T {
         future
     }
-    static SAVE: Signal<PreSave<'static>, Answer> = Signal::new();
+    static SAVE: Signal<PreSave<'static>, ReceiverResult> = Signal::new();
     SAVE.connect_async(|_sender, event| {
         Box::pin(async move {
             event.instance::<User>().ok_or("not a user")?.name.push('1');

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use fanfare::{Sender, Signal};
 use fanfare_django::model::{
-    self, Answer, CLASS_PREPARED, Context, ModelNameError, ModelSignal, PostSave, unresolved_models,
+    self, CLASS_PREPARED, Context, ModelNameError, ModelSignal, PostSave, ReceiverResult,
+    unresolved_models,
 };
 
-type Saved = Signal<PostSave<'static>, Answer>;
+pub(super) type Saved = Signal<PostSave<'static>, ReceiverResult>;
 
-fn send<E: 'static>(signal: &Saved) -> usize {
+pub(super) fn send<E: 'static>(signal: &Saved) -> usize {
     let event = PostSave::new(&(), true, None, Context::default());
     signal
         .from(Sender::of::<E>())
@@ -22,7 +23,7 @@ fn send<E: 'static>(signal: &Saved) -> usize {
         .len()
 }
 
-fn receiver(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
+pub(super) fn receiver(_sender: Sender<'_>, _event: &PostSave<'_>) -> ReceiverResult {
     Ok(())
 }
 
@@ -30,7 +31,7 @@ fn receiver(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
 fn a_malformed_name_is_refused_at_once() {
     static SAVED: Saved = Signal::new();
     for name in ["invalid", "", ".", "a.", ".b", "a.b.c", "a..b"] {
-        let error = SAVED.connect_model(name, receiver).unwrap_err();
+        let error = SAVED.model(name).connect(receiver).unwrap_err();
         assert_eq!(error, ModelNameError::Malformed(name.to_owned()));
         assert_eq!(
             error.to_string(),
@@ -39,8 +40,8 @@ fn a_malformed_name_is_refused_at_once() {
                  'app_label.ModelName'"
             )
         );
-        assert_eq!(SAVED.disconnect_model(name, receiver), Err(error.clone()));
-        assert_eq!(SAVED.disconnect_model_uid(name, "uid"), Err(error.clone()));
+        assert_eq!(SAVED.model(name).disconnect(receiver), Err(error.clone()));
+        assert_eq!(SAVED.model(name).disconnect_uid("uid"), Err(error.clone()));
         assert_eq!(model::prepare::<()>(name), Err(error));
     }
 }
@@ -50,7 +51,7 @@ fn a_model_that_is_there_is_connected_at_once() {
     struct There;
     static SAVED: Saved = Signal::new();
     model::prepare::<There>("names.There").unwrap();
-    let connection = SAVED.connect_model("names.There", receiver).unwrap();
+    let connection = SAVED.model("names.There").connect(receiver).unwrap();
     assert!(!connection.is_waiting());
     assert_eq!(send::<There>(&SAVED), 1);
     assert_eq!(send::<()>(&SAVED), 0);
@@ -68,7 +69,8 @@ fn a_model_that_comes_later_is_connected_then_in_order() {
         };
         assert!(
             SAVED
-                .connect_model("names.Later", note)
+                .model("names.Later")
+                .connect(note)
                 .unwrap()
                 .is_waiting()
         );
@@ -87,13 +89,15 @@ fn the_case_of_the_model_does_not_matter_but_that_of_the_app_does() {
     model::prepare::<Cased>("names.Cased").unwrap();
     assert!(
         !SAVED
-            .connect_model("names.CASED", |_, _| Ok(()))
+            .model("names.CASED")
+            .connect(|_, _| Ok(()))
             .unwrap()
             .is_waiting()
     );
     assert!(
         SAVED
-            .connect_model("Names.Cased", |_, _| Ok(()))
+            .model("Names.Cased")
+            .connect(|_, _| Ok(()))
             .unwrap()
             .is_waiting()
     );
@@ -105,9 +109,9 @@ fn a_receiver_of_a_known_model_is_disconnected_once() {
     struct Known;
     static SAVED: Saved = Signal::new();
     model::prepare::<Known>("names.Known").unwrap();
-    SAVED.connect_model("names.Known", receiver).unwrap();
-    assert_eq!(SAVED.disconnect_model("names.known", receiver), Ok(true));
-    assert_eq!(SAVED.disconnect_model("names.known", receiver), Ok(false));
+    SAVED.model("names.Known").connect(receiver).unwrap();
+    assert_eq!(SAVED.model("names.known").disconnect(receiver), Ok(true));
+    assert_eq!(SAVED.model("names.known").disconnect(receiver), Ok(false));
     assert_eq!(send::<Known>(&SAVED), 0);
 }
 
@@ -116,18 +120,19 @@ fn a_receiver_that_waits_can_be_disconnected() {
     struct Unknown;
     static SAVED: Saved = Signal::new();
     static OTHER: Saved = Signal::new();
-    SAVED.connect_model("names.Unknown", receiver).unwrap();
-    OTHER.connect_model("names.Unknown", receiver).unwrap();
-    assert_eq!(SAVED.disconnect_model("names.Unknown", receiver), Ok(true));
-    assert_eq!(SAVED.disconnect_model("names.Unknown", receiver), Ok(false));
+    SAVED.model("names.Unknown").connect(receiver).unwrap();
+    OTHER.model("names.Unknown").connect(receiver).unwrap();
+    assert_eq!(SAVED.model("names.Unknown").disconnect(receiver), Ok(true));
+    assert_eq!(SAVED.model("names.Unknown").disconnect(receiver), Ok(false));
 
-    let uid = SAVED.options().dispatch_uid("uid").prepare(|_, _| Ok(()));
-    SAVED.connect_model_prepared("names.Unknown", uid).unwrap();
-    assert_eq!(SAVED.disconnect_model_uid("names.Unknown", "uid"), Ok(true));
+    let options = SAVED.model("names.Unknown").dispatch_uid("uid");
+    options.connect(|_, _| Ok(())).unwrap();
+    assert_eq!(SAVED.model("names.Unknown").disconnect_uid("uid"), Ok(true));
 
     let captured = 7;
     let with_state = SAVED
-        .connect_model("names.Unknown", move |_, _| {
+        .model("names.Unknown")
+        .connect(move |_, _| {
             assert_eq!(captured, 7);
             Ok(())
         })
@@ -143,19 +148,19 @@ fn a_receiver_that_waits_can_be_disconnected() {
 
 /// Connect, disconnect, connect: the last word counts.
 #[test]
-fn what_was_disconnected_while_it_waited_can_be_connected_again() {
+fn a_receiver_disconnected_while_it_waited_can_be_connected_again() {
     struct Again;
     static SAVED: Saved = Signal::new();
-    SAVED.connect_model("names.Again", receiver).unwrap();
-    SAVED.disconnect_model("names.Again", receiver).unwrap();
-    SAVED.connect_model("names.Again", receiver).unwrap();
-    SAVED.connect_model("names.Again", receiver).unwrap();
+    SAVED.model("names.Again").connect(receiver).unwrap();
+    SAVED.model("names.Again").disconnect(receiver).unwrap();
+    SAVED.model("names.Again").connect(receiver).unwrap();
+    SAVED.model("names.Again").connect(receiver).unwrap();
     model::prepare::<Again>("names.Again").unwrap();
     assert_eq!(send::<Again>(&SAVED), 1);
 }
 
 #[test]
-fn a_type_as_the_sender_waits_for_nothing() {
+fn a_type_as_the_sender_connects_at_once() {
     struct Typed;
     static SAVED: Saved = Signal::new();
     SAVED
@@ -176,15 +181,15 @@ fn a_weak_receiver_is_weak_when_it_is_connected() {
     struct Weakly;
     struct Target;
     impl Target {
-        fn hear(&self, _sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
+        fn hear(&self, _sender: Sender<'_>, _event: &PostSave<'_>) -> ReceiverResult {
             Ok(())
         }
     }
     static SAVED: Saved = Signal::new();
     let target = Arc::new(Target);
-    let weak = SAVED.options().prepare_weak(&target, Target::hear);
-    SAVED.connect_model_prepared("names.Weakly", weak).unwrap();
-    SAVED.connect_model("names.Weakly", receiver).unwrap();
+    let weakly = SAVED.model("names.Weakly");
+    weakly.connect_weak(&target, Target::hear).unwrap();
+    SAVED.model("names.Weakly").connect(receiver).unwrap();
     model::prepare::<Weakly>("names.Weakly").unwrap();
     let connections = SAVED.connections();
     assert_eq!(
@@ -200,15 +205,13 @@ fn a_weak_receiver_is_weak_when_it_is_connected() {
 fn options_are_kept_and_the_model_is_the_sender() {
     struct Options;
     static SAVED: Saved = Signal::new();
-    SAVED.connect_model("names.Options", receiver).unwrap();
+    SAVED.model("names.Options").connect(receiver).unwrap();
     let first = SAVED
-        .options()
+        .model("names.Options")
         .sender("elsewhere")
         .priority(9)
         .name("first");
-    SAVED
-        .connect_model_prepared("names.Options", first.prepare(|_, _| Ok(())))
-        .unwrap();
+    first.connect(|_, _| Ok(())).unwrap();
     model::prepare::<Options>("names.Options").unwrap();
     assert_eq!(send::<Options>(&SAVED), 2);
     let connections = SAVED.connections();
@@ -224,13 +227,13 @@ fn options_are_kept_and_the_model_is_the_sender() {
     );
 }
 
-/// Django says nothing of a misspelled name.
+/// Django does not report a misspelled name.
 #[test]
-fn names_that_nothing_has_are_listed() {
+fn names_without_a_model_are_listed() {
     struct Spelt;
     static SAVED: Saved = Signal::new();
-    let typo = SAVED.connect_model("names.Splet", |_, _| Ok(())).unwrap();
-    SAVED.connect_model("names.Spelt", |_, _| Ok(())).unwrap();
+    let typo = SAVED.model("names.Splet").connect(|_, _| Ok(())).unwrap();
+    SAVED.model("names.Spelt").connect(|_, _| Ok(())).unwrap();
     let ours = || {
         let names = unresolved_models().into_iter();
         names
@@ -270,7 +273,7 @@ fn class_prepared_comes_once_before_those_that_wait() {
             assert_eq!(model::prepare::<Prepared>("names.Prepared"), Ok(false));
             TOLD.fetch_add(1, Ordering::SeqCst);
         });
-    SAVED.connect_model("names.Prepared", receiver).unwrap();
+    SAVED.model("names.Prepared").connect(receiver).unwrap();
     assert_eq!(model::prepare::<Prepared>("names.Prepared"), Ok(true));
     assert_eq!(model::prepare::<Prepared>("names.Prepared"), Ok(false));
     assert_eq!(TOLD.load(Ordering::SeqCst), 1);
@@ -287,12 +290,12 @@ fn a_panic_in_class_prepared_loses_no_receiver() {
         .sender(model)
         .once()
         .connect(|_sender, _event| panic!("no"));
-    SAVED.connect_model("names.Panics", receiver).unwrap();
+    SAVED.model("names.Panics").connect(receiver).unwrap();
     assert!(catch_unwind(|| model::prepare::<Panics>("names.Panics")).is_err());
     assert_eq!(send::<Panics>(&SAVED), 1);
 }
 
-/// Whoever prepares second waits until what waited is connected.
+/// The thread that prepares second waits until the waiting receivers are connected.
 #[test]
 fn a_second_thread_waits_for_the_preparation() {
     struct Slow;
@@ -307,7 +310,7 @@ fn a_second_thread_waits_for_the_preparation() {
             started.send(()).unwrap();
             goes_on.lock().unwrap().recv().unwrap();
         });
-    SAVED.connect_model("names.Slow", receiver).unwrap();
+    SAVED.model("names.Slow").connect(receiver).unwrap();
     thread::scope(|scope| {
         scope.spawn(|| model::prepare::<Slow>("names.Slow").unwrap());
         starts.recv().unwrap();
@@ -336,16 +339,15 @@ fn destructors_may_use_the_registry() {
     static SAVED: Saved = Signal::new();
     for _ in 0..2 {
         let destroyed = Destroyed;
-        let twice = SAVED.options().dispatch_uid("once").prepare(move |_, _| {
+        let twice = SAVED.model("names.Reenters").dispatch_uid("once");
+        let connected = twice.connect(move |_, _| {
             let _kept = &destroyed;
             Ok(())
         });
-        SAVED
-            .connect_model_prepared("names.Reenters", twice)
-            .unwrap();
+        connected.unwrap();
     }
     let dropped = Destroyed;
-    let waiting = SAVED.connect_model("names.Reenters", move |_, _| {
+    let waiting = SAVED.model("names.Reenters").connect(move |_, _| {
         let _kept = &dropped;
         Ok(())
     });
@@ -359,7 +361,7 @@ mod declared {
 
     use fanfare::{Event, Sender, Signal, receiver};
     use fanfare_django::model::{
-        self, Answer, Context, ModelSender, POST_SAVE, PostSave, unknown_senders,
+        self, Context, ModelSender, POST_SAVE, PostSave, ReceiverResult, unknown_senders,
     };
 
     struct Later;
@@ -370,20 +372,20 @@ mod declared {
     static CALLS: AtomicUsize = AtomicUsize::new(0);
 
     #[receiver(POST_SAVE, sender = "declared.later", dispatch_uid = "declared")]
-    fn first(_: Sender<'_>, event: &PostSave<'_>) -> Answer {
+    fn first(_: Sender<'_>, event: &PostSave<'_>) -> ReceiverResult {
         assert_eq!(event.model_name(), "declared.Later");
         CALLS.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
     #[receiver(POST_SAVE, sender = "declared.Later", dispatch_uid = "declared")]
-    fn second(_: Sender<'_>, _: &PostSave<'_>) -> Answer {
+    fn second(_: Sender<'_>, _: &PostSave<'_>) -> ReceiverResult {
         CALLS.fetch_add(100, Ordering::Relaxed);
         Ok(())
     }
 
     #[receiver(POST_SAVE, sender = Now)]
-    fn of_type(_: Sender<'_>, _: &PostSave<'_>) -> Answer {
+    fn of_type(_: Sender<'_>, _: &PostSave<'_>) -> ReceiverResult {
         Ok(())
     }
 
@@ -391,7 +393,7 @@ mod declared {
     #[receiver(POST_SAVE, model = self, dispatch_uid = "takes instance")]
     fn takes_instance(_: &Entity, _: &PostSave<'_>) {}
 
-    /// What `model = self` means.
+    /// The type that `model = self` means.
     struct Entity;
 
     impl ModelSender for Entity {}

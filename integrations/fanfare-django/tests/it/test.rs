@@ -1,5 +1,5 @@
-//! A setting that a test overrides is back afterwards, whatever receivers do, and they are told both
-//! times.
+//! A setting that a test overrides is back afterwards, whatever receivers do, and they get both
+//! changes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, RwLock};
@@ -74,7 +74,7 @@ fn overrides_of_settings_nest() {
 }
 
 #[test]
-fn an_error_on_enter_undoes_the_override_and_all_are_told() {
+fn an_error_on_enter_undoes_the_override_and_all_receivers_get_it() {
     let app = Sender::named("error on enter");
     let _refuses = SETTING_CHANGED
         .options()
@@ -93,7 +93,7 @@ fn an_error_on_enter_undoes_the_override_and_all_are_told() {
 }
 
 #[test]
-fn a_panic_on_enter_undoes_the_override_and_all_are_told() {
+fn a_panic_on_enter_undoes_the_override_and_all_receivers_get_it() {
     let app = Sender::named("panic on enter");
     let _panics = SETTING_CHANGED
         .options()
@@ -153,8 +153,8 @@ fn a_setting_that_did_not_exist_has_no_value_afterwards() {
     );
 }
 
-/// An async receiver on an executor's thread: the send is refused with a panic, and so is that which
-/// tells of the old value, from a destructor. That must not end the process.
+/// An async receiver on an executor's thread: the send is refused with a panic, and so is the send
+/// of the old value, from a destructor. That must not end the process.
 #[test]
 fn a_refused_override_is_a_panic_and_no_abort() {
     static CELL: RwLock<u32> = RwLock::new(1);

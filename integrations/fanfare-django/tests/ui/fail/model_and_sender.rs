@@ -1,5 +1,5 @@
 use fanfare::{Sender, receiver};
-use fanfare_django::model::{Answer, POST_SAVE, PostSave};
+use fanfare_django::model::{POST_SAVE, PostSave, ReceiverResult};
 
 mod customer {
     pub struct Entity;
@@ -12,17 +12,17 @@ mod customer {
 }
 
 #[receiver(POST_SAVE, model = customer, sender = customer::Entity)]
-fn welcome(_customer: &customer::Model, _event: &PostSave<'_>) -> Answer {
+fn welcome(_customer: &customer::Model, _event: &PostSave<'_>) -> ReceiverResult {
     Ok(())
 }
 
 #[receiver(POST_SAVE, model = "shop.Customer")]
-fn by_name(_customer: &customer::Model, _event: &PostSave<'_>) -> Answer {
+fn by_name(_customer: &customer::Model, _event: &PostSave<'_>) -> ReceiverResult {
     Ok(())
 }
 
 #[receiver(POST_SAVE, model = customer<u8>)]
-fn generic(_customer: &customer::Model, _event: &PostSave<'_>) -> Answer {
+fn generic(_customer: &customer::Model, _event: &PostSave<'_>) -> ReceiverResult {
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 use fanfare::{Sender, receiver};
-use fanfare_django::model::{Answer, POST_SAVE, PostSave};
+use fanfare_django::model::{POST_SAVE, PostSave, ReceiverResult};
 
 mod customer {
     pub struct Entity;
@@ -12,12 +12,12 @@ mod customer {
 }
 
 #[receiver(POST_SAVE, model = customer)]
-fn of_sender(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
+fn of_sender(_sender: Sender<'_>, _event: &PostSave<'_>) -> ReceiverResult {
     Ok(())
 }
 
 #[receiver(POST_SAVE, model = customer)]
-fn by_value(_customer: customer::Model, _event: &PostSave<'_>) -> Answer {
+fn by_value(_customer: customer::Model, _event: &PostSave<'_>) -> ReceiverResult {
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 use fanfare::{Sender, receiver};
-use fanfare_django::model::{Answer, CLASS_PREPARED, ClassPrepared, POST_SAVE, PostSave};
+use fanfare_django::model::{CLASS_PREPARED, ClassPrepared, POST_SAVE, PostSave, ReceiverResult};
 
 #[receiver(POST_SAVE, sender = "customer")]
-fn welcome(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
+fn welcome(_sender: Sender<'_>, _event: &PostSave<'_>) -> ReceiverResult {
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 use fanfare::{Sender, receiver};
-use fanfare_django::model::{Answer, POST_SAVE, PostSave};
+use fanfare_django::model::{POST_SAVE, PostSave, ReceiverResult};
 
 mod customer {
     pub struct Entity;
@@ -13,7 +13,7 @@ mod customer {
 
 // The struct of a row, which no ORM sends from.
 #[receiver(POST_SAVE, sender = customer::Model)]
-fn welcome(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
+fn welcome(_sender: Sender<'_>, _event: &PostSave<'_>) -> ReceiverResult {
     Ok(())
 }
 

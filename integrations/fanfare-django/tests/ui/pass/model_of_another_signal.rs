@@ -1,5 +1,5 @@
 use fanfare::{Sender, Signal, receiver};
-use fanfare_django::model::{Answer, BULK_CREATED, Bulk};
+use fanfare_django::model::{BULK_CREATED, Bulk, ReceiverResult};
 
 mod customer {
     pub struct Entity;
@@ -17,7 +17,7 @@ static ORDERED: Signal<u32> = Signal::new();
 fn ordered(_sender: Sender<'_>, _order: &u32) {}
 
 #[receiver(BULK_CREATED, sender = customer::Entity)]
-fn imported(_sender: Sender<'_>, _event: &Bulk<'_>) -> Answer {
+fn imported(_sender: Sender<'_>, _event: &Bulk<'_>) -> ReceiverResult {
     Ok(())
 }
 

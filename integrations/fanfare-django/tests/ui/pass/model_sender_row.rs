@@ -1,5 +1,5 @@
 use fanfare::{Sender, receiver};
-use fanfare_django::model::{Answer, POST_SAVE, PostSave};
+use fanfare_django::model::{POST_SAVE, PostSave, ReceiverResult};
 
 mod customer {
     pub struct Entity;
@@ -12,7 +12,7 @@ mod customer {
 }
 
 #[receiver(POST_SAVE, sender = customer::Entity)]
-fn welcome(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
+fn welcome(_sender: Sender<'_>, _event: &PostSave<'_>) -> ReceiverResult {
     Ok(())
 }
 

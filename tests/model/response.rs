@@ -1,4 +1,4 @@
-//! What receivers return: nothing, a number, or a result that counts its live values.
+//! The responses of receivers: `()`, a number, or a result that counts its live values.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -11,12 +11,12 @@ thread_local! {
     static ALIVE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// How many tracked answers exist on this thread.
+/// Returns the number of tracked responses on this thread.
 pub(crate) fn alive() -> usize {
     ALIVE.get()
 }
 
-/// An answer in words that the signal and the model share.
+/// A response in words that the signal and the model share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     Nothing,
@@ -25,21 +25,21 @@ pub(crate) enum Reply {
     No(u64),
 }
 
-/// What one `send_until_err` gave, with the receivers still by their ids.
+/// The result of one `send_until_err`, with the receivers still by their ids.
 pub(crate) struct Tried {
     pub(crate) before: Vec<(Option<ReceiverId>, Reply)>,
     pub(crate) error: Option<(ReceiverId, Reply)>,
 }
 
-pub(crate) trait Answer: Sized + 'static {
-    /// The answer of the call with this number.
+pub(crate) trait Response: Sized + 'static {
+    /// Returns the response of the call with this number.
     fn make(call: u64, refused: bool) -> Self;
     fn reply(&self) -> Reply;
-    /// What the model expects of `make`.
+    /// Returns the response that the model expects of `make`.
     fn expected(call: u64, refused: bool) -> Reply;
-    /// The answers with their receivers, where the answers are kept.
+    /// Returns the responses with their receivers, if the responses are kept.
     fn pairs(responses: Responses<Self>) -> Vec<(Option<ReceiverId>, Reply)>;
-    /// `send_until_err`, where the answers are results.
+    /// Sends with `send_until_err`, if the responses are results.
     fn send_until_err(
         signal: &Signal<Beat<'static>, Self>,
         sender: Sender<'_>,
@@ -52,8 +52,8 @@ pub(crate) trait Answer: Sized + 'static {
     const KEPT: bool = true;
 }
 
-/// Reads kept answers in each way there is, the last of them chosen by `way`.
-fn read<A: Answer>(
+/// Reads kept responses in each way there is, the last of them chosen by `way`.
+fn read<A: Response>(
     responses: Responses<A>,
     pairs: Vec<(ReceiverId, Reply)>,
     into_pairs: impl FnOnce(Responses<A>) -> Vec<(ReceiverId, A)>,
@@ -69,17 +69,23 @@ fn read<A: Answer>(
             let owned = into_pairs(responses);
             let owned: Vec<_> = owned
                 .iter()
-                .map(|(id, answer)| (*id, answer.reply()))
+                .map(|(id, response)| (*id, response.reply()))
                 .collect();
             assert_eq!(owned, pairs);
         }
         1 => {
-            let owned: Vec<Reply> = responses.into_iter().map(|answer| answer.reply()).collect();
+            let owned: Vec<Reply> = responses
+                .into_iter()
+                .map(|response| response.reply())
+                .collect();
             assert_eq!(owned, slice);
         }
         _ => {
             // The rest of a half-read iterator is destroyed with it.
-            let first = responses.into_iter().next().map(|answer| answer.reply());
+            let first = responses
+                .into_iter()
+                .next()
+                .map(|response| response.reply());
             assert_eq!(first, slice.first().copied());
         }
     }
@@ -94,7 +100,7 @@ macro_rules! kept_pairs {
         fn pairs(responses: Responses<Self>) -> Vec<(Option<ReceiverId>, Reply)> {
             let pairs = responses
                 .pairs()
-                .map(|(id, answer)| (id, answer.reply()))
+                .map(|(id, response)| (id, response.reply()))
                 .collect();
             read(responses, pairs, |responses| {
                 responses.into_pairs().into_iter().collect()
@@ -103,7 +109,7 @@ macro_rules! kept_pairs {
     };
 }
 
-impl Answer for () {
+impl Response for () {
     const KEPT: bool = false;
 
     fn make(_call: u64, _refused: bool) {}
@@ -124,7 +130,7 @@ impl Answer for () {
     }
 }
 
-impl Answer for u64 {
+impl Response for u64 {
     fn make(call: u64, _refused: bool) -> u64 {
         call
     }
@@ -158,7 +164,7 @@ impl Drop for Counted {
     }
 }
 
-impl Answer for Tracked {
+impl Response for Tracked {
     const RESULTS: bool = true;
 
     fn make(call: u64, refused: bool) -> Self {

@@ -13,7 +13,7 @@ pub enum ReceiverKind {
     Offloaded,
     /// A receiver that a send awaits, together with the other receivers that are awaited.
     Awaited,
-    /// A receiver to whose queue a send gives the event.
+    /// A receiver to whose queue or stream a send gives the event.
     Queued,
 }
 
@@ -31,6 +31,17 @@ pub(crate) enum Mode {
 }
 
 impl ReceiverKind {
+    /// Returns the kind as a word.
+    pub(crate) fn in_words(self) -> &'static str {
+        match self {
+            ReceiverKind::Called => "called",
+            ReceiverKind::Blocking => "blocking",
+            ReceiverKind::Offloaded => "offloaded",
+            ReceiverKind::Awaited => "awaited",
+            ReceiverKind::Queued => "queued",
+        }
+    }
+
     /// Returns `true` if a send awaits the receiver together with others.
     pub(crate) fn is_awaited(self, mode: Mode) -> bool {
         match self {

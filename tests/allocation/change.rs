@@ -1,21 +1,24 @@
-//! `connect_many`: all at once, in order, duplicates left out, and never quadratic.
+//! `Signal::change`: one publication for many receivers, in order, duplicates left out, and never
+//! quadratic.
 
+use fanfare::connections::purged;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use fanfare::connections::Prepared;
+use fanfare::connections::Changes;
 use fanfare::{Identity, Sender, Signal};
 
 type Asked = Signal<(), u32>;
-/// A way of preparing, and what it is called.
-type Kind = (&'static str, fn(&Asked, u32) -> Prepared<(), u32>);
+/// The name of a way of connecting, and the way.
+type Kind = (&'static str, fn(&mut Changes<(), u32>, u32));
 
 #[test]
 fn all_are_connected_in_their_order() {
     let signal = Asked::new();
     signal.connect(|_, ()| 100);
-    let connections = signal.connect_many((0..5).map(|value| number(&signal, value)));
+    let connections = signal.change(|changes| (0..5).for_each(|value| number(changes, value)));
     signal.connect(|_, ()| 200);
     assert!(
         connections
@@ -35,13 +38,15 @@ fn all_are_connected_in_their_order() {
 }
 
 #[test]
-fn none_is_none() {
+fn a_change_without_steps_changes_nothing() {
     let signal = Asked::new();
-    assert!(signal.connect_many([]).is_empty());
+    assert!(signal.change(|_| ()).is_empty());
     assert_eq!(signal.receiver_count(), 0);
     signal.connect(|_, ()| 1);
-    assert!(signal.connect_many(Vec::new()).is_empty());
+    assert!(signal.change(|_| ()).is_empty());
     assert_eq!(*signal.send(&()), [1]);
+    signal.freeze();
+    assert!(signal.change(|_| ()).is_empty());
 }
 
 #[test]
@@ -49,25 +54,17 @@ fn each_keeps_its_own_options() {
     let signal = Asked::new();
     let identity = Identity::new();
     let target = Arc::new(6_u32);
-    let connections = signal.connect_many([
-        signal.options().priority(-1).prepare(|_, ()| 1),
-        signal.options().sender("a").prepare(|_, ()| 2),
-        signal
-            .options()
-            .sender(&identity)
-            .priority(9)
-            .prepare(|_, ()| 3),
-        signal.options().once().prepare(|_, ()| 4),
-        signal
-            .options()
-            .dispatch_uid("u")
-            .name("five")
-            .priority(1)
-            .prepare(|_, ()| 5),
-        signal
-            .options()
-            .prepare_weak(&target, |target: &u32, _, ()| *target),
-    ]);
+    let connections = signal.change(|changes| {
+        changes.options().priority(-1).connect(|_, ()| 1);
+        changes.options().sender("a").connect(|_, ()| 2);
+        let options = changes.options().sender(&identity).priority(9);
+        options.connect(|_, ()| 3);
+        changes.options().once().connect(|_, ()| 4);
+        let options = changes.options().dispatch_uid("u").name("five");
+        options.priority(1).connect(|_, ()| 5);
+        let options = changes.options();
+        options.connect_weak(&target, |target: &u32, _, ()| *target);
+    });
     assert_eq!(connections.len(), 6);
     assert_eq!(*signal.from("a").send(&()), [5, 2, 4, 6, 1]);
     assert_eq!(*signal.from(&identity).send(&()), [3, 5, 6, 1]);
@@ -88,10 +85,10 @@ fn each_keeps_its_own_options() {
 fn what_was_connected_before_stays_and_is_handed_back() {
     let signal = Asked::new();
     let first = signal.connect(one);
-    let connections = signal.connect_many([
-        signal.options().priority(7).prepare(one),
-        signal.options().prepare(|_, ()| 2),
-    ]);
+    let connections = signal.change(|changes| {
+        changes.options().priority(7).connect(one);
+        changes.connect(|_, ()| 2);
+    });
     assert_eq!(
         (
             connections[0].id(),
@@ -109,22 +106,17 @@ fn within_one_batch_the_first_wins_too() {
     let signal = Asked::new();
     let dropped = Arc::new(AtomicUsize::new(0));
     let guards = [0, 1, 2].map(|_| CountAtDrop(Arc::clone(&dropped)));
-    let prepared: Vec<_> = guards
-        .into_iter()
-        .zip(0..)
-        .map(|(guard, value)| {
-            signal.options().dispatch_uid("u").prepare(move |_, ()| {
+    let connections = signal.change(|changes| {
+        for (guard, value) in guards.into_iter().zip(0..) {
+            changes.options().dispatch_uid("u").connect(move |_, ()| {
                 let _held = &guard;
                 value
-            })
-        })
-        .chain([
-            signal.options().prepare(one),
-            signal.options().sender("a").prepare(one),
-            signal.options().prepare(one),
-        ])
-        .collect();
-    let connections = signal.connect_many(prepared);
+            });
+        }
+        changes.connect(one);
+        changes.options().sender("a").connect(one);
+        changes.connect(one);
+    });
     let news: Vec<_> = connections
         .iter()
         .map(|connection| connection.is_new())
@@ -158,10 +150,10 @@ fn a_key_whose_holder_died_is_free_for_the_batch() {
         .dispatch_uid("u")
         .connect_weak(&target, |target: &u32, _, ()| *target);
     drop(target);
-    let connections = signal.connect_many([
-        signal.options().dispatch_uid("u").prepare(|_, ()| 1),
-        signal.options().dispatch_uid("u").prepare(|_, ()| 2),
-    ]);
+    let connections = signal.change(|changes| {
+        changes.options().dispatch_uid("u").connect(|_, ()| 1);
+        changes.options().dispatch_uid("u").connect(|_, ()| 2);
+    });
     assert_eq!(
         connections
             .iter()
@@ -171,17 +163,19 @@ fn a_key_whose_holder_died_is_free_for_the_batch() {
     );
     assert!(!dead.is_connected());
     assert_eq!(*signal.send(&()), [1]);
-    assert_eq!((signal.receiver_count(), signal.purged()), (1, 1));
+    assert_eq!((signal.receiver_count(), purged(&signal)), (1, 1));
 }
 
 #[test]
 fn nothing_of_it_is_seen_before_its_end() {
     let signal = Asked::new();
-    let connections = signal.connect_many((0..10).map(|value| {
-        assert!(signal.receiver_count() == 0 && !signal.has_listeners());
-        assert!(signal.send(&()).is_empty());
-        number(&signal, value)
-    }));
+    let connections = signal.change(|changes| {
+        for value in 0..10 {
+            number(changes, value);
+            assert!(signal.receiver_count() == 0 && !signal.has_listeners());
+            assert!(signal.send(&()).is_empty());
+        }
+    });
     assert_eq!((connections.len(), signal.receiver_count()), (10, 10));
 }
 
@@ -203,10 +197,13 @@ fn a_send_sees_all_of_it_or_none() {
             seen
         });
         for _ in 0..50 {
-            let for_any = (0..MANY as u32).map(|value| number(&signal, value));
-            let for_name = (0..MANY as u32)
-                .map(|value| signal.options().sender("a").prepare(move |_, ()| value));
-            signal.connect_many(for_any.chain(for_name));
+            signal.change(|changes| {
+                for value in 0..MANY as u32 {
+                    number(changes, value);
+                    let options = changes.options().sender("a");
+                    options.connect(move |_, ()| value);
+                }
+            });
             assert_eq!(signal.disconnect_all(), 2 * MANY);
         }
         done.store(true, Ordering::Release);
@@ -215,16 +212,21 @@ fn a_send_sees_all_of_it_or_none() {
 }
 
 #[test]
-fn what_is_prepared_and_not_connected_is_just_dropped() {
+fn the_receivers_of_a_change_that_panics_are_dropped() {
     let signal = Asked::new();
     let dropped = Arc::new(AtomicUsize::new(0));
     let guard = CountAtDrop(Arc::clone(&dropped));
-    let prepared = signal.options().dispatch_uid("u").prepare(move |_, ()| {
-        let _held = &guard;
-        1
-    });
+    let changed = catch_unwind(AssertUnwindSafe(|| {
+        signal.change(|changes| {
+            changes.options().dispatch_uid("u").connect(move |_, ()| {
+                let _held = &guard;
+                1
+            });
+            panic!("no change");
+        })
+    }));
+    assert!(changed.is_err());
     assert_eq!(signal.receiver_count(), 0);
-    drop(prepared);
     assert_eq!(dropped.load(Ordering::Relaxed), 1);
     assert!(
         signal
@@ -235,43 +237,31 @@ fn what_is_prepared_and_not_connected_is_just_dropped() {
     );
 }
 
-/// Nothing could ever disconnect it by its sender again.
+/// Otherwise nothing could disconnect the receiver by its sender.
 #[test]
-fn what_was_prepared_for_an_identity_that_died_is_not_kept() {
+fn a_receiver_of_an_identity_that_died_in_the_change_is_not_kept() {
     let signal = Asked::new();
     let identity = Identity::new();
     let dropped = Arc::new(AtomicUsize::new(0));
     let guard = CountAtDrop(Arc::clone(&dropped));
-    let prepared = signal.options().sender(&identity).prepare(move |_, ()| {
-        let _held = &guard;
-        1
+    signal.change(|changes| {
+        changes.options().sender(&identity).connect(move |_, ()| {
+            let _held = &guard;
+            1
+        });
+        drop(identity);
     });
-    drop(identity);
-    signal.connect_many([prepared]);
     assert_eq!(
         (signal.receiver_count(), dropped.load(Ordering::Relaxed)),
         (0, 1)
     );
 }
 
-/// What it was prepared with does not matter, only what it is connected to.
-#[test]
-fn what_one_signal_prepared_another_may_connect() {
-    let (first, second) = (Asked::new(), Asked::new());
-    let identity = Identity::new();
-    let prepared = first.options().sender(&identity).prepare(one);
-    let connection = second.connect_many([prepared]).remove(0);
-    assert!(connection.is_new() && first.receiver_count() == 0);
-    assert_eq!(*second.from(&identity).send(&()), [1]);
-    assert!(first.from(&identity).send(&()).is_empty());
-    drop(identity);
-    assert!(second.receiver_count() == 0 && !connection.is_connected());
-}
-
 #[test]
 fn a_hundred_thousand_are_all_there() {
     let signal = Asked::new();
-    let connections = signal.connect_many((0..100_000).map(|value| number(&signal, value)));
+    let connections =
+        signal.change(|changes| (0..100_000).for_each(|value| number(changes, value)));
     assert_eq!(
         (connections.len(), signal.receiver_count()),
         (100_000, 100_000)
@@ -301,27 +291,23 @@ fn a_hundred_thousand_are_all_there() {
 fn a_batch_costs_the_same_for_each_receiver_however_large() {
     let kinds: [Kind; 4] = [
         ("any", number),
-        ("uids", |signal, value| {
-            signal
-                .options()
-                .dispatch_uid(value.to_string())
-                .prepare(one)
+        ("uids", |changes, value| {
+            let options = changes.options().dispatch_uid(value.to_string());
+            options.connect(one);
         }),
-        ("a sender each", |signal, value| {
-            signal.options().sender(u64::from(value)).prepare(one)
+        ("a sender each", |changes, value| {
+            changes.options().sender(u64::from(value)).connect(one);
         }),
-        ("priorities", |signal, value| {
-            signal
-                .options()
-                .priority((value % 17) as i32)
-                .prepare(move |_, ()| value)
+        ("priorities", |changes, value| {
+            let options = changes.options().priority((value % 17) as i32);
+            options.connect(move |_, ()| value);
         }),
     ];
-    for (kind, prepare) in kinds {
+    for (kind, connect) in kinds {
         let per_receiver = [1_000, 100_000].map(|many| {
             let signal = Asked::new();
             let bytes = allocated(|| {
-                signal.connect_many((0..many).map(|value| prepare(&signal, value)));
+                signal.change(|changes| (0..many).for_each(|value| connect(changes, value)));
             });
             bytes / f64::from(many)
         });
@@ -338,24 +324,23 @@ fn a_batch_costs_the_same_for_each_receiver_however_large() {
 fn one_connect_and_disconnect_among_many_costs_hardly_more_than_among_few() {
     let kinds: [Kind; 3] = [
         ("any", number),
-        ("a sender each", |signal, value| {
-            signal.options().sender(u64::from(value)).prepare(one)
+        ("a sender each", |changes, value| {
+            changes.options().sender(u64::from(value)).connect(one);
         }),
-        ("priorities", |signal, value| {
-            signal
-                .options()
-                .priority((value % 17) as i32)
-                .prepare(move |_, ()| value)
+        ("priorities", |changes, value| {
+            let options = changes.options().priority((value % 17) as i32);
+            options.connect(move |_, ()| value);
         }),
     ];
-    for (kind, prepare) in kinds {
+    for (kind, connect) in kinds {
         let per_change = [1_000, 100_000].map(|many| {
             let signal = Asked::new();
-            let connections = signal.connect_many((0..many).map(|value| prepare(&signal, value)));
+            let connections =
+                signal.change(|changes| (0..many).for_each(|value| connect(changes, value)));
             let bytes = allocated(|| {
                 for step in 0..100 {
                     connections[(step * 7_919 + 13) % connections.len()].disconnect();
-                    signal.connect_many([prepare(&signal, many + step as u32)]);
+                    signal.change(|changes| connect(changes, many + step as u32));
                 }
             });
             bytes / 100.0
@@ -372,18 +357,19 @@ fn one_connect_and_disconnect_among_many_costs_hardly_more_than_among_few() {
 #[test]
 fn a_batch_of_the_dead_under_one_uid_keeps_the_living() {
     let signal = Asked::new();
-    let living = (0..2_000).map(|value| number(&signal, value));
-    let dead = (0..2_000).map(|_| {
-        let options = signal.options().dispatch_uid("u");
-        options.prepare_weak(&Arc::new(1_u32), |target: &u32, _, ()| *target)
+    let connections = signal.change(|changes| {
+        (0..2_000).for_each(|value| number(changes, value));
+        for _ in 0..2_000 {
+            let options = changes.options().dispatch_uid("u");
+            options.connect_weak(&Arc::new(1_u32), |target: &u32, _, ()| *target);
+        }
     });
-    let connections = signal.connect_many(living.chain(dead).collect::<Vec<_>>());
     let connected = connections
         .iter()
         .filter(|connection| connection.is_connected());
     assert_eq!(connected.count(), 2_000);
     assert!(signal.options().dispatch_uid("u").connect(one).is_new());
-    assert_eq!((signal.receiver_count(), signal.purged()), (2_001, 2_000));
+    assert_eq!((signal.receiver_count(), purged(&signal)), (2_001, 2_000));
     assert_eq!(signal.send(&()).len(), 2_001);
 }
 
@@ -391,9 +377,9 @@ fn one(_: Sender<'_>, (): &()) -> u32 {
     1
 }
 
-/// A receiver that captures its number, for any sender.
-fn number(signal: &Asked, value: u32) -> Prepared<(), u32> {
-    signal.options().prepare(move |_, ()| value)
+/// Connects a receiver that captures its number, for any sender.
+fn number(changes: &mut Changes<(), u32>, value: u32) {
+    changes.connect(move |_, ()| value);
 }
 
 struct CountAtDrop(Arc<AtomicUsize>);
