@@ -1,8 +1,9 @@
-//! What the hooks add to an update of one row, in an SQLite in memory: `hooks/{without,none,one,connection,after_commit}`.
+//! Measures the time that the hooks add to an update of one row, in an SQLite in memory:
+//! `hooks/{without,none,one,connection,after_commit}`.
 //!
-//! `without` is SeaORM alone, `none` an entity with hooks where nobody listens, `one` a receiver of `post_save`,
-//! `connection` the same through a `SignalConnection`, and `after_commit` one that records an event to be
-//! sent after the commit, which is at once here.
+//! `without` is SeaORM alone, `none` an entity with hooks where nobody listens, `one` a receiver of
+//! `post_save`, `connection` the same through a `SignalConnection`, and `after_commit` one that
+//! records an event to be sent after the commit, which is at once here.
 
 use std::hint::black_box;
 
@@ -40,7 +41,7 @@ entity!(quiet, "quiet", fanfare_sea_orm::model_signals!("bench.Quiet"););
 entity!(heard, "heard", fanfare_sea_orm::model_signals!("bench.Heard"););
 entity!(told, "told", fanfare_sea_orm::model_signals!("bench.Told"););
 
-/// What is sent after the commit: an id.
+/// The signal that is sent after the commit, with an id.
 static SAVED: Signal<i32> = Signal::new();
 
 fn connect() {

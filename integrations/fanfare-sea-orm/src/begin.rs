@@ -1,4 +1,4 @@
-//! Beginning a transaction on a connection, also if the caller leaves before the database answers.
+//! Beginning a transaction on a connection, also if the caller leaves before the database responds.
 
 use std::future::Future;
 use std::pin::Pin;

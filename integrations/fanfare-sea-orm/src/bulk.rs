@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use fanfare::{Sender, Signal};
-use fanfare_django::model::{Answer, BULK_CREATED, BULK_DELETED, BULK_UPDATED, Bulk};
+use fanfare_django::model::{BULK_CREATED, BULK_DELETED, BULK_UPDATED, Bulk, ReceiverResult};
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DbErr, DeleteMany, DeleteResult, EntityTrait, InsertMany,
@@ -39,12 +39,16 @@ use crate::scope;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), DbErr> {
 /// # let db = Database::connect("sqlite::memory:").await?;
-/// # db.execute_unprepared("CREATE TABLE post (id INTEGER PRIMARY KEY, title TEXT NOT NULL)").await?;
+/// # let table = "CREATE TABLE post (id INTEGER PRIMARY KEY, title TEXT NOT NULL)";
+/// # db.execute_unprepared(table).await?;
 /// BULK_CREATED.connect(|_sender, event| {
 ///     assert_eq!(event.rows(), 2);
 ///     Ok(())
 /// });
-/// let titled = |title: &str| post::ActiveModel { title: Set(title.to_owned()), ..Default::default() };
+/// let titled = |title: &str| post::ActiveModel {
+///     title: Set(title.to_owned()),
+///     ..Default::default()
+/// };
 /// let rows = post::Entity::insert_many([titled("a"), titled("b")]).exec_signalled(&db).await?;
 /// assert_eq!(rows, 2);
 /// # Ok(())
@@ -82,7 +86,7 @@ pub trait ExecSignalled: Sized {
     ) -> Result<Self::Rows, DbErr>;
 }
 
-type Named = (&'static Signal<Bulk<'static>, Answer>, SignalName);
+type Named = (&'static Signal<Bulk<'static>, ReceiverResult>, SignalName);
 
 static CREATED: Named = (&BULK_CREATED, signal_name!(BULK_CREATED));
 static UPDATED: Named = (&BULK_UPDATED, signal_name!(BULK_UPDATED));

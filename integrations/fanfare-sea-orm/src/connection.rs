@@ -11,6 +11,7 @@ use sea_orm::{
     TransactionOptions, TransactionSession, TransactionTrait,
 };
 
+use crate::before_commit::BeforeCommit;
 use crate::begin;
 use crate::executor::Executor;
 use crate::handover::across;
@@ -80,7 +81,8 @@ impl SignalConnection {
     /// # }
     /// # use fanfare_django::model::POST_SAVE;
     /// # use fanfare_sea_orm::SignalConnection;
-    /// # use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, DatabaseConnection, DbErr, Set};
+    /// # use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, DatabaseConnection};
+    /// # use sea_orm::{DbErr, Set};
     /// # use std::sync::Mutex;
     /// static USING: Mutex<Vec<String>> = Mutex::new(Vec::new());
     ///
@@ -166,6 +168,20 @@ pub trait Scopes:
         scope.origin = Some(Arc::new(origin));
         Scoped { inner: self, scope }
     }
+
+    /// Adds an item that the outermost transaction writes just before its COMMIT, with the other
+    /// items of this kind.
+    ///
+    /// # Errors
+    ///
+    /// Returns the item if this is not in a transaction, or if the transaction is already being
+    /// committed.
+    fn before_commit<T: BeforeCommit>(&self, item: T) -> Result<(), T> {
+        match &self.scope().before_commit {
+            Some(items) => items.add(item),
+            None => Err(item),
+        }
+    }
 }
 
 /// A trait that only this crate can name, so that no other crate implements `Scopes`.
@@ -228,7 +244,7 @@ impl<'c> IntoDatabaseExecutor<'c> for &'c SignalConnection {
 #[async_trait]
 impl ConnectionTrait for SignalConnection {
     fn get_database_backend(&self) -> DbBackend {
-        scope::answer(&self.scope);
+        scope::leave(&self.scope);
         self.inner.get_database_backend()
     }
 
@@ -262,7 +278,7 @@ impl<C: Scopes> ConnectionTrait for Scoped<'_, C> {
     fn get_database_backend(&self) -> DbBackend {
         let backend = self.inner.get_database_backend();
         // This comes after the inner connection's scope, which has fewer properties.
-        scope::answer(&self.scope);
+        scope::leave(&self.scope);
         backend
     }
 

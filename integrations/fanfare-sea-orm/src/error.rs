@@ -95,7 +95,9 @@ impl Error for ReceiverError {
 ///     NoAddress,
 /// }
 /// # impl std::fmt::Display for ShopError {
-/// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("that is no address") }
+/// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// #         f.write_str("that is no address")
+/// #     }
 /// # }
 /// impl std::error::Error for ShopError {}
 ///
@@ -105,7 +107,8 @@ impl Error for ReceiverError {
 ///     Err(ShopError::NoAddress.into())
 /// });
 /// # let db = SignalConnection::new(Database::connect("sqlite::memory:").await?);
-/// # db.execute_unprepared("CREATE TABLE customer (id INTEGER PRIMARY KEY, email TEXT NOT NULL)").await?;
+/// # let table = "CREATE TABLE customer (id INTEGER PRIMARY KEY, email TEXT NOT NULL)";
+/// # db.execute_unprepared(table).await?;
 /// let customer = customer::ActiveModel { email: Set("x".to_owned()), ..Default::default() };
 /// let error = customer.insert(&db).await.unwrap_err();
 ///

@@ -63,14 +63,17 @@ use crate::transaction::SignalTransaction;
 /// # use fanfare_django::model::POST_SAVE;
 /// use fanfare_sea_orm::Executor;
 /// # use fanfare_sea_orm::SignalConnection;
-/// # use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, DbErr, EntityTrait, PaginatorTrait, Set};
+/// # use sea_orm::{ActiveModelTrait, ConnectionTrait, Database, DbErr};
+/// # use sea_orm::{EntityTrait, PaginatorTrait, Set};
 /// # use sea_orm::{TransactionSession, TransactionTrait};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), DbErr> {
 /// # let db = SignalConnection::new(Database::connect("sqlite::memory:").await?);
-/// # db.execute_unprepared("CREATE TABLE post (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").await?;
-/// # db.execute_unprepared("CREATE TABLE audit (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").await?;
+/// # let table = "CREATE TABLE post (id INTEGER PRIMARY KEY, text TEXT NOT NULL)";
+/// # db.execute_unprepared(table).await?;
+/// # let table = "CREATE TABLE audit (id INTEGER PRIMARY KEY, text TEXT NOT NULL)";
+/// # db.execute_unprepared(table).await?;
 /// let posts = Sender::of::<post::Entity>();
 /// POST_SAVE.options().sender(posts).connect_async(|_sender, event| {
 ///     Box::pin(async move {
@@ -154,7 +157,7 @@ macro_rules! on_target {
 #[async_trait]
 impl ConnectionTrait for Executor {
     fn get_database_backend(&self) -> DbBackend {
-        scope::answer(&self.scope);
+        scope::leave(&self.scope);
         match &self.scope.target {
             Target::Connection(connection) => connection.get_database_backend(),
             Target::Transaction(_, backend) => *backend,

@@ -24,7 +24,10 @@
 //!
 //!     #[async_trait::async_trait]
 //!     impl ActiveModelBehavior for ActiveModel {
-//!         async fn before_save<C: ConnectionTrait>(mut self, db: &C, insert: bool) -> Result<Self, DbErr> {
+//!         async fn before_save<C>(mut self, db: &C, insert: bool) -> Result<Self, DbErr>
+//!         where
+//!             C: ConnectionTrait,
+//!         {
 //!             self.title = sea_orm::Set(self.title.take().unwrap_or_default().to_uppercase());
 //!             fanfare_sea_orm::hooks::before_save(self, db, insert).await
 //!         }
@@ -37,7 +40,8 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), sea_orm::DbErr> {
 //! # let db = SignalConnection::new(Database::connect("sqlite::memory:").await?);
-//! # db.execute_unprepared("CREATE TABLE post (id INTEGER PRIMARY KEY, title TEXT NOT NULL)").await?;
+//! # let table = "CREATE TABLE post (id INTEGER PRIMARY KEY, title TEXT NOT NULL)";
+//! # db.execute_unprepared(table).await?;
 //! # PRE_SAVE.options().sender(Sender::of::<post::Entity>()).connect(|_sender, event| {
 //! #     assert_eq!(event.instance::<post::ActiveModel>().unwrap().title, Set("HOOKS".to_owned()));
 //! #     Ok(())

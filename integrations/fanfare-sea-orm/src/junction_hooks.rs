@@ -39,8 +39,8 @@ where
     send_changed::<J, C>(action, end, Some(&mut pks), db).await?;
     if action == M2mAction::PreAdd && pks.is_empty() {
         return Err(DbErr::Custom(String::from(
-            "a receiver took the only primary key out of the link of a nested save, which SeaORM \
-             inserts all the same: let the receiver answer an error, or use `Links`",
+            "a receiver removed the only primary key from a link of a nested save, and SeaORM \
+             inserts the link anyway: return an error from the receiver, or use `Links`",
         )));
     }
     Ok(())

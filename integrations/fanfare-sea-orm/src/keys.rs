@@ -160,7 +160,7 @@ fn is_same(key: &Value, asked: &Value) -> bool {
     assert!(
         mem::discriminant(key) == mem::discriminant(asked)
             || integer(key).is_some() && integer(asked).is_some(),
-        "the set has keys like {key:?}, and was asked for {asked:?}: give it a key of their type"
+        "the set has keys like {key:?}, not {asked:?}: pass a key of the same type"
     );
     is_equal(key, asked)
 }

@@ -3,7 +3,8 @@
 
 // Each module imports only modules that are named before it:
 //
-// - Ground: `error`, `keys`, `handover` (the columns of an update), `begin`, `after_commit`.
+// - Ground: `error`, `keys`, `handover` (the columns of an update), `begin`, `after_commit`,
+//   `before_commit`.
 // - One operation: `open_transaction` (the statements of a transaction), `scope` (the properties of
 //   a connection), `transaction`, `executor` (the connection of receivers), `operation` (its
 //   signals).
@@ -13,6 +14,7 @@
 // - Connections: `connection`, `pool`, `migration`.
 
 mod after_commit;
+mod before_commit;
 mod begin;
 mod bulk;
 mod connection;
@@ -37,6 +39,7 @@ mod through;
 mod transaction;
 
 pub use after_commit::on_commit;
+pub use before_commit::BeforeCommit;
 pub use bulk::ExecSignalled;
 pub use connection::{Scoped, Scopes, SignalConnection};
 pub use error::{ReceiverError, receiver_error};

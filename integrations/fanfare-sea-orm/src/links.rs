@@ -81,7 +81,8 @@ const AT_ONCE: usize = 8_000;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), DbErr> {
 /// # let db = Database::connect("sqlite::memory:").await?;
-/// # db.execute_unprepared("CREATE TABLE post_tag (post_id INTEGER, tag_id INTEGER, PRIMARY KEY (post_id, tag_id))").await?;
+/// # let columns = "post_id INTEGER, tag_id INTEGER, PRIMARY KEY (post_id, tag_id)";
+/// # db.execute_unprepared(&format!("CREATE TABLE post_tag ({columns})")).await?;
 /// // No post may have tag 3.
 /// M2M_CHANGED.options().sender(Sender::of::<post_tag::Entity>()).connect(|_sender, event| {
 ///     if event.action() == M2mAction::PreAdd {
@@ -125,7 +126,7 @@ impl<'i, J: Through> Links<'i, J> {
     fn new<M: ModelTrait + Any + Sync>(instance: &'i M, reverse: bool) -> Result<Self, DbErr> {
         let ValueTuple::One(pk) = instance.get_primary_key_value() else {
             return Err(DbErr::Type(String::from(
-                "links need a primary key of one column: write the rows of the junction yourself",
+                "links need a primary key of one column: save the rows of the junction instead",
             )));
         };
         Ok(Links {
@@ -447,7 +448,7 @@ fn without(pks: &[Value], others: &[Value]) -> PkSet {
 
 fn wrong_type<J: Through>(column: J::Column, pk: &Value) -> DbErr {
     DbErr::Type(format!(
-        "a key for `{}` of `{}` is {pk:?}, and the column is {:?}: give keys of the type that its model has",
+        "a key for `{}` of `{}` is {pk:?}, but the column is {:?}: pass keys of the model's type",
         column.as_str(),
         J::NAME,
         column.def().get_column_type(),

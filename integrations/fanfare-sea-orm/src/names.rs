@@ -21,7 +21,8 @@ pub trait ModelSignals: ModelSender + EntityTrait<Model: ModelTrait + Any + Send
     ///
     /// # Panics
     ///
-    /// Panics if another entity has the name.
+    /// Panics if another entity has the name, or if a receiver that waited for it could not be
+    /// connected, because its signal is [frozen](fanfare::Signal::freeze).
     fn prepare();
 }
 
@@ -43,7 +44,9 @@ inventory::collect!(Registered);
 ///
 /// # Errors
 ///
-/// Returns [`PrepareError::Name`] if two entities have the same name. Returns
+/// Returns [`PrepareError::Name`] if two entities have the same name, or if a receiver that waited
+/// for an entity could not be connected, because its signal is
+/// [frozen](fanfare::Signal::freeze). Returns
 /// [`PrepareError::Unknown`] if a receiver is connected for a model or another sender that is no
 /// entity, because it would never be called. Every entity is prepared then, and every other
 /// receiver works.
@@ -64,7 +67,7 @@ inventory::collect!(Registered);
 /// use fanfare_django::model::{ModelSignal, POST_SAVE};
 /// use fanfare_sea_orm::{PrepareError, prepare_models};
 ///
-/// POST_SAVE.connect_model("shop.Custommer", |_sender, _event| Ok(()))?;
+/// POST_SAVE.model("shop.Custommer").connect(|_sender, _event| Ok(()))?;
 /// let row = Sender::of::<customer::Model>(); // in the place of `customer::Entity`
 /// POST_SAVE.options().sender(row).connect(|_sender, _event| Ok(()));
 ///
@@ -92,7 +95,8 @@ pub fn prepare_models() -> Result<usize, PrepareError> {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PrepareError {
-    /// The name of an entity is wrong. Later entities are not prepared.
+    /// The name of an entity is wrong, or receivers that waited for it were refused. Later entities
+    /// are not prepared.
     Name(ModelNameError),
     /// Receivers are connected for models that do not exist.
     Unknown {
@@ -132,7 +136,7 @@ impl fmt::Display for PrepareError {
             write!(
                 f,
                 " their sender is no entity ({senders}), connect for `Sender::of::<Entity>()` or \
-                 with `connect_model`"
+                 with `model(name)`"
             )?;
         }
         Ok(())

@@ -8,6 +8,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, TransactionOptions, TransactionTrait,
 };
 
+use crate::before_commit::Closed;
 use crate::handover::across;
 
 /// A transaction that has not been ended.
@@ -110,6 +111,16 @@ impl Open {
         Ok(())
     }
 
+    /// Writes items, and returns an error if PostgreSQL would respond to COMMIT with a rollback
+    /// afterwards.
+    pub(crate) async fn write(&mut self, items: &mut Closed) -> Result<(), DbErr> {
+        if items.may_hide_errors() {
+            *self.has_failed.get_mut() = true;
+        }
+        self.run(|it| items.write(it)).await?;
+        self.committable().await
+    }
+
     /// Commits the transaction. If it is a savepoint and the future is dropped, the state of all
     /// transactions around it is unknown.
     pub(crate) async fn commit(self, is_savepoint: bool) -> Result<(), DbErr> {
@@ -153,19 +164,21 @@ impl Drop for Unless<'_> {
 
 fn lost() -> DbErr {
     DbErr::Custom(String::from(
-        "a transaction around or inside this one ended out of its turn, or was dropped as it began or was \
-         committed, and more may be undone than was meant: roll back and begin again",
+        "the transaction's state is unknown: an enclosing or nested transaction ended out of order, or was \
+         dropped during its begin or commit; roll back and begin again",
     ))
 }
 
 fn in_use() -> DbErr {
     DbErr::Custom(String::from(
-        "a transaction that was begun inside this one is still open, and both are rolled back: end it first, \
-         and one that a receiver has begun before that returns",
+        "a nested transaction is still open, so both are rolled back: end the nested one first; a receiver \
+         must end its own before it returns",
     ))
 }
 
 /// Returns the error of a statement that comes after the end.
 pub(crate) fn ended() -> DbErr {
-    DbErr::Custom(String::from("the transaction has ended, or is being ended"))
+    DbErr::Custom(String::from(
+        "the transaction has ended or is being ended: begin another one",
+    ))
 }

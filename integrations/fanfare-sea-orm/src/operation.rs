@@ -5,7 +5,7 @@ use std::error::Error;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 
-use fanfare::ReceiverError;
+use fanfare::error::ReceiverError;
 use fanfare_django::model::{Context, PrimaryKey};
 use fanfare_django::transaction::AfterCommit;
 use futures_util::FutureExt;

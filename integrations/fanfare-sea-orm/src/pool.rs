@@ -55,7 +55,8 @@ use crate::error::{driver_refusal, signal_name};
 /// let sqlite = Sender::of::<SqliteConnection>();
 /// CONNECTION_CREATED.options().sender(sqlite).connect_async(|_sender, created| {
 ///     Box::pin(async move {
-///         let mut connection = created.connection::<SqliteConnection>().await.ok_or("not SQLite")?;
+///         let connection = created.connection::<SqliteConnection>().await;
+///         let mut connection = connection.ok_or("not SQLite")?;
 ///         connection.execute("CREATE TEMP TABLE scratch (note text)").await?;
 ///         Ok(())
 ///     })

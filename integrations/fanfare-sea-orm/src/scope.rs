@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use fanfare_django::transaction::AfterCommit;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 
+use crate::before_commit::Items;
 use crate::open_transaction::Open;
 
 /// The properties of an operation beside its instance.
@@ -18,6 +19,8 @@ pub struct Scope {
     pub(crate) origin: Option<Arc<dyn Any + Send + Sync>>,
     /// `Some` in a transaction.
     pub(crate) after_commit: Option<AfterCommit>,
+    /// `Some` in a transaction.
+    pub(crate) before_commit: Option<Items>,
     /// The target of the queries of receivers.
     pub(crate) target: Target,
 }
@@ -38,6 +41,7 @@ impl Scope {
             raw: false,
             origin: None,
             after_commit: None,
+            before_commit: None,
             target: Target::Connection(connection),
         }
     }
@@ -56,7 +60,7 @@ impl fmt::Debug for Scope {
 
 thread_local! {
     static ASKING: Cell<bool> = const { Cell::new(false) };
-    static ANSWER: RefCell<Option<Scope>> = const { RefCell::new(None) };
+    static LEFT: RefCell<Option<Scope>> = const { RefCell::new(None) };
 }
 
 /// Returns the scope of a connection of ours, also behind wrappers of others.
@@ -72,17 +76,17 @@ pub(crate) fn of<C: ConnectionTrait>(db: &C) -> Option<Scope> {
         }
     }
     // This drops the scope that a call left when it panicked.
-    ANSWER.take();
+    LEFT.take();
     ASKING.set(true);
     let asking = Asking;
     db.get_database_backend();
     drop(asking);
-    ANSWER.take()
+    LEFT.take()
 }
 
 /// Leaves the scope if `of` is running. A connection of ours calls it when it returns its backend.
-pub(crate) fn answer(scope: &Scope) {
+pub(crate) fn leave(scope: &Scope) {
     if ASKING.get() {
-        ANSWER.set(Some(scope.clone()));
+        LEFT.set(Some(scope.clone()));
     }
 }

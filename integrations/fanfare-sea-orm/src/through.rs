@@ -17,7 +17,7 @@ use crate::scope;
 /// [`model_signals!`](crate::model_signals) with `links(..)` implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the junction of a many-to-many relation",
-    note = "give the junction's entity, and let it say `fanfare_sea_orm::model_signals!(\"app.Model\", links(Column: left::Entity, Column: right::Entity))`"
+    note = "pass the junction's entity, and give it `fanfare_sea_orm::model_signals!(\"app.Model\", links(Column: left::Entity, Column: right::Entity))`"
 )]
 pub trait Through: ModelSignals {
     /// The entity that declares the relation.

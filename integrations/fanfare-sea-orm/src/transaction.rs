@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use fanfare::deferred::Savepoint;
+use fanfare::watch::Context;
 use fanfare_django::transaction::{AfterCommit, COMMITTED, Committed, ROLLED_BACK, RolledBack};
 use futures_util::FutureExt;
 use futures_util::lock::OwnedMutexGuard;
@@ -17,6 +18,7 @@ use sea_orm::{
 };
 
 use crate::after_commit::{deliver, on_commit};
+use crate::before_commit::{Closed, Items};
 use crate::open_transaction::{Open, ended};
 use crate::scope::{self, Scope, Target};
 
@@ -36,7 +38,7 @@ use crate::scope::{self, Scope, Target};
 /// - The events are in memory. An event is lost if the process ends, or the future of `commit` is
 ///   dropped, after the COMMIT and before the event is delivered. A web framework drops that future
 ///   when the client leaves: commit in a task of its own to go on. An event that must not be lost
-///   belongs in a row of the same transaction, which a worker processes.
+///   belongs in a row of the same transaction, which a worker processes, as `fanfare-outbox` does.
 /// - If COMMIT fails, or the future of `commit` is dropped before the response, no event is
 ///   delivered, even if the COMMIT was done. Then [`RolledBack::is_in_doubt`] returns `true`. A
 ///   savepoint that is dropped so makes the commit around it fail.
@@ -75,6 +77,7 @@ pub struct SignalTransaction {
     backend: DbBackend,
     scope: Scope,
     after_commit: AfterCommit,
+    before_commit: Items,
     /// It is `Some` in a nested transaction.
     savepoint: Option<Savepoint>,
     /// `true` once the events that wait have been handed on, delivered or discarded.
@@ -129,13 +132,19 @@ impl SignalTransaction {
     ) -> Self {
         let backend = open.backend();
         let open = Arc::new(open);
+        let before_commit = match (savepoint, &scope.before_commit) {
+            (Some(_), Some(around)) => around.savepoint(),
+            _ => Items::new(),
+        };
         scope.after_commit = Some(after_commit.clone());
+        scope.before_commit = Some(before_commit.clone());
         scope.target = Target::Transaction(Arc::downgrade(&open), backend);
         SignalTransaction {
             open: Some(open),
             backend,
             scope,
             after_commit,
+            before_commit,
             savepoint,
             is_settled: false,
             is_in_doubt: false,
@@ -206,9 +215,18 @@ impl SignalTransaction {
         open.ok_or_else(ended)
     }
 
+    /// Takes the items to write before the COMMIT, if this is the outermost transaction.
+    fn closed(&self) -> Closed {
+        match self.savepoint {
+            Some(_) => Closed::default(),
+            None => self.before_commit.close(),
+        }
+    }
+
     /// Discards the events that wait, and returns their number.
     fn discard(&mut self) -> usize {
         self.is_settled = true;
+        self.before_commit.discard();
         let Some(savepoint) = self.savepoint else {
             let discarded = self.after_commit.take();
             return discarded.len();
@@ -298,6 +316,14 @@ impl TransactionSession for SignalTransaction {
             self.send_rolled_back().await;
             return Err(aborted);
         }
+        let mut items = self.closed();
+        if !items.is_empty()
+            && let Err(error) = open.write(&mut items).await
+        {
+            let _ = open.rollback().await;
+            self.send_rolled_back().await;
+            return Err(error);
+        }
         self.is_in_doubt = self.savepoint.is_none();
         if let Err(error) = open.commit(self.savepoint.is_some()).await {
             self.is_in_doubt &= leaves_doubt(&error);
@@ -305,10 +331,15 @@ impl TransactionSession for SignalTransaction {
             return Err(error);
         }
         self.is_settled = true;
+        let told = catch_unwind(AssertUnwindSafe(|| items.committed(&self.scope.using)));
         if let Some(savepoint) = self.savepoint {
+            self.before_commit.release();
             let _ = self.after_commit.lock().release(savepoint);
         } else {
             self.send_committed().await;
+        }
+        if let Err(panic) = told {
+            resume_unwind(panic);
         }
         Ok(())
     }
@@ -349,32 +380,35 @@ impl Drop for SignalTransaction {
 }
 
 /// Sends the event of a dropped transaction in a task of the runtime, or else on a thread, because
-/// a destructor cannot await its receivers.
+/// a destructor cannot await its receivers. The task or the thread takes the context along.
 fn send_elsewhere(undone: Undone) {
+    let context = Context::current();
     #[cfg(feature = "runtime-tokio")]
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(async move {
+        runtime.spawn(context.follow(async move {
             ROLLED_BACK
                 .from(&*undone.using)
                 .asend_robust(&undone.event())
                 .await;
-        });
+        }));
         return;
     }
     // If no thread can be started, there is no place left that may block.
     let _ = std::thread::Builder::new()
         .name("rolled_back".into())
         .spawn(move || {
-            ROLLED_BACK
-                .from(&*undone.using)
-                .send_robust(&undone.event());
+            context.enter(|| {
+                ROLLED_BACK
+                    .from(&*undone.using)
+                    .send_robust(&undone.event())
+            });
         });
 }
 
 #[async_trait]
 impl ConnectionTrait for SignalTransaction {
     fn get_database_backend(&self) -> DbBackend {
-        scope::answer(&self.scope);
+        scope::leave(&self.scope);
         self.backend
     }
 

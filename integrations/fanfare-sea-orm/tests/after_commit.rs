@@ -1,4 +1,4 @@
-//! What waits for a commit is delivered after it, in order, or never.
+//! Events that wait for a commit are delivered after it, in order, or never.
 
 mod common;
 
@@ -27,7 +27,7 @@ fn read_mail() -> ScopedConnection {
         .scoped()
 }
 
-/// A `post_save` receiver that owes a mail for each new person.
+/// Connects a `post_save` receiver that owes a mail for each new person.
 fn owe_mails() -> [ScopedConnection; 2] {
     let owe = hear(person::Entity, &POST_SAVE, |_sender, event| {
         let person = event.instance::<person::Model>().ok_or("not a person")?;
@@ -108,7 +108,7 @@ async fn savepoints_hand_on_or_discard() {
 }
 
 #[tokio::test]
-async fn the_rollback_of_an_outer_transaction_discards_what_a_savepoint_handed_on() {
+async fn the_rollback_of_an_outer_transaction_discards_the_events_of_its_savepoints() {
     on_each_database(async |db: SignalConnection| {
         let _owe = owe_mails();
         let outer = db.begin().await.unwrap();
@@ -147,7 +147,7 @@ async fn a_closure_that_fails_discards_and_one_that_does_not_delivers() {
     .await;
 }
 
-/// A receiver's error inside a closure rolls back what the closure wrote.
+/// A receiver's error inside a closure rolls back the rows that the closure wrote.
 #[tokio::test]
 async fn an_error_of_a_post_save_receiver_rolls_back_its_transaction() {
     on_each_database(async |db: SignalConnection| {
@@ -187,9 +187,9 @@ async fn jobs_have_their_place_among_the_events() {
     .await;
 }
 
-/// What a receiver of a delivery records with the same handle is not lost.
+/// An event that a receiver of a delivery records with the same handle is not lost.
 #[tokio::test]
-async fn what_is_recorded_during_the_delivery_is_delivered() {
+async fn events_recorded_during_the_delivery_are_delivered() {
     let (_turn, db) = sqlite_in_turn().await;
     let transaction = db.begin().await.unwrap();
     let handle = transaction.after_commit().clone();
@@ -226,17 +226,17 @@ async fn a_panic_keeps_no_other_event_from_being_delivered() {
 }
 
 #[tokio::test]
-async fn ends_are_told() {
+async fn ends_of_transactions_are_sent() {
     on_each_database(async |db: SignalConnection| {
         let _told = [
             COMMITTED
                 .options()
-                .sender("default")
+                .sender(db.using())
                 .connect(|_sender, event| SEEN.push(format!("committed, {} wait", event.waiting())))
                 .scoped(),
             ROLLED_BACK
                 .options()
-                .sender("default")
+                .sender(db.using())
                 .connect(|_sender, event| {
                     let (discarded, nested) = (event.discarded(), event.is_nested());
                     SEEN.push(format!(
@@ -266,10 +266,10 @@ async fn ends_are_told() {
     .await;
 }
 
-/// After a statement has failed PostgreSQL answers COMMIT with a rollback, which its driver takes for
-/// success.
+/// After a statement has failed PostgreSQL responds to COMMIT with a rollback, which its driver
+/// takes for success.
 #[tokio::test]
-async fn a_commit_that_the_database_turns_into_a_rollback_delivers_nothing() {
+async fn a_commit_that_the_database_turns_into_a_rollback_delivers_no_event() {
     on_each_database(async |db: SignalConnection| {
         let _owe = owe_mails();
         let transaction = db.begin().await.unwrap();
@@ -316,7 +316,7 @@ async fn the_name_of_the_connection_and_raw_reach_into_transactions() {
 
 /// The row is written, and its mail is owed, whatever happens to the receivers after.
 #[tokio::test]
-async fn under_autocommit_a_receiver_that_fails_keeps_nothing_back() {
+async fn under_autocommit_a_receiver_that_fails_keeps_no_event_back() {
     let (_turn, db) = sqlite_in_turn().await;
     let _owe = owe_mails();
     let _fail = hear(person::Entity, &POST_SAVE, |_sender, event| {
@@ -333,21 +333,28 @@ async fn under_autocommit_a_receiver_that_fails_keeps_nothing_back() {
     assert_eq!(SEEN.take(), ["saved panic", "panic"]);
 }
 
-/// A destructor cannot await, and must not block the runtime's thread either: a task tells them. No
-/// panic is printed on the way, also where an error ends the function that had begun the transaction.
+/// A destructor cannot await, and must not block the runtime's thread either: a task sends to them.
+/// No panic is printed on the way, also where an error ends the function that had begun the
+/// transaction.
 #[tokio::test]
-async fn a_dropped_transaction_tells_async_receivers_in_a_task() {
+async fn a_dropped_transaction_sends_to_async_receivers_in_a_task() {
     let (_turn, db) = sqlite_in_turn().await;
     let (done, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let slow = ROLLED_BACK.connect_async(move |_sender, event| {
-        let done = done.clone();
-        let discarded = event.discarded();
-        Box::pin(async move {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-            done.send(discarded).unwrap();
-        })
-    });
-    let sync = ROLLED_BACK.connect(|_sender, _event| SEEN.push("sync"));
+    let slow = ROLLED_BACK
+        .options()
+        .sender(db.using())
+        .connect_async(move |_sender, event| {
+            let done = done.clone();
+            let discarded = event.discarded();
+            Box::pin(async move {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                done.send(discarded).unwrap();
+            })
+        });
+    let sync = ROLLED_BACK
+        .options()
+        .sender(db.using())
+        .connect(|_sender, _event| SEEN.push("sync"));
     let _scoped = [slow.scoped(), sync.scoped()];
 
     static PRINTED: AtomicUsize = AtomicUsize::new(0);

@@ -7,7 +7,7 @@ mod common;
 use common::entities::{person, tag};
 use common::{Log, on_each_database};
 use fanfare::{Sender, receiver};
-use fanfare_django::model::{Answer, PRE_SAVE, PreSave};
+use fanfare_django::model::{PRE_SAVE, PreSave, ReceiverResult};
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::{ActiveModelTrait, Set};
 use std::sync::LazyLock;
@@ -15,20 +15,20 @@ use std::sync::LazyLock;
 static SEEN: LazyLock<Log> = LazyLock::new(Log::new);
 
 #[receiver(PRE_SAVE)]
-fn of_any(_sender: Sender<'_>, _event: &PreSave<'_>) -> Answer {
+fn of_any(_sender: Sender<'_>, _event: &PreSave<'_>) -> ReceiverResult {
     SEEN.push("any");
     Ok(())
 }
 
 #[receiver(PRE_SAVE, sender = person::Entity)]
-fn of_persons(_sender: Sender<'_>, event: &PreSave<'_>) -> Answer {
+fn of_persons(_sender: Sender<'_>, event: &PreSave<'_>) -> ReceiverResult {
     assert!(event.instance::<person::ActiveModel>().is_some());
     SEEN.push("persons");
     Ok(())
 }
 
 #[tokio::test]
-async fn declared_receivers_hear_a_save() {
+async fn declared_receivers_get_a_save() {
     fanfare::connect_receivers();
     on_each_database(async |db: SignalConnection| {
         let ada = person::ActiveModel {

@@ -1,6 +1,6 @@
-//! Receivers that connect by a model's name hear its first signal.
+//! Receivers that connect by a model's name get its first signal.
 //!
-//! One test, for it needs an entity that nothing has used yet.
+//! It is one test, because it needs an entity that has not been used yet.
 
 mod common;
 
@@ -24,7 +24,8 @@ async fn by_name_before_the_first_use() {
         prepared.push(event.name());
     });
     let waiting = POST_SAVE
-        .connect_model("library.TAG", move |_sender, event| {
+        .model("library.TAG")
+        .connect(move |_sender, event| {
             saved.push(
                 event
                     .instance::<tag::Model>()
@@ -36,7 +37,8 @@ async fn by_name_before_the_first_use() {
         })
         .unwrap();
     let misspelled = POST_SAVE
-        .connect_model("library.Persn", |_sender, _event| Ok(()))
+        .model("library.Persn")
+        .connect(|_sender, _event| Ok(()))
         .unwrap();
     // The row in the place of its entity, and a name in the place of a model.
     let row = POST_SAVE.options().sender(Sender::of::<tag::Model>());
@@ -65,7 +67,7 @@ async fn by_name_before_the_first_use() {
         format!(
             "receivers are never called: no entity has the name that they wait for (library.Persn), \
              check the spelling; their sender is no entity ({}), connect for `Sender::of::<Entity>()` or \
-             with `connect_model`",
+             with `model(name)`",
             senders.join(", ")
         )
     );
@@ -91,7 +93,8 @@ async fn by_name_before_the_first_use() {
 
     // A name that is known connects at once.
     let known = POST_SAVE
-        .connect_model("library.person", |_sender, _event| Ok(()))
+        .model("library.person")
+        .connect(|_sender, _event| Ok(()))
         .unwrap();
     assert!(!known.is_waiting());
     assert!(

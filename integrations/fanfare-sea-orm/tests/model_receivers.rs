@@ -13,8 +13,8 @@ use common::rows::{book, person, tag_of_id};
 use common::{Log, on_each_database};
 use fanfare::{Sender, receiver};
 use fanfare_django::model::{
-    Answer, Delete, M2M_CHANGED, M2mChanged, POST_DELETE, POST_INIT, POST_SAVE, PRE_DELETE,
-    PRE_INIT, PRE_SAVE, PostInit, PostSave, PreInit, PreSave,
+    Delete, M2M_CHANGED, M2mChanged, POST_DELETE, POST_INIT, POST_SAVE, PRE_DELETE, PRE_INIT,
+    PRE_SAVE, PostInit, PostSave, PreInit, PreSave, ReceiverResult,
 };
 use fanfare_sea_orm::{Executor, Inited, Links, SignalConnection, prepare_models, receiver_error};
 use sea_orm::{
@@ -45,7 +45,7 @@ impl From<sea_orm::DbErr> for LibraryError {
     }
 }
 
-/// Changes what is written.
+/// Changes the columns that are written.
 #[receiver(PRE_SAVE, model = person, priority = 2)]
 fn tidy(person: &mut person::ActiveModel, _event: &PreSave<'_>) -> Result<(), LibraryError> {
     let name = person.last_name.clone().take().unwrap_or_default();
@@ -53,7 +53,7 @@ fn tidy(person: &mut person::ActiveModel, _event: &PreSave<'_>) -> Result<(), Li
     Ok(())
 }
 
-/// Only looks.
+/// Looks at the row only.
 #[receiver(PRE_SAVE, model = person, priority = 1)]
 fn has_name(person: &person::ActiveModel, _event: &PreSave<'_>) -> Result<(), LibraryError> {
     match person.last_name.clone().take() {
@@ -77,16 +77,16 @@ async fn unique(person: &person::ActiveModel, event: &PreSave<'_>) -> Result<(),
     Ok(())
 }
 
-/// Cannot fail.
+/// Does not fail.
 #[receiver(POST_SAVE, model = person)]
 async fn welcome(person: &person::Model, event: &PostSave<'_>) {
     tokio::task::yield_now().await;
     SEEN.push(format!("welcome {} {}", person.last_name, event.created()));
 }
 
-/// With the error of a receiver that is written by hand.
+/// Returns the error of a receiver that is written by hand.
 #[receiver([PRE_DELETE, POST_DELETE], model = person)]
-fn bye(person: &person::Model, event: &Delete<'_>) -> Answer {
+fn bye(person: &person::Model, event: &Delete<'_>) -> ReceiverResult {
     SEEN.push(format!("bye {} {}", person.last_name, event.using()));
     Ok(())
 }
@@ -113,15 +113,15 @@ fn made(book: &book::Model, _event: &PostInit<'_>) {
     SEEN.push(format!("made {}", book.title));
 }
 
-/// By its name: the entity is not known yet when this is connected.
+/// Connects by its name: the entity is not known yet when this is connected.
 #[receiver(POST_SAVE, sender = "library.tag", priority = 3)]
-fn by_name(_sender: Sender<'_>, event: &PostSave<'_>) -> Answer {
+fn by_name(_sender: Sender<'_>, event: &PostSave<'_>) -> ReceiverResult {
     SEEN.push(format!("by name {}", event.model_name()));
     Ok(())
 }
 
 #[receiver(POST_SAVE, sender = "library.Tag")]
-async fn by_name_async(_sender: Sender<'_>, event: &PostSave<'_>) -> Answer {
+async fn by_name_async(_sender: Sender<'_>, event: &PostSave<'_>) -> ReceiverResult {
     let tag = event.instance::<tag::Model>().ok_or("not a tag")?;
     SEEN.push(format!("by name, async {}", tag.name));
     Ok(())
@@ -165,10 +165,8 @@ async fn declared_receivers_of_a_model_get_its_instances() {
         assert_eq!(SEEN.take(), ["welcome King false"]);
         let gone = format!("gone {:?}", ada.id);
         ada.delete(&db).await.unwrap();
-        assert_eq!(
-            SEEN.take(),
-            ["bye King default", "bye King default", &*gone]
-        );
+        let bye = format!("bye King {}", db.using());
+        assert_eq!(SEEN.take(), [&*bye, &*bye, &*gone]);
 
         tag_of_id(3).insert(&db).await.unwrap();
         assert_eq!(SEEN.take(), ["by name library.Tag", "by name, async tag 3"]);

@@ -1,9 +1,10 @@
-//! What the layer adds to a request: `layer/{without,none,one}/{call,loopback}`, and
-//! `layer/other/call`.
+//! Measures the time that the layer adds to a request: `layer/{without,none,one}/{call,loopback}`,
+//! and `layer/other/call`.
 //!
 //! `without` has no layer, `none` one where nothing is connected, `one` a receiver of
-//! `request_finished`, `other` the same receiver for another layer's name. `call` is a service that answers at once, from its call to the end of the
-//! body; `loopback` is axum and a client on one connection and one thread.
+//! `request_finished`, `other` the same receiver for another layer's name. `call` is a service that
+//! responds at once, from its call to the end of the body; `loopback` is axum and a client on one
+//! connection and one thread.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};

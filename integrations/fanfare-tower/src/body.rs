@@ -85,7 +85,7 @@ where
             }
             Err(cause) => cause,
         };
-        let followed = this.followed.take().expect("it was looked at");
+        let followed = this.followed.take().expect("the request is followed");
         match followed.except(cause, *this.view) {
             Reported::Now(followed, cause) => Poll::Ready(Some(Err(followed.end_with(cause)))),
             Reported::Waiting(mut sending) => {

@@ -101,9 +101,9 @@ impl Error for RequestError {
 /// [`Boxed`] for `Box<dyn Error + Send + Sync>`, which is not an `Error`. The compiler infers it.
 /// For an error of your own that is not an `Error`, implement this trait with a `Way` of your own.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an error that receivers of a signal can be shown",
+    message = "receivers of a signal cannot get `{Self}` as an error",
     label = "the error of a service or of a response's body",
-    note = "it has to be `Error + Send + Sync + 'static`, or `Box<dyn Error + Send + Sync>`"
+    note = "the error must be `Error + Send + Sync + 'static`, or `Box<dyn Error + Send + Sync>`"
 )]
 pub trait AsError<Way>: Send + Sync + 'static {
     /// Returns the error.

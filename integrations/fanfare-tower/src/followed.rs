@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use fanfare::Sender;
+use fanfare::watch::Context;
 use fanfare_django::request::{
     ExceptionKind, GOT_REQUEST_EXCEPTION, Outcome, REQUEST_FINISHED, REQUEST_STARTED,
     RequestException, RequestFinished, RequestStarted, Stage, next_id,
@@ -165,7 +166,7 @@ impl Followed {
     }
 
     /// Records the status of a response that may still have to wait for receivers.
-    pub(crate) fn answered(&mut self, status: StatusCode) {
+    pub(crate) fn note_status(&mut self, status: StatusCode) {
         self.state().status = Some(status);
     }
 
@@ -246,28 +247,31 @@ impl Drop for Followed {
     }
 }
 
-/// Sends the end of a request from its destructor, which cannot await receivers.
+/// Sends the end of a request from its destructor, which cannot await receivers. The task takes the
+/// context along.
 fn detached(followed: Followed) {
     #[cfg(feature = "tokio")]
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         // A runtime that is shutting down drops the task, and the request with it: the request's
         // destructor then finds a thread.
-        runtime.spawn(followed.finish());
+        runtime.spawn(Context::current().follow(followed.finish()));
         return;
     }
     on_a_thread(followed);
 }
 
-/// Sends the end of a request on a new thread, which no executor uses.
+/// Sends the end of a request on a new thread, which no executor uses. The thread takes the context
+/// along.
 fn on_a_thread(followed: Followed) {
     let state = followed.over();
+    let context = Context::current();
     let send = move || {
         let send = || {
             REQUEST_FINISHED
                 .from(state.sender())
                 .send_robust(&state.finished())
         };
-        drop(catch_unwind(AssertUnwindSafe(send)));
+        drop(catch_unwind(AssertUnwindSafe(|| context.enter(send))));
     };
     // If no thread can be started, there is no place left that may block.
     let _ = thread::Builder::new()

@@ -48,14 +48,14 @@ pin_project! {
         /// Async receivers of `got_request_exception` run. Afterwards the cause is returned.
         Sending {
             sending: Sending<E>,
-            response: Option<Answered<B>>,
+            response: Option<ExpectedResponse<B>>,
         },
         Done,
     }
 }
 
 /// The response of a service, with the length that it announces.
-type Answered<B> = (Expected, Response<B>);
+type ExpectedResponse<B> = (Expected, Response<B>);
 
 impl<S, Q, B> SignalFuture<S, Q, B>
 where
@@ -132,7 +132,7 @@ where
                         return Poll::Ready(Ok(passed));
                     }
                     let polled = ready!(poll_service(future, cx));
-                    let followed = followed.take().expect("it was looked at");
+                    let followed = followed.take().expect("the request is followed");
                     except(followed, polled, views)
                 }
                 Projected::Sending { sending, response } => {
@@ -148,7 +148,7 @@ where
                 Next::Finish(followed, result) => {
                     this.state.set(State::Done);
                     return Poll::Ready(match result {
-                        Ok(answered) => Ok(respond(followed, answered, views)),
+                        Ok(response) => Ok(respond(followed, response, views)),
                         Err(cause) => Err(followed.end_with(cause)),
                     });
                 }
@@ -161,20 +161,20 @@ where
 enum Next<B, E> {
     /// Async receivers of `got_request_exception` run. Afterwards the caller gets the response, or
     /// the cause if there is no response.
-    Wait(Sending<E>, Option<Answered<B>>),
+    Wait(Sending<E>, Option<ExpectedResponse<B>>),
     /// The caller gets the result.
-    Finish(Followed, Result<Answered<B>, Cause<E>>),
+    Finish(Followed, Result<ExpectedResponse<B>, Cause<E>>),
 }
 
 /// Sends the exception of a service's result, if it has one.
 fn except<B: Body, E: Send + Sync + 'static>(
     mut followed: Followed,
-    result: Result<Answered<B>, Cause<E>>,
+    result: Result<ExpectedResponse<B>, Cause<E>>,
     views: Views<E, B::Error>,
 ) -> Next<B, E> {
     let (cause, response) = match result {
         Ok((expected, response)) => {
-            followed.answered(response.status());
+            followed.note_status(response.status());
             let Some(error) = RequestError::attached_to(&response) else {
                 return Next::Finish(followed, Ok((expected, response)));
             };
@@ -191,7 +191,7 @@ fn except<B: Body, E: Send + Sync + 'static>(
 /// Makes the response that the caller gets.
 fn respond<B: Body, E>(
     mut followed: Followed,
-    (expected, response): Answered<B>,
+    (expected, response): ExpectedResponse<B>,
     views: Views<E, B::Error>,
 ) -> Response<SignalBody<B>> {
     followed.responded(expected);
@@ -202,7 +202,7 @@ fn respond<B: Body, E>(
 fn poll_service<F, B, E>(
     future: Pin<&mut F>,
     cx: &mut Context<'_>,
-) -> Poll<Result<Answered<B>, Cause<E>>>
+) -> Poll<Result<ExpectedResponse<B>, Cause<E>>>
 where
     F: Future<Output = Result<Response<B>, E>>,
     B: Body,

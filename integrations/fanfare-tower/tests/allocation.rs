@@ -1,4 +1,4 @@
-//! Without receivers the layer allocates nothing.
+//! Without receivers the layer does not allocate.
 //!
 //! Allocations are counted for each thread. Only one test uses the signals: a receiver that another
 //! connects would make a thread's first look at them allocate.
@@ -31,7 +31,7 @@ fn the_counter_counts() {
 }
 
 #[test]
-fn without_receivers_a_request_allocates_nothing() {
+fn without_receivers_a_request_does_not_allocate() {
     let layer: SignalLayer = SignalLayer::new();
     let mut unnamed = layer.layer(service_fn(page));
     let mut named = layer.sender("web").layer(service_fn(page));
@@ -55,7 +55,7 @@ fn without_receivers_a_request_allocates_nothing() {
     }
 }
 
-/// One request from its call to the end of its body.
+/// Runs one request from its call to the end of its body.
 fn ask<S, B>(mut service: S)
 where
     S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
@@ -73,7 +73,7 @@ where
     assert_eq!(frames, 1);
 }
 
-/// How often `run` allocated or grew an allocation on this thread.
+/// Returns how often `run` allocated or grew an allocation on this thread.
 fn allocations(run: impl FnOnce()) -> u64 {
     allocation_counter::measure(run).count_total
 }

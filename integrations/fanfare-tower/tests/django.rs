@@ -1,8 +1,8 @@
 //! Django's tests of its request signals, in our words: `handlers` (2), `builtin_server` (1) and
 //! `asgi` (4).
 //!
-//! Not here: that receivers of the end do not run on the event loop's thread. Ours run where
-//! the server drops the body; one that blocks says so when it connects.
+//! Not here: that receivers of the end do not run on the event loop's thread. Ours run where the
+//! server drops the body. A receiver that blocks is marked as such when it connects.
 
 mod common;
 
@@ -27,7 +27,7 @@ use tower_http::services::ServeFile;
 
 /// handlers: the start, then the end, of the same request.
 #[tokio::test]
-async fn request_signals() {
+async fn a_request_sends_its_start_and_its_end() {
     let ears = Ears::new("regular");
     let app = Router::new().route("/regular/", get(async || "regular"));
     let address = serve(app.layer(ears.layer())).await;
@@ -81,8 +81,8 @@ async fn a_file_finishes_once() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let app = Router::new().route_service("/file/", ServeFile::new(file));
     let address = serve(app.layer(ears.layer())).await;
-    let answer = common::get(address, "/file/").await;
-    assert!(answer.contains("name = \"fanfare-tower\""), "{answer}");
+    let response = common::get(address, "/file/").await;
+    assert!(response.contains("name = \"fanfare-tower\""), "{response}");
     let (briefs, end) = ears.of_one().await;
     assert_eq!(briefs, ["started", "finished Sent"]);
     let Heard::Finished { bytes, .. } = end else {
@@ -91,7 +91,7 @@ async fn a_file_finishes_once() {
     assert_eq!(bytes, std::fs::metadata(file).unwrap().len());
 }
 
-/// asgi: the sender is who handles the requests, and the end comes once.
+/// asgi: the sender is the handler of the requests, and the end comes once.
 #[tokio::test]
 async fn the_handler_is_the_sender() {
     let senders = Arc::new(Mutex::new(Vec::new()));
@@ -134,7 +134,7 @@ async fn the_handler_is_the_sender() {
     );
 }
 
-/// asgi: on one thread's runtime, start and end are heard on that thread.
+/// asgi: on one thread's runtime, start and end are sent on that thread.
 #[test]
 fn start_and_end_on_one_thread() {
     let name = "one thread";

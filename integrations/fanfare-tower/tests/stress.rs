@@ -102,8 +102,8 @@ async fn storm(name: &'static str) {
                 let mut connection = open(address).await;
                 ask(&mut connection, "GET", path).await;
                 let patience = Duration::from_micros(random.below(6_000));
-                let mut answer = [0; 512];
-                let read = async { while let Ok(1..) = connection.read(&mut answer).await {} };
+                let mut response = [0; 512];
+                let read = async { while let Ok(1..) = connection.read(&mut response).await {} };
                 // Leaves when its patience is at an end, whatever has come.
                 let _ = timeout(patience, read).await;
             }
@@ -132,17 +132,19 @@ async fn storm(name: &'static str) {
         };
         *outcomes.entry(end).or_default() += 1;
     }
-    // All kinds were met, or this has shown nothing.
+    // All kinds were met, because the test would otherwise prove little.
     for end in ["finished Sent", "finished Aborted", "finished Panicked"] {
         assert!(outcomes.contains_key(end), "{outcomes:?}");
     }
-    // A client may be gone before its request was read: then it never started. On a busy machine most are.
+    // A client may be gone before its request was read: then it never started. On a busy machine
+    // most are.
     let started = requests.len();
     assert!(started > REQUESTS as usize / 10, "{outcomes:?}");
     println!("{started} of {REQUESTS} requests started: {outcomes:?}");
 }
 
-/// What was heard, once as many ends as starts have come and then nothing for a while.
+/// Returns the events, once the ends are as many as the starts and no further one has come for a
+/// while.
 async fn when_quiet(ears: &Ears) -> Vec<Heard> {
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut last = 0;

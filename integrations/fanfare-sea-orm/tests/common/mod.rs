@@ -7,6 +7,7 @@ pub mod databases;
 pub mod entities;
 pub mod rows;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use entities::*;
@@ -29,7 +30,7 @@ pub async fn on_each_database(test: impl AsyncFn(SignalConnection)) {
     assert_eq!(receivers(), before, "the test leaves receivers behind");
 }
 
-/// How many receivers the signals have.
+/// Returns the number of receivers of each signal.
 fn receivers() -> [usize; 5] {
     use fanfare_django::model::*;
     [
@@ -46,20 +47,24 @@ pub async fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().await
 }
 
-/// [`sqlite`], for a test that runs on no other.
+/// Returns [`sqlite`], for a test that runs on no other.
 pub async fn sqlite_in_turn() -> (MutexGuard<'static, ()>, SignalConnection) {
     (turn().await, sqlite().await)
 }
 
-/// A database of its own, with every table.
+/// Returns a database of its own, with every table.
 pub async fn sqlite() -> SignalConnection {
     let mut options = databases::quiet("sqlite::memory:");
     options.max_connections(1);
     connected(options).await
 }
 
+/// The connection has a name of its own, because signals of transactions have it as their sender:
+/// a test that watches them sees those of no other.
 async fn connected(options: ConnectOptions) -> SignalConnection {
-    let db = SignalConnection::new(Database::connect(options).await.unwrap());
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let db = SignalConnection::named(name, Database::connect(options).await.unwrap());
     create_tables(&db).await;
     db
 }
@@ -85,7 +90,7 @@ pub fn refusal_of(error: &DbErr) -> String {
     refusal.expect("an error of a receiver").to_string()
 }
 
-/// Connects a receiver of what the entity sends, until it is dropped.
+/// Connects a receiver of the entity's signals, until it is dropped.
 pub fn hear<E: Event, R>(
     entity: impl EntityTrait,
     signal: &'static Signal<E, R>,
@@ -95,7 +100,7 @@ pub fn hear<E: Event, R>(
     options.connect(receiver).scoped()
 }
 
-/// [`hear`], with an async receiver.
+/// Connects as [`hear`] does, with an async receiver.
 pub fn hear_async<E: Event, R>(
     entity: impl EntityTrait,
     signal: &'static Signal<E, R>,
@@ -109,7 +114,7 @@ fn sender_of<S: EntityTrait>(_: S) -> Sender<'static> {
     Sender::of::<S>()
 }
 
-/// What receivers saw, in order.
+/// The observations of receivers, in order.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -122,7 +127,7 @@ impl Log {
         self.0.lock().unwrap().push(line.into());
     }
 
-    /// What was seen since this was last asked.
+    /// Returns the entries since the last call.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }

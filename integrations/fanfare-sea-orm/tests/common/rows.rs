@@ -26,7 +26,7 @@ pub fn book(id: i32) -> book::ActiveModel {
     }
 }
 
-/// A book, to which a nested save adds.
+/// Returns a book, to which a nested save adds.
 pub fn emma() -> book::ActiveModelEx {
     book::ActiveModel::builder().set_title("Emma")
 }

@@ -18,13 +18,13 @@ fn key(pk: Option<PrimaryKey<'_>>) -> String {
 
 /// Notes the signal, the model and the key of each event, from any sender.
 macro_rules! notes {
-    ($log:ident, $answer:expr, $($signal:ident)+) => {
+    ($log:ident, $response:expr, $($signal:ident)+) => {
         [$({
             let log = $log.clone();
             let receiver = $signal.connect(move |_sender, event| {
                 let signal = stringify!($signal);
                 log.push(format!("{signal} {} {}", event.model_name(), key(event.pk())));
-                $answer
+                $response
             });
             receiver.scoped()
         }),+]

@@ -1,5 +1,5 @@
-//! What a transaction does when one inside it was not begun or committed to its end, or is still open; and
-//! that saves which wait for each other in one keep their columns apart.
+//! The effects on a transaction when one inside it was not begun or committed to its end, or is
+//! still open. Also, saves that wait for each other in one transaction keep their columns apart.
 
 use std::future::poll_fn;
 use std::sync::Mutex;
@@ -20,7 +20,8 @@ use sea_orm::{
     Set, Statement, TransactionSession, TransactionTrait,
 };
 
-/// Polls a begin once and drops it; false if it was always whole by then, as PostgreSQL's driver has it.
+/// Polls a begin once and drops it; false if it was always whole by then, as PostgreSQL's driver
+/// has it.
 async fn drop_as_it_begins(transaction: &SignalTransaction) -> bool {
     for _ in 0..10_000 {
         match transaction.begin().now_or_never() {
@@ -31,7 +32,7 @@ async fn drop_as_it_begins(transaction: &SignalTransaction) -> bool {
     false
 }
 
-/// The driver then undoes one level more than there is, and answers COMMIT with success.
+/// The driver then undoes one level more than there is, and reports success for COMMIT.
 #[tokio::test]
 async fn one_that_is_dropped_as_it_begins_fails_the_commit_around_it() {
     static TOLD: Signal<()> = Signal::new();
@@ -76,7 +77,8 @@ async fn receivers_that_update_in_turn_keep_their_columns() {
             lines.push(format!("{:?}", event.update_fields()));
             Ok(())
         });
-        // Until it has ended, the updates below wait for their turn, both after their `before_save`.
+        // Until it has ended, the updates below wait for their turn, both after their
+        // `before_save`.
         let holder = hear_async(tag::Entity, &POST_SAVE, |_sender, event| {
             Box::pin(async move {
                 let db = event.connection::<Executor>().ok_or("no connection")?;
@@ -121,25 +123,32 @@ async fn receivers_that_update_in_turn_keep_their_columns() {
     .await;
 }
 
-/// What is sent after a commit.
+/// The signal that is sent after a commit.
 static TOLD: Signal<&'static str> = Signal::new();
 
-/// Writes down how transactions end, and what is delivered.
-fn watch(log: &Log) -> [ScopedConnection; 3] {
+/// Writes down the ends of transactions over `db`, and the deliveries.
+fn watch(db: &SignalConnection, log: &Log) -> [ScopedConnection; 3] {
+    let using = db.using();
     let [committed, undone, told] = [log.clone(), log.clone(), log.clone()];
     [
-        COMMITTED.connect(move |_sender, _event| committed.push("committed")),
-        ROLLED_BACK.connect(move |_sender, event| {
-            let nested = if event.is_nested() { " nested" } else { "" };
-            let doubt = if event.is_in_doubt() { " in doubt" } else { "" };
-            undone.push(format!("rolled back{nested}{doubt}"));
-        }),
+        COMMITTED
+            .options()
+            .sender(using)
+            .connect(move |_sender, _event| committed.push("committed")),
+        ROLLED_BACK
+            .options()
+            .sender(using)
+            .connect(move |_sender, event| {
+                let nested = if event.is_nested() { " nested" } else { "" };
+                let doubt = if event.is_in_doubt() { " in doubt" } else { "" };
+                undone.push(format!("rolled back{nested}{doubt}"));
+            }),
         TOLD.connect(move |_sender, text| told.push(*text)),
     ]
     .map(|connection| connection.scoped())
 }
 
-/// An outer transaction with a row and an event, and one inside it with another row.
+/// Begins an outer transaction with a row and an event, and one inside it with another row.
 async fn one_in_the_other(db: &SignalConnection) -> (SignalTransaction, SignalTransaction) {
     let outer = db.begin().await.unwrap();
     person("outer").insert(&outer).await.unwrap();
@@ -163,7 +172,7 @@ async fn a_commit_while_one_inside_is_open_fails_and_undoes_both() {
     on_each_database(async |db: SignalConnection| {
         for is_dropped in [true, false] {
             let log = Log::new();
-            let _watch = watch(&log);
+            let _watch = watch(&db, &log);
             let (outer, inner) = one_in_the_other(&db).await;
             let refused = outer.commit().await.unwrap_err();
             assert!(refused.to_string().contains("still open"), "{refused}");
@@ -176,15 +185,15 @@ async fn a_commit_while_one_inside_is_open_fails_and_undoes_both() {
 }
 
 #[tokio::test]
-async fn what_is_committed_in_one_that_has_ended_is_refused_and_undone() {
+async fn a_commit_inside_a_transaction_that_has_ended_is_refused_and_undone() {
     on_each_database(async |db: SignalConnection| {
         for is_dropped in [true, false] {
             let log = Log::new();
-            let _watch = watch(&log);
+            let _watch = watch(&db, &log);
             let (outer, inner) = one_in_the_other(&db).await;
             undo(outer, is_dropped).await;
             let refused = inner.commit().await.unwrap_err();
-            assert!(refused.to_string().contains("out of its turn"), "{refused}");
+            assert!(refused.to_string().contains("out of order"), "{refused}");
             assert_eq!(log.take(), ["rolled back", "rolled back nested"]);
             assert_eq!(person::Entity::find().count(&db).await.unwrap(), 0);
         }
@@ -232,24 +241,25 @@ async fn drop_as_it_is_committed<T>(begin: impl AsyncFn() -> (T, SignalTransacti
     None
 }
 
-/// Nobody knows then whether the rows of the savepoint are with the outer transaction, and what waited is gone.
+/// It is then unknown whether the rows of the savepoint are with the outer transaction, and the
+/// waiting events are gone.
 #[tokio::test]
 async fn a_savepoint_that_is_dropped_as_it_is_committed_fails_the_commit_around_it() {
     on_each_database(async |db: SignalConnection| {
         let around = drop_as_it_is_committed(async || one_in_the_other(&db).await).await;
         let outer = around.expect("a commit waits for the database");
         let refused = outer.commit().await.unwrap_err();
-        assert!(refused.to_string().contains("was committed"), "{refused}");
+        assert!(refused.to_string().contains("begin or commit"), "{refused}");
         assert_eq!(person::Entity::find().count(&db).await.unwrap(), 0);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_dropped_as_it_is_committed_is_told_to_be_in_doubt() {
+async fn a_transaction_that_is_dropped_as_it_is_committed_is_reported_in_doubt() {
     on_each_database(async |db: SignalConnection| {
         let log = Log::new();
-        let watch = watch(&log);
+        let watch = watch(&db, &log);
         let dropped = drop_as_it_is_committed(async || {
             log.take();
             ((), db.begin().await.unwrap())
@@ -263,7 +273,7 @@ async fn a_transaction_that_is_dropped_as_it_is_committed_is_told_to_be_in_doubt
     .await;
 }
 
-/// The database itself says that nothing was committed.
+/// The database itself reports that it did not commit.
 #[tokio::test]
 async fn a_commit_that_the_database_refuses_is_in_no_doubt() {
     on_each_database(async |db: SignalConnection| {
@@ -274,7 +284,7 @@ async fn a_commit_that_the_database_refuses_is_in_no_doubt() {
             db.execute_unprepared(table).await.unwrap();
         }
         let log = Log::new();
-        let _watch = watch(&log);
+        let _watch = watch(&db, &log);
         let transaction = db.begin().await.unwrap();
         transaction.after_commit().record(&TOLD, "delivered");
         let orphan = transaction.execute_unprepared("INSERT INTO owned VALUES (1)");
@@ -285,8 +295,8 @@ async fn a_commit_that_the_database_refuses_is_in_no_doubt() {
     .await;
 }
 
-/// A web framework drops a request whose client leaves. PostgreSQL's driver would give the connection
-/// back with the transaction open, and the statements of others would be in it.
+/// A web framework drops a request whose client leaves. PostgreSQL's driver would give the
+/// connection back with the transaction open, and the statements of others would be in it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_begin_that_is_dropped_leaves_no_transaction_open() {
     let dropped = AtomicUsize::new(0);

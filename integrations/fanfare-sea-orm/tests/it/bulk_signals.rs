@@ -4,7 +4,7 @@ use crate::common::entities::person;
 use crate::common::rows::person_of_id;
 use crate::common::{Log, hear, on_each_database};
 use fanfare::{ScopedConnection, Signal};
-use fanfare_django::model::{Answer, BULK_CREATED, BULK_UPDATED, Bulk};
+use fanfare_django::model::{BULK_CREATED, BULK_UPDATED, Bulk, ReceiverResult};
 use fanfare_sea_orm::{ExecSignalled, SignalConnection};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -12,7 +12,7 @@ use sea_orm::{
     TryInsertResult,
 };
 
-fn watch(signal: &'static Signal<Bulk<'static>, Answer>, log: &Log) -> ScopedConnection {
+fn watch(signal: &'static Signal<Bulk<'static>, ReceiverResult>, log: &Log) -> ScopedConnection {
     let log = log.clone();
     hear(person::Entity, signal, move |_sender, event| {
         let instances = event.instances::<person::Model>();
@@ -23,13 +23,14 @@ fn watch(signal: &'static Signal<Bulk<'static>, Answer>, log: &Log) -> ScopedCon
 }
 
 #[tokio::test]
-async fn an_insert_tells_how_many_or_which() {
+async fn an_insert_sends_the_number_or_the_keys_of_its_rows() {
     on_each_database(async |db: SignalConnection| {
+        let using = db.using();
         let log = Log::new();
         let _watch = watch(&BULK_CREATED, &log);
         let two = person::Entity::insert_many([person_of_id(1), person_of_id(2)]);
         assert_eq!(two.exec_signalled(&db).await.unwrap(), 2);
-        assert_eq!(log.take(), ["2 None default"]);
+        assert_eq!(log.take(), [format!("2 None {using}")]);
 
         let none = person::Entity::insert_many(Vec::<person::ActiveModel>::new());
         assert_eq!(none.exec_signalled(&db).await.unwrap(), 0);
@@ -38,15 +39,16 @@ async fn an_insert_tells_how_many_or_which() {
         if db.support_returning() {
             let more = person::Entity::insert_many([person_of_id(3), person_of_id(4)]);
             assert_eq!(more.exec_returning_signalled(&db).await.unwrap().len(), 2);
-            assert_eq!(log.take(), ["2 Some([3, 4]) default"]);
+            assert_eq!(log.take(), [format!("2 Some([3, 4]) {using}")]);
         }
     })
     .await;
 }
 
 #[tokio::test]
-async fn an_insert_tells_those_without_a_conflict() {
+async fn an_insert_sends_its_rows_without_a_conflict() {
     on_each_database(async |db: SignalConnection| {
+        let using = db.using();
         let log = Log::new();
         let _watch = watch(&BULK_CREATED, &log);
         let insert = |ids: &[i32]| {
@@ -56,7 +58,10 @@ async fn an_insert_tells_those_without_a_conflict() {
         insert(&[1, 2]).exec_signalled(&db).await.unwrap();
         let result = insert(&[2, 3]).exec_signalled(&db).await.unwrap();
         assert!(matches!(result, TryInsertResult::Inserted(1)));
-        assert_eq!(log.take(), ["2 None default", "1 None default"]);
+        assert_eq!(
+            log.take(),
+            [format!("2 None {using}"), format!("1 None {using}")]
+        );
         insert(&[1, 2, 3]).exec_signalled(&db).await.unwrap();
         assert!(log.take().is_empty());
     })
@@ -64,8 +69,9 @@ async fn an_insert_tells_those_without_a_conflict() {
 }
 
 #[tokio::test]
-async fn an_update_tells_also_of_no_row() {
+async fn an_update_of_no_row_is_sent_as_well() {
     on_each_database(async |db: SignalConnection| {
+        let using = db.using();
         let log = Log::new();
         let _watch = watch(&BULK_UPDATED, &log);
         let rename =
@@ -77,7 +83,10 @@ async fn an_update_tells_also_of_no_row() {
             .unwrap();
         let result = rename().exec_signalled(&db).await.unwrap();
         assert_eq!(result.rows_affected, 2);
-        assert_eq!(log.take(), ["0 None default", "2 None default"]);
+        assert_eq!(
+            log.take(),
+            [format!("0 None {using}"), format!("2 None {using}")]
+        );
         if db.support_returning() {
             let rows = rename().exec_returning_signalled(&db).await.unwrap();
             assert_eq!(rows.len(), 2);

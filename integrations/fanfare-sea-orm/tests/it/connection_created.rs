@@ -1,4 +1,5 @@
-//! Each physical connection of a pool is told once, before anything else uses it.
+//! The signal of each physical connection of a pool is sent once, before the connection is used for
+//! anything else.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use sea_orm::{
     TransactionTrait,
 };
 
-/// A pool on a database of its own, made and not told yet.
+/// Returns a pool on a database of its own, which is made and has sent no signal yet.
 fn sqlite() -> ConnectOptions {
     let mut options = quiet("sqlite::memory:");
     options.max_connections(4);
@@ -30,7 +31,7 @@ async fn on_each(test: impl AsyncFn(ConnectOptions)) {
     .await;
 }
 
-/// Counts the connections to what the application calls `using`.
+/// Counts the connections that the application names `using`.
 fn count(using: &'static str) -> (&'static AtomicU32, ScopedConnection) {
     let created: &AtomicU32 = Box::leak(Box::default());
     let receiver = CONNECTION_CREATED.connect(move |_, event| {
@@ -40,7 +41,7 @@ fn count(using: &'static str) -> (&'static AtomicU32, ScopedConnection) {
     (created, receiver.scoped())
 }
 
-/// How many physical connections the pool has, and how many of them nobody uses.
+/// Returns the number of physical connections of the pool, and the number of those that are idle.
 fn connections(db: &DatabaseConnection) -> (u32, usize) {
     match db.get_database_backend() {
         DbBackend::Sqlite => {
@@ -55,7 +56,7 @@ fn connections(db: &DatabaseConnection) -> (u32, usize) {
 }
 
 #[tokio::test]
-async fn four_connections_are_told_four_times() {
+async fn four_connections_are_sent_four_times() {
     on_each(async |mut options| {
         let (created, _receiver) = count("four");
         send_connection_created(&mut options, "four");
@@ -76,7 +77,7 @@ async fn four_connections_are_told_four_times() {
 }
 
 #[tokio::test]
-async fn connecting_again_is_told_again() {
+async fn connecting_again_is_sent_again() {
     on_each(async |mut options| {
         let (created, _receiver) = count("again");
         send_connection_created(&mut options, "again");
@@ -213,7 +214,7 @@ async fn a_refused_connection_is_given_up_and_another_is_made() {
 }
 
 #[tokio::test]
-async fn who_wants_a_connection_gets_a_timeout_where_all_are_refused() {
+async fn a_caller_gets_a_timeout_if_all_connections_are_refused() {
     on_each(async |mut options| {
         let (refused, _receiver) = refuse("never", u32::MAX);
         send_connection_created(&mut options, "never");
@@ -234,7 +235,7 @@ async fn who_wants_a_connection_gets_a_timeout_where_all_are_refused() {
 }
 
 #[tokio::test]
-async fn a_panic_travels_to_who_wants_a_connection() {
+async fn a_panic_travels_to_the_caller_that_wants_a_connection() {
     on_each(async |mut options| {
         static PANICS: AtomicBool = AtomicBool::new(false);
         let receiver = CONNECTION_CREATED.connect(|_, event| {
@@ -266,7 +267,7 @@ async fn a_panic_travels_to_who_wants_a_connection() {
 }
 
 #[tokio::test]
-async fn a_hook_of_ones_own_can_tell_too() {
+async fn a_hook_of_the_application_can_send_too() {
     let (created, _receiver) = count("own hook");
     let mut options = sqlite();
     options.map_sqlx_sqlite_pool_opts(|pool| {
@@ -284,7 +285,7 @@ async fn a_hook_of_ones_own_can_tell_too() {
     assert_eq!(created.load(Ordering::Relaxed), connections(&db).0);
 }
 
-/// SeaORM sets the path where we are told of connections.
+/// SeaORM sets the path in the hook in which we get the connections.
 #[tokio::test]
 async fn a_search_path_is_kept_only_as_an_option_of_the_connection() {
     const PATH: &str = "SELECT (current_setting('search_path') LIKE '%blog%')::int";

@@ -1,17 +1,17 @@
-//! A delete sends `pre_delete` and `post_delete`, for the row and for what it takes along.
+//! A delete sends `pre_delete` and `post_delete`, for the row and for the rows that it takes along.
 
 use crate::common::entities::{book, page, person};
 use crate::common::rows::{emma, page, person_of_id};
 use crate::common::{Log, hear, on_each_database, refusal_of};
 use fanfare::{Connection, ScopedConnection, Signal};
-use fanfare_django::model::{Answer, Delete, POST_DELETE, PRE_DELETE};
+use fanfare_django::model::{Delete, POST_DELETE, PRE_DELETE, ReceiverResult};
 use fanfare_sea_orm::{ExecSignalled, Scopes, SignalConnection};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
     ModelTrait, PaginatorTrait, QueryFilter, Set,
 };
 
-/// A book and its pages.
+/// Inserts a book and its pages.
 async fn emma_of_two_pages(db: &SignalConnection) -> book::Model {
     let emma = emma().add_page(page("1")).add_page(page("2"));
     emma.insert(db).await.unwrap().into()
@@ -19,7 +19,7 @@ async fn emma_of_two_pages(db: &SignalConnection) -> book::Model {
 
 fn watch(
     entity: impl EntityTrait,
-    signal: &'static Signal<Delete<'static>, Answer>,
+    signal: &'static Signal<Delete<'static>, ReceiverResult>,
     see: impl Fn(&Delete<'_>) + Send + Sync + 'static,
 ) -> ScopedConnection {
     hear(entity, signal, move |_sender, event| {
@@ -31,6 +31,7 @@ fn watch(
 #[tokio::test]
 async fn a_delete_sends_a_pair_with_the_primary_key() {
     on_each_database(async |db: SignalConnection| {
+        let using = db.using();
         let log = Log::new();
         let (before, after) = (log.clone(), log.clone());
         let _watch = [
@@ -53,7 +54,10 @@ async fn a_delete_sends_a_pair_with_the_primary_key() {
         second.first_name.reset();
         let second = second.insert(&db).await.unwrap();
         second.delete(&db).await.unwrap();
-        assert_eq!(log.take(), ["pre 8 default", "post 8 default"]);
+        assert_eq!(
+            log.take(),
+            [format!("pre 8 {using}"), format!("post 8 {using}")]
+        );
         let left = person::Entity::find().all(&db).await.unwrap();
         assert_eq!(left.iter().map(|it| it.id).collect::<Vec<_>>(), [7]);
     })
@@ -95,9 +99,10 @@ async fn an_error_of_a_pre_delete_receiver_refuses_the_delete() {
     .await;
 }
 
-/// SeaORM deletes one row after the other, children first; Django tells all before it deletes any.
+/// SeaORM deletes one row after the other, children first. Django sends all signals before it
+/// deletes a row.
 #[tokio::test]
-async fn a_cascade_tells_the_origin_for_every_row() {
+async fn a_cascade_sends_the_origin_for_every_row() {
     on_each_database(async |db: SignalConnection| {
         let log = Log::new();
         let mut watches = Vec::new();
@@ -146,8 +151,8 @@ async fn an_error_in_a_cascade_undoes_all_of_it() {
     .await;
 }
 
-/// What deletes by a query and wants a signal for each row reads the rows, and says what it started
-/// from.
+/// A delete by a query that wants a signal for each row reads the rows, and has the query as its
+/// origin.
 #[tokio::test]
 async fn a_query_may_be_the_origin() {
     on_each_database(async |db: SignalConnection| {
@@ -169,7 +174,7 @@ async fn a_query_may_be_the_origin() {
     .await;
 }
 
-/// One statement: one event of its own, and none for each row.
+/// One statement sends one event of its own, and no event for each row.
 #[tokio::test]
 async fn delete_many_sends_one_event_if_asked() {
     on_each_database(async |db: SignalConnection| {
@@ -199,7 +204,7 @@ async fn delete_many_sends_one_event_if_asked() {
     .await;
 }
 
-/// What a delete started from nobody tells the hook but who starts it.
+/// Only the code that starts a delete can pass its origin to the hook.
 #[tokio::test]
 async fn a_delete_has_the_origin_that_it_was_given() {
     on_each_database(async |db: SignalConnection| {

@@ -80,7 +80,7 @@ mod expanded {
     fanfare_sea_orm::model_signals!("formats.Expanded");
 }
 
-/// As `sea-orm-cli generate entity --impl-active-model-behavior=false` writes them.
+/// `sea-orm-cli generate entity --impl-active-model-behavior=false` writes them this way.
 #[allow(
     unreachable_pub,
     reason = "what the derives make is as visible as the entity"
@@ -249,9 +249,9 @@ async fn compact_and_expanded_entities_send() {
     .await;
 }
 
-/// A row of a junction that is saved or deleted by hand tells of its link.
+/// A row of a junction that is saved or deleted by hand sends the signals of its link.
 #[tokio::test]
-async fn a_junction_row_tells_of_its_link() {
+async fn a_junction_row_sends_its_link() {
     on_each_database(async |db: SignalConnection| {
         let log = Log::new();
         let seen = log.clone();

@@ -8,7 +8,7 @@ use fanfare_sea_orm::{Inited, SignalConnection};
 use sea_orm::{ActiveModelTrait, EntityTrait};
 
 #[tokio::test]
-async fn each_row_tells_twice_and_can_be_changed_before() {
+async fn each_row_is_sent_twice_and_can_be_changed_the_first_time() {
     on_each_database(async |db: SignalConnection| {
         for name in ["Lovelace", "Byron"] {
             person(name).insert(&db).await.unwrap();

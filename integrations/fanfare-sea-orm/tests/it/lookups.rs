@@ -36,7 +36,7 @@ async fn an_async_pre_save_receiver_looks_up_and_changes() {
     .await;
 }
 
-/// None of them keeps the lock while it waits, so the others go on.
+/// They do not keep the lock while they wait, so the others go on.
 #[tokio::test]
 async fn async_receivers_of_one_save_change_it_side_by_side() {
     on_each_database(async |db: SignalConnection| {

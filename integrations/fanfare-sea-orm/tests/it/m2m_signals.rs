@@ -41,7 +41,7 @@ fn watch(junction: impl EntityTrait, log: &Log) -> ScopedConnection {
     })
 }
 
-/// A book, and tags of so many ids.
+/// Creates a book, and tags with these ids.
 async fn book_and_tags(db: &SignalConnection, ids: RangeInclusive<i32>) -> book::Model {
     for id in ids {
         tag_of_id(id).insert(db).await.unwrap();
@@ -49,7 +49,7 @@ async fn book_and_tags(db: &SignalConnection, ids: RangeInclusive<i32>) -> book:
     book(1).insert(db).await.unwrap()
 }
 
-/// Persons of so many ids; returns the first.
+/// Creates persons with these ids, and returns the first.
 async fn persons(db: &SignalConnection, ids: RangeInclusive<i32>) -> person::Model {
     let first = person_of_id(*ids.start()).insert(db).await.unwrap();
     for id in ids.skip(1) {
@@ -63,7 +63,7 @@ async fn linked(db: &SignalConnection) -> u64 {
 }
 
 #[tokio::test]
-async fn add_tells_those_that_are_missing_and_remove_those_that_were_given() {
+async fn add_sends_the_missing_links_and_remove_the_given_ones() {
     on_each_database(async |db: SignalConnection| {
         let book = book_and_tags(&db, 1..=3).await;
         let links = Tags::of(&book).unwrap();
@@ -92,7 +92,7 @@ async fn add_tells_those_that_are_missing_and_remove_those_that_were_given() {
 }
 
 #[tokio::test]
-async fn clear_has_no_keys_and_tells_of_nothing_as_well() {
+async fn clear_has_no_keys_and_is_sent_without_links_as_well() {
     on_each_database(async |db: SignalConnection| {
         let book = book_and_tags(&db, 1..=2).await;
         let links = Tags::of(&book).unwrap();
@@ -111,7 +111,7 @@ async fn clear_has_no_keys_and_tells_of_nothing_as_well() {
 }
 
 #[tokio::test]
-async fn set_tells_what_it_does() {
+async fn set_sends_the_links_that_it_changes() {
     on_each_database(async |db: SignalConnection| {
         let book = book_and_tags(&db, 1..=3).await;
         let links = Tags::of(&book).unwrap();
@@ -151,9 +151,10 @@ async fn both_sides_have_their_instance_and_model() {
         let tag = tag::Entity::find_by_id(2).one(&db).await.unwrap().unwrap();
         let log = Log::new();
         let seen = log.clone();
+        let using = db.using().to_owned();
         let _watch = hear(book_tag::Entity, &M2M_CHANGED, move |sender, event| {
             assert_eq!(sender, Sender::of::<book_tag::Entity>());
-            assert_eq!(event.using(), "default");
+            assert_eq!(event.using(), using);
             if event.reverse() {
                 assert_eq!(event.instance::<tag::Model>().map(|it| it.id), Some(2));
                 assert_eq!(event.instance(), Some(&Pk(2.into())));
@@ -241,7 +242,7 @@ async fn an_error_of_a_receiver_undoes_the_call() {
 }
 
 #[tokio::test]
-async fn without_receivers_add_skips_what_is_there() {
+async fn without_receivers_add_skips_the_links_that_exist() {
     on_each_database(async |db: SignalConnection| {
         let book = book_and_tags(&db, 1..=2).await;
         let links = Tags::of(&book).unwrap();
@@ -373,7 +374,7 @@ async fn integers_are_the_same_keys_in_every_type() {
         let add = std::panic::AssertUnwindSafe(links.add([3], &db));
         let panic = add.catch_unwind().await.unwrap_err();
         let message = panic.downcast::<String>().unwrap();
-        assert!(message.contains("give it a key of their type"), "{message}");
+        assert!(message.contains("pass a key of the same type"), "{message}");
         assert_eq!(linked(&db).await, 1);
 
         assert_eq!(Pk(Value::from(3_i32)), Pk(Value::from(3_u64)));
@@ -465,9 +466,9 @@ async fn a_second_relation_to_the_same_model_has_its_own_sender() {
     .await;
 }
 
-/// Django's `set_base`: what a fixture sets is told as raw, with and without a clear.
+/// Django's `set_base`: a set by a fixture is sent as raw, with and without a clear.
 #[tokio::test]
-async fn a_raw_set_is_told_as_raw() {
+async fn a_raw_set_is_sent_as_raw() {
     on_each_database(async |db: SignalConnection| {
         let book = book_and_tags(&db, 1..=4).await;
         let links = Tags::of(&book).unwrap();
@@ -547,8 +548,8 @@ async fn tasks_that_add_the_same_links_at_once_all_succeed() {
     .await;
 }
 
-/// With receivers it reads before it writes. Two such transactions of SQLite that begin as readers cannot both
-/// become writers, and it refuses one at once.
+/// With receivers it reads before it writes. Two such transactions of SQLite that begin as readers
+/// cannot both become writers, and it refuses one at once.
 #[tokio::test]
 async fn links_of_several_connections_wait_for_each_other() {
     let (_turn, memory) = sqlite_in_turn().await;

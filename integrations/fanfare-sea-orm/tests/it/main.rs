@@ -11,6 +11,7 @@ mod common;
 mod migrators;
 
 mod any_model;
+mod before_commit;
 mod broken_transactions;
 mod bulk_signals;
 #[cfg(all(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]

@@ -1,5 +1,5 @@
-//! A receiver can refuse a migration, and none is told that a failed one is over. In a transaction
-//! receivers are inside of it.
+//! A receiver can refuse a migration, and no receiver gets the end of a failed one. In a
+//! transaction receivers are inside of it.
 
 use crate::common::databases::on_each;
 use crate::common::refusal_of;
@@ -53,7 +53,7 @@ async fn an_error_before_refuses() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_database_stays_what_it_is() {
+async fn an_error_of_the_database_keeps_its_type() {
     on_each(async |db| {
         let _refuses = PRE_MIGRATE
             .options()
@@ -76,7 +76,7 @@ async fn an_error_of_the_database_stays_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_panic_before_travels_and_nothing_is_done() {
+async fn a_panic_before_a_migration_travels_and_no_step_is_done() {
     on_each(async |db| {
         let panics = PRE_MIGRATE
             .options()
@@ -94,7 +94,7 @@ async fn a_panic_before_travels_and_nothing_is_done() {
 }
 
 #[tokio::test]
-async fn an_error_after_undoes_nothing() {
+async fn an_error_after_a_migration_undoes_no_step() {
     on_each(async |db| {
         let _fails = POST_MIGRATE
             .options()
@@ -186,7 +186,7 @@ async fn in_a_transaction_receivers_are_inside_of_it() {
 /// A transaction that is given away is rolled back when the migrator is done with it, as without
 /// signals.
 #[tokio::test]
-async fn a_transaction_that_is_given_away_is_told_as_any_other() {
+async fn a_transaction_that_is_given_away_is_sent_as_any_other() {
     on_each(async |db| {
         let (told, _receivers) = note::<Owned>();
         let transaction = db.begin().await.unwrap();

@@ -1,4 +1,5 @@
-//! Each operation of a migrator is told before and after, with what it does; what only looks is not.
+//! The signals of each operation of a migrator are sent before and after it, with its plan.
+//! Operations that only look send no signal.
 
 use crate::common::databases::on_each;
 use crate::migrators::{App, Migrator, apps, note, tables, taken};
@@ -9,7 +10,7 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait};
 apps!(Up Steps Down Fresh Refresh Reset Looks First Second CommandLine Missing);
 
 #[tokio::test]
-async fn up_is_told_with_what_is_pending_also_if_nothing_is() {
+async fn up_is_sent_with_the_pending_migrations_also_if_there_are_none() {
     on_each(async |db| {
         let (told, _receivers) = note::<Up>();
         Signalled::<Migrator<Up>>::up(&db, None).await.unwrap();
@@ -66,7 +67,7 @@ async fn steps_limit_the_plan() {
 }
 
 #[tokio::test]
-async fn down_is_told_with_what_was_applied_last_first() {
+async fn down_is_sent_with_the_applied_migrations_last_first() {
     on_each(async |db| {
         Migrator::<Down>::up(&db, None).await.unwrap();
         let (told, _receivers) = note::<Down>();
@@ -81,7 +82,7 @@ async fn down_is_told_with_what_was_applied_last_first() {
 }
 
 #[tokio::test]
-async fn fresh_is_told_with_every_migration() {
+async fn fresh_is_sent_with_every_migration() {
     on_each(async |db| {
         Migrator::<Fresh>::up(&db, Some(1)).await.unwrap();
         let (told, _receivers) = note::<Fresh>();
@@ -96,7 +97,7 @@ async fn fresh_is_told_with_every_migration() {
 }
 
 #[tokio::test]
-async fn refresh_is_told_once_with_both_ways() {
+async fn refresh_is_sent_once_with_both_ways() {
     on_each(async |db| {
         Migrator::<Refresh>::up(&db, Some(1)).await.unwrap();
         let (told, _receivers) = note::<Refresh>();
@@ -111,7 +112,7 @@ async fn refresh_is_told_once_with_both_ways() {
 }
 
 #[tokio::test]
-async fn reset_is_told_and_leaves_nothing() {
+async fn reset_is_sent_and_leaves_no_table() {
     on_each(async |db| {
         Migrator::<Reset>::up(&db, None).await.unwrap();
         let (told, _receivers) = note::<Reset>();
@@ -158,7 +159,7 @@ async fn what_only_looks_is_silent() {
 }
 
 #[tokio::test]
-async fn each_app_is_told_once_to_its_receivers() {
+async fn each_app_is_sent_once_to_its_receivers() {
     on_each(async |db| {
         let (first, _receivers) = note::<First>();
         let (second, _receivers) = note::<Second>();
@@ -172,7 +173,7 @@ async fn each_app_is_told_once_to_its_receivers() {
 
 /// The command line takes its migrator by this trait.
 #[tokio::test]
-async fn the_command_line_tells() {
+async fn the_command_line_sends_signals() {
     on_each(async |db| {
         let (told, _receivers) = note::<CommandLine>();
         let migrator = Signalled::<Migrator<CommandLine>>::new();
@@ -220,7 +221,7 @@ impl AppMigrator for Shorter {
 }
 
 #[tokio::test]
-async fn an_applied_migration_without_a_file_fails_before_anything_is_told() {
+async fn an_applied_migration_without_a_file_fails_before_any_send() {
     on_each(async |db| {
         Migrator::<Missing>::up(&db, None).await.unwrap();
         let (told, _receivers) = note::<Missing>();

@@ -9,7 +9,7 @@ use fanfare_django::transaction::COMMITTED;
 use fanfare_sea_orm::{Pk, PkSet, SignalConnection};
 use sea_orm::{EntityTrait, PaginatorTrait};
 
-fn watch(log: &Log) -> Vec<ScopedConnection> {
+fn watch(db: &SignalConnection, log: &Log) -> Vec<ScopedConnection> {
     let (saved, deleted, linked, committed) = (log.clone(), log.clone(), log.clone(), log.clone());
     vec![
         POST_SAVE
@@ -46,6 +46,8 @@ fn watch(log: &Log) -> Vec<ScopedConnection> {
             Ok(())
         }),
         COMMITTED
+            .options()
+            .sender(db.using())
             .connect(move |_sender, _event| committed.push("committed"))
             .scoped(),
     ]
@@ -56,10 +58,10 @@ fn tag(name: &str) -> tag::ActiveModelEx {
 }
 
 #[tokio::test]
-async fn every_row_tells_in_one_transaction() {
+async fn every_row_is_sent_in_one_transaction() {
     on_each_database(async |db: SignalConnection| {
         let log = Log::new();
-        let _watch = watch(&log);
+        let _watch = watch(&db, &log);
         let emma = emma().add_page(page("1"));
         let emma = emma
             .add_page(page("2"))
@@ -81,7 +83,8 @@ async fn every_row_tells_in_one_transaction() {
                 "committed"
             ]
         );
-        // Nothing has changed. SeaORM tries the links again, and the database leaves them as they are.
+        // The table is unchanged. SeaORM tries the links again, and the database leaves them as
+        // they are.
         emma.save(&db).await.unwrap();
         assert_eq!(log.take(), ["pre_add", "pre_add", "committed"]);
     })
@@ -89,7 +92,7 @@ async fn every_row_tells_in_one_transaction() {
 }
 
 #[tokio::test]
-async fn replaced_links_and_children_tell() {
+async fn replaced_links_and_children_are_sent() {
     on_each_database(async |db: SignalConnection| {
         let emma = emma().add_page(page("1"));
         let emma = emma
@@ -99,7 +102,7 @@ async fn replaced_links_and_children_tell() {
             .await
             .unwrap();
         let log = Log::new();
-        let _watch = watch(&log);
+        let _watch = watch(&db, &log);
         let mut emma = emma;
         let novel = emma.tags[0].clone();
         emma.tags.replace_all([novel]);
@@ -182,7 +185,7 @@ async fn what_waits_for_the_commit_waits_for_the_whole() {
 async fn a_nested_save_runs_in_a_task_of_its_own() {
     on_each_database(async |db: SignalConnection| {
         let log = Log::new();
-        let _watch = watch(&log);
+        let _watch = watch(&db, &log);
         let over = db.clone();
         let task = tokio::spawn(async move {
             let emma = emma().add_page(page("1")).add_tag(tag("novel"));

@@ -1,4 +1,5 @@
-//! A receiver reads and writes over the connection or the transaction of the operation that it hears of.
+//! A receiver reads and writes over the connection or the transaction of the operation that it is
+//! called for.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::common::rows::{person, tag};
 use crate::common::{Log, hear, hear_async, on_each_database, sqlite_in_turn};
 use fanfare::{ScopedConnection, Signal};
 use fanfare_django::model::{
-    Answer, BULK_CREATED, M2M_CHANGED, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE,
+    BULK_CREATED, M2M_CHANGED, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE, ReceiverResult,
 };
 use fanfare_sea_orm::{ExecSignalled, Executor, Links, Scopes, SignalConnection, on_commit};
 use sea_orm::{
@@ -15,7 +16,7 @@ use sea_orm::{
     PaginatorTrait, Set, TransactionSession, TransactionTrait,
 };
 
-/// What the receivers here write.
+/// Returns a row, which the receivers here write.
 fn audit(text: impl Into<String>) -> tag::ActiveModel {
     tag(&text.into())
 }
@@ -47,7 +48,7 @@ fn audit_saves() -> [ScopedConnection; 2] {
 
 /// SQLite here has a pool of one: a second connection would be waited for until an error.
 #[tokio::test]
-async fn what_a_receiver_writes_shares_the_fate_of_the_save() {
+async fn rows_that_a_receiver_writes_share_the_fate_of_the_save() {
     on_each_database(async |db: SignalConnection| {
         let _audit = audit_saves();
         person("autocommit").insert(&db).await.unwrap();
@@ -162,7 +163,8 @@ async fn a_refusal_undoes_what_other_receivers_wrote() {
     .await;
 }
 
-/// Bulk statements and deletes too; over a connection of SeaORM's nothing is lent.
+/// The same is true for bulk statements and deletes. Over a connection of SeaORM's no connection is
+/// lent.
 #[tokio::test]
 async fn each_event_of_a_connection_of_ours_lends_it() {
     on_each_database(async |db: SignalConnection| {
@@ -199,21 +201,17 @@ async fn each_event_of_a_connection_of_ours_lends_it() {
         let kept = person("c").insert(&db).await.unwrap();
         kept.delete(&db).await.unwrap();
         person("d").insert(db.inner()).await.unwrap();
+        let bulk = format!("bulk {:?}", Some(db.using()));
         assert_eq!(
             log.take(),
-            [
-                r#"bulk Some("default")"#,
-                "save true",
-                "delete Some(false)",
-                "save false"
-            ]
+            [&*bulk, "save true", "delete Some(false)", "save false"]
         );
     })
     .await;
 }
 
-/// Saves over it are saves of the operation's connection: they tell `using`, `update_fields` and
-/// `after_commit`, and are neither raw nor of its origin.
+/// Saves over it are saves of the operation's connection: they have its `using`, `update_fields`
+/// and `after_commit`, and are neither raw nor of its origin.
 #[tokio::test]
 async fn a_save_in_a_receiver_is_as_complete_as_any_other() {
     static LATER: Signal<String> = Signal::new();
@@ -253,7 +251,7 @@ async fn a_save_in_a_receiver_is_as_complete_as_any_other() {
     .await;
 }
 
-/// Receivers of one send run side by side: what one undoes is its own alone.
+/// Receivers of one send run side by side: a rollback of one does not affect the others.
 #[tokio::test]
 async fn savepoints_of_two_receivers_do_not_mix() {
     on_each_database(async |db: SignalConnection| {
@@ -315,7 +313,8 @@ async fn a_receiver_that_is_dropped_gives_its_turn_back() {
     });
     let failing = hear_async(person::Entity, &POST_SAVE, |_sender, _event| {
         Box::pin(async move {
-            // One that is dropped as it begins its own breaks the transaction: another test's matter.
+            // One that is dropped as it begins its own breaks the transaction: another test's
+            // matter.
             WRITTEN.notified().await;
             Err("refused".into())
         })
@@ -339,7 +338,7 @@ async fn rename(person: person::Model, db: &impl ConnectionTrait) -> Result<(), 
 
 /// Notes the rows of saves, in a receiver that runs at once and in one that waits before it looks.
 fn note_names(log: &Log) -> [ScopedConnection; 2] {
-    fn note(log: &Log, kind: &str, person: Option<&person::Model>) -> Answer {
+    fn note(log: &Log, kind: &str, person: Option<&person::Model>) -> ReceiverResult {
         let person = person.ok_or("not a person")?;
         log.push(format!("{kind} {}", person.first_name));
         Ok(())

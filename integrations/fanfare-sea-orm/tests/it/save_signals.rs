@@ -5,7 +5,7 @@ use crate::common::rows::{book, tag};
 use crate::common::{Log, hear, hear_async, on_each_database, refusal_of, sqlite_in_turn};
 use fanfare::{ScopedConnection, Sender};
 use fanfare_django::model::{
-    Answer, POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE, PostSave, PreSave,
+    POST_DELETE, POST_SAVE, PRE_DELETE, PRE_SAVE, PostSave, PreSave, ReceiverResult,
 };
 use fanfare_sea_orm::{Links, Scopes, SignalConnection};
 use sea_orm::{ActiveModelTrait, ActiveValue, DbErr, EntityTrait, IntoActiveModel, Set, Unchanged};
@@ -84,7 +84,7 @@ async fn each_kind_of_save_sends_one_pair() {
             ]
         );
 
-        // With a primary key chosen by hand SeaORM must be told to insert; then `save` updates.
+        // With a primary key chosen by hand SeaORM must be asked to insert; then `save` updates.
         let mut by_hand = ada();
         by_hand.id = Set(1_000);
         by_hand.last_name = Set("Byron".to_owned());
@@ -117,7 +117,7 @@ async fn a_partial_instance_has_the_same_sender() {
 }
 
 #[tokio::test]
-async fn a_pre_save_receiver_changes_what_is_written() {
+async fn a_pre_save_receiver_changes_the_written_row() {
     on_each_database(async |db: SignalConnection| {
         let _shout = hear(person::Entity, &PRE_SAVE, |_sender, event| {
             let mut person = event
@@ -139,7 +139,7 @@ async fn a_pre_save_receiver_changes_what_is_written() {
     .await;
 }
 
-/// The columns that a receiver sets are written as well, and told.
+/// The columns that a receiver sets are written as well, and the event lists them.
 #[tokio::test]
 async fn update_fields_after_a_save_have_what_receivers_set() {
     let (_turn, db) = sqlite_in_turn().await;
@@ -192,7 +192,7 @@ async fn a_database_error_of_a_receiver_stays_one() {
     assert_eq!(error, DbErr::RecordNotFound("her mother".to_owned()));
 }
 
-/// As in Django: outside a transaction the row is committed by then.
+/// As in Django, the row is committed by then outside a transaction.
 #[tokio::test]
 async fn an_error_of_a_post_save_receiver_comes_too_late() {
     on_each_database(async |db: SignalConnection| {
@@ -225,12 +225,12 @@ async fn an_async_receiver_is_awaited_and_may_query() {
     .await;
 }
 
-fn of_any(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
+fn of_any(_sender: Sender<'_>, _event: &PostSave<'_>) -> ReceiverResult {
     ANY.push("any");
     Ok(())
 }
 
-fn of_persons(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
+fn of_persons(_sender: Sender<'_>, _event: &PostSave<'_>) -> ReceiverResult {
     ANY.push("persons");
     Ok(())
 }
@@ -238,7 +238,7 @@ fn of_persons(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
 static ANY: std::sync::LazyLock<Log> = std::sync::LazyLock::new(Log::new);
 
 #[tokio::test]
-async fn receivers_with_and_without_a_sender_both_hear() {
+async fn receivers_with_and_without_a_sender_both_run() {
     on_each_database(async |db: SignalConnection| {
         let _any = POST_SAVE.connect(of_any).scoped();
         let _persons = hear(person::Entity, &POST_SAVE, of_persons);
@@ -250,7 +250,8 @@ async fn receivers_with_and_without_a_sender_both_hear() {
     .await;
 }
 
-/// Creating rows sends save pairs; setting and clearing their links sends neither saves nor deletes.
+/// Creating rows sends save pairs; setting and clearing their links sends neither saves nor
+/// deletes.
 #[tokio::test]
 async fn links_send_no_saves() {
     on_each_database(async |db: SignalConnection| {
@@ -294,14 +295,24 @@ async fn links_send_no_saves() {
 /// Two receivers that disconnect themselves while they run both run, once.
 #[tokio::test]
 async fn receivers_may_disconnect_themselves() {
-    fn first(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
+    fn first(_sender: Sender<'_>, _event: &PostSave<'_>) -> ReceiverResult {
         ANY.push("first");
-        assert!(POST_SAVE.disconnect_from(Sender::of::<person::Entity>(), first));
+        assert!(
+            POST_SAVE
+                .options()
+                .sender(Sender::of::<person::Entity>())
+                .disconnect(first)
+        );
         Ok(())
     }
-    fn second(_sender: Sender<'_>, _event: &PostSave<'_>) -> Answer {
+    fn second(_sender: Sender<'_>, _event: &PostSave<'_>) -> ReceiverResult {
         ANY.push("second");
-        assert!(POST_SAVE.disconnect_from(Sender::of::<person::Entity>(), second));
+        assert!(
+            POST_SAVE
+                .options()
+                .sender(Sender::of::<person::Entity>())
+                .disconnect(second)
+        );
         Ok(())
     }
     on_each_database(async |db: SignalConnection| {
@@ -317,7 +328,7 @@ async fn receivers_may_disconnect_themselves() {
 
 /// Django returns at once from `save(update_fields=[])`; SeaORM runs its hooks.
 #[tokio::test]
-async fn an_update_of_nothing_sends_with_no_fields() {
+async fn an_update_without_columns_sends_with_no_fields() {
     let (_turn, db) = sqlite_in_turn().await;
     let person = ada().insert(&db).await.unwrap();
     let log = Log::new();
@@ -332,7 +343,7 @@ async fn an_update_of_nothing_sends_with_no_fields() {
     );
 }
 
-/// `Set` or not, it is in the WHERE of an update and not among what is written.
+/// `Set` or not, it is in the WHERE of an update and not among the columns that are written.
 #[tokio::test]
 async fn the_primary_key_is_no_update_field() {
     on_each_database(async |db: SignalConnection| {

@@ -1,4 +1,5 @@
-//! What SeaORM runs without hooks sends nothing, and nobody listening costs no query.
+//! Operations that SeaORM runs without hooks send no signal, and a signal without receivers costs
+//! no query.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,12 +19,12 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, M
 /// Writes down every signal of a model.
 fn watch_all(log: &Log) -> Vec<ScopedConnection> {
     macro_rules! watch {
-        ($($signal:ident => $answer:expr),*) => {
+        ($($signal:ident => $response:expr),*) => {
             [$({
                 let log = log.clone();
                 $signal.connect(move |_sender, _event| {
                     log.push(stringify!($signal));
-                    $answer
+                    $response
                 })
             }),*]
         };
@@ -97,7 +98,7 @@ async fn a_cascade_takes_links_along_in_silence() {
     .await;
 }
 
-/// SeaORM does not tell its hook whether there was a row.
+/// SeaORM does not report to its hook whether there was a row.
 #[tokio::test]
 async fn a_delete_of_no_row_sends_all_the_same() {
     on_each_database(async |db: SignalConnection| {
@@ -111,7 +112,7 @@ async fn a_delete_of_no_row_sends_all_the_same() {
     .await;
 }
 
-/// How many statements `work` runs.
+/// Returns the number of statements that `work` runs.
 async fn statements(work: impl AsyncFnOnce(&SignalConnection)) -> u32 {
     let mut inner = sqlite().await.into_inner();
     let count = Arc::new(AtomicU32::new(0));
@@ -140,7 +141,7 @@ async fn no_signal_costs_a_query() {
     assert_eq!(log.take().len(), 6);
 }
 
-/// As in Django: to hear of links costs the question which of them are new.
+/// As in Django: receivers of links cost the query for the new ones.
 #[tokio::test]
 async fn links_cost_a_query_more_only_if_somebody_listens() {
     let _turn = turn().await;

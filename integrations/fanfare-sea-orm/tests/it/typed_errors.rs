@@ -7,8 +7,8 @@ use crate::common::entities::{book, book_tag, person};
 use crate::common::rows::{book, emma, person, tag};
 use crate::common::{hear, hear_async, on_each_database, sqlite_in_turn};
 use fanfare_django::model::{
-    Answer, BULK_CREATED, BULK_DELETED, BULK_UPDATED, M2M_CHANGED, POST_DELETE, POST_SAVE,
-    PRE_DELETE, PRE_SAVE,
+    BULK_CREATED, BULK_DELETED, BULK_UPDATED, M2M_CHANGED, POST_DELETE, POST_SAVE, PRE_DELETE,
+    PRE_SAVE, ReceiverResult,
 };
 use fanfare_sea_orm::{
     ExecSignalled, Executor, Links, ReceiverError, SignalConnection, receiver_error,
@@ -29,7 +29,7 @@ impl fmt::Display for ShopError {
 
 impl Error for ShopError {}
 
-fn refuse(reason: &'static str) -> Answer {
+fn refuse(reason: &'static str) -> ReceiverResult {
     Err(ShopError(reason).into())
 }
 

@@ -48,7 +48,7 @@ tokio::task_local! {
     static WRITES: &'static str;
 }
 
-/// Checks that each event tells what its own save writes, whatever else runs.
+/// Checks that each event lists the columns that its own save writes, whatever else runs.
 fn check(log: &Log) -> ScopedConnection {
     let log = log.clone();
     hear_async(person::Entity, &POST_SAVE, move |_sender, event| {
@@ -129,7 +129,8 @@ async fn updates_on_many_threads_do_not_mix() {
     .await;
 }
 
-/// Without a primary key: SeaORM refuses it after `before_save`, before any statement.
+/// Returns a row without a primary key: SeaORM refuses it after `before_save`, before any
+/// statement.
 fn rename_missing() -> person::ActiveModel {
     person::ActiveModel {
         id: ActiveValue::NotSet,
@@ -139,7 +140,7 @@ fn rename_missing() -> person::ActiveModel {
 }
 
 #[tokio::test]
-async fn a_failed_update_leaves_nothing_behind() {
+async fn a_failed_update_leaves_no_columns_behind() {
     on_each_database(async |db: SignalConnection| {
         let ada = saved(&db, "Lovelace").await;
         let byron = saved(&db, "Byron").await;
@@ -148,7 +149,7 @@ async fn a_failed_update_leaves_nothing_behind() {
 
         rename_missing().update(&db).await.unwrap_err();
         assert!(log.take().is_empty());
-        // An insert has none, though the update before it on this thread had.
+        // An insert has no such columns, although the update before it on this thread had some.
         saved(&db, "King").await;
         assert_eq!(log.take(), ["x King: None"]);
 
@@ -164,7 +165,7 @@ async fn a_failed_update_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn an_update_that_is_dropped_leaves_nothing_behind() {
+async fn an_update_that_is_dropped_leaves_no_columns_behind() {
     let (_turn, db) = sqlite_in_turn().await;
     let ada = saved(&db, "Lovelace").await;
     let log = Log::new();
@@ -212,7 +213,7 @@ async fn a_save_inside_a_receiver_keeps_to_itself() {
     .await;
 }
 
-/// SeaORM's own connection carries nothing: unknown, and said so.
+/// SeaORM's own connection carries no record: the columns are unknown, and the event returns that.
 #[tokio::test]
 async fn over_a_plain_connection_they_are_unknown() {
     on_each_database(async |db: SignalConnection| {
@@ -276,7 +277,8 @@ impl ConnectionTrait for Slow {
     }
 }
 
-/// It breaks the chain from step to step: they may be unknown then, and are never those of another row.
+/// It breaks the chain from step to step: they may be unknown then, and are never those of another
+/// row.
 #[tokio::test]
 async fn behind_a_wrapper_that_awaits_they_are_of_no_other_row() {
     on_each_database(async |db: SignalConnection| {

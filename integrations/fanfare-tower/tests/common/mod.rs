@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 /// Long enough for any machine; a test that waits for it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a receiver has heard.
+/// An event that a receiver got.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Heard {
     Started {
@@ -51,7 +51,7 @@ impl Heard {
         }
     }
 
-    /// `started`, `exception Panic: text` or `finished Sent`.
+    /// Returns `started`, `exception Panic: text` or `finished Sent`.
     pub(crate) fn brief(&self) -> String {
         match self {
             Heard::Started { .. } => "started".into(),
@@ -71,7 +71,8 @@ pub(crate) struct Ears {
 }
 
 impl Ears {
-    /// `name` has to be the test's own: the signals are the process's.
+    /// Connects receivers for `name`, which has to be the test's own, because the signals are the
+    /// process's.
     pub(crate) fn new(name: &'static str) -> Self {
         let log = Log::default();
         let started = {
@@ -132,7 +133,7 @@ impl Ears {
         self.heard().iter().map(Heard::brief).collect()
     }
 
-    /// Waits until anything was heard.
+    /// Waits until an event has come.
     pub(crate) async fn started(&self) {
         let heard = async {
             while self.heard().is_empty() {
@@ -142,7 +143,7 @@ impl Ears {
         timeout(PATIENCE, heard).await.expect("nothing was heard");
     }
 
-    /// All that was heard once `requests` have finished, and none of it twice.
+    /// Returns all events once `requests` have finished, and checks that each came once.
     pub(crate) async fn after(&self, requests: usize) -> Vec<Heard> {
         let deadline = Instant::now() + PATIENCE;
         let finished = || {
@@ -164,7 +165,7 @@ impl Ears {
         self.heard()
     }
 
-    /// What was heard of the only request, briefly, and its end.
+    /// Returns the events of the only request, briefly, and its end.
     pub(crate) async fn of_one(&self) -> (Vec<String>, Heard) {
         let heard = self.after(1).await;
         assert!(heard.iter().all(|h| h.id() == heard[0].id()));
@@ -190,16 +191,16 @@ pub(crate) async fn ask(client: &mut TcpStream, method: &str, path: &str) {
     client.write_all(request.as_bytes()).await.unwrap();
 }
 
-/// The whole answer to one request, until the server closes.
+/// Returns the whole response to one request, until the server closes.
 pub(crate) async fn whole(address: SocketAddr, method: &str, path: &str) -> String {
     let mut client = open(address).await;
     let request =
         format!("{method} {path} HTTP/1.1\r\nhost: loopback\r\nconnection: close\r\n\r\n");
     client.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     // A server that breaks off may also reset.
-    let _ = client.read_to_end(&mut answer).await;
-    String::from_utf8_lossy(&answer).into_owned()
+    let _ = client.read_to_end(&mut response).await;
+    String::from_utf8_lossy(&response).into_owned()
 }
 
 pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
@@ -208,13 +209,13 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
 
 /// Reads until `client` has sent `text`.
 pub(crate) async fn read_until(client: &mut TcpStream, text: &str) -> String {
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     let mut chunk = [0; 4096];
     loop {
         let read = client.read(&mut chunk).await.unwrap();
         assert_ne!(read, 0, "closed before {text:?}");
-        answer.extend_from_slice(&chunk[..read]);
-        let so_far = String::from_utf8_lossy(&answer);
+        response.extend_from_slice(&chunk[..read]);
+        let so_far = String::from_utf8_lossy(&response);
         if so_far.contains(text) {
             return so_far.into_owned();
         }

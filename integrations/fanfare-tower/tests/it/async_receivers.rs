@@ -26,7 +26,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-/// What happened, in order.
+/// The steps that happened, in order.
 #[derive(Clone, Default)]
 struct Steps(Arc<Mutex<Vec<String>>>);
 
@@ -39,7 +39,7 @@ impl Steps {
         self.0.lock().unwrap().clone()
     }
 
-    /// Waits for so many on this thread, whatever runs elsewhere.
+    /// Waits for `steps` steps on this thread, whatever runs elsewhere.
     fn until(&self, steps: usize) -> Vec<String> {
         for _ in 0..15_000 {
             if self.all().len() >= steps {
@@ -61,7 +61,7 @@ impl Steps {
     }
 }
 
-/// Receivers of all three signals that rest in between.
+/// Connects receivers of all three signals that rest in between.
 fn receivers(name: &'static str, steps: &Steps) -> Vec<ScopedConnection> {
     async fn rest() {
         for _ in 0..3 {
@@ -227,10 +227,10 @@ async fn a_failure_of_the_body_is_awaited_too() {
     }
 }
 
-/// The client leaves while receivers of the start are awaited: the service is never called,
-/// and the start that sync receivers have heard has its end.
+/// The client leaves while receivers of the start are awaited: the service is never called, and the
+/// start that sync receivers got has its end.
 #[tokio::test]
-async fn a_request_may_end_before_its_start_has_been_told_to_all() {
+async fn a_request_may_end_before_its_start_has_reached_all_receivers() {
     let name = "ends at the start";
     let ears = Ears::new(name);
     let _never = REQUEST_STARTED
@@ -252,7 +252,7 @@ async fn a_request_may_end_before_its_start_has_been_told_to_all() {
 
 /// The caller leaves while receivers of an exception are awaited: what went wrong stays known.
 #[tokio::test]
-async fn a_request_may_end_before_its_exception_has_been_told_to_all() {
+async fn a_request_may_end_before_its_exception_has_reached_all_receivers() {
     let name = "ends at the exception";
     let ears = Ears::new(name);
     let _never = GOT_REQUEST_EXCEPTION
@@ -282,9 +282,9 @@ async fn a_request_that_was_never_polled_has_neither_start_nor_end() {
     assert_eq!(steps.all(), [""; 0]);
 }
 
-/// No runtime: the end is told on a thread of its own.
+/// No runtime: the end is sent on a thread of its own.
 #[test]
-fn without_a_runtime_the_end_is_told_on_a_thread() {
+fn without_a_runtime_the_end_is_sent_on_a_thread() {
     let (name, steps) = ("no runtime", Steps::default());
     let _receivers = receivers(name, &steps);
     let service = service(SignalLayer::new().sender(name), &steps);
@@ -367,7 +367,7 @@ async fn a_blocking_receiver_may_block() {
     assert_eq!(calls.load(Ordering::Relaxed), 2);
 }
 
-/// What was polled ready is what is called, also where the call comes later.
+/// The instance that was polled ready is called, also if the call comes later.
 #[tokio::test]
 async fn the_service_that_was_ready_is_the_one_that_is_called() {
     #[derive(Default)]

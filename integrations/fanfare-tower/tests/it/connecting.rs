@@ -1,4 +1,4 @@
-//! Who hears of a request is decided when it comes; senders tell applications apart.
+//! The receivers of a request are selected when it comes. Senders distinguish applications.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn service(
 }
 
 #[tokio::test]
-async fn a_request_that_nobody_heard_start_has_no_end() {
+async fn a_request_whose_start_had_no_receiver_has_no_end() {
     let service = service(SignalLayer::new().sender("late ears"));
     let response = service.oneshot(Request::new(())).await;
     let ears = Ears::new("late ears");
@@ -35,7 +35,7 @@ async fn a_request_that_nobody_heard_start_has_no_end() {
 }
 
 #[tokio::test]
-async fn who_connects_in_the_middle_of_a_followed_request_hears_its_end() {
+async fn a_receiver_connected_during_a_followed_request_gets_its_end() {
     let name = "first and second ears";
     let first = GOT_REQUEST_EXCEPTION
         .options()
@@ -51,7 +51,7 @@ async fn who_connects_in_the_middle_of_a_followed_request_hears_its_end() {
 }
 
 #[tokio::test]
-async fn who_disconnects_in_the_middle_hears_no_end() {
+async fn a_receiver_disconnected_during_a_request_gets_no_end() {
     let name = "ears that go";
     let ears = Ears::new(name);
     let count = Arc::new(AtomicUsize::new(0));
@@ -116,7 +116,7 @@ async fn a_layer_around_a_layer_has_a_request_of_its_own() {
     assert!(outer != inner && ids[2..] == [inner, outer], "{ids:?}");
 }
 
-/// As the README has it. The nested router gets the path without its prefix.
+/// The layers are those of the README. The nested router gets the path without its prefix.
 #[tokio::test]
 async fn a_layer_inside_of_a_nested_router_finds_the_whole_path_in_the_extensions() {
     use axum::extract::OriginalUri;

@@ -75,7 +75,8 @@ async fn a_client_that_leaves_while_the_handler_works_aborts_it() {
     assert_eq!(ends(&end), (Outcome::Aborted, Stage::Service, None, 0));
 }
 
-/// What `request_finished` does not mean: the client has read a few bytes of 64 MiB.
+/// `request_finished` does not mean that the client has read all: it has read a few bytes of 64
+/// MiB.
 #[tokio::test]
 async fn a_client_that_leaves_in_the_middle_of_a_chunk_is_not_noticed() {
     let ears = Ears::new("big");
@@ -100,9 +101,9 @@ async fn a_timeout_outside_of_the_layer_aborts() {
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
     }));
     let asked = service.oneshot(Request::new(()));
-    // As a timeout drops it, and certainly not before the layer's clock says so much.
+    // A timeout drops it, but certainly not before that much time by the layer's clock.
     tokio::select! {
-        answer = asked => panic!("{answer:?}"),
+        response = asked => panic!("{response:?}"),
         () = SLEPT.notified() => {}
     }
     let (briefs, end) = ears.of_one().await;
@@ -116,7 +117,7 @@ async fn a_timeout_outside_of_the_layer_aborts() {
 
 /// A layer outside may put another body in its place.
 #[tokio::test]
-async fn a_full_body_that_nobody_polls_is_aborted() {
+async fn a_full_body_that_is_not_polled_is_aborted() {
     let ears = Ears::new("replaced");
     let service = ears.layer().layer(service_fn(async |_: Request<()>| {
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("page"))))

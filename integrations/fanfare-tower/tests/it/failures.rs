@@ -1,4 +1,4 @@
-//! Errors and panics of services and bodies go on as they came, once they have been told.
+//! Errors and panics of services and bodies go on as they came, once they have been reported.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -105,7 +105,8 @@ async fn an_error_of_another_kind_takes_an_impl() {
     assert_eq!(ears.briefs(), FAILED);
 }
 
-/// Whether the exceptions of this sender have `Closed(7)`, by its type.
+/// Connects a receiver that notes whether the exceptions of this sender have `Closed(7)`, by its
+/// type.
 fn closed_by_type(sender: &'static str) -> (Arc<AtomicBool>, fanfare::ScopedConnection) {
     let typed = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&typed);
@@ -159,7 +160,7 @@ async fn an_error_that_a_handler_left_has_its_type() {
     }
 }
 
-/// A service may return what a handler would have left.
+/// A service may return an error that a handler would have left.
 #[tokio::test]
 async fn a_request_error_as_the_error_of_a_service_has_its_type() {
     let (typed, _connection) = closed_by_type("request error");
@@ -175,7 +176,7 @@ async fn a_request_error_as_the_error_of_a_service_has_its_type() {
 
 type Polled<E> = Poll<Option<Result<Frame<Bytes>, E>>>;
 
-/// A body that yields one frame and then does as it is told.
+/// A body that yields one frame and then does its step.
 struct Half<E> {
     frame: Option<Bytes>,
     then: fn() -> Polled<E>,
@@ -291,9 +292,9 @@ async fn a_panic_of_the_body_travels_on() {
     assert_eq!(ears.briefs(), PANICKED);
 }
 
-/// Nothing is caught for good: the layer outside that turns panics into 500 still does.
+/// Panics are not caught for good: the layer outside that turns panics into 500 still does.
 #[tokio::test]
-async fn catch_panic_outside_answers_500() {
+async fn catch_panic_outside_responds_with_500() {
     let ears = Ears::new("catch panic");
     async fn panics() -> &'static str {
         panic!("ouch")
@@ -303,14 +304,14 @@ async fn catch_panic_outside_answers_500() {
         .layer(ears.layer())
         .layer(CatchPanicLayer::new());
     let address = serve(app).await;
-    let answer = crate::common::get(address, "/").await;
-    assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
+    let response = crate::common::get(address, "/").await;
+    assert!(response.starts_with("HTTP/1.1 500"), "{response}");
     assert_eq!(ears.of_one().await.0, PANICKED);
 }
 
 /// Receivers that panic, in every signal: the others run, and the request goes on.
 #[tokio::test]
-async fn receivers_that_panic_break_nothing() {
+async fn receivers_that_panic_do_not_break_the_request() {
     let name = "panicking receivers";
     let first = [
         REQUEST_STARTED
@@ -377,11 +378,11 @@ fn a_receiver_that_panics_while_the_thread_unwinds_does_not_abort() {
     ));
 }
 
-/// Where sends are nested too deep for one more, the request is not followed, and goes on.
+/// If sends are nested too deep for one more, the request is not followed, and goes on.
 #[test]
 fn a_request_at_the_bottom_of_nested_sends_goes_on() {
     static CIRCLE: Signal<()> = Signal::new();
-    static ANSWERED: AtomicBool = AtomicBool::new(false);
+    static RESPONDED: AtomicBool = AtomicBool::new(false);
     static LAYERED: Mutex<Option<SignalLayer>> = Mutex::new(None);
     CIRCLE.connect(|_, ()| {
         let deeper = catch_unwind(|| CIRCLE.send(&()));
@@ -392,13 +393,13 @@ fn a_request_at_the_bottom_of_nested_sends_goes_on() {
         let service = layer.layer(service_fn(async |_: Request<()>| {
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("page"))))
         }));
-        let answered = pollster::block_on(service.oneshot(Request::new(()))).is_ok();
-        ANSWERED.store(answered, Ordering::Relaxed);
+        let responded = pollster::block_on(service.oneshot(Request::new(()))).is_ok();
+        RESPONDED.store(responded, Ordering::Relaxed);
     });
     let ears = Ears::new("nested");
     *LAYERED.lock().unwrap() = Some(ears.layer());
     CIRCLE.send(&());
-    assert!(ANSWERED.load(Ordering::Relaxed));
+    assert!(RESPONDED.load(Ordering::Relaxed));
     // An end would come from another thread.
     std::thread::sleep(std::time::Duration::from_millis(50));
     assert_eq!(ears.heard(), []);

@@ -1,7 +1,7 @@
 //! The tests that can share a process: each has a sender of its own.
 //!
-//! `django` stays apart, because a test there and one in `connecting` count what a layer without a
-//! name sends.
+//! `django` stays apart, because a test there and one in `connecting` count the events of a layer
+//! without a name.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! How a request ends, over a real server and a real client.
+//! The ends of requests, over a real server and a real client.
 
 use std::convert::Infallible;
 use std::io;
@@ -49,7 +49,7 @@ async fn panics() -> &'static str {
     panic!("out of tea")
 }
 
-/// A stream whose end only its `Content-Length` tells.
+/// Returns a stream whose end is known only by its `Content-Length`.
 async fn measured() -> impl IntoResponse {
     let parts = stream::iter([Ok::<_, Infallible>(Bytes::from("12345"))]);
     let endless = parts.chain(stream::pending());
@@ -73,11 +73,11 @@ fn app(ears: &Ears) -> Router {
         .layer(ears.layer())
 }
 
-/// Asks for one path, and returns the answer and what was heard.
+/// Asks for one path, and returns the response and the events.
 async fn one(name: &'static str, method: &str, path: &str) -> (String, Vec<String>, End) {
     let ears = Ears::new(name);
     let address = serve(app(&ears)).await;
-    let answer = whole(address, method, path).await;
+    let response = whole(address, method, path).await;
     let (briefs, end) = ears.of_one().await;
     let Heard::Finished {
         outcome,
@@ -92,7 +92,7 @@ async fn one(name: &'static str, method: &str, path: &str) -> (String, Vec<Strin
     };
     assert_eq!(line, format!("{method} {path}"));
     (
-        answer,
+        response,
         briefs,
         End {
             outcome,
@@ -122,24 +122,24 @@ fn end(outcome: Outcome, status: u16, bytes: u64) -> End {
 
 #[tokio::test]
 async fn a_body_is_sent() {
-    let (answer, briefs, ended) = one("hello", "GET", "/hello").await;
-    assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
+    let (response, briefs, ended) = one("hello", "GET", "/hello").await;
+    assert!(response.ends_with("\r\n\r\nhello"), "{response}");
     assert_eq!(briefs, ["started", "finished Sent"]);
     assert_eq!(ended, end(Outcome::Sent, 200, 5));
 }
 
 #[tokio::test]
 async fn a_stream_is_sent() {
-    let (answer, briefs, ended) = one("ticks", "GET", "/ticks").await;
-    assert!(answer.contains("tick 4\n"), "{answer}");
+    let (response, briefs, ended) = one("ticks", "GET", "/ticks").await;
+    assert!(response.contains("tick 4\n"), "{response}");
     assert_eq!(briefs, ["started", "finished Sent"]);
     assert_eq!(ended, end(Outcome::Sent, 200, 35));
 }
 
 #[tokio::test]
 async fn a_stream_with_a_length_is_sent_without_being_asked_for_its_end() {
-    let (answer, _, ended) = one("measured", "GET", "/measured").await;
-    assert!(answer.ends_with("12345"), "{answer}");
+    let (response, _, ended) = one("measured", "GET", "/measured").await;
+    assert!(response.ends_with("12345"), "{response}");
     assert_eq!(ended, end(Outcome::Sent, 200, 5));
 }
 
@@ -153,8 +153,8 @@ async fn a_response_without_a_body_is_not_polled() {
         ("HEAD of a stream", "HEAD", "/ticks", 200),
         ("405", "POST", "/hello", 405),
     ] {
-        let (answer, briefs, ended) = one(name, method, path).await;
-        assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+        let (response, briefs, ended) = one(name, method, path).await;
+        assert!(response.ends_with("\r\n\r\n"), "{response}");
         assert_eq!(briefs, ["started", "finished NotPolled"], "{name}");
         assert_eq!(ended, end(Outcome::NotPolled, status, 0), "{name}");
     }
@@ -162,20 +162,20 @@ async fn a_response_without_a_body_is_not_polled() {
 
 /// `Router::layer` wraps the fallback as well.
 #[tokio::test]
-async fn a_path_that_nobody_serves_is_followed_too() {
-    let (answer, _, ended) = one("404", "GET", "/nowhere").await;
-    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+async fn a_path_without_a_handler_is_followed_too() {
+    let (response, _, ended) = one("404", "GET", "/nowhere").await;
+    assert!(response.starts_with("HTTP/1.1 404"), "{response}");
     assert_eq!(ended, end(Outcome::NotPolled, 404, 0));
 }
 
 #[tokio::test]
-async fn an_error_that_a_handler_left_is_told_and_its_response_sent() {
+async fn an_error_that_a_handler_left_is_reported_and_its_response_sent() {
     let ears = Ears::new("error");
     let address = serve(app(&ears)).await;
-    let answer = crate::common::get(address, "/error").await;
+    let response = crate::common::get(address, "/error").await;
     assert!(
-        answer.starts_with("HTTP/1.1 500") && answer.ends_with("sorry"),
-        "{answer}"
+        response.starts_with("HTTP/1.1 500") && response.ends_with("sorry"),
+        "{response}"
     );
     let heard = ears.after(1).await;
     let Heard::Exception {
@@ -194,10 +194,10 @@ async fn an_error_that_a_handler_left_is_told_and_its_response_sent() {
 
 #[tokio::test]
 async fn an_error_of_the_body_fails() {
-    let (answer, briefs, ended) = one("body error", "GET", "/body-error").await;
+    let (response, briefs, ended) = one("body error", "GET", "/body-error").await;
     assert!(
-        !answer.ends_with("0\r\n\r\n"),
-        "it was not broken off: {answer}"
+        !response.ends_with("0\r\n\r\n"),
+        "it was not broken off: {response}"
     );
     assert_eq!(
         briefs,
@@ -211,11 +211,11 @@ async fn an_error_of_the_body_fails() {
 }
 
 #[tokio::test]
-async fn a_panic_of_the_body_is_told_of() {
-    let (answer, briefs, ended) = one("body panic", "GET", "/body-panic").await;
+async fn a_panic_of_the_body_is_reported() {
+    let (response, briefs, ended) = one("body panic", "GET", "/body-panic").await;
     assert!(
-        !answer.ends_with("0\r\n\r\n"),
-        "it was not broken off: {answer}"
+        !response.ends_with("0\r\n\r\n"),
+        "it was not broken off: {response}"
     );
     assert_eq!(
         briefs,
@@ -225,9 +225,9 @@ async fn a_panic_of_the_body_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_panic_of_the_handler_is_told_of() {
-    let (answer, briefs, ended) = one("panic", "GET", "/panic").await;
-    assert_eq!(answer, "");
+async fn a_panic_of_the_handler_is_reported() {
+    let (response, briefs, ended) = one("panic", "GET", "/panic").await;
+    assert_eq!(response, "");
     assert_eq!(
         briefs,
         [

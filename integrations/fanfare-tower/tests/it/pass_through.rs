@@ -1,4 +1,4 @@
-//! What is inside is seen from outside as it is, whether anybody listens or not.
+//! The inner service looks the same from outside, with receivers and without.
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -27,8 +27,8 @@ fn grpc_status() -> HeaderMap {
     HeaderMap::from_iter([status])
 }
 
-/// What an RPC answers: a message, and how it went in the trailers.
-async fn answer(
+/// Responds to an RPC with a message, and with its status in the trailers.
+async fn rpc(
     _: Request<Incoming>,
 ) -> Result<Response<impl Body<Data = Bytes, Error = Infallible> + Send>, Infallible> {
     Ok(Response::new(messages()))
@@ -44,7 +44,7 @@ fn messages() -> impl Body<Data = Bytes, Error = Infallible> + Send {
 #[tokio::test]
 async fn trailers_arrive_over_http_2() {
     let ears = Ears::new("http/2");
-    let service = TowerToHyperService::new(ears.layer().layer(service_fn(answer)));
+    let service = TowerToHyperService::new(ears.layer().layer(service_fn(rpc)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -118,7 +118,7 @@ async fn a_stream_that_is_reset_over_http_2_is_aborted() {
     assert_eq!(ears.of_one().await.0, ["started", "finished Aborted"]);
 }
 
-/// The hints of a body, before and after each frame.
+/// Returns the hints of a body, before and after each frame.
 async fn hints<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Vec<(bool, u64, Option<u64>)> {
     let mut hints = Vec::new();
     loop {
@@ -168,9 +168,9 @@ fn messages_boxed() -> http_body_util::combinators::UnsyncBoxBody<Bytes, Infalli
     messages().boxed_unsync()
 }
 
-/// `Send` and `Sync` go through: what is made of an ordinary service can be boxed either way.
+/// `Send` and `Sync` go through: a service made of an ordinary one can be boxed either way.
 #[test]
-fn bodies_and_futures_may_be_shared_if_what_is_inside_may() {
+fn bodies_and_futures_may_be_shared_if_the_inner_ones_may() {
     fn shared<T: Send + Sync>(_: &T) {}
     let layer: SignalLayer = SignalLayer::new();
     let mut service = layer.layer(service_fn(|_: Request<()>| {

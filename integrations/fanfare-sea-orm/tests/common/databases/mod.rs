@@ -17,7 +17,7 @@ pub(crate) async fn on_each(test: impl AsyncFn(DatabaseConnection)) {
     on_postgres(async |options| test(Database::connect(options).await.unwrap()).await).await;
 }
 
-/// Runs `test` with the way to an empty database on PostgreSQL, or says that it does not.
+/// Runs `test` with the options of an empty database on PostgreSQL, or prints that there is none.
 pub(crate) async fn on_postgres(test: impl AsyncFn(ConnectOptions)) {
     on_a_new("DATABASE", "WITH (FORCE)", async |server, name| {
         let (before, _) = server
@@ -28,7 +28,7 @@ pub(crate) async fn on_postgres(test: impl AsyncFn(ConnectOptions)) {
     .await;
 }
 
-/// As [`on_postgres`], with an empty schema, which is made sooner.
+/// Runs `test` like [`on_postgres`], with an empty schema, which is made sooner.
 pub(crate) async fn on_postgres_schema(test: impl AsyncFn(ConnectOptions)) {
     on_a_new("SCHEMA", "CASCADE", async |server, name| {
         let mut options = quiet(server);
@@ -38,11 +38,11 @@ pub(crate) async fn on_postgres_schema(test: impl AsyncFn(ConnectOptions)) {
     .await;
 }
 
-/// Runs `test` with the server's URL and the name of what was made for it, and drops that.
+/// Runs `test` with the server's URL and the name of the new database or schema, and drops that.
 async fn on_a_new(what: &str, with: &str, test: impl AsyncFn(&str, &str)) {
     let Ok(server) = env::var("FANFARE_TEST_POSTGRES") else {
         static SAID: Once = Once::new();
-        // Past the test harness, which hides what a passing test prints.
+        // Past the test harness, which hides the output of a passing test.
         SAID.call_once(|| {
             let text = "skipped on PostgreSQL: FANFARE_TEST_POSTGRES is not set\n";
             io::stderr().write_all(text.as_bytes()).unwrap();
@@ -60,8 +60,8 @@ async fn on_a_new(what: &str, with: &str, test: impl AsyncFn(&str, &str)) {
     admin.execute_unprepared(&drop).await.unwrap();
 }
 
-/// Without a log, and without sqlx 0.9's upkeep of old connections: its count of them can be wrong
-/// for a moment, and then it spins forever.
+/// Returns options without a log, and without sqlx 0.9's upkeep of old connections: its count of
+/// them can be wrong for a moment, and then it spins forever.
 pub(crate) fn quiet(url: &str) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options.sqlx_logging(false);

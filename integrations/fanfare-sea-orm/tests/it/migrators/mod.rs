@@ -1,4 +1,4 @@
-//! A migrator of two tables for each test, and what its signals say.
+//! A migrator of two tables for each test, and the content of its signals.
 
 use std::marker::PhantomData;
 use std::sync::Mutex;
@@ -10,10 +10,10 @@ use sea_orm::sea_query::{Alias, IntoIden};
 use sea_orm::{DatabaseExecutor, DynIden};
 use sea_orm_migration::prelude::*;
 
-/// What tells the tests' migrators apart, which run at once.
+/// The names that distinguish the tests' migrators, which run at once.
 pub(crate) trait App: Send + Sync + 'static {
     const LABEL: &'static str;
-    /// Whether the second migration fails.
+    /// `true` if the second migration fails.
     const FAILS: bool = false;
 }
 
@@ -78,7 +78,7 @@ impl MigrationTrait for Create {
 
 pub(crate) type Told = &'static Mutex<Vec<String>>;
 
-/// Notes both signals of this app: which, what is asked, the plan, and the tables there are.
+/// Notes both signals of this app: the name, the operation, the plan, and the tables that exist.
 pub(crate) fn note<A: App>() -> (Told, [ScopedConnection; 2]) {
     let told: Told = Box::leak(Box::default());
     let app = Sender::named(A::LABEL);
@@ -121,7 +121,7 @@ async fn told_of(migrate: &Migrate<'_>) -> String {
     format!("{:?} [{plan}] {{{tables}}}", migrate.operation())
 }
 
-/// Those of the app's tables that there are.
+/// Returns those of the app's tables that exist.
 pub(crate) async fn tables(db: impl Into<DatabaseExecutor<'_>>) -> Vec<&'static str> {
     let manager = SchemaManager::new(db.into());
     let mut there = Vec::new();
