@@ -1,0 +1,235 @@
+//! The delivery of one batch to one receiver.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures_util::future::join;
+use futures_util::{FutureExt, StreamExt, stream};
+use sea_orm::DbErr;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::held::Held;
+use crate::registry::{self, Failure, Options, Receiver, Stored};
+use crate::store::Store;
+use crate::store::deliveries::{Due, Setback};
+
+/// The result of one delivery.
+enum Noted {
+    Done(i64),
+    NotDone {
+        id: i64,
+        attempts: u32,
+        setback: Setback,
+    },
+}
+
+/// Delivers a batch and notes the results. Keys run side by side, and the events of a key one
+/// after the other. After a setback the later events of its key stay for another batch.
+///
+/// It stops early when the lease is lost.
+pub(crate) async fn deliver(
+    store: &Store,
+    held: &Held,
+    receiver: &Arc<Receiver>,
+    batch: Vec<Due>,
+) -> Result<(), DbErr> {
+    let (results, noted) = unbounded_channel();
+    let deliveries = async move {
+        let keys = stream::iter(by_key(batch));
+        let results = &results;
+        keys.for_each_concurrent(receiver.options.keys_at_once, |deliveries| {
+            deliver_key(held, receiver, deliveries, results)
+        })
+        .await;
+        // Here the sender of the results is dropped, which ends the notes.
+    };
+    let ((), noted) = join(deliveries, note(store, held, noted)).await;
+    noted
+}
+
+/// Returns the deliveries of each key, in the order of the batch.
+fn by_key(batch: Vec<Due>) -> Vec<Vec<Stored>> {
+    let mut places = HashMap::new();
+    let mut keys: Vec<Vec<Stored>> = Vec::new();
+    for Due { key, stored } in batch {
+        let place = *places.entry(key).or_insert(keys.len());
+        match keys.get_mut(place) {
+            Some(key) => key.push(stored),
+            None => keys.push(vec![stored]),
+        }
+    }
+    keys
+}
+
+async fn deliver_key(
+    held: &Held,
+    receiver: &Arc<Receiver>,
+    deliveries: Vec<Stored>,
+    results: &UnboundedSender<Noted>,
+) {
+    for stored in deliveries {
+        // No notes are made any more if the lease is lost.
+        if !held.may_start() || results.is_closed() || !registry::has(receiver) {
+            return;
+        }
+        let (id, attempts) = (stored.id, stored.attempt);
+        let setback = if stored.version > receiver.version {
+            Some(Setback::Parked)
+        } else {
+            let failed = call(receiver, stored).await.err();
+            failed.map(|failure| setback(&receiver.options, failure, attempts))
+        };
+        let goes_on = match &setback {
+            None => true,
+            Some(Setback::Dead { sequenced, .. }) => !sequenced,
+            Some(Setback::Retry(..) | Setback::Parked) => false,
+        };
+        let attempts = match setback {
+            Some(Setback::Parked) => attempts - 1,
+            _ => attempts,
+        };
+        // The notes have ended if the lease is lost.
+        let _ = results.send(match setback {
+            None => Noted::Done(id),
+            Some(setback) => Noted::NotDone {
+                id,
+                attempts,
+                setback,
+            },
+        });
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+/// Calls the receiver. A panic and a timeout are failures.
+async fn call(receiver: &Receiver, stored: Stored) -> Result<(), Failure> {
+    let time = receiver.options.timeout;
+    let called = catch_unwind(AssertUnwindSafe(|| receiver.call(stored)));
+    let ended = match called {
+        Ok(mut called) => {
+            let ran = AssertUnwindSafe(&mut called).catch_unwind();
+            let ended = tokio::time::timeout(time, ran).await;
+            match catch_unwind(AssertUnwindSafe(|| drop(called))) {
+                Ok(()) => ended,
+                Err(panic) => Ok(Err(panic)),
+            }
+        }
+        Err(panic) => Ok(Err(panic)),
+    };
+    match ended {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(Failure::Error(format!("panicked: {}", text_of(&*panic)))),
+        Err(_) => Err(Failure::Error(format!("did not end within {time:?}"))),
+    }
+}
+
+fn text_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a value that is no text")
+}
+
+fn setback(options: &Options, failure: Failure, attempts: u32) -> Setback {
+    let sequenced = options.sequenced;
+    match failure {
+        Failure::Error(error) if attempts < options.attempts => {
+            Setback::Retry(delay(options, attempts), error)
+        }
+        Failure::Error(error) | Failure::Unreadable(error) => Setback::Dead { sequenced, error },
+    }
+}
+
+/// Returns the time until the attempt after this one.
+fn delay(options: &Options, attempts: u32) -> Duration {
+    let delays = ExponentialBuilder::new()
+        .with_min_delay(options.first_delay)
+        .with_max_delay(options.max_delay)
+        .without_max_times()
+        .with_jitter();
+    let before = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+    // After 64 doublings every delay is the longest.
+    let delay = delays.build().nth(before.min(64));
+    delay.unwrap_or(options.max_delay)
+}
+
+/// Notes results until there are no more or the lease is lost. Results that come while a note is
+/// being written are written together.
+async fn note(
+    store: &Store,
+    held: &Held,
+    mut noted: UnboundedReceiver<Noted>,
+) -> Result<(), DbErr> {
+    while let Some(first) = noted.recv().await {
+        let mut done = Vec::new();
+        let mut next = Some(first);
+        while let Some(noted_now) = next {
+            match noted_now {
+                Noted::Done(id) => done.push(id),
+                Noted::NotDone {
+                    id,
+                    attempts,
+                    setback,
+                } => {
+                    if matches!(setback, Setback::Parked) {
+                        held.give_way();
+                    }
+                    let lease = &held.lease;
+                    let written = {
+                        let plain = setback.in_ascii();
+                        // The database may not have the characters of the error.
+                        let write = |tries| {
+                            let setback = if tries == 0 { &setback } else { &plain };
+                            store.set_back(lease, id, attempts, setback)
+                        };
+                        again(held, write).await?
+                    };
+                    if !written {
+                        held.lose();
+                        return Ok(());
+                    }
+                }
+            }
+            next = noted.try_recv().ok();
+        }
+        if !done.is_empty() && !again(held, |_| store.done(&held.lease, &done)).await? {
+            held.lose();
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The number of times that a note is written. An error that stays must not hold up the later notes
+/// of the receiver.
+const TRIES: u32 = 5;
+
+/// Writes once more, a second after an error, as long as there is a lease: an event whose note is
+/// not written is delivered again. `write` gets the number of tries before it.
+async fn again<F>(held: &Held, mut write: impl FnMut(u32) -> F) -> Result<bool, DbErr>
+where
+    F: Future<Output = Result<bool, DbErr>>,
+{
+    let mut tries = 0;
+    loop {
+        let error = match write(tries).await {
+            Err(error) => error,
+            Ok(written) => {
+                if tries > 0 {
+                    held.set_error(None);
+                }
+                return Ok(written);
+            }
+        };
+        tries += 1;
+        held.set_error(Some(error.to_string()));
+        if tries == TRIES || !held.is_held() {
+            return Err(error);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

@@ -1,0 +1,114 @@
+//! The events that can be stored.
+
+use std::fmt;
+use std::ops::Deref;
+
+use fanfare::OwnedEvent;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// An event that can be stored in a database, and read again by another version of the program.
+///
+/// The name and the version are stored with each event. The payload is the event's JSON.
+///
+/// ```
+/// use fanfare::Event;
+/// use fanfare_outbox::DurableEvent;
+/// use serde::{Deserialize, Serialize};
+/// use serde_json::Value;
+///
+/// #[derive(Event, Serialize, Deserialize, Debug, PartialEq)]
+/// struct OrderPaid {
+///     order: i64,
+///     cents: u64,
+/// }
+///
+/// impl DurableEvent for OrderPaid {
+///     const NAME: &'static str = "shop.OrderPaid";
+///     const VERSION: u32 = 2;
+///
+///     // Version 1 had euros.
+///     fn upcast(version: u32, mut payload: Value) -> Option<Value> {
+///         if version == 1 {
+///             payload["cents"] = (payload["euros"].as_u64()? * 100).into();
+///         }
+///         Some(payload)
+///     }
+/// }
+///
+/// let old = serde_json::json!({ "order": 7, "euros": 9 });
+/// let new = OrderPaid::upcast(1, old).unwrap();
+/// let event: OrderPaid = serde_json::from_value(new)?;
+/// assert_eq!(event, OrderPaid { order: 7, cents: 900 });
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be stored",
+    label = "not a `DurableEvent`",
+    note = "write `impl DurableEvent for {Self} {{ const NAME: &'static str = \"app.Event\"; }}` beside serde's derives"
+)]
+pub trait DurableEvent: OwnedEvent + Serialize + DeserializeOwned + Send + Sync {
+    /// The name of the event in the database. It is unique in all programs that use the database,
+    /// and stays when the type is renamed.
+    const NAME: &'static str;
+
+    /// The version of the fields. Increase it when a stored event of the old version would not be
+    /// read correctly, and write [`upcast`](DurableEvent::upcast).
+    ///
+    /// A program that has an older version leaves newer events to programs that have the newer one.
+    const VERSION: u32 = 1;
+
+    /// Returns the key whose events are delivered in the order of their commits. `None` is the
+    /// sender. A key has at most 1,000 bytes, and no NUL.
+    fn key(&self) -> Option<String> {
+        None
+    }
+
+    /// Returns the payload of this version for a payload that was stored by an older version, or
+    /// `None` if there is none: the delivery is then a dead letter.
+    fn upcast(version: u32, payload: Value) -> Option<Value> {
+        let _ = (version, payload);
+        None
+    }
+}
+
+/// An event as a durable receiver gets it. It derefs to the event.
+pub struct Delivered<E> {
+    pub(crate) event: E,
+    pub(crate) id: i64,
+    pub(crate) attempt: u32,
+}
+
+impl<E> Delivered<E> {
+    /// Returns the id of the stored event. It is the same at each attempt, so that a receiver can
+    /// recognize an event that it has already processed. It is unique in one database.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// Returns the number of this attempt, counted from 1.
+    ///
+    /// An attempt that ended with the process is not counted.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+}
+
+impl<E> Deref for Delivered<E> {
+    type Target = E;
+
+    fn deref(&self) -> &E {
+        &self.event
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for Delivered<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivered")
+            .field("event", &self.event)
+            .field("id", &self.id)
+            .field("attempt", &self.attempt)
+            .finish()
+    }
+}

@@ -1,0 +1,202 @@
+//! The durable receivers of this process.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use fanfare::{BoxFuture, Signal};
+use serde_json::Value;
+
+use crate::error::ConnectError;
+use crate::event::{Delivered, DurableEvent};
+use crate::wake;
+
+/// The place at which a receiver starts that the database does not know yet.
+///
+/// Events that no receiver has taken yet are delivered to the first one that comes, whatever its
+/// start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Start {
+    /// The receiver gets the events that are handed out after it was stored.
+    #[default]
+    Now,
+    /// The receiver also gets the events that are in the database, because another receiver has
+    /// not got them yet.
+    Oldest,
+}
+
+/// A delivery, as it is stored.
+pub(crate) struct Stored {
+    pub(crate) id: i64,
+    pub(crate) version: u32,
+    pub(crate) sender: String,
+    pub(crate) payload: String,
+    pub(crate) attempt: u32,
+}
+
+/// The reasons for which a delivery did not succeed.
+pub(crate) enum Failure {
+    /// The receiver returned an error. It is tried again.
+    Error(String),
+    /// The event cannot be read. No further attempt would help.
+    Unreadable(String),
+}
+
+type Call = dyn Fn(Stored) -> BoxFuture<'static, Result<(), Failure>> + Send + Sync;
+
+/// A durable receiver.
+pub(crate) struct Receiver {
+    pub(crate) name: String,
+    pub(crate) event: &'static str,
+    pub(crate) version: u32,
+    pub(crate) options: Options,
+    call: Box<Call>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) start: Start,
+    pub(crate) attempts: u32,
+    pub(crate) first_delay: Duration,
+    pub(crate) max_delay: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) keys_at_once: usize,
+    pub(crate) sequenced: bool,
+}
+
+impl Receiver {
+    pub(crate) fn new<E: DurableEvent>(
+        name: String,
+        options: Options,
+        call: impl Fn(String, Delivered<E>) -> BoxFuture<'static, Result<(), String>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Receiver {
+            name,
+            event: E::NAME,
+            version: E::VERSION,
+            options,
+            call: Box::new(move |stored| match read::<E>(&stored) {
+                Ok(event) => {
+                    let delivered = Delivered {
+                        event,
+                        id: stored.id,
+                        attempt: stored.attempt,
+                    };
+                    let called = call(stored.sender, delivered);
+                    Box::pin(async move { called.await.map_err(Failure::Error) })
+                }
+                Err(error) => Box::pin(async move { Err(Failure::Unreadable(error)) }),
+            }),
+        }
+    }
+
+    pub(crate) fn call(&self, stored: Stored) -> BoxFuture<'static, Result<(), Failure>> {
+        (self.call)(stored)
+    }
+}
+
+/// Reads an event, which may be of an older version.
+fn read<E: DurableEvent>(stored: &Stored) -> Result<E, String> {
+    let payload = &stored.payload;
+    if stored.version == E::VERSION {
+        return serde_json::from_str(payload).map_err(|error| error.to_string());
+    }
+    let payload: Value = serde_json::from_str(payload).map_err(|error| error.to_string())?;
+    let payload = E::upcast(stored.version, payload).ok_or_else(|| {
+        format!(
+            "`upcast` of {} has no event of version {}: write it, and resubmit",
+            E::NAME,
+            stored.version
+        )
+    })?;
+    serde_json::from_value(payload).map_err(|error| error.to_string())
+}
+
+/// The receivers of this process, and the signals of their events.
+struct Registry {
+    receivers: BTreeMap<String, Arc<Receiver>>,
+    /// The address of the signal that has each event.
+    signals: BTreeMap<&'static str, usize>,
+}
+
+static REGISTRY: RwLock<Registry> = RwLock::new(Registry {
+    receivers: BTreeMap::new(),
+    signals: BTreeMap::new(),
+});
+
+/// Returns the registry for a look, also after a panic.
+fn look<T>(look: impl FnOnce(&Registry) -> T) -> T {
+    look(
+        &REGISTRY
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()),
+    )
+}
+
+fn change<T>(change: impl FnOnce(&mut Registry) -> T) -> T {
+    change(
+        &mut REGISTRY
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()),
+    )
+}
+
+/// Returns `true` if this is the signal of the event `E`. The first signal that is asked for is it.
+pub(crate) fn is_signal_of<E: DurableEvent, R>(signal: &'static Signal<E, R>) -> bool {
+    let address = std::ptr::from_ref(signal).addr();
+    let known = look(|registry| registry.signals.get(E::NAME).copied());
+    let known = known
+        .unwrap_or_else(|| change(|registry| *registry.signals.entry(E::NAME).or_insert(address)));
+    known == address
+}
+
+/// Adds a receiver.
+pub(crate) fn add(receiver: Receiver) -> Result<Arc<Receiver>, ConnectError> {
+    let receiver = Arc::new(receiver);
+    let added = change(|registry| {
+        let name = receiver.name.clone();
+        match registry.receivers.entry(name) {
+            Entry::Occupied(taken) => Err(ConnectError::NameTaken {
+                name: taken.key().clone(),
+            }),
+            Entry::Vacant(free) => {
+                free.insert(Arc::clone(&receiver));
+                Ok(())
+            }
+        }
+    });
+    added.map(|()| {
+        wake::all();
+        receiver
+    })
+}
+
+/// Removes a receiver, and returns `true` if it was there.
+pub(crate) fn remove(receiver: &Arc<Receiver>) -> bool {
+    change(|registry| {
+        let found = registry.receivers.get(&receiver.name);
+        let found = found.is_some_and(|found| Arc::ptr_eq(found, receiver));
+        if found {
+            registry.receivers.remove(&receiver.name);
+        }
+        found
+    })
+}
+
+/// Returns the receivers, by name.
+pub(crate) fn receivers() -> Vec<Arc<Receiver>> {
+    look(|registry| registry.receivers.values().cloned().collect())
+}
+
+/// Returns `true` if the receiver is still connected.
+pub(crate) fn has(receiver: &Arc<Receiver>) -> bool {
+    look(|registry| {
+        let found = registry.receivers.get(&receiver.name);
+        found.is_some_and(|found| Arc::ptr_eq(found, receiver))
+    })
+}

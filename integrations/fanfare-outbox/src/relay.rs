@@ -1,0 +1,281 @@
+//! The relay: the task that hands out events and starts a worker for each receiver.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare::BoxFuture;
+use futures_util::FutureExt;
+use futures_util::future::{Either, select, select_all};
+use sea_orm::DbErr;
+use tokio::sync::{Notify, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+
+use crate::error::StartError;
+use crate::faults::Faults;
+use crate::held::is_stopped;
+use crate::registry::{self, Receiver};
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::worker::{Worked, work};
+
+/// The time after an error of the database.
+const AFTER_ERROR: Duration = Duration::from_secs(1);
+
+/// The time for each step of a shutdown after the grace.
+const AT_THE_END: Duration = Duration::from_secs(2);
+
+/// The time between two sweeps.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// The parts that a relay shares with its handles.
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) settings: Settings,
+    /// Notified by commits of this process, and by changes of its receivers.
+    pub(crate) wake: Arc<Notify>,
+    /// Notified when a worker has ended.
+    pub(crate) progress: Notify,
+    pub(crate) faults: Arc<Faults>,
+}
+
+impl Shared {
+    pub(crate) fn new(store: Store, settings: Settings, wake: Arc<Notify>) -> Self {
+        Shared {
+            store,
+            settings,
+            wake,
+            progress: Notify::new(),
+            faults: Arc::default(),
+        }
+    }
+
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.faults.first()
+    }
+
+    pub(crate) fn set_last_error(&self, error: Option<String>) {
+        self.faults.set(None, error);
+    }
+}
+
+type Ended = Result<Worked, DbErr>;
+
+/// The things that a relay waits for.
+enum Next {
+    /// A commit of this process, or a change of its receivers.
+    Woken,
+    Time,
+    Stopped,
+    /// A worker has ended.
+    Ended(Result<(Id, Ended), JoinError>),
+}
+
+/// The result of a turn.
+struct Turned {
+    /// `true` if there are more events to hand out.
+    is_new: bool,
+    /// The time to the next look, if there are no such events.
+    pause: Duration,
+}
+
+pub(crate) struct Relay {
+    /// The time of the last sweep.
+    swept: Instant,
+    shared: Arc<Shared>,
+    stop: watch::Receiver<bool>,
+    /// The receivers that the database knows.
+    known: Vec<Arc<Receiver>>,
+    workers: JoinSet<Ended>,
+    /// The names of the receivers whose workers run.
+    running: HashMap<Id, String>,
+    /// The receivers that had no work although there seemed to be some, with the time of the next
+    /// try.
+    later: HashMap<String, Instant>,
+}
+
+impl Relay {
+    pub(crate) fn new(shared: Arc<Shared>, stop: watch::Receiver<bool>) -> Self {
+        Relay {
+            swept: Instant::now(),
+            shared,
+            stop,
+            known: Vec::new(),
+            workers: JoinSet::new(),
+            running: HashMap::new(),
+            later: HashMap::new(),
+        }
+    }
+
+    /// Makes the receivers of the process known to the database.
+    pub(crate) async fn register(&mut self) -> Result<(), StartError> {
+        let receivers = registry::receivers();
+        let is_same = |one: &Arc<Receiver>, other: &Arc<Receiver>| Arc::ptr_eq(one, other);
+        self.known
+            .retain(|known| receivers.iter().any(|it| is_same(it, known)));
+        let mut refused = Ok(());
+        for receiver in receivers {
+            if self.known.iter().any(|known| is_same(known, &receiver)) {
+                continue;
+            }
+            match self.shared.store.register(&receiver).await {
+                Ok(()) => self.known.push(receiver),
+                // The other receivers go on.
+                Err(error @ StartError::OtherEvent { .. }) => refused = Err(error),
+                Err(error) => return Err(error),
+            }
+        }
+        refused
+    }
+
+    /// Runs until it is stopped. Then it waits for the receivers that run.
+    pub(crate) async fn run(mut self) {
+        let mut is_woken = true;
+        while !is_stopped(&self.stop) {
+            let mut stop = self.stop.clone();
+            let turned = {
+                let turn = pin!(self.turn(is_woken));
+                let stopped = pin!(stop.wait_for(|is_stopped| *is_stopped));
+                match select(stopped, turn).await {
+                    Either::Left(_) => break,
+                    Either::Right((turned, _)) => turned,
+                }
+            };
+            let (pause, is_new) = match turned {
+                Ok(Turned { is_new: true, .. }) => (Duration::ZERO, true),
+                Ok(Turned { pause, .. }) => (pause, false),
+                Err(error) => {
+                    self.shared.set_last_error(Some(error.to_string()));
+                    self.rest(AFTER_ERROR).await;
+                    is_woken = true;
+                    continue;
+                }
+            };
+            is_woken = is_new;
+            match self.next(pause).await {
+                Next::Woken => is_woken = true,
+                Next::Time | Next::Stopped => {}
+                Next::Ended(ended) => {
+                    if self.ended(ended) {
+                        self.rest(AFTER_ERROR).await;
+                    }
+                }
+            }
+        }
+        self.finish().await;
+    }
+
+    /// Waits until something happens, for at most this time.
+    async fn next(&mut self, pause: Duration) -> Next {
+        let woken = self.shared.wake.notified().map(|()| Next::Woken);
+        let time = tokio::time::sleep(pause).map(|()| Next::Time);
+        // An error is that of a handle that was dropped, which stops the relay too.
+        let stopped = self.stop.changed().map(|_| Next::Stopped);
+        let workers = &mut self.workers;
+        let ended = async {
+            match workers.join_next_with_id().await {
+                Some(ended) => Next::Ended(ended),
+                None => std::future::pending().await,
+            }
+        };
+        let waits: [BoxFuture<'_, Next>; 4] = [
+            Box::pin(stopped),
+            Box::pin(ended),
+            Box::pin(woken),
+            Box::pin(time),
+        ];
+        select_all(waits).await.0
+    }
+
+    /// Hands out once if events are expected, and starts the workers that have work.
+    ///
+    /// It does not hand out until no event is left, because senders may be as fast as it is.
+    async fn turn(&mut self, is_woken: bool) -> Result<Turned, StartError> {
+        let refused = self.register().await;
+        let store = &self.shared.store;
+        let has_more = is_woken && store.hand_out().await?;
+        let found = store.work(&self.known).await?;
+        if found.is_parked {
+            store.unpark().await?;
+        }
+        let now = Instant::now();
+        self.later.retain(|_, time| *time > now);
+        for receiver in &self.known {
+            let name = &receiver.name;
+            let is_due = found.due.contains(name)
+                && !self.later.contains_key(name)
+                && !self.running.values().any(|running| running == name);
+            if is_due {
+                let (shared, receiver) = (Arc::clone(&self.shared), Arc::clone(receiver));
+                let stop = self.stop.clone();
+                let worker = self.workers.spawn(async move {
+                    let (store, settings) = (&shared.store, &shared.settings);
+                    work(store, &receiver, settings, stop, &shared.faults).await
+                });
+                self.running.insert(worker.id(), name.clone());
+            }
+        }
+        let mut swept = Ok(());
+        if self.swept.elapsed() >= SWEEP {
+            self.swept = Instant::now();
+            // Deliveries go on without it.
+            swept = self.shared.store.sweep().await;
+        }
+        let refused = refused.err().map(|error| error.to_string());
+        let error = refused.or(swept.err().map(|error| error.to_string()));
+        self.shared.set_last_error(error);
+        let poll = self.shared.settings.poll;
+        Ok(Turned {
+            is_new: has_more || found.is_new || found.is_parked,
+            pause: found.next.map_or(poll, |next| next.min(poll)),
+        })
+    }
+
+    /// Notes the end of a worker, and returns `true` if it was an error of the database.
+    fn ended(&mut self, ended: Result<(Id, Ended), JoinError>) -> bool {
+        let (id, worked) = match ended {
+            Ok(ended) => ended,
+            // Receivers do not panic here, so this is the relay's own.
+            Err(error) => (error.id(), Err(DbErr::Custom(error.to_string()))),
+        };
+        let name = self.running.remove(&id);
+        self.shared.progress.notify_waiters();
+        match worked {
+            Ok(Worked::Delivered) => false,
+            Ok(worked) => {
+                // The other relays look once in this time.
+                let pauses = if worked == Worked::GaveWay { 2 } else { 1 };
+                let next = Instant::now() + self.shared.settings.poll * pauses;
+                self.later.extend(name.map(|name| (name, next)));
+                false
+            }
+            Err(error) => {
+                let faults = &self.shared.faults;
+                faults.set(name.as_deref(), Some(error.to_string()));
+                true
+            }
+        }
+    }
+
+    /// Waits, unless the relay is stopped.
+    async fn rest(&mut self, time: Duration) {
+        let _ = tokio::time::timeout(time, self.stop.changed()).await;
+    }
+
+    /// Waits for the workers. They start no more deliveries.
+    async fn finish(mut self) {
+        let all = async { while self.workers.join_next().await.is_some() {} };
+        let grace = self.shared.settings.grace;
+        if tokio::time::timeout(grace, all).await.is_ok() {
+            return;
+        }
+        // A receiver that blocks its thread cannot be ended, and keeps its lease.
+        let ended = tokio::time::timeout(AT_THE_END, self.workers.shutdown()).await;
+        if ended.is_ok() {
+            let released = self.shared.store.release_all();
+            let _ = tokio::time::timeout(AT_THE_END, released).await;
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The settings of a relay.
+
+use std::time::Duration;
+
+/// The longest time: a year. Longer ones are cut to it, because no clock can add them.
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The settings of an [`Outbox`](crate::Outbox).
+///
+/// ```
+/// use fanfare_outbox::Settings;
+/// use std::time::Duration;
+///
+/// let settings = Settings::default().lease(Duration::from_secs(10)).batch(500);
+/// # let _ = settings;
+/// ```
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub(crate) poll: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) batch: u32,
+    pub(crate) grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            poll: Duration::from_secs(1),
+            lease: Duration::from_secs(30),
+            batch: 100,
+            grace: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Settings {
+    /// Sets the time between two looks at the database while there is nothing to do. So long may
+    /// an event of another process wait. It is 1 second by default.
+    pub fn poll(self, poll: Duration) -> Self {
+        let poll = poll.clamp(Duration::from_millis(10), LONGEST);
+        Settings { poll, ..self }
+    }
+
+    /// Sets the time for which a relay has a receiver for itself. It renews the lease at every
+    /// third of the time. After the end of a process, another relay takes over when the time is
+    /// over. It is 30 seconds by default.
+    ///
+    /// It does not end a receiver that still runs when the lease is over, and gives no protection
+    /// to effects outside of the outbox's tables.
+    pub fn lease(self, lease: Duration) -> Self {
+        let lease = lease.clamp(Duration::from_millis(100), LONGEST);
+        Settings { lease, ..self }
+    }
+
+    /// Sets the number of deliveries of a receiver that are read at a time. It is 100 by default.
+    pub fn batch(self, batch: u32) -> Self {
+        let batch = batch.max(1);
+        Settings { batch, ..self }
+    }
+
+    /// Sets the time that [`shutdown`](crate::Outbox::shutdown) waits for receivers that run. Then
+    /// their futures are dropped, the leases are given back, and their events are delivered again.
+    /// A receiver that blocks its thread runs on, and keeps its lease until the lease is over. It
+    /// is 30 seconds by default.
+    pub fn grace(self, grace: Duration) -> Self {
+        let grace = grace.min(LONGEST);
+        Settings { grace, ..self }
+    }
+}

@@ -1,0 +1,52 @@
+//! Dead letters.
+
+use sea_orm::DbErr;
+
+use super::Store;
+use crate::status::DeadLetter;
+
+impl Store {
+    /// Returns the oldest dead letters.
+    pub(crate) async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, DbErr> {
+        let sql = "SELECT d.receiver, d.event_id, d.key, d.attempts, d.last_error, e.payload \
+             FROM fanfare_outbox_delivery d JOIN fanfare_outbox_event e ON e.id = d.event_id \
+             WHERE d.state IN (2, 4) ORDER BY d.event_id, d.receiver LIMIT $1";
+        let rows = self.all(sql, [i64::from(limit).into()]).await?;
+        let letters = rows.iter().map(|row| {
+            let attempts: i64 = row.try_get("", "attempts")?;
+            let last_error: Option<String> = row.try_get("", "last_error")?;
+            Ok(DeadLetter {
+                receiver: row.try_get("", "receiver")?,
+                event_id: row.try_get("", "event_id")?,
+                key: row.try_get("", "key")?,
+                payload: row.try_get("", "payload")?,
+                attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+                last_error: last_error.unwrap_or_default(),
+            })
+        });
+        letters.collect()
+    }
+
+    /// Makes a dead letter ready again, with all its attempts.
+    pub(crate) async fn resubmit(&self, receiver: &str, event_id: i64) -> Result<bool, DbErr> {
+        let sql = "UPDATE fanfare_outbox_delivery SET state = 0, attempts = 0, due_at = 0 \
+             WHERE receiver = $1 AND event_id = $2 AND state IN (2, 4)";
+        let changed = self
+            .execute(sql, [receiver.into(), event_id.into()])
+            .await?;
+        Ok(changed == 1)
+    }
+
+    /// Deletes a dead letter, and its event if no other receiver waits for it.
+    pub(crate) async fn discard(&self, receiver: &str, event_id: i64) -> Result<bool, DbErr> {
+        let sql = "DELETE FROM fanfare_outbox_delivery \
+             WHERE receiver = $1 AND event_id = $2 AND state IN (2, 4)";
+        let deleted = self
+            .execute(sql, [receiver.into(), event_id.into()])
+            .await?;
+        if deleted == 1 {
+            self.delete_unowed(&[event_id]).await?;
+        }
+        Ok(deleted == 1)
+    }
+}

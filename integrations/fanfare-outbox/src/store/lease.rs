@@ -1,0 +1,99 @@
+//! Leases: the right of one relay to deliver to a receiver, for a time.
+
+use std::time::Duration;
+
+use sea_orm::DbErr;
+
+use super::Store;
+
+/// A lease, whose token no other lease of the receiver has.
+///
+/// Each statement that writes the progress of the receiver checks the token and the owner. So a
+/// relay that was stopped for longer than its lease changes nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Lease {
+    pub(crate) receiver: String,
+    pub(crate) owner: String,
+    pub(crate) token: i64,
+}
+
+impl Store {
+    /// Takes the lease of a receiver, unless another relay has it. Times are those of the
+    /// database's clock.
+    pub(crate) async fn acquire(
+        &self,
+        receiver: &str,
+        time: Duration,
+    ) -> Result<Option<Lease>, DbErr> {
+        let sql = "UPDATE fanfare_outbox_receiver \
+             SET owner = $2, token = token + 1, lease_until = {now} + $3 \
+             WHERE name = $1 AND lease_until <= {now} RETURNING token";
+        let values = [
+            receiver.into(),
+            self.owner.as_str().into(),
+            millis(time).into(),
+        ];
+        // All rows, because SQLite commits when the statement is stepped to its end. A look at the
+        // first row only would drop the error of that commit.
+        let rows = self.all(sql, values).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        Ok(Some(Lease {
+            receiver: receiver.to_owned(),
+            owner: self.owner.clone(),
+            token: row.try_get("", "token")?,
+        }))
+    }
+
+    /// Prolongs a lease, and returns `false` if another relay has taken over.
+    pub(crate) async fn renew(&self, lease: &Lease, time: Duration) -> Result<bool, DbErr> {
+        let sql = "UPDATE fanfare_outbox_receiver SET lease_until = {now} + $3 \
+             WHERE name = $1 AND token = $2 AND owner = $4";
+        let values = [
+            lease.receiver.as_str().into(),
+            lease.token.into(),
+            millis(time).into(),
+            lease.owner.as_str().into(),
+        ];
+        Ok(self.execute(sql, values).await? == 1)
+    }
+
+    /// Returns `true` if no other relay has taken the lease over.
+    pub(super) async fn has(&self, lease: &Lease) -> Result<bool, DbErr> {
+        let sql = "SELECT 1 AS held FROM fanfare_outbox_receiver \
+             WHERE name = $1 AND token = $2 AND owner = $3";
+        let values = [
+            lease.receiver.as_str().into(),
+            lease.token.into(),
+            lease.owner.as_str().into(),
+        ];
+        Ok(self.one(sql, values).await?.is_some())
+    }
+
+    /// Gives back all leases of this relay. Its workers must have ended.
+    pub(crate) async fn release_all(&self) -> Result<(), DbErr> {
+        let sql = "UPDATE fanfare_outbox_receiver SET owner = NULL, lease_until = 0 \
+             WHERE owner = $1";
+        self.execute(sql, [self.owner.as_str().into()])
+            .await
+            .map(drop)
+    }
+
+    /// Gives a lease back.
+    pub(crate) async fn release(&self, lease: &Lease) -> Result<(), DbErr> {
+        let sql = "UPDATE fanfare_outbox_receiver SET owner = NULL, lease_until = 0 \
+             WHERE name = $1 AND token = $2 AND owner = $3";
+        let values = [
+            lease.receiver.as_str().into(),
+            lease.token.into(),
+            lease.owner.as_str().into(),
+        ];
+        self.execute(sql, values).await.map(drop)
+    }
+}
+
+/// Returns whole milliseconds.
+pub(super) fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 4)
+}

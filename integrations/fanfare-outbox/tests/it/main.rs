@@ -1,0 +1,13 @@
+//! The tests that can share a process: each has its own event, receivers and database.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod failures;
+mod guards;
+mod order;
+mod receivers;
+mod relays;
+mod stored;
+#[cfg(feature = "migration")]
+mod tables;
