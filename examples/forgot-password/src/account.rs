@@ -23,9 +23,11 @@ use crate::password;
 use crate::secret;
 use crate::web::{Failure, Input, Reply};
 
-/// A password was reset with a one-time password. Sent after the commit. Sender: the type of the
-/// user.
-pub(crate) static PASSWORD_RESET: Signal<PasswordReset> = Signal::new();
+fanfare::signals! {
+    /// A password was reset with a one-time password. Sent after the commit. Sender: the type of
+    /// the user.
+    pub(crate) static PASSWORD_RESET: Signal<PasswordReset>;
+}
 
 #[derive(Clone, Event)]
 pub(crate) struct PasswordReset {
@@ -39,7 +41,7 @@ pub(crate) struct Credentials {
     password: String,
 }
 
-/// Whether the address was new is not told: to whom it belongs is nobody else's business.
+/// The response does not show whether the address was new, because only its owner may know that.
 pub(crate) async fn register(
     State(app): State<App>,
     client: Client,
@@ -64,7 +66,7 @@ pub(crate) async fn register(
     Ok(Reply::new(StatusCode::OK, told))
 }
 
-/// What a session knows of its user.
+/// The user of a session.
 #[derive(Serialize, Deserialize)]
 struct Login {
     user_id: i32,
@@ -96,7 +98,7 @@ pub(crate) async fn login(
             .await;
         return Err(Failure::Refused("The e-mail or the password is wrong."));
     };
-    // Whoever knew the session's number before does not know the new one.
+    // A client that had the session's number before does not have the new one.
     session.cycle_id().await?;
     let login = Login {
         user_id: user.id,

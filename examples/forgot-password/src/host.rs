@@ -1,5 +1,6 @@
 //! The hosts that the site answers for. A page of another site can point its own name at this
-//! machine (DNS rebinding) and then read what it fetches from there, unless its name is refused.
+//! machine (DNS rebinding) and then read the responses that it fetches from there, unless its name
+//! is refused.
 
 use std::sync::Arc;
 

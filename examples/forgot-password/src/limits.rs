@@ -40,8 +40,8 @@ impl Action {
 
     /// The limits of each client, and of all clients together.
     ///
-    /// The first is what a household needs. The second is what the program can do: registering and
-    /// logging in take a hash, a forgotten password takes a row for a day.
+    /// The first is enough for a household. The second is the capacity of the program: registering
+    /// and logging in take a hash, a forgotten password takes a row for a day.
     fn bursts(self) -> (Burst, Burst) {
         let each = Duration::from_millis;
         match self {

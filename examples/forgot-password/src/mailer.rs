@@ -50,7 +50,8 @@ pub(crate) async fn mail(app: &App, mut owed: MailOwed) -> Result<(), Failure> {
 
     let sent = match row.user_id {
         Some(_) => app.post.send(&row, &one_time).await,
-        // Counts as mailed, or a guess at it would write nothing and be answered sooner.
+        // It counts as mailed, because a guess at it would otherwise write no row and get its
+        // response sooner.
         None => Ok(()),
     };
     let settle = still_owed(&owed);

@@ -1,6 +1,6 @@
 //! Forgotten passwords, done right, with each step a signal of fanfare's. See the README.
 
-// `log!` escapes what it writes.
+// `log!` escapes its text.
 #![deny(clippy::print_stderr)]
 
 mod account;
@@ -22,12 +22,14 @@ mod respond;
 mod secret;
 mod serve;
 mod smtp;
+#[cfg(test)]
+mod tests;
 mod web;
 
 use std::env::VarError;
 use std::error::Error;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,13 +41,14 @@ use tokio::task::spawn_blocking;
 use crate::host::KnownHosts;
 use crate::limits::Limits;
 use crate::log::log;
+use crate::outbox::Outbox;
 use crate::post::Post;
 use crate::serve::Interrupts;
 
 /// The time that mails under way have when the connections have ended.
 const DRAIN: Duration = Duration::from_secs(25);
 
-/// What handlers and receivers share.
+/// The state that handlers and receivers share.
 #[derive(Clone)]
 struct App {
     db: SignalConnection,
@@ -87,6 +90,26 @@ fn switch(name: &str, default: bool) -> Result<bool, Fatal> {
     }
 }
 
+/// Connects the database and all receivers.
+async fn connect(
+    folder: &Path,
+    database_url: Option<String>,
+    post: Post,
+    limits: Limits,
+) -> Result<(App, Outbox), Fatal> {
+    fanfare::connect_receivers();
+    let db = model::connect(folder, database_url).await?;
+    receivers::connect(&db);
+    let app = App {
+        db,
+        post: Arc::new(post),
+        key: Arc::new(one_time::Key::load(folder)?),
+        limits: Arc::new(limits),
+    };
+    let outbox = outbox::connect(&app)?;
+    Ok((app, outbox))
+}
+
 async fn run() -> Result<(), Fatal> {
     let folder = std::env::args_os()
         .nth(1)
@@ -98,7 +121,7 @@ async fn run() -> Result<(), Fatal> {
     let hosts = KnownHosts::from_environment()?;
     let limits = Limits::from_environment()?;
     let has_secure_cookies = switch("SECURE_COOKIES", false)?;
-    let post = Arc::new(Post::from_environment()?);
+    let post = Post::from_environment()?;
     if post.has_mailbox() {
         log!("no SMTP_URL is set: anybody can read the mails at /dev/mailbox");
     }
@@ -109,23 +132,13 @@ async fn run() -> Result<(), Fatal> {
     secret::prepare();
     password::prepare();
 
-    fanfare::connect_receivers();
-    let db = model::connect(&folder).await?;
-    receivers::connect(&db);
-    let key = Arc::new(one_time::Key::load(&folder)?);
-    let limits = Arc::new(limits);
-    tokio::spawn(Arc::clone(&limits).upkeep());
-    let app = App {
-        db,
-        post,
-        key,
-        limits,
-    };
-    let outbox = outbox::connect(&app)?;
+    let database_url = setting("DATABASE_URL")?;
+    let (app, outbox) = connect(&folder, database_url, post, limits).await?;
+    tokio::spawn(Arc::clone(&app.limits).upkeep());
     outbox.make_due().await?;
     let sweep = tokio::spawn(outbox.clone().sweep());
 
-    // Before the line that says where it listens, since from then on an interrupt must be graceful.
+    // Before the line with the address, because from then on an interrupt must be graceful.
     let interrupts = Interrupts::collect()?;
     println!("listening on http://{}", listener.local_addr()?);
     let router = web::router(app, hosts, has_secure_cookies);

@@ -12,10 +12,10 @@ use sea_orm_migration::schema::{
     timestamp_with_time_zone_null,
 };
 
+use crate::Fatal;
 use crate::private::{create_private, keep_private};
-use crate::{Fatal, setting};
 
-// SeaORM's derives want what they are on to be public.
+// SeaORM's derives want their types to be public.
 #[expect(unreachable_pub)]
 pub(crate) mod user {
     use sea_orm::entity::prelude::*;
@@ -41,8 +41,8 @@ pub(crate) mod user {
     fanfare_sea_orm::model_signals!("account.User");
 }
 
-/// Somebody has asked for a one-time password. The table is the outbox: what is `Owed` is mailed
-/// sooner or later, whatever happens to the process.
+/// Somebody has asked for a one-time password. The table is the outbox: a row that is `Owed` is
+/// mailed sooner or later, even if the process ends.
 #[expect(unreachable_pub)]
 pub(crate) mod reset_request {
     use sea_orm::entity::prelude::*;
@@ -58,12 +58,13 @@ pub(crate) mod reset_request {
         /// The account's address; the typed one, if there is no account.
         pub email: Email,
         pub mailbox: String,
-        /// `None` for an address that nobody has. The row is written all the same, so that the
-        /// time it takes tells nothing.
+        /// `None` for an address that nobody has. The row is written all the same, so that the time
+        /// of the request does not reveal the account.
         pub user_id: Option<i32>,
         pub requested_at: DateTimeUtc,
         pub state: State,
-        /// How often a mail was tried. Whoever counts it up may try, and nobody else.
+        /// The number of attempts to send the mail. The task that counts it up is the only one that
+        /// may try.
         pub tries: i32,
         /// When the sweep looks at the row, while it is `Owed`.
         pub next_try_at: DateTimeUtc,
@@ -193,10 +194,10 @@ fn keep_all_private(database: &Path) -> Result<(), Fatal> {
     Ok(())
 }
 
-/// Connects to `DATABASE_URL`, or else to a file of SQLite in `folder`, and migrates.
-pub(crate) async fn connect(folder: &Path) -> Result<SignalConnection, Fatal> {
+/// Connects to the database at `url`, or else to a file of SQLite in `folder`, and migrates.
+pub(crate) async fn connect(folder: &Path, url: Option<String>) -> Result<SignalConnection, Fatal> {
     let file = folder.join("forgot-password.db");
-    let (name, url) = match setting("DATABASE_URL")? {
+    let (name, url) = match url {
         Some(url) => (String::from("DATABASE_URL"), url),
         None => {
             let name = file.display().to_string();
@@ -211,8 +212,8 @@ pub(crate) async fn connect(folder: &Path) -> Result<SignalConnection, Fatal> {
     // spins forever.
     options.idle_timeout(None).max_lifetime(None);
     if url.starts_with("sqlite:") {
-        // It has one writer at a time anyway, and a second connection would be told that it is
-        // busy.
+        // It has one writer at a time anyway, and a second connection would get the error that it
+        // is busy.
         options.max_connections(1);
     }
     send_connection_created(&mut options, "default");

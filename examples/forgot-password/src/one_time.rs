@@ -1,4 +1,4 @@
-//! One-time passwords: drawing them, and telling the right one by its hash.
+//! Draws one-time passwords, and compares them with their hashes.
 
 use std::fs;
 use std::io::{self, Write};
@@ -25,13 +25,13 @@ pub(crate) fn draw() -> String {
     drawn.iter().map(symbol).collect()
 }
 
-/// As it is printed in the mail: in two halves.
+/// Returns the form that is printed in the mail: two halves.
 pub(crate) fn for_people(one_time: &str) -> String {
     let (first, second) = one_time.split_at(one_time.len() / 2);
     format!("{first}-{second}")
 }
 
-/// What people type, without hyphens, spaces and small letters.
+/// Returns a typed one-time password without hyphens, spaces and small letters.
 pub(crate) fn from_people(typed: &str) -> String {
     let kept = typed.chars().filter(char::is_ascii_alphanumeric);
     kept.map(|symbol| symbol.to_ascii_uppercase()).collect()

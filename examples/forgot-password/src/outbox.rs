@@ -26,14 +26,16 @@ const WORKERS: NonZeroU8 = NonZeroU8::new(16).expect("it is not 0");
 const LINE: usize = 32;
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A first mail is owed to an address with an account. Sent after the commit that wrote the row,
-/// and by the sweep.
-static FIRST: Signal<MailOwed> = Signal::new();
+fanfare::signals! {
+    /// A first mail is owed to an address with an account. Sent after the commit that wrote the
+    /// row, and by the sweep.
+    pub(crate) static FIRST: Signal<MailOwed>;
 
-/// Another mail is owed: a retry, at which the mail server may hang again, or a mail to an address
-/// without an account, of which a stranger can ask for thousands. Neither keeps a [`FIRST`]
-/// waiting.
-static LATER: Signal<MailOwed> = Signal::new();
+    /// Another mail is owed: a retry, at which the mail server may hang again, or a mail to an
+    /// address without an account, of which a stranger can ask for thousands. Neither keeps a
+    /// [`FIRST`] waiting.
+    pub(crate) static LATER: Signal<MailOwed>;
+}
 
 #[derive(Clone, Event)]
 pub(crate) struct MailOwed {
@@ -102,6 +104,8 @@ impl Lane {
         let app = app.clone();
         signal
             .options()
+            .name("mailer")
+            .tag("mail")
             .queued(&queue)
             .connect_async(move |_sender, owed| {
                 let (app, owed) = (app.clone(), owed.clone());
@@ -151,6 +155,7 @@ pub(crate) fn connect(app: &App) -> Result<Outbox, Fatal> {
     let rows = Arc::clone(&outbox.rows);
     POST_SAVE
         .options()
+        .name("outbox")
         .sender(Sender::of::<reset_request::Entity>())
         .connect(move |_sender, event| {
             let row = event
@@ -199,16 +204,21 @@ impl Outbox {
                 if second % 3600 == 0 {
                     forget(&self.db).await?;
                 }
-                let is_first = Condition::all()
-                    .add(Column::UserId.is_not_null())
-                    .add(Column::Tries.eq(0));
-                self.hand_out(&self.first, is_first.clone()).await?;
-                self.hand_out(&self.later, is_first.not()).await
+                self.hand_out_due().await
             };
             if let Err(error) = swept.await {
                 log!("sweep: {error}");
             }
         }
+    }
+
+    /// Hands the queues the rows that are owed and due, once.
+    pub(crate) async fn hand_out_due(&self) -> Result<(), DbErr> {
+        let is_first = Condition::all()
+            .add(Column::UserId.is_not_null())
+            .add(Column::Tries.eq(0));
+        self.hand_out(&self.first, is_first.clone()).await?;
+        self.hand_out(&self.later, is_first.not()).await
     }
 
     /// Hands a queue as many rows as it has room for, those of accounts first.

@@ -16,15 +16,15 @@ pub(crate) enum PasswordError {
     Guessable,
 }
 
-/// Returns what is hashed of a typed password: in Unicode's NFC, because one keyboard types `ä` as
-/// one character and another as two.
+/// Returns the text that is hashed for a typed password: in Unicode's NFC, because one keyboard
+/// types `ä` as one character and another as two.
 pub(crate) fn normal(typed: &str) -> String {
     typed.nfc().collect()
 }
 
-/// Returns what is hashed of a password that is chosen for this address. Longer ones would only be
-/// more work to hash; and of the others those are refused that are guessed within a million tries,
-/// such as `password1`, `qwertyuiop`, or one made of the address.
+/// Returns the text that is hashed for a password that is chosen for this address. Longer ones
+/// would only be more work to hash; and of the others those are refused that are guessed within a
+/// million tries, such as `password1`, `qwertyuiop`, or one made of the address.
 pub(crate) fn choose(typed: &str, email: &Email) -> Result<String, PasswordError> {
     let chosen = normal(typed);
     if !(8..=128).contains(&chosen.chars().count()) {

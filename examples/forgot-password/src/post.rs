@@ -1,4 +1,4 @@
-//! How mails leave: to a mail server, or into a mailbox that anybody can look at.
+//! Sends mails to a mail server, or puts them into a mailbox that anybody can read.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::{Fatal, setting};
 
 /// The time that a mail server has for one mail by default, from the connection to the last reply.
 const TIMEOUT: u8 = 15;
-/// How many mails the mailbox keeps.
+/// The number of mails that the mailbox keeps.
 const MAILBOX: usize = 100;
 
 pub(crate) struct Post {
@@ -52,13 +52,17 @@ impl Post {
             .parse()
             .map_err(|error| format!("SMTP_TIMEOUT is {timeout:?}: {error}"))?;
         let timeout = Duration::from_secs(timeout.get().into());
-        let way = match setting("SMTP_URL")? {
-            Some(url) => {
-                // Without the value, which may have a password in it.
-                let server = MailServer::from_url(&url, timeout);
-                let server = server.map_err(|error| format!("SMTP_URL: {error}"))?;
-                Way::Smtp(Box::new(server))
-            }
+        let server = setting("SMTP_URL")?.map(|url| MailServer::from_url(&url, timeout));
+        // Without the value, which may have a password in it.
+        let server = server.transpose();
+        let server = server.map_err(|error| format!("SMTP_URL: {error}"))?;
+        Post::new(&from, server)
+    }
+
+    /// Mails over `server`, or into the mailbox without one.
+    pub(crate) fn new(from: &str, server: Option<MailServer>) -> Result<Self, Fatal> {
+        let way = match server {
+            Some(server) => Way::Smtp(Box::new(server)),
             None => Way::Mailbox(Mutex::default()),
         };
         let from = from
@@ -75,7 +79,7 @@ impl Post {
         }
     }
 
-    /// What is in the mailbox, the newest first; `None` if mails go to a mail server.
+    /// Returns the mails in the mailbox, the newest first, or `None` if mails go to a mail server.
     pub(crate) fn mailbox(&self) -> Option<Vec<String>> {
         let Way::Mailbox(mails) = &self.way else {
             return None;

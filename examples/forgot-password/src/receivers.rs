@@ -5,7 +5,7 @@
 //! connects the receiver that needs the database.
 
 use fanfare::{Sender, receiver};
-use fanfare_django::Answer;
+use fanfare_django::ReceiverResult;
 use fanfare_django::auth::{
     USER_LOGGED_IN, USER_LOGGED_OUT, USER_LOGIN_FAILED, UserLoggedIn, UserLoggedOut,
     UserLoginFailed,
@@ -27,7 +27,10 @@ use crate::model::user;
 
 /// With a write-ahead log, a commit costs one flush to the disk instead of several.
 #[receiver(CONNECTION_CREATED, sender = SqliteConnection)]
-async fn turn_on_write_ahead_log(_sender: Sender<'_>, created: &ConnectionCreated<'_>) -> Answer {
+async fn turn_on_write_ahead_log(
+    _sender: Sender<'_>,
+    created: &ConnectionCreated<'_>,
+) -> ReceiverResult {
     let mut connection = created
         .connection::<SqliteConnection>()
         .await
@@ -37,7 +40,7 @@ async fn turn_on_write_ahead_log(_sender: Sender<'_>, created: &ConnectionCreate
 }
 
 #[receiver(PRE_MIGRATE)]
-fn log_steps(app: Sender<'_>, migrate: &Migrate<'_>) -> Answer {
+fn log_steps(app: Sender<'_>, migrate: &Migrate<'_>) -> ReceiverResult {
     for step in migrate.plan() {
         log!("migrate {app}: {}", step.name());
     }
@@ -45,7 +48,7 @@ fn log_steps(app: Sender<'_>, migrate: &Migrate<'_>) -> Answer {
 }
 
 #[receiver(POST_MIGRATE)]
-fn log_migrated(app: Sender<'_>, migrate: &Migrate<'_>) -> Answer {
+fn log_migrated(app: Sender<'_>, migrate: &Migrate<'_>) -> ReceiverResult {
     log!("migrate {app}: done, {} steps", migrate.plan().len());
     Ok(())
 }
@@ -101,6 +104,7 @@ pub(crate) fn connect(db: &SignalConnection) {
     let users = Sender::of::<user::Model>();
     USER_LOGGED_IN
         .options()
+        .name("update_last_login")
         .sender(users)
         .connect_async(move |_sender, event| {
             let db = db.clone();

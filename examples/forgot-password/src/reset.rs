@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use fanfare::Sender;
+use fanfare::watch::Context;
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::prelude::{ChronoUtc, Expr};
 use sea_orm::sea_query::ExprTrait;
@@ -26,7 +27,8 @@ use crate::one_time;
 use crate::secret;
 use crate::web::{Failure, Input, Reply};
 
-/// How many requests each mailbox has in `WINDOW`: what is more is answered alike, and not mailed.
+/// The number of requests that each mailbox has in `WINDOW`: further requests get the same
+/// response, and no mail.
 const REQUESTS: u64 = 3;
 pub(crate) const WINDOW: Duration = Duration::from_secs(60 * 60);
 
@@ -118,8 +120,10 @@ pub(crate) async fn reset(
     }
     let hash = secret::hash(chosen).await?;
     // A client that hangs up drops its request, and a dropped commit may lose `PASSWORD_RESET`. In
-    // a task of its own, each change of a password gets its line in the log.
-    tokio::spawn(async move { change_password(&app.db, request, hash).await }).await??;
+    // a task of its own, each change of a password gets its line in the log. The task takes the
+    // context along, so that the scope of a test sees its sends.
+    let change = async move { change_password(&app.db, request, hash).await };
+    tokio::spawn(Context::current().follow(change)).await??;
     Ok(Reply::new(
         StatusCode::OK,
         "The password is changed. Log in with the new one.",

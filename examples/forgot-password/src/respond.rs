@@ -64,8 +64,8 @@ pub(crate) fn is_json(headers: &HeaderMap, name: HeaderName) -> bool {
 }
 
 impl Responder {
-    /// Answers with one sentence, on a page of its own for a browser.
-    pub(crate) fn answer(self, outcome: Result<Reply, Failure>) -> Answer {
+    /// Responds with one sentence, on a page of its own for a browser.
+    pub(crate) fn respond(self, outcome: Result<Reply, Failure>) -> StyledReply {
         self.with_form(outcome, None)
     }
 
@@ -73,12 +73,12 @@ impl Responder {
         self,
         outcome: Result<Reply, Failure>,
         form: Option<(Form, Option<String>)>,
-    ) -> Answer {
+    ) -> StyledReply {
         let (reply, headers, error) = match outcome {
             Ok(reply) => (reply, HeaderMap::new(), None),
             Err(failure) => failure.into_reply(),
         };
-        Answer {
+        StyledReply {
             responder: self,
             reply,
             headers,
@@ -89,7 +89,7 @@ impl Responder {
 }
 
 /// The response to a request, as its [`Responder`] makes it.
-pub(crate) struct Answer {
+pub(crate) struct StyledReply {
     responder: Responder,
     reply: Reply,
     headers: HeaderMap,
@@ -104,11 +104,11 @@ struct Message<'a> {
     message: &'a str,
 }
 
-/// Marks the responses that an [`Answer`] drew.
+/// Marks the responses that a [`StyledReply`] drew.
 #[derive(Clone, Copy)]
 struct Drawn;
 
-impl IntoResponse for Answer {
+impl IntoResponse for StyledReply {
     fn into_response(self) -> Response {
         let Reply(status, text) = &self.reply;
         let note = Note {
@@ -185,9 +185,13 @@ where
 }
 
 impl<T> Filled<T> {
-    /// Hands the fields to the handler and answers with its outcome. A page then shows the next
+    /// Hands the fields to the handler and responds with its outcome. A page then shows the next
     /// form, or the same one again after a failure.
-    pub(crate) async fn answer<F>(self, form: Form, handle: impl FnOnce(Input<T>) -> F) -> Answer
+    pub(crate) async fn respond<F>(
+        self,
+        form: Form,
+        handle: impl FnOnce(Input<T>) -> F,
+    ) -> StyledReply
     where
         F: Future<Output = Result<Reply, Failure>>,
     {
@@ -230,9 +234,9 @@ pub(crate) async fn draw_errors(
         status if status.is_server_error() => web::SORRY.to_owned(),
         status => status.canonical_reason().unwrap_or("Refused").to_owned(),
     };
-    let answer = responder.answer(Ok(Reply::new(status, sentence)));
+    let reply = responder.respond(Ok(Reply::new(status, sentence)));
     let (mut head, _) = response.into_parts();
-    let (drawn, body) = answer.into_response().into_parts();
+    let (drawn, body) = reply.into_response().into_parts();
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.extend(drawn.headers);
     head.extensions.extend(drawn.extensions);

@@ -26,7 +26,7 @@ type Permit = SemaphorePermit<'static>;
 /// kept, because an allocator to which many threads give such pieces back keeps more.
 static MEMORY: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
 
-/// What is compared where there is no hash to compare with, so that the answer takes as long.
+/// A hash that is compared if an account has none, so that the response takes as long.
 static NOBODY: LazyLock<Option<String>> =
     LazyLock::new(|| Turn::with(None).hash(&one_time::draw()).ok());
 

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_says_where_the_server_is_and_whether_it_is_encrypted() {
+    fn a_url_has_the_server_and_its_encryption() {
         let port_and_tls = |url: &str| {
             let server = server(url).unwrap();
             assert_eq!(server.host, "mail.example.org");

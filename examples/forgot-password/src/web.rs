@@ -26,7 +26,7 @@ use tower_sessions::{Expiry, MemoryStore, Session, SessionManagerLayer};
 use crate::host::KnownHosts;
 use crate::limits::TooMany;
 use crate::page::{self, Form, Site};
-use crate::respond::{Answer, Filled, Responder, draw_errors, is_json};
+use crate::respond::{Filled, Responder, StyledReply, draw_errors, is_json};
 use crate::{App, account, reset};
 
 /// The largest body that is used.
@@ -65,7 +65,7 @@ fn accounts() -> Router<App> {
         .route(
             "/user/account/register",
             post(|app, client, filled: Filled<_>| {
-                filled.answer(Form::SignUp, move |input| {
+                filled.respond(Form::SignUp, move |input| {
                     account::register(app, client, input)
                 })
             }),
@@ -73,7 +73,7 @@ fn accounts() -> Router<App> {
         .route(
             "/user/account/login",
             post(|app, client, session, head, filled: Filled<_>| {
-                filled.answer(Form::LogIn, move |input| {
+                filled.respond(Form::LogIn, move |input| {
                     account::login(app, client, session, head, input)
                 })
             }),
@@ -81,19 +81,19 @@ fn accounts() -> Router<App> {
         .route(
             "/user/account/logout",
             post(async |app, session, head, responder: Responder| {
-                responder.answer(account::logout(app, session, head).await)
+                responder.respond(account::logout(app, session, head).await)
             }),
         )
         .route(
             "/user/account/forgot-password",
             post(|app, client, filled: Filled<_>| {
-                filled.answer(Form::Forgot, move |input| reset::forgot(app, client, input))
+                filled.respond(Form::Forgot, move |input| reset::forgot(app, client, input))
             }),
         )
         .route(
             "/user/account/reset-password",
             post(|app, client, filled: Filled<_>| {
-                filled.answer(Form::Reset, move |input| reset::reset(app, client, input))
+                filled.respond(Form::Reset, move |input| reset::reset(app, client, input))
             }),
         )
 }
@@ -144,9 +144,9 @@ async fn home(
     State(site): State<Site>,
     session: Session,
     responder: Responder,
-) -> Result<Markup, Answer> {
+) -> Result<Markup, StyledReply> {
     let user = account::current_user(&app.db, &session).await;
-    let user = user.map_err(|failure| responder.answer(Err(failure)))?;
+    let user = user.map_err(|failure| responder.respond(Err(failure)))?;
     Ok(page::home(site, user.as_ref()))
 }
 
@@ -170,7 +170,7 @@ pub(crate) async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Fai
     }
 }
 
-/// The response to a request: its status and one sentence. An [`Answer`] gives it its looks.
+/// The response to a request: its status and one sentence. A [`StyledReply`] gives it its looks.
 pub(crate) struct Reply(pub(crate) StatusCode, pub(crate) String);
 
 impl Reply {
@@ -182,13 +182,13 @@ impl Reply {
 /// The sentence for a failure inside, whose reason stays in the log.
 pub(crate) const SORRY: &str = "Something went wrong here. Please try again later.";
 
-/// Why a request is not answered as hoped.
+/// The reason why a request fails.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Axum could not read the body.
     Unreadable(StatusCode, String),
     TooLarge,
-    /// A field is not what it should be.
+    /// The value of a field is not valid.
     Invalid(&'static str),
     /// Log-in or reset with the wrong secret.
     Refused(&'static str),
@@ -196,7 +196,7 @@ pub(crate) enum Failure {
     Internal(Box<dyn Error + Send + Sync>),
 }
 
-/// `?` takes any error; what it says stays in the log.
+/// Converts any error for `?`. Its text stays in the log.
 impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         Failure::Internal(error.into())

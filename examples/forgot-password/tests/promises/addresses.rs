@@ -22,7 +22,7 @@ async fn addresses_that_could_never_be_mailed_are_refused_with_a_reason() {
     assert_eq!(site.count("\"user\"").await, 0);
 }
 
-/// The mail server here has no SMTPUTF8, as many have none.
+/// The mail server here has no SMTPUTF8, like many others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_with_an_international_domain_is_mailed_in_ascii() {
     let (server, site) = Site::with_mail_server(true).await;

@@ -1,5 +1,5 @@
-//! What is malformed, too large, hostile or from elsewhere is refused in so many words, and nothing
-//! leaks or breaks.
+//! Input that is malformed, too large, hostile or from elsewhere is refused with a reason, and does
+//! no harm.
 
 use std::process::Command;
 
@@ -25,9 +25,9 @@ async fn a_body_that_is_no_json_or_lacks_a_field() {
                 .body(body);
             let response = request.send().await.unwrap();
             assert_eq!(response.status(), status, "{what}: {body}");
-            let answer = response.text().await.unwrap();
-            assert!(answer.starts_with("{\"message\":"));
-            assert!(!answer.contains("struct"), "a type's name is in {answer}");
+            let text = response.text().await.unwrap();
+            assert!(text.starts_with("{\"message\":"));
+            assert!(!text.contains("struct"), "a type's name is in {text}");
         }
         let form = site.client.post(site.url(&format!("/user/account/{what}")));
         let response = form.form(&[("other", "field")]).send().await.unwrap();
@@ -218,7 +218,7 @@ async fn cookies_are_out_of_reach_of_scripts_and_of_other_sites() {
     }
 }
 
-/// Whoever has planted a session's number does not know the one that is logged in.
+/// An attacker who has planted a session's number does not have the one that is logged in.
 #[tokio::test]
 async fn each_login_has_another_session() {
     let site = Site::with_ada().await;

@@ -1,5 +1,5 @@
 //! The pages in a browser: the same as over HTTP, one form at a time, by the keyboard alone, on a
-//! phone, and in the dark. Without Chromium, each of these tests says that it is skipped.
+//! phone, and in the dark. Without Chromium, each of these tests reports that it is skipped.
 
 use std::path::Path;
 use std::time::Duration;
@@ -94,7 +94,7 @@ async fn each_page_has_one_form_at_most_and_the_style_of_this_site() {
     };
     let site = Site::start(&[]).await;
     for path in PATHS {
-        browser.goto(&site.url(path)).await.unwrap();
+        browser.visit(&site.url(path)).await;
         let forms = browser.script("return document.forms.length").await;
         let expected = u8::from(!matches!(path, "/" | "/dev/mailbox"));
         assert_eq!(forms, expected, "{path}");
@@ -132,7 +132,8 @@ async fn the_mailbox_has_ways_back() {
     browser.shut().await;
 }
 
-/// The element that has the focus, by its id or its text, and whether the focus can be seen.
+/// Returns the element that has the focus, by its id or its text, and whether the focus can be
+/// seen.
 async fn focus(browser: &Browser) -> (String, bool) {
     let found = browser
         .script(
@@ -227,9 +228,10 @@ async fn the_keyboard_is_enough() {
     browser.shut().await;
 }
 
-/// Asserts that nothing of this page is beyond the edge of a window of 320 pixels, and that fingers
-/// can hit what can be hit.
+/// Asserts that no part of this page is beyond the edge of a window of 320 pixels, and that fingers
+/// can hit each control.
 async fn fits(browser: &Browser, page: &str) {
+    browser.styled().await;
     let measured = browser
         .script(
             "const small = [...document.querySelectorAll('input, button, .button')]
@@ -255,7 +257,7 @@ async fn a_phone_of_320_pixels_scrolls_no_page_sideways() {
     site.forgot(&long).await;
     site.mailed(1).await;
     for path in PATHS {
-        browser.goto(&site.url(path)).await.unwrap();
+        browser.visit(&site.url(path)).await;
         fits(&browser, path).await;
     }
     browser.goto(&site.url("/log-in")).await.unwrap();
@@ -294,6 +296,7 @@ const CONTRAST: &str = "
   return [light(ground(document.body)), Math.min(...contrasts), Math.min(...edges, 21)]";
 
 async fn colors(browser: &Browser, scheme: Scheme, page: &str) {
+    browser.styled().await;
     let [lightness, text, edge]: [f64; 3] =
         serde_json::from_value(browser.script(CONTRAST).await).unwrap();
     let is_light = scheme == Scheme::Light;
@@ -311,7 +314,7 @@ async fn pages_are_light_or_dark_as_preferred_and_legible() {
             return;
         };
         for path in PATHS {
-            browser.goto(&site.url(path)).await.unwrap();
+            browser.visit(&site.url(path)).await;
             colors(&browser, scheme, path).await;
         }
         browser.goto(&site.url("/log-in")).await.unwrap();

@@ -11,6 +11,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::common::until;
+
 /// A browser window, with its driver. Derefs to the client of fantoccini.
 pub(crate) struct Browser {
     client: Client,
@@ -67,15 +69,15 @@ fn skipped(missing: &str) {
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
-/// Returns `true` if chromedriver found no browser: "cannot find Chrome binary" or "no chrome binary at
-/// /usr/bin/chromium".
+/// Returns `true` if chromedriver found no browser: "cannot find Chrome binary" or "no chrome
+/// binary at /usr/bin/chromium".
 fn has_no_chromium(message: &str) -> bool {
     message.to_lowercase().contains("chrome binary")
 }
 
 impl Browser {
-    /// Opens a window. Without chromedriver or Chromium, reports that the test is skipped and returns
-    /// `None`.
+    /// Opens a window. Without chromedriver or Chromium, reports that the test is skipped and
+    /// returns `None`.
     pub(crate) async fn open(scheme: Scheme, size: Size) -> Option<Browser> {
         let Some((driver, url)) = Driver::start() else {
             skipped("chromedriver");
@@ -132,6 +134,27 @@ impl Browser {
             _driver: driver,
             _profile: profile,
         })
+    }
+
+    /// Opens a page, and again until its style has come too. The style is a separate request, to
+    /// which a busy machine may respond late or not at all.
+    pub(crate) async fn visit(&self, url: &str) {
+        until(async || {
+            self.goto(url).await.unwrap();
+            self.is_styled().await.then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until the style of the page has been loaded.
+    pub(crate) async fn styled(&self) {
+        until(async || self.is_styled().await.then_some(())).await;
+    }
+
+    async fn is_styled(&self) -> bool {
+        let rules = "return document.readyState == 'complete'
+            && [...document.styleSheets].some(sheet => sheet.cssRules.length > 9)";
+        self.script(rules).await == true
     }
 
     pub(crate) async fn element(&self, css: &str) -> Element {

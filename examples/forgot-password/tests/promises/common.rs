@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::smtp::MailServer;
 
-/// Long enough for a busy machine: nothing is measured by it.
+/// Long enough for a busy machine: the time is not measured.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 pub(crate) struct Program {
@@ -56,7 +56,7 @@ impl Program {
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let reader = std::thread::spawn(move || {
             let mut line = String::new();
-            // What has no end was being written when the program was killed.
+            // A line without an end was being written when the program was killed.
             while stderr.read_line(&mut line).unwrap() > 0 && line.ends_with('\n') {
                 lines.lock().unwrap().push(line.trim_end().to_owned());
                 line.clear();
@@ -79,7 +79,7 @@ impl Program {
         self.log.lock().unwrap().clone()
     }
 
-    /// The address and port that it listens on.
+    /// Returns the address and port that it listens on.
     pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
@@ -201,7 +201,7 @@ impl Site {
         Site::with_patience(is_up, 60).await
     }
 
-    /// Starts one that gives each mail so many seconds, and mails to a server of ours.
+    /// Starts one that gives each mail `seconds` seconds, and mails to a server of ours.
     pub(crate) async fn with_patience(is_up: bool, seconds: u8) -> (MailServer, Self) {
         let server = MailServer::start(is_up).await;
         let (url, seconds) = (server.url(), seconds.to_string());
@@ -263,7 +263,7 @@ impl Site {
         );
     }
 
-    /// Asks for Ada's one-time password; returns what is mailed, when that makes so many mails.
+    /// Asks for Ada's one-time password, and returns the mails when there are `count` of them.
     pub(crate) async fn forgot_and_mailed(&self, count: usize) -> String {
         self.forgot(ADA).await;
         self.mailed(count).await.remove(0)
@@ -289,8 +289,8 @@ impl Site {
         assert_eq!(found(), times, "{start} in {:#?}", self.program().log());
     }
 
-    /// The one-time passwords in the mailbox, the newest first, once there are so many and no other
-    /// is owed.
+    /// Returns the one-time passwords in the mailbox, the newest first, once there are `count` and
+    /// no other is owed.
     pub(crate) async fn mailed(&self, count: usize) -> Vec<String> {
         self.settled().await;
         until(async || {
@@ -306,7 +306,7 @@ impl Site {
         until(async || (self.count(owed).await == 0).then_some(())).await;
     }
 
-    /// The database, from outside of the program.
+    /// Connects to the database, from outside of the program.
     pub(crate) async fn database(&self) -> DatabaseConnection {
         connected(&self.database_url).await
     }
@@ -319,7 +319,7 @@ impl Site {
             .unwrap();
     }
 
-    /// Adds accounts for `user0@example.org` and so on, whose passwords nobody has.
+    /// Adds accounts for `user0@example.org` and so on, with passwords that no client has.
     pub(crate) async fn add_users(&self, count: usize) {
         let numbers = numbers(count);
         self.sql(&format!(
@@ -356,7 +356,7 @@ impl Site {
         .await;
     }
 
-    /// How many rows of a table each value of a column has.
+    /// Returns the number of rows of a table for each value of a column.
     pub(crate) async fn count_by(&self, column: &str, table: &str) -> BTreeMap<String, i64> {
         let db = self.database().await;
         let query =
@@ -375,7 +375,7 @@ impl Site {
         rows.iter().map(pair).collect()
     }
 
-    /// How many rows a table has, with a condition.
+    /// Returns the number of rows of a table, with a condition.
     pub(crate) async fn count(&self, from: &str) -> i64 {
         let db = self.database().await;
         let query = format!("SELECT count(*) AS n FROM {from}");
@@ -387,7 +387,7 @@ impl Site {
     }
 }
 
-/// How often each request's start and end are in the log.
+/// Returns the numbers of starts and ends of each request in the log.
 pub(crate) fn starts_and_ends(log: &[String]) -> BTreeMap<&str, (usize, usize)> {
     let mut seen = BTreeMap::<&str, (usize, usize)>::new();
     for line in log {
@@ -401,7 +401,7 @@ pub(crate) fn starts_and_ends(log: &[String]) -> BTreeMap<&str, (usize, usize)> 
     seen
 }
 
-/// The numbers from 0 on, as a table of both databases.
+/// Returns the numbers from 0 on, as a table of both databases.
 fn numbers(count: usize) -> String {
     format!(
         "WITH RECURSIVE numbers (n) AS \
@@ -428,12 +428,12 @@ async fn new_database(server: &str) -> String {
     format!("{server}/{name}")
 }
 
-/// Asks again until there is an answer.
+/// Asks again until there is a response.
 pub(crate) async fn until<T>(question: impl AsyncFn() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
-        if let Some(answer) = question().await {
-            return answer;
+        if let Some(response) = question().await {
+            return response;
         }
         assert!(began.elapsed() < PATIENCE, "waited in vain");
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -83,7 +83,7 @@ async fn a_control_character_of_a_mail_server_is_escaped_in_the_log() {
     assert!(line.contains(r"\u{1b}[31mgone\u{7}"), "{line:?}");
 }
 
-/// After the first interrupt the program waits for a mail, and the mail server never answers.
+/// After the first interrupt the program waits for a mail, and the mail server never responds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_interrupt_ends_the_program_at_once() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! What the program says to the mail server, from the greeting to QUIT.
+//! The program's commands to the mail server, from the greeting to QUIT.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn a_mail_is_mailed_once_if_the_reply_to_quit_never_comes() {
     assert_eq!(site.count(mailed).await, 1);
 }
 
-/// The reply comes before the mail, so it says nothing of it.
+/// The reply comes before the mail, so it is not about the mail.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_is_not_given_up_for_a_greeting() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! A one-time password is mailed to whoever has the address, and is good once, for an hour.
+//! A one-time password is mailed to the owner of the address, and is good once, for an hour.
 
 use std::time::Duration;
 
@@ -122,7 +122,8 @@ async fn strangers_who_use_her_requests_up_leave_the_owner_a_good_one() {
         assert_eq!(site.reset("AAAAA-AAAAA").await, 403);
     }
     let mailed = site.mailed(3).await;
-    // 59 minutes later, as the limit sees it. That it is good until then, `a_one_time_password_expires` tests.
+    // 59 minutes later, as the limit sees it. That it is good until then,
+    // `a_one_time_password_expires` tests.
     let then = ChronoUtc::now() - Duration::from_secs(59 * 60);
     let requested = then.to_rfc3339();
     site.sql(&format!(
@@ -134,8 +135,8 @@ async fn strangers_who_use_her_requests_up_leave_the_owner_a_good_one() {
     assert_eq!(site.reset(&mailed[0]).await, 200);
 }
 
-/// A guess at a request whose mail has not left is written down as one at a mailed request is, or the
-/// time would tell whether there is an account.
+/// A guess at a request whose mail has not left is written down as one at a mailed request is.
+/// Otherwise the time would reveal whether there is an account.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guess_is_counted_before_the_mail_has_left() {
     let (_server, site) = Site::with_mail_server(false).await;
@@ -193,32 +194,32 @@ async fn of_two_the_one_mailed_last_is_good() {
 }
 
 #[tokio::test]
-async fn a_guess_at_nothing_is_refused_alike() {
+async fn a_guess_without_a_request_is_refused_alike() {
     let (site, _) = Site::with_ada_who_forgot().await;
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for email in [ADA, "nobody@example.org"] {
         let fields =
             json!({ "email": email, "one_time_password": "AAAAA-AAAAA", "new_password": NEW });
         let response = site.post("reset-password", fields).await;
-        answers.push((response.status(), response.bytes().await.unwrap()));
+        responses.push((response.status(), response.bytes().await.unwrap()));
     }
-    assert_eq!(answers[0], answers[1]);
+    assert_eq!(responses[0], responses[1]);
 }
 
 /// Each row of `reset_request` gets the same work; the last column is whether it is mailed.
 #[tokio::test]
-async fn an_unknown_address_is_answered_alike() {
+async fn an_unknown_address_gets_the_same_response() {
     let site = Site::with_ada().await;
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for email in [ADA, "nobody@example.org"] {
         let response = site
             .post("forgot-password", json!({ "email": email }))
             .await;
         let mut headers = response.headers().clone();
         headers.remove("date");
-        answers.push((response.status(), headers, response.bytes().await.unwrap()));
+        responses.push((response.status(), headers, response.bytes().await.unwrap()));
     }
-    assert_eq!(answers[0], answers[1]);
+    assert_eq!(responses[0], responses[1]);
 
     until(async || (site.count("reset_request WHERE state <> 'owed'").await == 2).then_some(()))
         .await;
@@ -240,7 +241,7 @@ async fn an_unknown_address_is_answered_alike() {
 }
 
 #[tokio::test]
-async fn a_fourth_request_in_an_hour_is_answered_alike_and_not_mailed() {
+async fn a_fourth_request_in_an_hour_gets_the_same_response_and_no_mail() {
     let site = Site::with_ada().await;
     for _ in 0..4 {
         site.forgot(ADA).await;

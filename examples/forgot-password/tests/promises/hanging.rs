@@ -1,5 +1,5 @@
-//! A mail waits neither for a recipient at whom the mail server hangs, nor for strangers' requests,
-//! nor for room in a queue.
+//! A mail does not wait for a recipient at which the mail server hangs, nor for strangers'
+//! requests, nor for room in a queue.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -37,7 +37,8 @@ fn hang(server: &MailServer, users: Range<usize>) {
     }
 }
 
-/// Twelve of the 16 workers wait for a reply all the while. The other four take each mail that comes.
+/// Twelve of the 16 workers wait for a reply all the while. The other four take each mail that
+/// comes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twelve_recipients_that_hang_do_not_stop_forty_others() {
     let server = MailServer::start(true).await;
@@ -93,7 +94,8 @@ async fn mails_that_found_the_queue_full_leave_within_seconds() {
     ask(&server, &site, 1..51, 120).await;
 }
 
-/// All workers share one queue, so a worker that waits for the mail server holds no mail but its own.
+/// All workers share one queue, so a worker that waits for the mail server holds no mail but its
+/// own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_hangs_leaves_all_other_mails_to_the_other_workers() {
     let server = MailServer::start(true).await;
@@ -124,7 +126,7 @@ async fn three_thousand_requests_for_unknown_addresses_do_not_delay_an_owner() {
     until(async || (site.count(&mailed).await == 1).then_some(())).await;
     assert_eq!(server.mails().len(), 1);
 
-    // The database keeps the order, so a pause of this test or of the mail server counts for nothing.
+    // The database keeps the order, so a pause of this test or of the mail server does not matter.
     // A claim writes `next_try_at`, the same time ahead for each row. The note that a row is mailed
     // writes `expires_at`, an hour ahead.
     let db = site.database().await;

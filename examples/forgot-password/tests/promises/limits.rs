@@ -128,7 +128,7 @@ async fn a_flood_of_log_ins_of_one_client_does_not_delay_another() {
     assert!((20..150).contains(&hashed), "{hashed} were hashed");
 }
 
-/// Of clients without number, as many are refused as would keep the others waiting.
+/// If countless clients ask, those are refused that would keep the others waiting.
 #[tokio::test]
 async fn log_ins_that_would_wait_long_for_a_hash_are_refused() {
     let site = Site::with_ada().await;

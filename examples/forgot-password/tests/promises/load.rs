@@ -1,7 +1,7 @@
 //! Under load, and killed in the middle of it: each request has one start and one end in the access
-//! log, each that was answered has its mail, and few have two.
+//! log, each request that got a response has its mail, and few have two.
 //!
-//! 200 addresses, or as many as `FORGOT_PASSWORD_LOAD` says:
+//! 200 addresses, or the number in `FORGOT_PASSWORD_LOAD`:
 //!
 //! ```sh
 //! FORGOT_PASSWORD_LOAD=10000 cargo test --release -p forgot-password load -- --nocapture
@@ -17,11 +17,11 @@ use serde_json::json;
 use crate::common::{Site, starts_and_ends, until};
 use crate::smtp::Mood;
 
-/// How many mails the program has in hand at a time, and so may have sent without noting it when
-/// it is killed: two lanes of 16.
+/// The number of mails that the program sends at a time, and so may have sent without noting it
+/// when it is killed: two lanes of 16.
 const WORKERS: i64 = 32;
 
-/// How many requests are under way at a time.
+/// The number of requests that are under way at a time.
 const AT_ONCE: usize = 32;
 
 const PATH: &str = "/user/account/forgot-password";
@@ -32,8 +32,8 @@ async fn ask(client: &Client, url: &str, numbers: impl Iterator<Item = usize>) -
         let fields = json!({ "email": format!("user{n}@example.org") });
         let request = client.post(url).json(&fields);
         async move {
-            let answer = request.send().await.ok()?;
-            (answer.status() == 202).then_some(n)
+            let response = request.send().await.ok()?;
+            (response.status() == 202).then_some(n)
         }
     });
     asked
@@ -43,8 +43,8 @@ async fn ask(client: &Client, url: &str, numbers: impl Iterator<Item = usize>) -
         .await
 }
 
-/// How many requests a log has, and how many of them have not ended. None starts or ends twice, or ends
-/// without a start.
+/// Returns the number of requests in a log, and of those that have not ended. None starts or ends
+/// twice, or ends without a start.
 fn requests(log: &[String]) -> (usize, usize) {
     let seen = starts_and_ends(log);
     let odd = seen
@@ -66,7 +66,7 @@ async fn killed_in_the_middle_no_mail_is_lost() {
     let url = site.url(PATH);
     let began = Instant::now();
     assert_eq!(ask(&client, &url, 0..half).await.len(), half);
-    println!("{half} requests answered in {:.1?}", began.elapsed());
+    println!("{half} requests with a response in {:.1?}", began.elapsed());
     site.logged(half, "end ").await;
     assert_eq!(requests(&site.program().log()), (half, 0));
 
@@ -85,10 +85,11 @@ async fn killed_in_the_middle_no_mail_is_lost() {
     let rows = site.count("reset_request").await;
     let owed = site.count("reset_request WHERE state = 'owed'").await;
     println!(
-        "killed: {started} requests started, {open} of them open; {} answered; {rows} rows, {owed} of them owed",
+        "killed: {started} requests started, {open} of them open; {} with a response; {rows} rows, {owed} of them owed",
         half + accepted.len()
     );
-    // What was answered has ended, but for the lines that the program had not come to write.
+    // Requests that got a response have ended, except for lines that the program had not written
+    // yet.
     assert!(started >= half + accepted.len());
     assert!(open <= AT_ONCE, "{open} ends are missing");
     assert!(owed > 0, "the kill came too late to lose anything");
@@ -102,8 +103,8 @@ async fn killed_in_the_middle_no_mail_is_lost() {
     site.logged(asked_again.len(), "end ").await;
     assert_eq!(requests(&site.program().log()), (asked_again.len(), 0));
 
-    // One mail for each row, and one row for each answer. Who was not answered has asked again, and
-    // may have a row of the first time as well.
+    // One mail for each row, and one row for each response. A client without a response has asked
+    // again, and may have a row of the first time as well.
     let rows = site
         .count_by("email", "reset_request WHERE state = 'mailed'")
         .await;

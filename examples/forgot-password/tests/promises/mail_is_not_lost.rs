@@ -53,7 +53,7 @@ async fn a_refused_mail_is_not_noted_as_mailed_after_a_late_reply() {
     assert_eq!(site.reset(&one_time_passwords(last)[0]).await, 200);
 }
 
-/// Somebody has seen the first, perhaps, but the server did not say that it kept it.
+/// A user may have seen the first, but the server did not confirm that it kept it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_draws_another_one() {
     let (site, first) = Site::with_ada_who_forgot().await;
@@ -83,8 +83,9 @@ async fn a_kill_and_a_restart_with_an_owed_row() {
     assert_eq!(site.reset(&one_time_passwords(&mails[0])[0]).await, 200);
 }
 
-/// A server that drops a request with its client may drop it as the transaction begins. On PostgreSQL
-/// the pool then lends a connection with an open transaction, and the statements of others are lost.
+/// A server that drops a request with its client may drop it as the transaction begins. On
+/// PostgreSQL the pool then lends a connection with an open transaction, and the statements of
+/// others are lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_hangs_up_leaves_no_transaction_open() {
     let site = Site::with_ada().await;
@@ -128,7 +129,7 @@ async fn an_interrupt_waits_for_the_queue() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_interrupt_waits_for_nobody_with_half_a_head() {
+async fn an_interrupt_does_not_wait_for_a_client_with_half_a_head() {
     let mut site = Site::start(&[]).await;
     let program = site.program.take().unwrap();
     let mut stream = TcpStream::connect(program.url.strip_prefix("http://").unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! What the mails are like, and what is done after each reply of the mail server.
+//! The form of the mails, and the reaction to each reply of the mail server.
 
 use crate::common::{ADA, Site, until};
 use crate::smtp::Mood;
@@ -49,7 +49,7 @@ async fn a_mail_that_is_refused_for_good_is_given_up_and_logged() {
     assert_eq!(server.mails().len(), 1);
 }
 
-/// The second is of the program's own credentials, and says nothing of the mail.
+/// The second is about the program's own credentials, and not about the mail.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_that_is_refused_for_now_is_tried_again() {
     for reply in ["451 later", "535 wrong password"] {
@@ -65,7 +65,7 @@ async fn a_mail_that_is_refused_for_now_is_tried_again() {
     }
 }
 
-/// These replies are about the session or the program, and say nothing of the mail.
+/// These replies are about the session or the program, and not about the mail.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_is_not_given_up_for_a_reply_about_the_session() {
     for reply in ["503 authenticate first", "521 no mail here"] {

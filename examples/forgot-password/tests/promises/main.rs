@@ -1,4 +1,4 @@
-//! What the README promises, asked of the real program over HTTP. A file for each promise; one
+//! The promises of the README, checked on the real program over HTTP. A file for each promise; one
 //! program for all, which links in the time of one.
 
 mod access_log;

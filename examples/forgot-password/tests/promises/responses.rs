@@ -9,7 +9,7 @@ use crate::common::{ADA, OLD, Site};
 
 const FORGOT: &str = "POST /user/account/forgot-password HTTP/1.1\r\n";
 
-/// The last response of a connection: its status, its head, and its body.
+/// Returns the last response of a connection: its status, its head, and its body.
 fn parsed(response: &str) -> (u16, &str, &str) {
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
     (head[9..12].parse().unwrap(), head, body)
@@ -124,7 +124,7 @@ async fn a_form_of_another_site_is_refused_by_sec_fetch_site() {
     }
 }
 
-/// A page of another site can point its name at this machine, and then reads what it fetches.
+/// A page of another site can point its name at this machine, and then reads the responses.
 #[tokio::test]
 async fn a_host_of_another_name_is_refused() {
     let site = Site::start(&[("ALLOWED_HOSTS", "Login.Example.org, other.example")]).await;
@@ -158,7 +158,7 @@ async fn a_host_of_another_name_is_refused() {
     }
 }
 
-/// Whether the response is JSON, and not a page.
+/// Returns `true` if the response is JSON, and not a page.
 fn is_json(response: &Response) -> bool {
     let kind = response.headers()[CONTENT_TYPE].to_str().unwrap();
     assert!(kind == "application/json" || kind == "text/html; charset=utf-8");
