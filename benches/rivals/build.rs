@@ -1,4 +1,4 @@
-//! Passes on what it is built with, for the results to name.
+//! Passes the versions of the compiler and the libraries on to the results.
 
 use std::env;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 fn main() {
     let rustc = env::var_os("RUSTC").expect("cargo names its compiler");
     let output = Command::new(rustc).arg("--version").output();
-    let version = output.expect("the compiler tells its version").stdout;
+    let version = output.expect("the compiler prints its version").stdout;
     println!(
         "cargo::rustc-env=RUSTC_VERSION={}",
         String::from_utf8_lossy(&version).trim()

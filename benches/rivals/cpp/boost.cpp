@@ -10,7 +10,7 @@ struct Boost {
         return "Boost.Signals2 " + std::to_string(BOOST_VERSION / 100000) + "." + std::to_string(BOOST_VERSION / 100 % 1000);
     }
     static constexpr const char* about =
-        "a lock for the snapshot and one for each receiver; tracks objects, combines answers, has groups";
+        "a lock for the snapshot and one for each receiver; tracks objects, combines responses, has groups";
     static constexpr bool changes = true;
     static constexpr const char* not_shared = "";
 

@@ -29,7 +29,7 @@ def receiver(c):
 
 class Django:
     name = f"Django {django.__version__} `Signal.send`"
-    about = "strong receivers (`weak=False`); a send returns a list of them with what they answer"
+    about = "strong receivers (`weak=False`); a send returns a list of them with their responses"
     most = MOST_OF_DJANGO
 
     def __init__(self):

@@ -1,12 +1,12 @@
 //! Threads that run at the same time, each on a core of its own.
 //!
-//! Without that, a busy machine runs them one after the other on one core, and a lock costs on
-//! two threads what it costs on one.
+//! Without that, a busy machine runs them one after the other on one core, and a lock costs as much
+//! on two threads as on one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How many threads can run at the same time.
+/// Returns the number of threads that can run at the same time.
 pub(crate) fn count() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
@@ -20,13 +20,13 @@ pub(crate) fn stay_on(number: usize) {
     }
 }
 
-/// Runs `work` on so many threads at once; returns what the slowest took.
+/// Runs `work` on `count` threads at once, and returns the time of the slowest.
 pub(crate) fn on_threads(count: usize, work: &(dyn Fn() + Sync)) -> Duration {
     let waiting = AtomicUsize::new(count);
     let run = |number| {
         stay_on(number);
-        // Relaxed: nothing is read because of it. They spin, as one that sleeps can take longer
-        // to wake than the others take to work.
+        // Relaxed: it orders no other data. They spin, as one that sleeps can take longer to wake
+        // than the others take to work.
         waiting.fetch_sub(1, Ordering::Relaxed);
         while waiting.load(Ordering::Relaxed) != 0 {
             std::hint::spin_loop();

@@ -169,7 +169,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Where cargo put this program: what it builds of other languages goes there too.
+/// Returns the folder in which cargo put this program. The programs of other languages are built
+/// there too.
 fn target() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     let target = program.ancestors().nth(2);

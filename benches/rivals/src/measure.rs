@@ -1,4 +1,4 @@
-//! Rounds in shuffled order, and what is made of them.
+//! Runs cases in rounds, in shuffled order, and condenses the times.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,13 +7,13 @@ use fanfare_benches::Lcg;
 
 use crate::results::Row;
 
-/// How much is done.
+/// The amount of work.
 pub(crate) struct Effort {
-    /// How often each case is run.
+    /// The number of times that each case is run.
     pub(crate) rounds: usize,
-    /// Roughly what one case takes in one round.
+    /// The approximate time of one case in one round.
     pub(crate) round: Duration,
-    /// What is held while one connects and disconnects.
+    /// The numbers of receivers that are held while one connects and disconnects.
     pub(crate) held: &'static [u64],
     pub(crate) senders: &'static [u64],
     /// Sends whose latency is taken, in each of the rounds of that.
@@ -22,9 +22,9 @@ pub(crate) struct Effort {
     /// Sends of each run of the tail, and the runs.
     pub(crate) tail_sends: u64,
     pub(crate) tail_runs: usize,
-    /// Receivers whose memory is told.
+    /// Receivers whose memory is measured.
     pub(crate) in_memory: u64,
-    /// How far ours grows.
+    /// The largest number to which ours grows.
     pub(crate) growth: u64,
     /// The numbers of weak receivers that die before a send.
     pub(crate) weak_dead: &'static [u64],
@@ -70,7 +70,8 @@ impl Effort {
 /// The numbers of receivers that sends are measured with.
 pub(crate) const RECEIVERS: [u64; 6] = [0, 1, 4, 16, 64, 1024];
 
-/// A piece of work that repeats itself the given number of times and says what that took.
+/// A piece of work that repeats itself the given number of times and returns the time that this
+/// took.
 pub(crate) struct Case<'c> {
     pub(crate) rival: String,
     pub(crate) at: u64,
@@ -93,8 +94,7 @@ impl<'c> Case<'c> {
     }
 }
 
-/// A row for each case: the least and the median of what one repetition takes, in
-/// nanoseconds.
+/// Returns a row for each case: the least and the median time of one repetition, in nanoseconds.
 pub(crate) fn measure(work: &str, effort: &Effort, mut cases: Vec<Case<'_>>) -> Vec<Row> {
     let repeats: Vec<u64> = cases
         .iter_mut()
@@ -116,7 +116,7 @@ pub(crate) fn measure(work: &str, effort: &Effort, mut cases: Vec<Case<'_>>) -> 
     rows
 }
 
-/// As many repetitions as fill a round.
+/// Returns the number of repetitions that fill a round.
 fn repeats(case: &mut Case<'_>, round: Duration) -> u64 {
     let mut repeats = 1;
     loop {
@@ -129,7 +129,7 @@ fn repeats(case: &mut Case<'_>, round: Duration) -> u64 {
     }
 }
 
-/// The numbers below `cases`, so many times over, each time in another order.
+/// Returns the numbers below `cases`, `rounds` times over, each time in another order.
 pub(crate) fn shuffled(cases: usize, rounds: usize) -> Vec<usize> {
     let mut random = Lcg(7);
     let mut order: Vec<usize> = (0..cases).collect();

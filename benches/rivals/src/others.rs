@@ -1,4 +1,4 @@
-//! The rivals of other languages: builds and runs their programs, and reads what they print.
+//! The rivals of other languages: builds and runs their programs, and reads their output.
 
 use std::error::Error;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::work::threads::counts;
 /// The compiler or interpreter, and the rows.
 type Measured = Result<(String, Vec<Row>), Box<dyn Error>>;
 
-/// A library of C++: its file here, a header that tells whether it is there, and where from.
+/// A library of C++: its file here, a header that shows whether it is installed, and the package.
 struct Library {
     file: &'static str,
     name: &'static str,
@@ -61,8 +61,8 @@ const LIBRARIES: [Library; 5] = [
     },
 ];
 
-/// What every rival of C++ is built with. Without the last one, receivers whose type is the
-/// only one in their file are inlined into the loop.
+/// The flags with which every rival of C++ is built. Without the last one, receivers whose type is
+/// the only one in their file are inlined into the loop.
 const FLAGS: [&str; 7] = [
     "-std=c++20",
     "-O2",
@@ -170,7 +170,7 @@ fn is_there(header: &str, flags: &[String]) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-/// What Qt generates for classes with signals.
+/// Generates the code that Qt's `moc` makes for classes with signals.
 fn meta_objects(sources: &Path, target: &Path) -> Result<(), Box<dyn Error>> {
     let folder = said("pkg-config", &["--variable=libexecdir", "Qt6Core"]);
     run(Command::new(Path::new(&folder).join("moc"))
@@ -220,7 +220,7 @@ fn install(sources: &Path, venv: &Path, python: &Path) -> Result<(), Box<dyn Err
         .arg(sources.join("requirements.txt")))
 }
 
-/// What both programs take first, in this order.
+/// Returns the first arguments of both programs, in this order.
 fn arguments(effort: &Effort) -> Vec<String> {
     let list = |numbers: &[u64]| {
         let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();

@@ -1,4 +1,4 @@
-//! What was measured, and on what: the raw results that the page is made from.
+//! The measurements, with the machine and the versions: the raw results that the page is made from.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cores;
 
-/// Of one rival in one piece of work.
+/// The values of one rival in one piece of work.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Row {
     pub(crate) work: String,
@@ -20,7 +20,8 @@ pub(crate) struct Row {
     pub(crate) at: u64,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) values: BTreeMap<String, f64>,
-    /// Instead of values: why there are none. Of the work `about`: what the rival is.
+    /// Instead of values: why there are none. The description of the rival, in rows of the work
+    /// `about`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
     /// Latencies in nanoseconds, and how often each was met, until they are summed up.
@@ -139,7 +140,7 @@ pub(crate) fn commit() -> String {
     format!("{commit}{mark}")
 }
 
-/// What a command prints; nothing if there is no such command.
+/// Returns the output of a command, or an empty text if there is no such command.
 pub(crate) fn said(command: &str, arguments: &[&str]) -> String {
     let output = Command::new(command).args(arguments).output();
     output.map_or_else(
@@ -153,7 +154,7 @@ mod tests {
     use super::{Results, Row};
 
     #[test]
-    fn what_is_stored_is_loaded() {
+    fn stored_results_are_loaded() {
         let values = [("least".to_string(), 1.25), ("median".to_string(), 2.5)].into();
         let rows = vec![
             Row::new("sends", "\"a\", `b`", 4, values),

@@ -1,4 +1,4 @@
-//! What a rival is, and the list of them.
+//! The trait of a rival, and the list of all rivals.
 
 use crate::rivals::crates::{Bag, Broadcast, DjangoRs, ModEvents, Signals2};
 use crate::rivals::floor::Floor;
@@ -10,16 +10,16 @@ use crate::rivals::swaps::{ArcSwapCache, ArcSwapLoad, Seize};
 /// and hides the sum from the optimizer.
 pub(crate) trait Rival: Send + Sync + Sized + 'static {
     const NAME: &'static str;
-    /// What it is, and what is unfair about the comparison.
+    /// A description of the rival, with the parts of the comparison that are unfair.
     const ABOUT: &'static str;
-    /// Whether receivers may come and go while others send.
+    /// `true` if receivers may come and go while others send.
     const CHANGES: bool = true;
     /// The most receivers it is filled with, and why not with more.
     const MOST: Option<(u64, &'static str)> = None;
 
     /// A connected receiver.
     type Held: Send;
-    /// What a sending thread has for itself.
+    /// The part that each sending thread has for itself.
     type Local: Send;
 
     /// One with `n` receivers that capture 0, 1, 2 and so on.

@@ -14,7 +14,7 @@ struct Chart {
     x: &'static str,
     y: &'static str,
     lines: Vec<Drawn>,
-    /// What stands at 1, 2 and so on instead of the numbers.
+    /// Labels for 1, 2 and so on, in place of the numbers.
     labels: Option<&'static [&'static str]>,
 }
 
@@ -152,7 +152,7 @@ fn grows(found: &Found, work: &str, file: &'static str, x: &'static str) -> Char
 }
 
 const SIZE: (u32, u32) = (1000, 560);
-/// What the names take on the right.
+/// The width of the names on the right.
 const NAMES: u32 = 300;
 
 fn draw(chart: &Chart, file: &Path) -> Result<(), Box<dyn Error>> {

@@ -1,4 +1,4 @@
-//! How ours grows: the values, and their slope beside what is claimed.
+//! Shows how the costs of ours grow: the values, and their slope beside the claim.
 
 use super::tables::{cells, header, short, thousands};
 use super::{Found, Line};
@@ -9,7 +9,7 @@ const FROM: u64 = 1_000;
 /// A value, its name with its unit, and its claimed growth.
 type Claim = (&'static str, &'static str, &'static str);
 
-/// Returns what is measured of `work`.
+/// Returns the claims about `work`.
 pub(super) fn claims(work: &str) -> &'static [Claim] {
     const FILL: Claim = ("fill", "fill, ns per receiver", "O(log n)");
     const CONNECT: Claim = ("connect", "connect, ns", "O(log n)");
@@ -100,7 +100,7 @@ mod tests {
         let rows: Vec<Row> = [10, 1_000, 10_000, 100_000]
             .map(|at: u64| {
                 let squared = (at as f64).powi(2) * 3.0;
-                // What is below the threshold must not matter.
+                // A value below the threshold must not matter.
                 let value = if at < 1_000 { 1e9 } else { squared };
                 Row::new(
                     "growth",

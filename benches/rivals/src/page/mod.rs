@@ -1,5 +1,5 @@
-//! The page: what is written by hand stays, what stands between markers is made from the
-//! results.
+//! Writes the page. Text between markers is made from the results, and the other text stays as it
+//! is.
 
 mod charts;
 mod growth;
@@ -14,7 +14,7 @@ use crate::work::tail;
 
 const PAGE: &str = "docs/performance.md";
 
-/// Writes the page and its charts below `out`; what is written by hand is the repository's.
+/// Writes the page and its charts below `out`, with the hand-written text of the repository.
 pub(crate) fn write(all: &[Results], root: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     let (page, by_hand) = (out.join(PAGE), root.join(PAGE));
     let mut text = fs::read_to_string(&by_hand)

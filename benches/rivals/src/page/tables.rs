@@ -2,7 +2,7 @@
 
 use super::{Found, Line, name_of};
 
-/// What a sentence under a table measures the others against.
+/// The line with which a sentence under a table compares the others.
 const OURS: &str = "fanfare `signal`";
 
 pub(super) fn taken(found: &Found) -> String {
@@ -33,7 +33,11 @@ pub(super) fn taken(found: &Found) -> String {
 }
 
 pub(super) fn about(found: &Found) -> String {
-    let mut rows = vec![header(&["", "rival", "what it is, and what is unfair"])];
+    let mut rows = vec![header(&[
+        "",
+        "rival",
+        "description, and unfair differences",
+    ])];
     for line in found.lines("about") {
         rows.push(cells(&[
             name_of(line.language),
@@ -48,8 +52,8 @@ pub(super) fn sends(found: &Found) -> String {
     costs(found, "sends")
 }
 
-/// Least and median of what one repetition takes, by number; then who is ahead of us, then
-/// who is missing.
+/// Returns a table of the least and the median time of one repetition, by number, and sentences
+/// about the rivals that are faster than ours and those that are missing.
 pub(super) fn costs(found: &Found, work: &str) -> String {
     let mut lines = found.lines(work);
     let numbers = found.numbers(&lines);
@@ -188,7 +192,8 @@ pub(super) fn memory(found: &Found) -> String {
     rows.join("\n")
 }
 
-/// Who is faster than ours at a number; nothing if ours was not measured.
+/// Returns a sentence about the rivals that are faster than ours at a number, or `None` if ours was
+/// not measured.
 fn ahead(lines: &[Line], number: u64, name: &str) -> Option<String> {
     let ours = lines.iter().find(|line| line.rival == OURS)?;
     let ours = ours.value(number, name)?;
@@ -214,7 +219,7 @@ fn ahead(lines: &[Line], number: u64, name: &str) -> Option<String> {
     ))
 }
 
-/// Who has no values at some number, with the reason.
+/// Lists the rivals that have no values at a number, with the reasons.
 fn missing(lines: &[Line]) -> String {
     let missing = lines.iter().filter_map(|line| {
         let row = line.rows.iter().find(|row| row.why.is_some())?;

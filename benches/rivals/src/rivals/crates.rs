@@ -129,7 +129,7 @@ pub(crate) struct DjangoRs(django_rs_signals::Signal<u64>);
 impl Rival for DjangoRs {
     const NAME: &'static str = "django-rs-signals 0.1.0";
     const ABOUT: &'static str = "a lock that is held while receivers run; receivers are known by a `String`, and \
-                                 every send returns a `Vec` of what they answer";
+                                 every send returns a `Vec` of their responses";
     const MOST: Option<(u64, &'static str)> = Some((
         100_000,
         "each connect looks at all that are there: filling takes minutes",
@@ -171,8 +171,8 @@ pub(crate) struct Broadcast {
 
 impl Rival for Broadcast {
     const NAME: &'static str = "tokio 1.54.1 `broadcast`, drained";
-    const ABOUT: &'static str = "a channel: what is sent is taken out by the sending thread, or the time would be that \
-                                 of the scheduler; on several threads each takes its share";
+    const ABOUT: &'static str = "a channel: the sending thread also takes the events out, because the time would \
+                                 otherwise be that of the scheduler; on several threads each takes its share";
 
     type Held = broadcast::Receiver<u64>;
     type Local = Vec<broadcast::Receiver<u64>>;
@@ -196,7 +196,8 @@ impl Rival for Broadcast {
     fn send(&self, local: &mut Self::Local) {
         let _nobody = self.sends.send(*black_box(&1));
         for (c, receiver) in local.iter_mut().enumerate() {
-            // On several threads the ring overtakes a slow one: it goes on with what is left.
+            // On several threads the ring overtakes a slow one: it goes on with the events that are
+            // left.
             while let Ok(x) = receiver.try_recv() {
                 add(c as u64, x);
             }

@@ -1,4 +1,5 @@
-//! What nothing that calls boxed receivers one after the other gets below, but by unrolling.
+//! The time below which no rival gets that calls boxed receivers one after the other, except by
+//! unrolling.
 
 use std::hint::black_box;
 

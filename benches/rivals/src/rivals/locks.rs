@@ -1,4 +1,4 @@
-//! What is written by hand with a lock.
+//! Rivals that are written by hand with a lock.
 
 use std::hint::black_box;
 use std::sync::{Arc, RwLock};

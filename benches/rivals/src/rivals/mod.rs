@@ -9,7 +9,7 @@ pub(crate) mod swaps;
 use std::hint::black_box;
 use std::sync::Arc;
 
-/// What every receiver does: an addition, hidden from the optimizer.
+/// Does the work of every receiver: an addition, hidden from the optimizer.
 #[inline(always)]
 fn add(c: u64, x: u64) {
     #[cfg(test)]
@@ -31,7 +31,7 @@ fn shares(n: u64) -> Vec<Shared> {
 /// Looks from the end: the newest is found at once.
 fn place(table: &[Shared], held: &Shared) -> usize {
     let found = table.iter().rposition(|other| Arc::ptr_eq(other, held));
-    found.expect("what is disconnected was connected")
+    found.expect("disconnected receivers were connected")
 }
 
 #[cfg(test)]
@@ -70,7 +70,7 @@ mod tests {
 
     impl Visit for Follows {
         fn visit<R: Rival>(&mut self) {
-            // What is subscribed to the channel is drained by its owner, not by the send.
+            // The subscribers of the channel are drained by their owner, not by the send.
             if !R::CHANGES || R::NAME.starts_with("tokio") {
                 return;
             }

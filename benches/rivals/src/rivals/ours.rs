@@ -18,9 +18,10 @@ macro_rules! signal {
 
             fn with(n: u64) -> (Self, Vec<Self::Held>) {
                 let signal = $fanfare::Signal::new();
-                let receiver = |c| signal.options().prepare(move |_sender, x| add(c, *x));
-                let held = signal.connect_many((0..n).map(receiver));
-                ($name(signal), held)
+                let held = signal.change(|changes| {
+                    (0..n).for_each(|c| changes.connect(move |_sender, x| add(c, *x)));
+                });
+                ($name(signal), held.into_iter().collect())
             }
 
             fn local(&self, _threads: usize) {}
@@ -96,7 +97,7 @@ emitter!(
     Signal,
     fanfare,
     "fanfare `emitter`",
-    "`Emitter::send`: the same, from a handle of each thread, which keeps what it last sent to alive"
+    "`Emitter::send`: the same, from a handle of each thread, which keeps the table of its last send alive"
 );
 emitter!(
     EmitterAsymmetric,

@@ -1,4 +1,4 @@
-//! What is written by hand around a pointer that is swapped: each change copies the table.
+//! Rivals that are written by hand around a pointer that is swapped: each change copies the table.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -157,8 +157,8 @@ impl Seize {
             Box::into_raw(Box::new(changed)),
             Ordering::AcqRel,
         );
-        // SAFETY: no later `protect` finds it, the lock lets nobody else retire it, and a box
-        // is what it came from.
+        // SAFETY: no later `protect` finds it, the lock keeps other threads from retiring it, and
+        // it came from a box.
         unsafe { guard.defer_retire(old, reclaim::boxed) };
     }
 }
@@ -209,7 +209,7 @@ impl Rival for Seize {
 impl Drop for Seize {
     fn drop(&mut self) {
         let table = *self.table.get_mut();
-        // SAFETY: it came from a box, and nobody else has this any more.
+        // SAFETY: it came from a box, and this is the last owner.
         drop(unsafe { Box::from_raw(table) });
     }
 }

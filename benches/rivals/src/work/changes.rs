@@ -37,7 +37,7 @@ struct Changes {
     left_out: Vec<Row>,
 }
 
-/// A rival, and what it holds.
+/// A rival, and its receivers.
 struct Filled<R: Rival> {
     rival: Apart<R>,
     held: Vec<R::Held>,

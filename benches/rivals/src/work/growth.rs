@@ -1,4 +1,4 @@
-//! How the time and the memory of ours grow with its receivers and with its senders.
+//! Measures how the time and the memory of ours grow with its receivers and with its senders.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -35,7 +35,7 @@ fn row(held: u64, by_sender: bool, rounds: usize) -> Row {
         connect(&signal, held)
     };
     let fill = started.elapsed().as_nanos() as f64;
-    let handles = size_of::<Connection>() * connections.capacity();
+    let handles = size_of::<Connection>() * connections.len();
 
     let mut values = BTreeMap::from([("fill".into(), fill / held as f64)]);
     if let (Some(before), Some(after)) = (before, in_use()) {

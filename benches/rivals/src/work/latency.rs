@@ -1,4 +1,4 @@
-//! What single sends take while another thread connects and disconnects without pause.
+//! Measures single sends while another thread connects and disconnects without pause.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -43,7 +43,7 @@ pub(crate) fn rows(effort: &Effort) -> Vec<Row> {
     rows
 }
 
-/// What one rival took.
+/// The times of one rival.
 struct Taken {
     sends: Histogram<u64>,
     pairs: u64,
@@ -141,7 +141,7 @@ impl Visit for Latency {
 }
 
 fn under_churn<R: Rival>(rival: &R, sends: u64, taken: &mut Taken) {
-    // Relaxed throughout: nothing else is read because of these two.
+    // Relaxed throughout: these two order no other data.
     STOP.0.store(false, Ordering::Relaxed);
     PAIRS.0.store(0, Ordering::Relaxed);
     std::thread::scope(|scope| {

@@ -49,7 +49,7 @@ impl Visit for Memory {
     }
 }
 
-/// The bytes that the C library has given out, what it adds to each piece included.
+/// Returns the bytes that the C library has given out, with those that it adds to each piece.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(crate) fn in_use() -> Option<usize> {
     // SAFETY: it takes nothing, and may be called whenever.

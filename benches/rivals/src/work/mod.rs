@@ -1,4 +1,4 @@
-//! What is measured of every rival.
+//! The work that is measured of every rival.
 
 pub(crate) mod changes;
 pub(crate) mod growth;

@@ -1,4 +1,4 @@
-//! How far apart the two cores are that a run got: a hypervisor moves them.
+//! Measures the distance of the two cores that a run got, because a hypervisor moves them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ pub(crate) fn ping_pong(at: u64) -> Option<Row> {
         return None;
     }
     static LINE: Apart<AtomicU64> = Apart(AtomicU64::new(0));
-    // Relaxed throughout: nothing else is read because of it.
+    // Relaxed throughout: it orders no other data.
     let wait_for = |value| {
         while LINE.0.load(Ordering::Relaxed) != value {
             std::hint::spin_loop();

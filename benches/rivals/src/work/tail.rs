@@ -112,7 +112,7 @@ fn row(rival: &str, rate: u64, sends: &Histogram<u64>) -> Row {
     Row::new("tail", rival, rate, percentiles(sends))
 }
 
-/// What a send that takes no time would seem to take.
+/// Measures the timer alone: the time that an empty send would seem to take.
 fn timer(sends: u64, rate: u64) -> Row {
     let mut taken = histogram();
     // On a thread of its own: threads inherit the cores that this one may run on.
@@ -129,7 +129,7 @@ fn timer(sends: u64, rate: u64) -> Row {
 }
 
 fn under_changes<R: Rival>(rival: &R, sends: u64, rate: u64) -> Row {
-    // Relaxed throughout: nothing else is read because of these two.
+    // Relaxed throughout: these two order no other data.
     STOP.0.store(false, Ordering::Relaxed);
     CHANGES.0.store(0, Ordering::Relaxed);
     let mut taken = histogram();
