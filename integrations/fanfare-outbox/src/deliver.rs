@@ -2,25 +2,29 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use fanfare::BoxFuture;
 use futures_util::future::join;
 use futures_util::{FutureExt, StreamExt, stream};
-use sea_orm::DbErr;
+use sea_orm::{DatabaseTransaction, DbErr};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::delivery::{Completes, Delivery};
 use crate::held::Held;
 use crate::registry::{self, Failure, Options, Receiver, Stored};
 use crate::store::Store;
-use crate::store::deliveries::{Due, Setback};
+use crate::store::due::Due;
+use crate::store::lease::Lease;
+use crate::store::notes::Setback;
 
 /// The result of one delivery.
 enum Noted {
-    Done(i64),
+    Done(Delivery),
     NotDone {
-        id: i64,
+        delivery: Delivery,
         attempts: u32,
         setback: Setback,
     },
@@ -37,11 +41,15 @@ pub(crate) async fn deliver(
     batch: Vec<Due>,
 ) -> Result<(), DbErr> {
     let (results, noted) = unbounded_channel();
+    let worker: Arc<dyn Completes> = Arc::new(Worker {
+        store: store.clone(),
+        lease: held.lease.clone(),
+    });
     let deliveries = async move {
         let keys = stream::iter(by_key(batch));
-        let results = &results;
+        let (results, worker) = (&results, &worker);
         keys.for_each_concurrent(receiver.options.keys_at_once, |deliveries| {
-            deliver_key(held, receiver, deliveries, results)
+            deliver_key(held, receiver, worker, deliveries, results)
         })
         .await;
         // Here the sender of the results is dropped, which ends the notes.
@@ -54,7 +62,7 @@ pub(crate) async fn deliver(
 fn by_key(batch: Vec<Due>) -> Vec<Vec<Stored>> {
     let mut places = HashMap::new();
     let mut keys: Vec<Vec<Stored>> = Vec::new();
-    for Due { key, stored } in batch {
+    for Due { key, stored, .. } in batch {
         let place = *places.entry(key).or_insert(keys.len());
         match keys.get_mut(place) {
             Some(key) => key.push(stored),
@@ -64,9 +72,32 @@ fn by_key(batch: Vec<Due>) -> Vec<Vec<Stored>> {
     keys
 }
 
+/// The worker of a batch.
+struct Worker {
+    store: Store,
+    lease: Lease,
+}
+
+impl Completes for Worker {
+    fn complete<'a>(
+        &'a self,
+        delivery: &'a Delivery,
+        db: &'a DatabaseTransaction,
+    ) -> BoxFuture<'a, Result<(), DbErr>> {
+        Box::pin(async move {
+            if self.store.complete(db, &self.lease, delivery).await? {
+                return Ok(());
+            }
+            let text = "the delivery is done, or another relay has taken it over: roll back, and return the error";
+            Err(DbErr::Custom(text.to_owned()))
+        })
+    }
+}
+
 async fn deliver_key(
     held: &Held,
     receiver: &Arc<Receiver>,
+    worker: &Arc<dyn Completes>,
     deliveries: Vec<Stored>,
     results: &UnboundedSender<Noted>,
 ) {
@@ -75,11 +106,11 @@ async fn deliver_key(
         if !held.may_start() || results.is_closed() || !registry::has(receiver) {
             return;
         }
-        let (id, attempts) = (stored.id, stored.attempt);
+        let (delivery, attempts) = (stored.delivery.clone(), stored.attempt);
         let setback = if stored.version > receiver.version {
             Some(Setback::Parked)
         } else {
-            let failed = call(receiver, stored).await.err();
+            let failed = call(receiver, stored, worker).await.err();
             failed.map(|failure| setback(&receiver.options, failure, attempts))
         };
         let goes_on = match &setback {
@@ -93,9 +124,9 @@ async fn deliver_key(
         };
         // The notes have ended if the lease is lost.
         let _ = results.send(match setback {
-            None => Noted::Done(id),
+            None => Noted::Done(delivery),
             Some(setback) => Noted::NotDone {
-                id,
+                delivery,
                 attempts,
                 setback,
             },
@@ -107,9 +138,15 @@ async fn deliver_key(
 }
 
 /// Calls the receiver. A panic and a timeout are failures.
-async fn call(receiver: &Receiver, stored: Stored) -> Result<(), Failure> {
+async fn call(
+    receiver: &Receiver,
+    stored: Stored,
+    worker: &Arc<dyn Completes>,
+) -> Result<(), Failure> {
     let time = receiver.options.timeout;
-    let called = catch_unwind(AssertUnwindSafe(|| receiver.call(stored)));
+    let called = catch_unwind(AssertUnwindSafe(|| {
+        receiver.call(stored, Arc::clone(worker))
+    }));
     let ended = match called {
         Ok(mut called) => {
             let ran = AssertUnwindSafe(&mut called).catch_unwind();
@@ -169,9 +206,9 @@ async fn note(
         let mut next = Some(first);
         while let Some(noted_now) = next {
             match noted_now {
-                Noted::Done(id) => done.push(id),
+                Noted::Done(delivery) => done.push(delivery),
                 Noted::NotDone {
-                    id,
+                    delivery,
                     attempts,
                     setback,
                 } => {
@@ -180,11 +217,11 @@ async fn note(
                     }
                     let lease = &held.lease;
                     let written = {
-                        let plain = setback.in_ascii();
                         // The database may not have the characters of the error.
+                        let plain = LazyLock::new(|| setback.in_ascii());
                         let write = |tries| {
-                            let setback = if tries == 0 { &setback } else { &plain };
-                            store.set_back(lease, id, attempts, setback)
+                            let setback = if tries == 0 { &setback } else { &*plain };
+                            store.set_back(lease, &delivery, attempts, setback)
                         };
                         again(held, write).await?
                     };

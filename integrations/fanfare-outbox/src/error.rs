@@ -173,6 +173,38 @@ impl From<SendError> for DbErr {
     }
 }
 
+/// An error of [`Delivered::complete_in`](crate::Delivered::complete_in).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CompleteError {
+    /// The connection is in no transaction, or the transaction is being committed.
+    NoTransaction,
+}
+
+impl fmt::Display for CompleteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CompleteError::NoTransaction => f.write_str(
+                "there is no transaction that could complete the delivery: begin one, and call \
+                 `complete_in` before its commit",
+            ),
+        }
+    }
+}
+
+impl Error for CompleteError {}
+
+/// The error inside a `DbErr`, for functions that return that.
+impl From<CompleteError> for DbErr {
+    fn from(error: CompleteError) -> Self {
+        DbErr::TryIntoErr {
+            from: "a delivery",
+            into: "a part of a transaction",
+            source: Arc::new(error),
+        }
+    }
+}
+
 /// An error of [`Outbox::start`](crate::Outbox::start).
 #[derive(Debug)]
 #[non_exhaustive]

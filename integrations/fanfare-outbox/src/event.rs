@@ -2,11 +2,16 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use fanfare::OwnedEvent;
+use fanfare_sea_orm::Scopes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use crate::delivery::{Completes, Completion, Delivery};
+use crate::error::CompleteError;
 
 /// An event that can be stored in a database, and read again by another version of the program.
 ///
@@ -76,15 +81,16 @@ pub trait DurableEvent: OwnedEvent + Serialize + DeserializeOwned + Send + Sync 
 /// An event as a durable receiver gets it. It derefs to the event.
 pub struct Delivered<E> {
     pub(crate) event: E,
-    pub(crate) id: i64,
+    pub(crate) delivery: Delivery,
     pub(crate) attempt: u32,
+    pub(crate) worker: Arc<dyn Completes>,
 }
 
 impl<E> Delivered<E> {
     /// Returns the id of the stored event. It is the same at each attempt, so that a receiver can
     /// recognize an event that it has already processed. It is unique in one database.
     pub fn id(&self) -> i64 {
-        self.id
+        self.delivery.id
     }
 
     /// Returns the number of this attempt, counted from 1.
@@ -92,6 +98,47 @@ impl<E> Delivered<E> {
     /// An attempt that ended with the process is not counted.
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// Makes the delivery a part of a transaction of the receiver: the COMMIT notes that the
+    /// delivery is done, together with the receiver's effect. So the effect happens exactly once, and
+    /// no crash comes between the two.
+    ///
+    /// The transaction is one of the database that has the outbox. Its
+    /// [`commit`](sea_orm::TransactionSession::commit) fails, and rolls back, if another process has
+    /// the receiver by now, or has already done the delivery. Return that error: the process that
+    /// has the receiver does the rest. An `Err` after the commit changes nothing, because the
+    /// delivery is done. If the transaction is rolled back, or the savepoint in which this is called,
+    /// the result of the receiver counts as usual.
+    ///
+    /// ```
+    /// # use fanfare::{BoxFuture, Event, Sender};
+    /// # use fanfare_outbox::{Delivered, DurableEvent};
+    /// # use fanfare_sea_orm::SignalConnection;
+    /// # use sea_orm::{ConnectionTrait, DbErr, TransactionSession, TransactionTrait};
+    /// # #[derive(Event, serde::Serialize, serde::Deserialize)]
+    /// # struct OrderPaid { order: i64, cents: i64 }
+    /// # impl DurableEvent for OrderPaid { const NAME: &'static str = "shop.OrderPaid"; }
+    /// async fn book(db: &SignalConnection, paid: &Delivered<OrderPaid>) -> Result<(), DbErr> {
+    ///     let transaction = db.begin().await?;
+    ///     let book = format!("UPDATE book SET cents = cents + {}", paid.cents);
+    ///     transaction.execute_unprepared(&book).await?;
+    ///     paid.complete_in(&transaction)?;
+    ///     transaction.commit().await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is in no transaction, or the transaction is being
+    /// committed.
+    pub fn complete_in(&self, transaction: &impl Scopes) -> Result<(), CompleteError> {
+        let completion = Completion {
+            delivery: self.delivery.clone(),
+            worker: Arc::clone(&self.worker),
+        };
+        let noted = transaction.before_commit(completion);
+        noted.map_err(|_| CompleteError::NoTransaction)
     }
 }
 
@@ -107,7 +154,7 @@ impl<E: fmt::Debug> fmt::Debug for Delivered<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivered")
             .field("event", &self.event)
-            .field("id", &self.id)
+            .field("id", &self.delivery.id)
             .field("attempt", &self.attempt)
             .finish()
     }

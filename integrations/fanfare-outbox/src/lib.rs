@@ -3,7 +3,7 @@
 
 // Each module imports only modules that are named before it:
 //
-// - Ground: `event`, `faults`, `status`, `error`, `sender_text`, `settings`, `wake`, `schema`.
+// - Ground: `delivery`, `event`, `faults`, `status`, `error`, `sender_text`, `settings`, `wake`, `schema`.
 // - Receivers: `registry` (those of the process), `connect`.
 // - Senders: `send`.
 // - The tables: `store`, with the statements of hand-outs, leases, deliveries and looks.
@@ -13,6 +13,7 @@
 
 mod connect;
 mod deliver;
+mod delivery;
 mod error;
 mod event;
 mod faults;
@@ -30,7 +31,9 @@ mod wake;
 mod worker;
 
 pub use connect::{Durable, DurableOptions, DurableReceiver};
-pub use error::{ConnectError, RemoveError, SendError, StartError, Unfit, Unsettled};
+pub use error::{
+    CompleteError, ConnectError, RemoveError, SendError, StartError, Unfit, Unsettled,
+};
 pub use event::{Delivered, DurableEvent};
 pub use outbox::Outbox;
 pub use registry::Start;

@@ -144,6 +144,16 @@ impl Outbox {
         Err(Unsettled::Pending(status?))
     }
 
+    /// Moves the clock of this relay forward, so that failed deliveries are due earlier and leases of
+    /// other relays are over. It is for tests, which then need not wait for a back-off of an hour.
+    ///
+    /// Only the times in the tables are compared with this clock. The time that a receiver may take,
+    /// and the pauses between two looks, are those of tokio's clock.
+    pub fn advance(&self, time: Duration) {
+        self.shared.store.advance(time);
+        self.shared.wake.notify_one();
+    }
+
     /// Returns the state of the outbox: what is pending, for which receivers, and why.
     ///
     /// It counts the deliveries, so that it takes longer the more there are.

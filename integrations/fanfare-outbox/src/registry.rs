@@ -8,6 +8,7 @@ use std::time::Duration;
 use fanfare::{BoxFuture, Signal};
 use serde_json::Value;
 
+use crate::delivery::{Completes, Delivery};
 use crate::error::ConnectError;
 use crate::event::{Delivered, DurableEvent};
 use crate::wake;
@@ -29,7 +30,7 @@ pub enum Start {
 
 /// A delivery, as it is stored.
 pub(crate) struct Stored {
-    pub(crate) id: i64,
+    pub(crate) delivery: Delivery,
     pub(crate) version: u32,
     pub(crate) sender: String,
     pub(crate) payload: String,
@@ -44,7 +45,8 @@ pub(crate) enum Failure {
     Unreadable(String),
 }
 
-type Call = dyn Fn(Stored) -> BoxFuture<'static, Result<(), Failure>> + Send + Sync;
+type Call =
+    dyn Fn(Stored, Arc<dyn Completes>) -> BoxFuture<'static, Result<(), Failure>> + Send + Sync;
 
 /// A durable receiver.
 pub(crate) struct Receiver {
@@ -80,12 +82,13 @@ impl Receiver {
             event: E::NAME,
             version: E::VERSION,
             options,
-            call: Box::new(move |stored| match read::<E>(&stored) {
+            call: Box::new(move |stored, worker| match read::<E>(&stored) {
                 Ok(event) => {
                     let delivered = Delivered {
                         event,
-                        id: stored.id,
+                        delivery: stored.delivery,
                         attempt: stored.attempt,
+                        worker,
                     };
                     let called = call(stored.sender, delivered);
                     Box::pin(async move { called.await.map_err(Failure::Error) })
@@ -95,8 +98,12 @@ impl Receiver {
         }
     }
 
-    pub(crate) fn call(&self, stored: Stored) -> BoxFuture<'static, Result<(), Failure>> {
-        (self.call)(stored)
+    pub(crate) fn call(
+        &self,
+        stored: Stored,
+        worker: Arc<dyn Completes>,
+    ) -> BoxFuture<'static, Result<(), Failure>> {
+        (self.call)(stored, worker)
     }
 }
 

@@ -73,14 +73,6 @@ enum Next {
     Ended(Result<(Id, Ended), JoinError>),
 }
 
-/// The result of a turn.
-struct Turned {
-    /// `true` if there are more events to hand out.
-    is_new: bool,
-    /// The time to the next look, if there are no such events.
-    pause: Duration,
-}
-
 pub(crate) struct Relay {
     /// The time of the last sweep.
     swept: Instant,
@@ -112,56 +104,46 @@ impl Relay {
     /// Makes the receivers of the process known to the database.
     pub(crate) async fn register(&mut self) -> Result<(), StartError> {
         let receivers = registry::receivers();
-        let is_same = |one: &Arc<Receiver>, other: &Arc<Receiver>| Arc::ptr_eq(one, other);
-        self.known
-            .retain(|known| receivers.iter().any(|it| is_same(it, known)));
-        let mut refused = Ok(());
-        for receiver in receivers {
-            if self.known.iter().any(|known| is_same(known, &receiver)) {
-                continue;
-            }
-            match self.shared.store.register(&receiver).await {
-                Ok(()) => self.known.push(receiver),
-                // The other receivers go on.
-                Err(error @ StartError::OtherEvent { .. }) => refused = Err(error),
-                Err(error) => return Err(error),
-            }
+        let is_in = |receiver: &Arc<Receiver>, all: &[Arc<Receiver>]| {
+            all.iter().any(|other| Arc::ptr_eq(receiver, other))
+        };
+        self.known.retain(|known| is_in(known, &receivers));
+        let mut new = receivers;
+        new.retain(|receiver| !is_in(receiver, &self.known));
+        if new.is_empty() {
+            return Ok(());
         }
-        refused
+        let mut refused = self.shared.store.register(&new).await?;
+        // The other receivers go on.
+        new.retain(|receiver| !refused.iter().any(|(it, _)| Arc::ptr_eq(receiver, it)));
+        self.known.extend(new);
+        refused.pop().map_or(Ok(()), |(_, error)| Err(error))
     }
 
     /// Runs until it is stopped. Then it waits for the receivers that run.
     pub(crate) async fn run(mut self) {
-        let mut is_woken = true;
         while !is_stopped(&self.stop) {
             let mut stop = self.stop.clone();
             let turned = {
-                let turn = pin!(self.turn(is_woken));
+                let turn = pin!(self.turn());
                 let stopped = pin!(stop.wait_for(|is_stopped| *is_stopped));
                 match select(stopped, turn).await {
                     Either::Left(_) => break,
                     Either::Right((turned, _)) => turned,
                 }
             };
-            let (pause, is_new) = match turned {
-                Ok(Turned { is_new: true, .. }) => (Duration::ZERO, true),
-                Ok(Turned { pause, .. }) => (pause, false),
+            let pause = match turned {
+                Ok(pause) => pause,
                 Err(error) => {
                     self.shared.set_last_error(Some(error.to_string()));
                     self.rest(AFTER_ERROR).await;
-                    is_woken = true;
                     continue;
                 }
             };
-            is_woken = is_new;
-            match self.next(pause).await {
-                Next::Woken => is_woken = true,
-                Next::Time | Next::Stopped => {}
-                Next::Ended(ended) => {
-                    if self.ended(ended) {
-                        self.rest(AFTER_ERROR).await;
-                    }
-                }
+            if let Next::Ended(ended) = self.next(pause).await
+                && self.ended(ended)
+            {
+                self.rest(AFTER_ERROR).await;
             }
         }
         self.finish().await;
@@ -189,16 +171,16 @@ impl Relay {
         select_all(waits).await.0
     }
 
-    /// Hands out once if events are expected, and starts the workers that have work.
+    /// Looks for work once, hands out, and starts the workers that have work. Returns the time to
+    /// the next look.
     ///
     /// It does not hand out until no event is left, because senders may be as fast as it is.
-    async fn turn(&mut self, is_woken: bool) -> Result<Turned, StartError> {
+    async fn turn(&mut self) -> Result<Duration, StartError> {
         let refused = self.register().await;
         let store = &self.shared.store;
-        let has_more = is_woken && store.hand_out().await?;
         let found = store.work(&self.known).await?;
-        if found.is_parked {
-            store.unpark().await?;
+        for event in &found.new {
+            store.hand_out(event).await?;
         }
         let now = Instant::now();
         self.later.retain(|_, time| *time > now);
@@ -226,11 +208,11 @@ impl Relay {
         let refused = refused.err().map(|error| error.to_string());
         let error = refused.or(swept.err().map(|error| error.to_string()));
         self.shared.set_last_error(error);
+        if !found.new.is_empty() {
+            return Ok(Duration::ZERO);
+        }
         let poll = self.shared.settings.poll;
-        Ok(Turned {
-            is_new: has_more || found.is_new || found.is_parked,
-            pause: found.next.map_or(poll, |next| next.min(poll)),
-        })
+        Ok(found.next.map_or(poll, |next| next.min(poll)))
     }
 
     /// Notes the end of a worker, and returns `true` if it was an error of the database.

@@ -3,10 +3,10 @@
 use fanfare::connections::IntoSender;
 use fanfare::{BoxFuture, Signal};
 use fanfare_sea_orm::{BeforeCommit, Scopes};
-use sea_orm::sea_query::{Alias, Query};
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, TransactionSession,
 };
+use serde::Serialize;
 
 use crate::error::{SendError, Unfit};
 use crate::event::DurableEvent;
@@ -62,6 +62,7 @@ fn ended() -> DbErr {
 }
 
 /// An event that waits for the COMMIT.
+#[derive(Serialize)]
 struct Row {
     name: &'static str,
     version: u32,
@@ -102,26 +103,21 @@ impl Row {
     }
 }
 
-/// The number of rows of one INSERT. SQLite has at most 32,766 parameters, and PostgreSQL 65,535.
-const ROWS: usize = 6_000;
-
 impl BeforeCommit for Row {
     const RETURNS_EACH_ERROR: bool = true;
 
     fn write(rows: Vec<Self>, db: &DatabaseTransaction) -> BoxFuture<'_, Result<(), DbErr>> {
         Box::pin(async move {
-            match db.get_database_backend() {
-                DbBackend::Postgres => lock_keys(&rows, db).await?,
-                // Writers come one after the other: the first statement that writes takes the
-                // lock, and the COMMIT releases it.
-                DbBackend::Sqlite => {}
+            let sql = match db.get_database_backend() {
+                DbBackend::Postgres => INSERT_ON_POSTGRES,
+                DbBackend::Sqlite => INSERT_ON_SQLITE,
                 _ => return Err(unsupported()),
-            }
-            let mut rows = rows.into_iter().peekable();
-            while rows.peek().is_some() {
-                insert(rows.by_ref().take(ROWS), db).await?;
-            }
-            Ok(())
+            };
+            let rows = serde_json::to_string(&rows);
+            let rows = rows.map_err(|error| DbErr::Json(error.to_string()))?;
+            let insert =
+                Statement::from_sql_and_values(db.get_database_backend(), sql, [rows.into()]);
+            db.execute_raw(insert).await.map(drop)
         })
     }
 
@@ -130,45 +126,34 @@ impl BeforeCommit for Row {
     }
 }
 
-/// Waits until no other transaction that has stored events of these keys is between its INSERT and
-/// its COMMIT.
+/// Takes a lock for each key, and then stores the rows, which are JSON.
 ///
-/// PostgreSQL gives ids before the COMMIT. With the locks, ids of a key are in the order of the
-/// commits, and a row is never visible before a row of the same key that has a lower id. All locks
-/// are taken in one order, so that two transactions do not wait for each other.
-async fn lock_keys(rows: &[Row], db: &DatabaseTransaction) -> Result<(), DbErr> {
-    let mut keys: Vec<_> = rows.iter().map(|row| (row.name, &row.key)).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let keys: Vec<_> = keys
-        .iter()
-        .map(|(name, key)| format!("{name}\n{key}"))
-        .collect();
-    let keys = serde_json::to_string(&keys).map_err(|error| DbErr::Json(error.to_string()))?;
-    // An application's own locks have other numbers, unless two hashes are equal by chance. Then
-    // one transaction waits for the other.
-    let sql = "SELECT count(*) FROM (SELECT pg_advisory_xact_lock(number) FROM (\
-         SELECT DISTINCT hashtextextended(key, 8053064571610618741) AS number \
-         FROM json_array_elements_text(CAST($1 AS json)) AS keys(key) ORDER BY number OFFSET 0\
-         ) AS numbers OFFSET 0) AS locked";
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [keys.into()]);
-    db.query_one_raw(statement).await.map(drop)
-}
+/// PostgreSQL gives ids before the COMMIT. A lock is held until then, so that no other transaction
+/// that has stored events of the key is between its INSERT and its COMMIT when ids are given. So ids
+/// of a key are in the order of the commits, and a row is never visible before a row of the same key
+/// that has a lower id. All locks are taken in one order, so that two transactions do not wait for
+/// each other.
+///
+/// The locks come first: the join has no row before their count is there, and each row gets its id
+/// after the join. An application's own locks have other numbers, unless two hashes are equal by
+/// chance. Then one transaction waits for the other.
+const INSERT_ON_POSTGRES: &str = "WITH sent AS MATERIALIZED (\
+         SELECT * FROM ROWS FROM (json_to_recordset(CAST($1 AS json)) \
+             AS (name TEXT, version BIGINT, sender TEXT, key TEXT, payload TEXT)) WITH ORDINALITY), \
+     numbers AS MATERIALIZED (\
+         SELECT DISTINCT hashtextextended(name || chr(10) || key, 8053064571610618741) AS number \
+         FROM sent ORDER BY number), \
+     locked AS MATERIALIZED (SELECT count(*) AS locks FROM (\
+         SELECT pg_advisory_xact_lock(number) FROM numbers OFFSET 0) AS each) \
+     INSERT INTO fanfare_outbox_event (name, version, sender, key, payload) \
+     SELECT name, version, sender, key, payload FROM sent \
+     WHERE (SELECT locks FROM locked) > 0 ORDER BY ordinality";
 
-async fn insert(rows: impl Iterator<Item = Row>, db: &DatabaseTransaction) -> Result<(), DbErr> {
-    let columns = ["name", "version", "sender", "key", "payload"];
-    let mut insert = Query::insert();
-    insert
-        .into_table(Alias::new("fanfare_outbox_event"))
-        .columns(columns.map(Alias::new));
-    for row in rows {
-        insert.values_panic([
-            row.name.into(),
-            i64::from(row.version).into(),
-            row.sender.into(),
-            row.key.into(),
-            row.payload.into(),
-        ]);
-    }
-    db.execute(&insert).await.map(drop)
-}
+/// Stores the rows, which are JSON. Writers come one after the other: the first statement that
+/// writes takes the lock, and the COMMIT releases it.
+const INSERT_ON_SQLITE: &str = "INSERT INTO fanfare_outbox_event \
+         (name, version, sender, key, payload) \
+     SELECT json_extract(value, '$.name'), json_extract(value, '$.version'), \
+         json_extract(value, '$.sender'), json_extract(value, '$.key'), \
+         json_extract(value, '$.payload') \
+     FROM json_each($1) ORDER BY json_each.key";

@@ -16,7 +16,7 @@ use crate::held::Held;
 use crate::registry::{self, Receiver};
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::store::deliveries::Due;
+use crate::store::due::Due;
 
 /// The result of a worker.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -156,13 +156,49 @@ impl Lanes<'_> {
             self.held.give_way();
             return Ok(None);
         }
-        let limit = self.settings.batch;
-        let batch = self.store.due(name, version, limit, &busy).await?;
-        busy.extend(batch.iter().map(|due| due.key.clone()));
-        if u32::try_from(batch.len()) == Ok(limit) {
-            self.more.add_permits(1);
+        loop {
+            let limit = self.settings.batch;
+            let due = self.store.due(self.receiver, limit, &busy).await?;
+            let is_full = due.len() >= limit as usize;
+            let (blocked, batch): (Vec<_>, Vec<_>) =
+                due.into_iter().partition(|due| due.is_blocked);
+            let waiting = self.let_wait(&blocked, &batch).await?;
+            if batch.is_empty() {
+                // Those behind the ones that wait now may start.
+                if waiting > 0 && self.held.may_start() {
+                    continue;
+                }
+                return Ok(None);
+            }
+            busy.extend(batch.iter().map(|due| due.key.clone()));
+            if is_full {
+                self.more.add_permits(1);
+            }
+            return Ok(Some(batch));
         }
-        Ok(Some(batch).filter(|batch| !batch.is_empty()))
+    }
+
+    /// Lets the blocked deliveries wait, but for those of which the batch has the key: a delivery
+    /// of the batch may be in their way, and be done before they are read again. Returns the number
+    /// of those that wait now.
+    async fn let_wait(&self, blocked: &[Due], batch: &[Due]) -> Result<u64, DbErr> {
+        let started: HashSet<_> = batch.iter().map(|due| &due.key).collect();
+        let waits = blocked.iter().filter(|due| !started.contains(&due.key));
+        let (direct, owed): (Vec<_>, Vec<_>) = waits.partition(|due| due.stored.delivery.is_direct);
+        if direct.is_empty() && owed.is_empty() {
+            return Ok(0);
+        }
+        let ids = |due: Vec<&Due>| {
+            due.iter()
+                .map(|due| due.stored.delivery.id)
+                .collect::<Vec<_>>()
+        };
+        let lease = &self.held.lease;
+        let waiting = self.store.let_wait(lease, &ids(direct), &ids(owed)).await?;
+        if waiting.is_none() {
+            self.held.lose();
+        }
+        Ok(waiting.unwrap_or(0))
     }
 }
 

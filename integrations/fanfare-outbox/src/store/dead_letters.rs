@@ -1,6 +1,8 @@
 //! Dead letters.
 
-use sea_orm::DbErr;
+use std::collections::BTreeSet;
+
+use sea_orm::{ConnectionTrait, DbErr};
 
 use super::Store;
 use crate::status::DeadLetter;
@@ -39,14 +41,24 @@ impl Store {
 
     /// Deletes a dead letter, and its event if no other receiver waits for it.
     pub(crate) async fn discard(&self, receiver: &str, event_id: i64) -> Result<bool, DbErr> {
-        let sql = "DELETE FROM fanfare_outbox_delivery \
-             WHERE receiver = $1 AND event_id = $2 AND state IN (2, 4)";
-        let deleted = self
-            .execute(sql, [receiver.into(), event_id.into()])
-            .await?;
-        if deleted == 1 {
-            self.delete_unowed(&[event_id]).await?;
+        let transaction = self.begin().await?;
+        if self.is_postgres() {
+            // A relay that lets deliveries wait behind this one has ended before, or comes later.
+            let lock = "SELECT 1 FROM fanfare_outbox_receiver WHERE name = $1 FOR UPDATE";
+            let lock = self.statement(lock, [receiver.into()]);
+            transaction.query_one_raw(lock).await?;
         }
-        Ok(deleted == 1)
+        let letter = "DELETE FROM fanfare_outbox_delivery \
+             WHERE receiver = $1 AND event_id = $2 AND state IN (2, 4) RETURNING key";
+        let letter = self.statement(letter, [receiver.into(), event_id.into()]);
+        let rows = transaction.query_all_raw(letter).await?;
+        let Some(row) = rows.first() else {
+            return Ok(false);
+        };
+        let keys = BTreeSet::from([row.try_get_by_index(0)?]);
+        self.release_waiting(&transaction, receiver, &keys).await?;
+        transaction.commit().await?;
+        self.delete_unowed(&self.db, &[event_id]).await?;
+        Ok(true)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_orm::DbErr;
+use sea_orm::{ConnectionTrait, DbErr};
 
 use super::Store;
 
@@ -71,6 +71,22 @@ impl Store {
         Ok(self.one(sql, values).await?.is_some())
     }
 
+    /// Returns `true` if no other relay has taken the lease over, and keeps others out until the
+    /// transaction has ended.
+    pub(super) async fn is_fenced(
+        &self,
+        db: &impl ConnectionTrait,
+        lease: &Lease,
+    ) -> Result<bool, DbErr> {
+        let values = [
+            lease.receiver.as_str().into(),
+            lease.token.into(),
+            lease.owner.as_str().into(),
+        ];
+        let fence = self.statement(&fence("$3"), values);
+        Ok(db.query_one_raw(fence).await?.is_some())
+    }
+
     /// Gives back all leases of this relay. Its workers must have ended.
     pub(crate) async fn release_all(&self) -> Result<(), DbErr> {
         let sql = "UPDATE fanfare_outbox_receiver SET owner = NULL, lease_until = 0 \
@@ -91,6 +107,15 @@ impl Store {
         ];
         self.execute(sql, values).await.map(drop)
     }
+}
+
+/// Returns a query of the row of the lease, locked, so that no other relay takes over before the
+/// statement has ended. The parameters 1 and 2 are the receiver and the token.
+pub(super) fn fence(owner: &str) -> String {
+    format!(
+        "SELECT 1 FROM fanfare_outbox_receiver \
+         WHERE name = $1 AND token = $2 AND owner = {owner} {{share}}"
+    )
 }
 
 /// Returns whole milliseconds.

@@ -5,17 +5,15 @@ use std::time::Duration;
 
 use sea_orm::{DbErr, Value};
 
-use super::{Store, UNBLOCKED};
+use super::Store;
 use crate::registry::Receiver;
 use crate::status::{ReceiverStatus, Status};
 
 /// The work that a relay has.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
-    /// `true` if there are events to hand out.
-    pub(crate) is_new: bool,
-    /// `true` if events are parked although they have a receiver.
-    pub(crate) is_parked: bool,
+    /// The names of new events that have several receivers.
+    pub(crate) new: Vec<String>,
     /// The names of receivers with a delivery that is due and whose lease is free.
     pub(crate) due: Vec<String>,
     /// The time until the next failed delivery is due.
@@ -33,21 +31,26 @@ impl Store {
             )
         });
         let known: String = known.collect();
+        // The first rows are the receivers, and the others are the new events.
         let sql = format!(
-            "WITH known(name, version) AS (VALUES (NULL, 0){known}) \
-             SELECT k.name, \
-             CASE WHEN EXISTS (SELECT 1 FROM fanfare_outbox_event WHERE state = 0) \
-                 THEN 1 ELSE 0 END AS fresh, \
-             CASE WHEN EXISTS (SELECT 1 FROM fanfare_outbox_receiver o \
-                 JOIN fanfare_outbox_event p ON p.name = o.event WHERE p.state = 2) \
-                 THEN 1 ELSE 0 END AS unparked, \
-             CASE WHEN r.lease_until <= {{now}} THEN 1 ELSE 0 END AS is_free, \
-             CASE WHEN EXISTS (SELECT 1 FROM fanfare_outbox_delivery d \
-                 WHERE d.receiver = k.name AND (d.state = 0 OR (d.state = 3 AND d.version <= k.version)) \
-                 AND {UNBLOCKED}) THEN 1 ELSE 0 END AS is_ready, \
-             (SELECT min(d.due_at) - {{now}} FROM fanfare_outbox_delivery d \
-                 WHERE d.receiver = k.name AND d.state = 1 AND {UNBLOCKED}) AS wait \
-             FROM known k LEFT JOIN fanfare_outbox_receiver r ON r.name = k.name"
+            "WITH known(name, version) AS (VALUES (NULL, 0){known}), \
+             shared AS (SELECT event FROM fanfare_outbox_receiver GROUP BY event HAVING count(*) > 1) \
+             SELECT k.name, 0, \
+             CASE WHEN r.lease_until <= {{now}} THEN 1 ELSE 0 END, \
+             CASE WHEN EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS d \
+                 WHERE d.receiver = k.name AND d.state = 0) \
+             OR EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS d \
+                 WHERE d.receiver = k.name AND d.state = 3 AND d.version <= k.version) \
+             OR EXISTS (SELECT 1 FROM fanfare_outbox_event AS e \
+                 WHERE e.name = r.event AND e.state = 0 \
+                 AND NOT EXISTS (SELECT 1 FROM shared AS s WHERE s.event = r.event)) \
+             THEN 1 ELSE 0 END, \
+             (SELECT min(d.due_at) - {{now}} FROM fanfare_outbox_delivery AS d \
+                 WHERE d.receiver = k.name AND d.state = 1) \
+             FROM known AS k JOIN fanfare_outbox_receiver AS r ON r.name = k.name \
+             UNION ALL SELECT s.event, 1, 0, 0, NULL FROM shared AS s \
+             WHERE EXISTS (SELECT 1 FROM fanfare_outbox_event AS e \
+                 WHERE e.name = s.event AND e.state = 0)"
         );
         let values = receivers.iter().flat_map(|receiver| -> [Value; 2] {
             [
@@ -57,13 +60,17 @@ impl Store {
         });
         let mut work = Work::default();
         for row in self.all(&sql, values).await? {
-            let is = |column| -> Result<bool, DbErr> { Ok(row.try_get::<i32>("", column)? == 1) };
-            let wait: Option<i64> = row.try_get("", "wait")?;
-            work.is_new |= is("fresh")?;
-            work.is_parked |= is("unparked")?;
-            if is("is_free")? {
-                if is("is_ready")? || wait.is_some_and(|wait| wait <= 0) {
-                    work.due.push(row.try_get("", "name")?);
+            let is =
+                |column| -> Result<bool, DbErr> { Ok(row.try_get_by_index::<i32>(column)? == 1) };
+            let name: String = row.try_get_by_index(0)?;
+            if is(1)? {
+                work.new.push(name);
+                continue;
+            }
+            let wait: Option<i64> = row.try_get_by_index(4)?;
+            if is(2)? {
+                if is(3)? || wait.is_some_and(|wait| wait <= 0) {
+                    work.due.push(name);
                 } else if let Some(wait) = wait {
                     let wait = Duration::from_millis(wait.unsigned_abs());
                     work.next = Some(work.next.map_or(wait, |next| next.min(wait)));
@@ -73,45 +80,56 @@ impl Store {
         Ok(work)
     }
 
-    /// Returns `true` if events are to be handed out, or deliveries wait that no dead letter or
-    /// parked delivery blocks.
+    /// Returns `true` if an event has a receiver that is neither done with it nor waits behind a
+    /// dead letter or a parked delivery.
     pub(crate) async fn is_pending(&self) -> Result<bool, DbErr> {
-        let sql = "SELECT CASE WHEN EXISTS (SELECT 1 FROM fanfare_outbox_event WHERE state = 0) \
-             OR EXISTS (SELECT 1 FROM fanfare_outbox_delivery d WHERE d.state IN (0, 1) \
-                 AND NOT EXISTS (SELECT 1 FROM fanfare_outbox_delivery b \
-                     WHERE b.receiver = d.receiver AND b.key = d.key \
-                     AND b.event_id < d.event_id AND b.state IN (2, 3))) \
-             THEN 1 ELSE 0 END AS pending";
+        let sql = "SELECT CASE WHEN EXISTS (\
+                 SELECT 1 FROM fanfare_outbox_delivery AS d WHERE d.state = 0) \
+             OR EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS d WHERE d.state = 1) \
+             OR EXISTS (SELECT 1 FROM fanfare_outbox_receiver AS r WHERE EXISTS (\
+                 SELECT 1 FROM fanfare_outbox_event AS e WHERE e.name = r.event AND e.state = 0)) \
+             THEN 1 ELSE 0 END";
         let row = self.one(sql, []).await?;
-        row.map_or(Ok(false), |row| Ok(row.try_get::<i32>("", "pending")? == 1))
+        row.map_or(Ok(false), |row| Ok(row.try_get_by_index::<i32>(0)? == 1))
     }
 
     /// Returns the state of the outbox, except the fields that only the process knows.
     pub(crate) async fn status(&self) -> Result<Status, DbErr> {
         let events = "SELECT \
-             (SELECT count(*) FROM fanfare_outbox_event WHERE state = 0) AS fresh, \
-             (SELECT count(*) FROM fanfare_outbox_event WHERE state = 2) AS parked";
+             count(CASE WHEN r.receivers > 1 THEN 1 END) AS fresh, \
+             count(CASE WHEN r.receivers IS NULL THEN 1 END) AS parked \
+             FROM fanfare_outbox_event AS e LEFT JOIN (\
+                 SELECT event, count(*) AS receivers FROM fanfare_outbox_receiver GROUP BY event\
+             ) AS r ON r.event = e.name WHERE e.state = 0";
         let mut status = Status::default();
         if let Some(row) = self.one(events, []).await? {
             status.new = row.try_get::<i64>("", "fresh")?.unsigned_abs();
             status.parked = row.try_get::<i64>("", "parked")?.unsigned_abs();
         }
-        let receivers = "SELECT r.name, r.event, \
-             CASE WHEN r.lease_until > {now} THEN r.owner END AS holder, \
-             count(CASE WHEN d.state = 0 THEN 1 END) AS pending, \
+        // The events that a receiver reads without deliveries.
+        let direct = "FROM fanfare_outbox_event AS e WHERE e.name = r.event AND e.state = 0 \
+             AND NOT EXISTS (SELECT 1 FROM fanfare_outbox_receiver AS o \
+                 WHERE o.event = r.event AND o.name <> r.name)";
+        let receivers = format!(
+            "SELECT r.name, r.event, \
+             CASE WHEN r.lease_until > {{now}} THEN r.owner END AS holder, \
+             count(CASE WHEN d.state IN (0, 5) THEN 1 END) + (SELECT count(*) {direct}) AS pending, \
              count(CASE WHEN d.state = 1 THEN 1 END) AS failed, \
              count(CASE WHEN d.state IN (2, 4) THEN 1 END) AS dead, \
              count(CASE WHEN d.state = 3 THEN 1 END) AS parked, \
              COALESCE(max(d.attempts), 0) AS attempts, \
-             (SELECT f.last_error FROM fanfare_outbox_delivery f WHERE f.receiver = r.name \
+             (SELECT f.last_error FROM fanfare_outbox_delivery AS f WHERE f.receiver = r.name \
                  AND f.last_error IS NOT NULL ORDER BY f.event_id LIMIT 1) AS last_error, \
-             {now} - (SELECT e.stored_at FROM fanfare_outbox_delivery o \
-                 JOIN fanfare_outbox_event e ON e.id = o.event_id \
-                 WHERE o.receiver = r.name ORDER BY o.event_id LIMIT 1) AS age \
-             FROM fanfare_outbox_receiver r \
-             LEFT JOIN fanfare_outbox_delivery d ON d.receiver = r.name \
-             GROUP BY r.name, r.event, r.owner, r.lease_until ORDER BY r.name";
-        for row in self.all(receivers, []).await? {
+             {{now}} - (SELECT min(stored_at) FROM (\
+                 SELECT e.stored_at FROM fanfare_outbox_event AS e WHERE e.id = (\
+                     SELECT min(o.event_id) FROM fanfare_outbox_delivery AS o WHERE o.receiver = r.name) \
+                 UNION ALL SELECT e.stored_at FROM fanfare_outbox_event AS e WHERE e.id = (\
+                     SELECT min(e.id) {direct})) AS oldest) AS age \
+             FROM fanfare_outbox_receiver AS r \
+             LEFT JOIN fanfare_outbox_delivery AS d ON d.receiver = r.name \
+             GROUP BY r.name, r.event, r.owner, r.lease_until ORDER BY r.name"
+        );
+        for row in self.all(&receivers, []).await? {
             let number = |column| -> Result<u64, DbErr> {
                 Ok(row.try_get::<i64>("", column)?.unsigned_abs())
             };

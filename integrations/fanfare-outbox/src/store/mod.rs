@@ -5,16 +5,28 @@
 //! of a lease.
 
 pub(crate) mod dead_letters;
-pub(crate) mod deliveries;
+pub(crate) mod due;
 pub(crate) mod hand_out;
 pub(crate) mod lease;
 pub(crate) mod look;
+pub(crate) mod notes;
+pub(crate) mod receivers;
+pub(crate) mod waiting;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, Statement, Value,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, QueryResult,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
 };
 
+use self::lease::millis;
 use crate::schema::unsupported;
+
+/// The number of rows that a statement takes at most, if the caller sets no number.
+const ROWS: i64 = 500;
 
 /// The tables, over a connection.
 #[derive(Clone)]
@@ -22,14 +34,26 @@ pub(crate) struct Store {
     db: DatabaseConnection,
     /// The name of this relay, for people.
     owner: String,
+    /// The milliseconds by which the clock was moved.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Store {
     pub(crate) fn new(db: DatabaseConnection, owner: String) -> Result<Self, DbErr> {
         match db.get_database_backend() {
-            DbBackend::Postgres | DbBackend::Sqlite => Ok(Store { db, owner }),
+            DbBackend::Postgres | DbBackend::Sqlite => Ok(Store {
+                db,
+                owner,
+                ahead: Arc::default(),
+            }),
             _ => Err(unsupported()),
         }
+    }
+
+    /// Moves the clock of this relay forward.
+    pub(crate) fn advance(&self, time: Duration) {
+        // Relaxed: no other memory depends on it.
+        self.ahead.fetch_add(millis(time), Ordering::Relaxed);
     }
 
     fn statement(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
@@ -44,13 +68,27 @@ impl Store {
                 "",
             ),
         };
-        let sql = sql.replace("{now}", now).replace("{share}", share);
-        Statement::from_sql_and_values(backend, sql, values)
+        // Relaxed: as in `advance`.
+        let sql = match self.ahead.load(Ordering::Relaxed) {
+            0 => sql.replace("{now}", now),
+            ahead => sql.replace("{now}", &format!("({now} + {ahead})")),
+        };
+        Statement::from_sql_and_values(backend, sql.replace("{share}", share), values)
     }
 
     /// Runs a statement, and returns the number of rows that it changed.
     async fn execute<const N: usize>(&self, sql: &str, values: [Value; N]) -> Result<u64, DbErr> {
-        let done = self.db.execute_raw(self.statement(sql, values)).await?;
+        self.execute_in(&self.db, sql, values).await
+    }
+
+    /// Runs a statement in a transaction.
+    async fn execute_in<const N: usize>(
+        &self,
+        db: &impl ConnectionTrait,
+        sql: &str,
+        values: [Value; N],
+    ) -> Result<u64, DbErr> {
+        let done = db.execute_raw(self.statement(sql, values)).await?;
         Ok(done.rows_affected())
     }
 
@@ -70,18 +108,28 @@ impl Store {
         self.db.query_all_raw(self.statement(sql, values)).await
     }
 
+    /// Begins a transaction. SQLite takes its lock for writing at the beginning: a transaction that
+    /// takes it later fails if another one has written meanwhile.
+    async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        self.db.begin_with_options(options).await
+    }
+
     fn is_postgres(&self) -> bool {
         self.db.get_database_backend() == DbBackend::Postgres
     }
 
     /// Returns the beginning of a statement that deletes events. On PostgreSQL it waits for
-    /// receivers that are being made known, before the statement takes its view of the deliveries.
+    /// receivers that are being made known, before the statement takes its view of the tables.
     /// SQLite has one writer at a time.
     fn after_receivers(&self) -> &'static str {
         if self.is_postgres() {
-            "WITH wait AS (DELETE FROM fanfare_outbox_delivery WHERE false) "
+            "wait AS (DELETE FROM fanfare_outbox_delivery WHERE false) "
         } else {
-            ""
+            "wait AS (SELECT 1) "
         }
     }
 
@@ -112,7 +160,3 @@ fn json_of(ids: &[i64]) -> Value {
     let ids: Vec<_> = ids.iter().map(i64::to_string).collect();
     format!("[{}]", ids.join(",")).into()
 }
-
-/// A condition for a delivery `d`: no earlier delivery of its key is in its way.
-const UNBLOCKED: &str = "NOT EXISTS (SELECT 1 FROM fanfare_outbox_delivery b \
-     WHERE b.receiver = d.receiver AND b.key = d.key AND b.event_id < d.event_id AND b.state IN (1, 2, 3))";

@@ -181,8 +181,19 @@ async fn a_note_that_the_database_refuses_is_shown_and_given_up() {
         seen.push(event.0);
         Box::pin(async { Ok::<_, String>(()) })
     });
+    // The note of an event that has one receiver is its deletion.
+    refused_notes("DELETE ON fanfare_outbox_event", &log).await;
+    let other = UNNOTED.durable("guards.unnoted.other");
+    let other = other.connect_async(|_sender, _event| Box::pin(async { Ok::<_, String>(()) }));
+    refused_notes("DELETE ON fanfare_outbox_delivery", &log).await;
+    for receiver in [receiver, other] {
+        receiver.unwrap().disconnect();
+    }
+}
+
+async fn refused_notes(note: &str, log: &Log<u64>) {
     on_each_database(async |db| {
-        refuse(&db, "DELETE ON fanfare_outbox_delivery", true).await;
+        refuse(&db, note, true).await;
         let outbox = start(&db).await;
         db.send_durable(&UNNOTED, "till", &Unnoted(1))
             .await
@@ -200,14 +211,13 @@ async fn a_note_that_the_database_refuses_is_shown_and_given_up() {
         tokio::time::timeout(Duration::from_secs(20), again)
             .await
             .unwrap();
-        refuse(&db, "DELETE ON fanfare_outbox_delivery", false).await;
+        refuse(&db, note, false).await;
         outbox.settle(LONG).await.unwrap();
         until("the relay works again", async || error().await.is_none()).await;
         outbox.shutdown().await;
         log.take();
     })
     .await;
-    receiver.unwrap().disconnect();
 }
 
 event!(Foreign, "guards.Foreign", FOREIGN);
@@ -248,6 +258,9 @@ event!(Unowed, "guards.Unowed", UNOWED);
 async fn a_delivered_event_that_cannot_be_deleted_is_delivered_once() {
     let log = Log::new();
     let seen = log.clone();
+    // With another receiver, the events are handed out.
+    let other = UNOWED.durable("guards.unowed.other");
+    let other = other.connect_async(|_sender, _event| Box::pin(async { Ok::<_, String>(()) }));
     let receiver = UNOWED.durable("guards.unowed");
     let receiver = receiver.connect_async(move |_sender, event| {
         let (seen, number) = (seen.clone(), event.0);
@@ -281,6 +294,7 @@ async fn a_delivered_event_that_cannot_be_deleted_is_delivered_once() {
         assert_eq!(count(&db, "fanfare_outbox_event").await, 0);
     })
     .await;
+    other.unwrap().disconnect();
     receiver.unwrap().disconnect();
 }
 
@@ -300,38 +314,6 @@ async fn a_delivery_without_its_event_is_removed() {
         .await
         .unwrap();
         outbox.settle(Duration::from_secs(10)).await.unwrap();
-        outbox.shutdown().await;
-    })
-    .await;
-    receiver.unwrap().disconnect();
-}
-
-event!(Parked, "guards.Parked", PARKED);
-
-/// A hand-out with an old view of the database can park an event that has a receiver.
-#[tokio::test]
-async fn an_event_that_was_parked_by_mistake_is_delivered() {
-    let log = Log::new();
-    let seen = log.clone();
-    let receiver = PARKED.durable("guards.parked");
-    let receiver = receiver.connect_async(move |_sender, event| {
-        seen.push(event.0);
-        Box::pin(async { Ok::<_, String>(()) })
-    });
-    on_each_database(async |db| {
-        let outbox = start(&db).await;
-        db.execute_unprepared(
-            "INSERT INTO fanfare_outbox_event (name, version, sender, key, payload, state) \
-             VALUES ('guards.Parked', 1, '', '', '7', 2)",
-        )
-        .await
-        .unwrap();
-        let delivered = until("it is delivered", async || log.len() == 1);
-        tokio::time::timeout(Duration::from_secs(10), delivered)
-            .await
-            .unwrap();
-        assert_eq!(log.take(), [7]);
-        outbox.settle(LONG).await.unwrap();
         outbox.shutdown().await;
     })
     .await;

@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod completing;
+mod direct;
 mod failures;
 mod guards;
 mod order;

@@ -1,0 +1,98 @@
+//! The deliveries of a receiver that are due.
+
+use std::collections::HashSet;
+
+use sea_orm::DbErr;
+use serde_json::json;
+
+use super::Store;
+use crate::delivery::Delivery;
+use crate::registry::{Receiver, Stored};
+
+/// A delivery that is due.
+pub(crate) struct Due {
+    pub(crate) key: String,
+    pub(crate) stored: Stored,
+    /// `true` if an earlier delivery of the key is in its way.
+    pub(crate) is_blocked: bool,
+}
+
+impl Store {
+    /// Returns deliveries of the receiver that are due, in the order of their ids. Deliveries of
+    /// the keys `except` are left out.
+    ///
+    /// An event is read without a delivery (it is *direct*) if it has no other receiver.
+    pub(crate) async fn due(
+        &self,
+        receiver: &Receiver,
+        limit: u32,
+        except: &HashSet<String>,
+    ) -> Result<Vec<Due>, DbErr> {
+        let keys = self.texts_of("$3");
+        let owed = |condition: &str, order: &str| {
+            format!(
+                "SELECT d.event_id, d.key, d.attempts, d.version, 0, e.sender, e.payload FROM (\
+                     SELECT event_id, key, attempts, version FROM fanfare_outbox_delivery \
+                     WHERE receiver = $1 AND {condition} AND key NOT IN {keys} \
+                     ORDER BY {order} LIMIT {limit}) AS d \
+                 JOIN fanfare_outbox_event AS e ON e.id = d.event_id"
+            )
+        };
+        let (ready, again, parked) = (
+            owed("state = 0", "event_id"),
+            owed("state = 1 AND due_at <= {now}", "due_at"),
+            owed("state = 3 AND version <= $2", "version"),
+        );
+        let sql = format!(
+            "WITH due(id, key, attempts, version, is_direct, sender, payload) AS (\
+                 {ready} UNION ALL {again} UNION ALL {parked} UNION ALL \
+                 SELECT * FROM (\
+                     SELECT e.id, e.key, 0, e.version, 1, e.sender, e.payload \
+                     FROM fanfare_outbox_event AS e \
+                     WHERE e.name = $4 AND e.state = 0 AND e.key NOT IN {keys} \
+                     AND NOT EXISTS (SELECT 1 FROM fanfare_outbox_receiver AS o \
+                         WHERE o.event = $4 AND o.name <> $1) \
+                     ORDER BY e.id LIMIT {limit}) AS direct) \
+             SELECT due.*, \
+             CASE WHEN EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS b \
+                 WHERE b.receiver = $1 AND b.key = due.key AND b.event_id < due.id AND b.state <> 4 \
+                 AND (due.is_direct = 1 OR b.state <> 0)) THEN 1 ELSE 0 END AS is_blocked, \
+             CASE WHEN EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS w \
+                 WHERE w.receiver = $1 AND w.key = due.key AND w.state <> 4 AND w.state = 5) \
+                 THEN 1 ELSE 0 END AS is_awaited \
+             FROM due ORDER BY due.id"
+        );
+        let values = [
+            receiver.name.as_str().into(),
+            i64::from(receiver.version).into(),
+            json!(except).to_string().into(),
+            receiver.event.into(),
+        ];
+        let rows = self.all(&sql, values).await?;
+        let due = rows.iter().map(|row| {
+            // By index: of thousands of rows in a second, names would be looked up one by one.
+            let attempts: i64 = row.try_get_by_index(2)?;
+            let version: i64 = row.try_get_by_index(3)?;
+            let key: String = row.try_get_by_index(1)?;
+            let is_awaited = row.try_get_by_index::<i32>(8)? == 1;
+            Ok(Due {
+                is_blocked: row.try_get_by_index::<i32>(7)? == 1,
+                stored: Stored {
+                    delivery: Delivery {
+                        id: row.try_get_by_index(0)?,
+                        is_direct: row.try_get_by_index::<i32>(4)? == 1,
+                        awaited: is_awaited.then(|| key.clone()),
+                    },
+                    version: u32::try_from(version).unwrap_or(u32::MAX),
+                    sender: row.try_get_by_index(5)?,
+                    payload: row.try_get_by_index(6)?,
+                    attempt: u32::try_from(attempts)
+                        .unwrap_or(u32::MAX)
+                        .saturating_add(1),
+                },
+                key,
+            })
+        });
+        due.collect()
+    }
+}

@@ -1,0 +1,158 @@
+//! Receivers that become known, get another name, or are removed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+
+use super::{ROWS, Store};
+use crate::error::{RemoveError, StartError};
+use crate::registry::{Receiver, Start};
+
+impl Store {
+    /// Makes the receivers known to the database. Returns the reasons for those that it refuses.
+    ///
+    /// Receivers of one event that become known together get the same events.
+    pub(crate) async fn register(
+        &self,
+        receivers: &[Arc<Receiver>],
+    ) -> Result<Vec<(Arc<Receiver>, StartError)>, DbErr> {
+        let known = self.known(&self.db).await?;
+        let mut new = Vec::new();
+        let mut refused = Vec::new();
+        for receiver in receivers {
+            match known.get(&receiver.name) {
+                None => new.push(receiver),
+                Some(event) if event == receiver.event => {}
+                Some(event) => {
+                    let error = StartError::OtherEvent {
+                        receiver: receiver.name.clone(),
+                        stored: event.clone(),
+                        event: receiver.event.to_owned(),
+                    };
+                    refused.push((Arc::clone(receiver), error));
+                }
+            }
+        }
+        if new.is_empty() {
+            return Ok(refused);
+        }
+        let transaction = self.begin().await?;
+        // Each event is either handed out to the receivers or found below.
+        self.keep_hand_outs_out(&transaction).await?;
+        let events: BTreeSet<_> = new.iter().map(|receiver| receiver.event).collect();
+        let known = self.known(&transaction).await?;
+        for event in &events {
+            // The new events are those of the one receiver that reads them without deliveries.
+            if known.values().filter(|it| it == event).count() == 1 {
+                self.hand_out_all(&transaction, event).await?;
+            }
+        }
+        for receiver in new {
+            if known.contains_key(&receiver.name) {
+                continue;
+            }
+            let (name, event) = (receiver.name.as_str(), receiver.event);
+            let insert = "INSERT INTO fanfare_outbox_receiver (name, event) VALUES ($1, $2)";
+            self.execute_in(&transaction, insert, [name.into(), event.into()])
+                .await?;
+            if receiver.options.start == Start::Oldest {
+                let owe = "INSERT INTO fanfare_outbox_delivery (receiver, event_id, version, key) \
+                     SELECT $1, id, version, key FROM fanfare_outbox_event \
+                     WHERE name = $2 AND state = 1";
+                self.execute_in(&transaction, owe, [name.into(), event.into()])
+                    .await?;
+            }
+        }
+        transaction.commit().await?;
+        Ok(refused)
+    }
+
+    /// Returns the event of each known receiver.
+    async fn known(&self, db: &impl ConnectionTrait) -> Result<BTreeMap<String, String>, DbErr> {
+        let sql = "SELECT name, event FROM fanfare_outbox_receiver";
+        let rows = db.query_all_raw(self.statement(sql, [])).await?;
+        let known = rows
+            .iter()
+            .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)));
+        known.collect()
+    }
+
+    /// Lets no hand-out run at the same time as the rest of a transaction.
+    ///
+    /// The lock keeps out hand-outs and notes, and neither senders nor `pg_dump`. A process that
+    /// stops in the transaction must not keep the others out for long.
+    async fn keep_hand_outs_out(&self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+        if self.is_postgres() {
+            let lock = "SET LOCAL idle_in_transaction_session_timeout = '10s';
+                LOCK TABLE fanfare_outbox_delivery IN SHARE ROW EXCLUSIVE MODE";
+            transaction.execute_unprepared(lock).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes a receiver from the database, with the events that are owed to it alone.
+    pub(crate) async fn remove(&self, name: &str) -> Result<bool, RemoveError> {
+        let transaction = self.begin().await?;
+        self.keep_hand_outs_out(&transaction).await?;
+        let row = "SELECT event, CASE WHEN lease_until > {now} THEN owner END AS holder \
+             FROM fanfare_outbox_receiver WHERE name = $1";
+        let row = self.statement(row, [name.into()]);
+        let Some(row) = transaction.query_one_raw(row).await? else {
+            return Ok(false);
+        };
+        let (event, holder): (String, Option<String>) =
+            (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        if let Some(owner) = holder {
+            return Err(RemoveError::Leased {
+                receiver: name.to_owned(),
+                owner,
+            });
+        }
+        let receiver =
+            "DELETE FROM fanfare_outbox_receiver WHERE name = $1 AND lease_until <= {now}";
+        if self
+            .execute_in(&transaction, receiver, [name.into()])
+            .await?
+            == 0
+        {
+            return Err(RemoveError::Leased {
+                receiver: name.to_owned(),
+                owner: "another relay".to_owned(),
+            });
+        }
+        let owed = "DELETE FROM fanfare_outbox_delivery WHERE receiver = $1";
+        self.execute_in(&transaction, owed, [name.into()]).await?;
+        let alone = "DELETE FROM fanfare_outbox_event WHERE name = $1 AND state = 0 \
+             AND NOT EXISTS (SELECT 1 FROM fanfare_outbox_receiver AS o WHERE o.event = $1)";
+        self.execute_in(&transaction, alone, [event.into()]).await?;
+        transaction.commit().await?;
+        self.sweep().await?;
+        Ok(true)
+    }
+
+    /// Deletes the events that are owed to no receiver any more. A process that ended between the
+    /// note of a delivery and the deletion of its event leaves them behind.
+    pub(crate) async fn sweep(&self) -> Result<(), DbErr> {
+        let next = format!(
+            "SELECT max(id) FROM (SELECT id FROM fanfare_outbox_event \
+             WHERE state = 1 AND id > $1 ORDER BY id LIMIT {ROWS}) AS these"
+        );
+        let delete = format!(
+            "WITH {} DELETE FROM fanfare_outbox_event WHERE state = 1 AND id > $1 AND id <= $2 \
+             AND NOT EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS d \
+                 WHERE d.event_id = fanfare_outbox_event.id)",
+            self.after_receivers()
+        );
+        let mut after = i64::MIN;
+        loop {
+            let row = self.one(&next, [after.into()]).await?;
+            let last = row.map_or(Ok(None), |row| row.try_get_by_index::<Option<i64>>(0))?;
+            let Some(last) = last else {
+                return Ok(());
+            };
+            self.execute(&delete, [after.into(), last.into()]).await?;
+            after = last;
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Deliveries that a receiver's own transaction completes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use fanfare_outbox::{CompleteError, Delivered, Durable, SendDurable, Settings};
+use fanfare_sea_orm::SignalConnection;
+use sea_orm::{ConnectionTrait, DbErr, Statement, TransactionSession, TransactionTrait};
+
+use crate::common::{LONG, Log, event, named, on_each_shared, start, with_tables};
+
+event!(Booked, "completing.Booked", BOOKED);
+
+const SHORT: Duration = Duration::from_millis(20);
+
+/// The ways in which a call of the receiver goes on after its effect.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Commits,
+    FailsAfterTheCommit,
+    RollsBackOnce,
+    RollsASavepointBack,
+    LosesItsLease,
+}
+
+const WAYS: [Way; 5] = [
+    Way::Commits,
+    Way::FailsAfterTheCommit,
+    Way::RollsBackOnce,
+    Way::RollsASavepointBack,
+    Way::LosesItsLease,
+];
+
+async fn book(db: &SignalConnection, event: &Delivered<Booked>, way: Way) -> Result<(), DbErr> {
+    let transaction = db.begin().await?;
+    let effect = format!("INSERT INTO effect (number) VALUES ({})", event.0);
+    transaction.execute_unprepared(&effect).await?;
+    if way == Way::RollsASavepointBack {
+        let savepoint = transaction.begin().await?;
+        event.complete_in(&savepoint)?;
+        savepoint.rollback().await?;
+    } else {
+        event.complete_in(&transaction)?;
+    }
+    match way {
+        Way::LosesItsLease if event.0 == 1 && event.attempt() == 1 => {
+            // As another relay does it that takes over, whose lease is over soon.
+            let stolen = "UPDATE fanfare_outbox_receiver \
+                 SET owner = 'another', token = token + 1, lease_until = 0";
+            transaction.execute_unprepared(stolen).await?;
+            let error = transaction.commit().await.unwrap_err();
+            assert!(error.to_string().contains("taken it over"), "{error}");
+            Err(error)
+        }
+        Way::RollsBackOnce if event.attempt() == 1 => {
+            transaction.rollback().await?;
+            Err(DbErr::Custom("rolled back".to_owned()))
+        }
+        Way::FailsAfterTheCommit => {
+            transaction.commit().await?;
+            Err(DbErr::Custom("after the commit".to_owned()))
+        }
+        _ => transaction.commit().await,
+    }
+}
+
+/// The numbers of the effects, in the order in which they came.
+async fn effects(db: &SignalConnection) -> Vec<i64> {
+    let sql = "SELECT number FROM effect ORDER BY id";
+    let statement = Statement::from_string(db.get_database_backend(), sql);
+    let rows = db.query_all_raw(statement).await.unwrap();
+    rows.iter()
+        .map(|row| row.try_get_by_index(0).unwrap())
+        .collect()
+}
+
+/// With one receiver, events are read without deliveries, and with two they have them.
+#[tokio::test]
+async fn a_delivery_that_its_transaction_completes_has_its_effect_exactly_once() {
+    for (way, receivers) in WAYS.into_iter().flat_map(|way| [(way, 1), (way, 2)]) {
+        on_each_shared(async |options| {
+            let db = named(with_tables(options).await);
+            let id = match db.get_database_backend() {
+                sea_orm::DbBackend::Postgres => "BIGSERIAL PRIMARY KEY",
+                _ => "INTEGER PRIMARY KEY",
+            };
+            let table = format!("CREATE TABLE effect (id {id}, number BIGINT NOT NULL)");
+            db.execute_unprepared(&table).await.unwrap();
+            let booking = db.clone();
+            let receiver = BOOKED.durable("completing.booked").back_off(SHORT, SHORT);
+            let receiver = receiver.connect_async(move |_sender, event| {
+                let db = booking.clone();
+                Box::pin(async move { book(&db, event, way).await })
+            });
+            let ok = || Box::pin(async { Ok::<_, String>(()) });
+            let other = (receivers == 2).then(|| {
+                let other = BOOKED.durable("completing.other");
+                other.connect_async(move |_sender, _event| ok()).unwrap()
+            });
+            let settings = Settings::default().poll(SHORT);
+            let outbox = fanfare_outbox::Outbox::start(&db, settings).await.unwrap();
+            for number in 1..=3 {
+                let sent = db.send_durable(&BOOKED, "till", &Booked(number)).await;
+                sent.unwrap();
+            }
+            outbox.settle(LONG).await.unwrap();
+            assert_eq!(effects(&db).await, [1, 2, 3], "{way:?}, {receivers}");
+            outbox.shutdown().await;
+            receiver.unwrap().disconnect();
+            other.inspect(|other| assert!(other.disconnect()));
+        })
+        .await;
+    }
+}
+
+event!(Loose, "completing.Loose", LOOSE);
+
+#[tokio::test]
+async fn a_connection_without_a_transaction_completes_nothing() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let log = Log::new();
+    on_each_shared(async |options| {
+        let db = named(with_tables(options).await);
+        let (errors, count, loose) = (log.clone(), Arc::clone(&calls), db.clone());
+        let receiver = LOOSE.durable("completing.loose");
+        let receiver = receiver.connect_async(move |_sender, event| {
+            errors.push(event.complete_in(&loose).unwrap_err());
+            count.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async { Ok::<_, String>(()) })
+        });
+        let outbox = start(&db).await;
+        db.send_durable(&LOOSE, "till", &Loose(1)).await.unwrap();
+        outbox.settle(LONG).await.unwrap();
+        assert_eq!(log.take(), [CompleteError::NoTransaction]);
+        outbox.shutdown().await;
+        receiver.unwrap().disconnect();
+    })
+    .await;
+}
