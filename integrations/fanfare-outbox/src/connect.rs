@@ -17,7 +17,8 @@ use crate::settings::LONGEST;
 pub trait Durable<E: DurableEvent> {
     /// Returns the options of a durable receiver, which the database knows by `name`.
     ///
-    /// The name is unique in the process. It stays when the function is renamed, because the
+    /// The name is unique in the process, unless [`using`](DurableOptions::using) separates the
+    /// receivers. It stays when the function is renamed, because the
     /// database keeps the progress of the receiver by its name. Receivers of the same name in
     /// several processes are one receiver: one of the processes gets each event.
     fn durable(&'static self, name: impl Into<String>) -> DurableOptions<E>;
@@ -29,6 +30,7 @@ impl<E: DurableEvent, R: 'static> Durable<E> for Signal<E, R> {
             name: name.into(),
             is_signal_of_event: registry::is_signal_of(self),
             options: Options {
+                using: None,
                 start: Start::Now,
                 attempts: 10,
                 first_delay: Duration::from_secs(1),
@@ -52,6 +54,16 @@ pub struct DurableOptions<E> {
 }
 
 impl<E: DurableEvent> DurableOptions<E> {
+    /// Connects the receiver to the relays on connections of this name alone
+    /// ([`named`](fanfare_sea_orm::SignalConnection::named)). By default all relays of the process
+    /// deliver to it.
+    ///
+    /// So a program with several databases can have a receiver of the same name for each of them.
+    pub fn using(mut self, using: impl Into<String>) -> Self {
+        self.options.using = Some(using.into());
+        self
+    }
+
     /// Sets the place at which the receiver starts if the database does not know it yet. It is
     /// [`Start::Now`] by default.
     pub fn start(mut self, start: Start) -> Self {
@@ -108,8 +120,8 @@ impl<E: DurableEvent> DurableOptions<E> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the process has a durable receiver with this name, if another signal has
-    /// the same event type, or if the name has a NUL or more than 1,000 bytes.
+    /// Returns an error if the process has a durable receiver with this name for the same relays,
+    /// if another signal has the same event type, or if the name has a NUL or more than 1,000 bytes.
     pub fn connect_async<X: fmt::Display>(
         self,
         receiver: impl for<'a> Fn(Sender<'a>, &'a Delivered<E>) -> BoxFuture<'a, Result<(), X>>

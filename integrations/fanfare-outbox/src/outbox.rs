@@ -17,7 +17,6 @@ use crate::relay::{Relay, Shared};
 use crate::settings::{LONGEST, Settings};
 use crate::status::{DeadLetter, Status};
 use crate::store::Store;
-use crate::wake;
 
 /// The time for the state in the error of a [`settle`](Outbox::settle).
 const FOR_STATUS: Duration = Duration::from_secs(5);
@@ -74,7 +73,7 @@ impl Outbox {
             std::process::id()
         );
         let store = Store::new(db.inner().clone(), owner)?;
-        let shared = Arc::new(Shared::new(store, settings, wake::register(db.using())));
+        let shared = Arc::new(Shared::new(store, settings, db.using()));
         let (stop, stopped) = watch::channel(false);
         let mut relay = Relay::new(Arc::clone(&shared), stopped);
         relay.register().await?;
@@ -163,7 +162,7 @@ impl Outbox {
     /// Returns an error if the database refuses.
     pub async fn status(&self) -> Result<Status, DbErr> {
         let mut status = self.shared.store.status().await?;
-        let connected = registry::receivers();
+        let connected = registry::receivers_of(&self.shared.using);
         for receiver in &mut status.receivers {
             receiver.is_connected = connected.iter().any(|it| it.name == receiver.name);
         }
@@ -215,7 +214,8 @@ impl Outbox {
     /// Returns an error if the receiver is connected in this process, if a relay has its lease, or
     /// if the database refuses.
     pub async fn remove(&self, receiver: &str) -> Result<bool, RemoveError> {
-        if registry::receivers().iter().any(|it| it.name == receiver) {
+        let connected = registry::receivers_of(&self.shared.using);
+        if connected.iter().any(|it| it.name == receiver) {
             return Err(RemoveError::Connected {
                 receiver: receiver.to_owned(),
             });

@@ -1,7 +1,6 @@
 //! The durable receivers of this process.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -59,6 +58,8 @@ pub(crate) struct Receiver {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
+    /// The name of the connections whose relays have the receiver. `None` is all relays.
+    pub(crate) using: Option<String>,
     pub(crate) start: Start,
     pub(crate) attempts: u32,
     pub(crate) first_delay: Duration,
@@ -98,6 +99,19 @@ impl Receiver {
         }
     }
 
+    /// Returns `true` if relays on connections of this name have the receiver.
+    fn is_of(&self, using: &str) -> bool {
+        let name = self.options.using.as_deref();
+        name.is_none_or(|name| name == using)
+    }
+
+    /// Returns `true` if a relay could have both receivers, which it could not tell apart.
+    fn clashes_with(&self, other: &Receiver) -> bool {
+        let (using, other_using) = (&self.options.using, &other.options.using);
+        let share_relays = using.is_none() || other_using.is_none() || using == other_using;
+        share_relays && self.name == other.name
+    }
+
     pub(crate) fn call(
         &self,
         stored: Stored,
@@ -126,13 +140,14 @@ fn read<E: DurableEvent>(stored: &Stored) -> Result<E, String> {
 
 /// The receivers of this process, and the signals of their events.
 struct Registry {
-    receivers: BTreeMap<String, Arc<Receiver>>,
+    /// In the order of their names.
+    receivers: Vec<Arc<Receiver>>,
     /// The address of the signal that has each event.
     signals: BTreeMap<&'static str, usize>,
 }
 
 static REGISTRY: RwLock<Registry> = RwLock::new(Registry {
-    receivers: BTreeMap::new(),
+    receivers: Vec::new(),
     signals: BTreeMap::new(),
 });
 
@@ -166,16 +181,15 @@ pub(crate) fn is_signal_of<E: DurableEvent, R>(signal: &'static Signal<E, R>) ->
 pub(crate) fn add(receiver: Receiver) -> Result<Arc<Receiver>, ConnectError> {
     let receiver = Arc::new(receiver);
     let added = change(|registry| {
-        let name = receiver.name.clone();
-        match registry.receivers.entry(name) {
-            Entry::Occupied(taken) => Err(ConnectError::NameTaken {
-                name: taken.key().clone(),
-            }),
-            Entry::Vacant(free) => {
-                free.insert(Arc::clone(&receiver));
-                Ok(())
-            }
+        let receivers = &mut registry.receivers;
+        if receivers.iter().any(|it| it.clashes_with(&receiver)) {
+            return Err(ConnectError::NameTaken {
+                name: receiver.name.clone(),
+            });
         }
+        let place = receivers.partition_point(|it| it.name <= receiver.name);
+        receivers.insert(place, Arc::clone(&receiver));
+        Ok(())
     });
     added.map(|()| {
         wake::all();
@@ -186,24 +200,24 @@ pub(crate) fn add(receiver: Receiver) -> Result<Arc<Receiver>, ConnectError> {
 /// Removes a receiver, and returns `true` if it was there.
 pub(crate) fn remove(receiver: &Arc<Receiver>) -> bool {
     change(|registry| {
-        let found = registry.receivers.get(&receiver.name);
-        let found = found.is_some_and(|found| Arc::ptr_eq(found, receiver));
-        if found {
-            registry.receivers.remove(&receiver.name);
-        }
-        found
+        let before = registry.receivers.len();
+        registry.receivers.retain(|it| !Arc::ptr_eq(it, receiver));
+        registry.receivers.len() < before
     })
 }
 
-/// Returns the receivers, by name.
-pub(crate) fn receivers() -> Vec<Arc<Receiver>> {
-    look(|registry| registry.receivers.values().cloned().collect())
+/// Returns the receivers of the relays on connections of this name, in the order of their names.
+pub(crate) fn receivers_of(using: &str) -> Vec<Arc<Receiver>> {
+    look(|registry| {
+        let receivers = registry.receivers.iter();
+        receivers.filter(|it| it.is_of(using)).cloned().collect()
+    })
 }
 
 /// Returns `true` if the receiver is still connected.
 pub(crate) fn has(receiver: &Arc<Receiver>) -> bool {
     look(|registry| {
-        let found = registry.receivers.get(&receiver.name);
-        found.is_some_and(|found| Arc::ptr_eq(found, receiver))
+        let mut receivers = registry.receivers.iter();
+        receivers.any(|it| Arc::ptr_eq(it, receiver))
     })
 }

@@ -19,6 +19,7 @@ use crate::held::is_stopped;
 use crate::registry::{self, Receiver};
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::wake;
 use crate::worker::{Worked, work};
 
 /// The time after an error of the database.
@@ -34,6 +35,8 @@ const SWEEP: Duration = Duration::from_secs(60);
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) settings: Settings,
+    /// The name of the connection.
+    pub(crate) using: String,
     /// Notified by commits of this process, and by changes of its receivers.
     pub(crate) wake: Arc<Notify>,
     /// Notified when a worker has ended.
@@ -42,11 +45,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(store: Store, settings: Settings, wake: Arc<Notify>) -> Self {
+    pub(crate) fn new(store: Store, settings: Settings, using: &str) -> Self {
         Shared {
             store,
             settings,
-            wake,
+            using: using.to_owned(),
+            wake: wake::register(using),
             progress: Notify::new(),
             faults: Arc::default(),
         }
@@ -103,7 +107,7 @@ impl Relay {
 
     /// Makes the receivers of the process known to the database.
     pub(crate) async fn register(&mut self) -> Result<(), StartError> {
-        let receivers = registry::receivers();
+        let receivers = registry::receivers_of(&self.shared.using);
         let is_in = |receiver: &Arc<Receiver>, all: &[Arc<Receiver>]| {
             all.iter().any(|other| Arc::ptr_eq(receiver, other))
         };

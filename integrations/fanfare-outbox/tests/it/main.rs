@@ -13,3 +13,4 @@ mod relays;
 mod stored;
 #[cfg(feature = "migration")]
 mod tables;
+mod using;
