@@ -1,6 +1,6 @@
 //! The delivery of one batch to one receiver.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use futures_util::future::join;
 use futures_util::{FutureExt, StreamExt, stream};
 use sea_orm::{DatabaseTransaction, DbErr};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::delivery::{Completes, Delivery};
 use crate::held::Held;
@@ -23,6 +24,8 @@ use crate::store::notes::Setback;
 /// The result of one delivery.
 enum Noted {
     Done(Delivery),
+    /// The results of this key come before it, and no other one follows.
+    Last(String),
     NotDone {
         delivery: Delivery,
         attempts: u32,
@@ -30,14 +33,17 @@ enum Noted {
     },
 }
 
-/// Delivers a batch and notes the results. Keys run side by side, and the events of a key one
-/// after the other. After a setback the later events of its key stay for another batch.
+/// Delivers a batch and notes the results. Keys run side by side, each with a permit of `runs`, and
+/// the events of a key one after the other. After a setback the later events of its key stay for
+/// another batch. A key whose results are noted is removed from `busy`.
 ///
 /// It stops early when the lease is lost.
 pub(crate) async fn deliver(
     store: &Store,
     held: &Held,
     receiver: &Arc<Receiver>,
+    runs: &Semaphore,
+    busy: &Mutex<HashSet<String>>,
     batch: Vec<Due>,
 ) -> Result<(), DbErr> {
     let (results, noted) = unbounded_channel();
@@ -48,25 +54,29 @@ pub(crate) async fn deliver(
     let deliveries = async move {
         let keys = stream::iter(by_key(batch));
         let (results, worker) = (&results, &worker);
-        keys.for_each_concurrent(receiver.options.keys_at_once, |deliveries| {
-            deliver_key(held, receiver, worker, deliveries, results)
+        keys.for_each_concurrent(receiver.options.keys_at_once, async |(key, deliveries)| {
+            // An error is that of a semaphore that was closed, which this one never is.
+            let _run = runs.acquire().await;
+            deliver_key(held, receiver, worker, deliveries, results).await;
+            // The notes have ended if the lease is lost.
+            let _ = results.send(Noted::Last(key));
         })
         .await;
         // Here the sender of the results is dropped, which ends the notes.
     };
-    let ((), noted) = join(deliveries, note(store, held, noted)).await;
+    let ((), noted) = join(deliveries, note(store, held, busy, noted)).await;
     noted
 }
 
-/// Returns the deliveries of each key, in the order of the batch.
-fn by_key(batch: Vec<Due>) -> Vec<Vec<Stored>> {
+/// Returns the keys with their deliveries, in the order of the batch.
+fn by_key(batch: Vec<Due>) -> Vec<(String, Vec<Stored>)> {
     let mut places = HashMap::new();
-    let mut keys: Vec<Vec<Stored>> = Vec::new();
+    let mut keys: Vec<(String, Vec<Stored>)> = Vec::new();
     for Due { key, stored, .. } in batch {
-        let place = *places.entry(key).or_insert(keys.len());
+        let place = *places.entry(key.clone()).or_insert(keys.len());
         match keys.get_mut(place) {
-            Some(key) => key.push(stored),
-            None => keys.push(vec![stored]),
+            Some((_, deliveries)) => deliveries.push(stored),
+            None => keys.push((key, vec![stored])),
         }
     }
     keys
@@ -199,14 +209,17 @@ fn delay(options: &Options, attempts: u32) -> Duration {
 async fn note(
     store: &Store,
     held: &Held,
+    busy: &Mutex<HashSet<String>>,
     mut noted: UnboundedReceiver<Noted>,
 ) -> Result<(), DbErr> {
     while let Some(first) = noted.recv().await {
         let mut done = Vec::new();
+        let mut free = Vec::new();
         let mut next = Some(first);
         while let Some(noted_now) = next {
             match noted_now {
                 Noted::Done(delivery) => done.push(delivery),
+                Noted::Last(key) => free.push(key),
                 Noted::NotDone {
                     delivery,
                     attempts,
@@ -236,6 +249,10 @@ async fn note(
         if !done.is_empty() && !again(held, |_| store.done(&held.lease, &done)).await? {
             held.lose();
             return Ok(());
+        }
+        let mut busy = busy.lock().await;
+        for key in free {
+            busy.remove(&key);
         }
     }
     Ok(())

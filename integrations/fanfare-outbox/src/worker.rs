@@ -75,7 +75,10 @@ pub(crate) async fn work(
     })
 }
 
-/// The lanes of one receiver. A slow event holds up its own lane, and the keys of its batch.
+/// The fewest lanes of one receiver, and the number of full batches that they have at a time. While
+/// some deliver, others read and note.
+///
+/// A slow event holds up its own lane, so there are as many lanes as keys can run side by side.
 const LANES: usize = 4;
 
 /// The number of batches after which a worker looks for parked deliveries.
@@ -86,7 +89,12 @@ struct Lanes<'w> {
     receiver: &'w Arc<Receiver>,
     settings: &'w Settings,
     held: &'w Held,
-    /// The keys that a lane has. It is locked while a lane reads, so that no two lanes have a key.
+    /// Has a permit for each key that may run beside the others.
+    runs: Semaphore,
+    /// Has the lane that waits for more deliveries. The other lanes wait for their turn to wait, so
+    /// that they do not all look at the database after the poll.
+    waiting: Mutex<()>,
+    /// The keys that lanes have. It is locked while a lane reads, so that no two lanes have a key.
     /// A key is free again when the results of its deliveries are noted.
     busy: Mutex<HashSet<String>>,
     /// Has a permit for a lane that waits, for each batch that was full. It is closed when no
@@ -114,15 +122,12 @@ impl Lanes<'_> {
         while is_first || self.wait().await {
             is_first = false;
             while let Some(batch) = self.next().await? {
-                let keys: Vec<_> = batch.iter().map(|due| due.key.clone()).collect();
-                deliver(self.store, self.held, self.receiver, batch).await?;
+                let (store, runs, busy) = (self.store, &self.runs, &self.busy);
+                deliver(store, self.held, self.receiver, runs, busy, batch).await?;
                 has_delivered = true;
-                let mut busy = self.busy.lock().await;
-                for key in keys {
-                    busy.remove(&key);
-                }
             }
-            if self.busy.lock().await.is_empty() {
+            // The keys of a lost lease are not freed.
+            if self.busy.lock().await.is_empty() || !self.held.is_held() {
                 break;
             }
         }
@@ -131,6 +136,7 @@ impl Lanes<'_> {
 
     /// Waits for more deliveries while other lanes deliver. Returns `false` if there are none left.
     async fn wait(&self) -> bool {
+        let _turn = self.waiting.lock().await;
         let more = tokio::time::timeout(self.settings.poll, self.more.acquire()).await;
         match more {
             Ok(Ok(permit)) => permit.forget(),
@@ -156,10 +162,14 @@ impl Lanes<'_> {
             self.held.give_way();
             return Ok(None);
         }
+        let limit = self.settings.batch;
+        let full = usize::try_from(limit).unwrap_or(usize::MAX);
+        if busy.len() >= full.saturating_mul(LANES) {
+            return Ok(None);
+        }
         loop {
-            let limit = self.settings.batch;
             let due = self.store.due(self.receiver, limit, &busy).await?;
-            let is_full = due.len() >= limit as usize;
+            let is_full = due.len() >= full;
             let (blocked, batch): (Vec<_>, Vec<_>) =
                 due.into_iter().partition(|due| due.is_blocked);
             let waiting = self.let_wait(&blocked, &batch).await?;
@@ -214,11 +224,14 @@ async fn batches(
         receiver,
         settings,
         held,
+        runs: Semaphore::new(receiver.options.keys_at_once),
+        waiting: Mutex::default(),
         busy: Mutex::default(),
         more: Semaphore::new(0),
         read: AtomicU32::new(0),
     };
-    let delivered = join_all((0..LANES).map(|number| lanes.lane(number))).await;
+    let count = receiver.options.keys_at_once.max(LANES);
+    let delivered = join_all((0..count).map(|number| lanes.lane(number))).await;
     delivered
         .into_iter()
         .try_fold(false, |any, delivered| Ok(any | delivered?))

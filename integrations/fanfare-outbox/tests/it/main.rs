@@ -7,6 +7,7 @@ mod completing;
 mod direct;
 mod failures;
 mod guards;
+mod lanes;
 mod order;
 mod receivers;
 mod relays;
