@@ -32,21 +32,16 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
+use fanfare_outbox::DurableReceiver;
 use fanfare_sea_orm::SignalConnection;
 use tokio::net::TcpListener;
-use tokio::task::spawn_blocking;
 
 use crate::host::KnownHosts;
 use crate::limits::Limits;
 use crate::log::log;
-use crate::outbox::Outbox;
 use crate::post::Post;
 use crate::serve::Interrupts;
-
-/// The time that mails under way have when the connections have ended.
-const DRAIN: Duration = Duration::from_secs(25);
 
 /// The state that handlers and receivers share.
 #[derive(Clone)]
@@ -90,15 +85,16 @@ fn switch(name: &str, default: bool) -> Result<bool, Fatal> {
     }
 }
 
-/// Connects the database and all receivers.
+/// Connects the database, under the name `using`, and all receivers. Returns the durable ones, too.
 async fn connect(
+    using: &str,
     folder: &Path,
     database_url: Option<String>,
     post: Post,
     limits: Limits,
-) -> Result<(App, Outbox), Fatal> {
+) -> Result<(App, [DurableReceiver; 2]), Fatal> {
     fanfare::connect_receivers();
-    let db = model::connect(folder, database_url).await?;
+    let db = model::connect(using, folder, database_url).await?;
     receivers::connect(&db);
     let app = App {
         db,
@@ -106,8 +102,8 @@ async fn connect(
         key: Arc::new(one_time::Key::load(folder)?),
         limits: Arc::new(limits),
     };
-    let outbox = outbox::connect(&app)?;
-    Ok((app, outbox))
+    let durable = outbox::connect(&app)?;
+    Ok((app, durable))
 }
 
 async fn run() -> Result<(), Fatal> {
@@ -133,10 +129,10 @@ async fn run() -> Result<(), Fatal> {
     password::prepare();
 
     let database_url = setting("DATABASE_URL")?;
-    let (app, outbox) = connect(&folder, database_url, post, limits).await?;
+    let (app, _durable) = connect("default", &folder, database_url, post, limits).await?;
     tokio::spawn(Arc::clone(&app.limits).upkeep());
-    outbox.make_due().await?;
-    let sweep = tokio::spawn(outbox.clone().sweep());
+    let outbox = outbox::start(&app.db).await?;
+    let upkeep = tokio::spawn(outbox::upkeep(app.db.clone(), outbox.clone()));
 
     // Before the line with the address, because from then on an interrupt must be graceful.
     let interrupts = Interrupts::collect()?;
@@ -144,8 +140,8 @@ async fn run() -> Result<(), Fatal> {
     let router = web::router(app, hosts, has_secure_cookies);
     serve::serve(listener, router, interrupts).await?;
 
-    sweep.abort();
-    let left = spawn_blocking(move || outbox.shutdown(DRAIN)).await??;
-    log!("ended; {left} mails in the queue are left to the next start");
+    upkeep.abort();
+    let left = outbox::end(outbox).await?;
+    log!("ended; {left} mails that are owed are left to the next start");
     Ok(())
 }

@@ -41,8 +41,7 @@ pub(crate) mod user {
     fanfare_sea_orm::model_signals!("account.User");
 }
 
-/// Somebody has asked for a one-time password. The table is the outbox: a row that is `Owed` is
-/// mailed sooner or later, even if the process ends.
+/// Somebody has asked for a one-time password.
 #[expect(unreachable_pub)]
 pub(crate) mod reset_request {
     use sea_orm::entity::prelude::*;
@@ -62,32 +61,12 @@ pub(crate) mod reset_request {
         /// of the request does not reveal the account.
         pub user_id: Option<i32>,
         pub requested_at: DateTimeUtc,
-        pub state: State,
-        /// The number of attempts to send the mail. The task that counts it up is the only one that
-        /// may try.
-        pub tries: i32,
-        /// When the sweep looks at the row, while it is `Owed`.
-        pub next_try_at: DateTimeUtc,
+        /// The hash of the password of the last try to mail it.
         pub one_time_hash: Option<Vec<u8>>,
+        /// The end of the time for which the one-time password is good. `None` until its mail has
+        /// left. A request that was used, void or given up has its beginning here.
         pub expires_at: Option<DateTimeUtc>,
         pub guesses_left: i32,
-    }
-
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-    #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(8))")]
-    pub enum State {
-        #[sea_orm(string_value = "owed")]
-        Owed,
-        #[sea_orm(string_value = "mailed")]
-        Mailed,
-        #[sea_orm(string_value = "used")]
-        Used,
-        /// Another one was used.
-        #[sea_orm(string_value = "void")]
-        Void,
-        /// The mail server refuses it for good.
-        #[sea_orm(string_value = "failed")]
-        Failed,
     }
 
     fanfare_sea_orm::model_signals!("account.ResetRequest");
@@ -97,7 +76,11 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(CreateTables)]
+        vec![
+            Box::new(CreateTables),
+            Box::new(fanfare_outbox::Migration),
+            Box::new(MoveMailsToOutbox),
+        ]
     }
 }
 
@@ -142,25 +125,25 @@ impl MigrationTrait for CreateTables {
         requests.col(string(Request::Mailbox));
         requests.col(integer_null(Request::UserId));
         requests.col(timestamp_with_time_zone(Request::RequestedAt));
-        requests.col(string(Request::State));
-        requests.col(integer(Request::Tries));
-        requests.col(timestamp_with_time_zone(Request::NextTryAt));
+        requests.col(string("state"));
+        requests.col(integer("tries"));
+        requests.col(timestamp_with_time_zone("next_try_at"));
         requests.col(blob_null(Request::OneTimeHash));
         requests.col(timestamp_with_time_zone_null(Request::ExpiresAt));
         requests.col(integer(Request::GuessesLeft));
         manager.create_table(requests).await?;
 
-        for (name, first, second) in [
-            (
-                "reset_request_mailbox",
-                Request::Mailbox,
-                Request::RequestedAt,
-            ),
-            ("reset_request_state", Request::State, Request::NextTryAt),
-        ] {
+        let columns = [
+            [
+                Request::Mailbox.into_iden(),
+                Request::RequestedAt.into_iden(),
+            ],
+            ["state".into_iden(), "next_try_at".into_iden()],
+        ];
+        for [first, second] in columns {
             let mut index = Index::create();
             index
-                .name(name)
+                .name(format!("reset_request_{first}"))
                 .table(reset_request::Entity)
                 .col(first)
                 .col(second);
@@ -182,6 +165,40 @@ impl MigrationTrait for CreateTables {
     }
 }
 
+/// The mails were owed by rows of `reset_request`, whose columns were a queue: `owed`, `mailed`,
+/// `used`, `void` or `failed`. Now an event of the outbox owes each of them.
+struct MoveMailsToOutbox;
+
+impl MigrationName for MoveMailsToOutbox {
+    fn name(&self) -> &str {
+        "m0002_move_mails_to_outbox"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for MoveMailsToOutbox {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let statements = "\
+            INSERT INTO fanfare_outbox_event (name, version, sender, key, payload) \
+                SELECT CASE WHEN user_id IS NULL THEN 'account.LaterMail' \
+                    ELSE 'account.FirstMail' END, \
+                1, 'key:' || id, 'key:' || id, '{\"request\":' || id || '}' \
+                FROM reset_request WHERE state = 'owed' ORDER BY id;
+            UPDATE reset_request SET expires_at = requested_at \
+                WHERE state IN ('used', 'void', 'failed');
+            DROP INDEX reset_request_state;
+            ALTER TABLE reset_request DROP COLUMN state;
+            ALTER TABLE reset_request DROP COLUMN tries;
+            ALTER TABLE reset_request DROP COLUMN next_try_at;";
+        let db = manager.get_connection();
+        db.execute_unprepared(statements).await.map(drop)
+    }
+}
+
 /// Makes the files of a database its owner's alone. SQLite gives the mode of the database to the
 /// files that it creates beside it, but not to those that a killed program has left.
 fn keep_all_private(database: &Path) -> Result<(), Fatal> {
@@ -194,8 +211,13 @@ fn keep_all_private(database: &Path) -> Result<(), Fatal> {
     Ok(())
 }
 
-/// Connects to the database at `url`, or else to a file of SQLite in `folder`, and migrates.
-pub(crate) async fn connect(folder: &Path, url: Option<String>) -> Result<SignalConnection, Fatal> {
+/// Connects to the database at `url`, or else to a file of SQLite in `folder`, and migrates. The
+/// connection has the name `using`.
+pub(crate) async fn connect(
+    using: &str,
+    folder: &Path,
+    url: Option<String>,
+) -> Result<SignalConnection, Fatal> {
     let file = folder.join("forgot-password.db");
     let (name, url) = match url {
         Some(url) => (String::from("DATABASE_URL"), url),
@@ -216,7 +238,7 @@ pub(crate) async fn connect(folder: &Path, url: Option<String>) -> Result<Signal
         // is busy.
         options.max_connections(1);
     }
-    send_connection_created(&mut options, "default");
+    send_connection_created(&mut options, using);
     let db = Database::connect(options).await;
     let db = db.map_err(|error| {
         // Without the value, which may have a password in it.
@@ -224,5 +246,5 @@ pub(crate) async fn connect(folder: &Path, url: Option<String>) -> Result<Signal
         format!("{name}: {why}")
     })?;
     Signalled::<Migrator>::up(&db, None).await?;
-    Ok(SignalConnection::new(db))
+    Ok(SignalConnection::named(using, db))
 }

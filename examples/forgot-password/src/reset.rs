@@ -8,11 +8,11 @@ use fanfare::Sender;
 use fanfare::watch::Context;
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::prelude::{ChronoUtc, Expr};
-use sea_orm::sea_query::ExprTrait;
+use sea_orm::sea_query::{ExprTrait, NullOrdering};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait,
-    IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, Set, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionSession, TransactionTrait,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
+    Order, PaginatorTrait, QueryFilter, QueryOrder, Set, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionSession, TransactionTrait,
 };
 use serde::Deserialize;
 
@@ -20,8 +20,8 @@ use crate::App;
 use crate::account::{PASSWORD_RESET, PasswordReset, address, chosen, find_user};
 use crate::email::Email;
 use crate::limits::{Action, Client};
-use crate::mailer::GUESSES;
-use crate::model::reset_request::{self, Column, State as Step};
+use crate::mailer::{GUESSES, over};
+use crate::model::reset_request::{self, Column};
 use crate::model::user;
 use crate::one_time;
 use crate::secret;
@@ -50,9 +50,8 @@ pub(crate) async fn forgot(
     Ok(Reply::new(StatusCode::ACCEPTED, told))
 }
 
-/// Writes a row that owes a mail. Its `post_save` receiver hands it to the mailer after the commit.
-/// Addresses that nobody has take the same way, up to the mail itself. If a client hangs up during
-/// the commit and the receiver's event is lost, the sweep finds the row.
+/// Writes a request. Its `post_save` receiver has the outbox mail it after the commit. Addresses
+/// that nobody has take the same way, up to the mail itself.
 async fn owe_mail(db: &SignalConnection, typed: Email) -> Result<(), DbErr> {
     let now = ChronoUtc::now();
     // It reads before it writes: another program on the same file of SQLite's could write in
@@ -83,9 +82,6 @@ async fn owe_mail(db: &SignalConnection, typed: Email) -> Result<(), DbErr> {
             email: Set(user.map_or(typed, |user| user.email)),
             mailbox: Set(mailbox),
             requested_at: Set(now),
-            state: Set(Step::Owed),
-            tries: Set(0),
-            next_try_at: Set(now),
             guesses_left: Set(GUESSES),
             ..Default::default()
         };
@@ -139,11 +135,9 @@ async fn guess(
     db: &SignalConnection,
     email: &Email,
 ) -> Result<Option<reset_request::Model>, DbErr> {
-    let is_mailed = Expr::expr(Expr::case(Column::State.eq(Step::Mailed), 1).finally(0));
     let latest = reset_request::Entity::find()
         .filter(Column::Mailbox.eq(email.mailbox()))
-        .order_by_desc(is_mailed)
-        .order_by_desc(Column::ExpiresAt)
+        .order_by_with_nulls(Column::ExpiresAt, Order::Desc, NullOrdering::Last)
         .order_by_desc(Column::Id);
     let latest = latest.one(db).await?;
     let taken = reset_request::Entity::update_many()
@@ -151,11 +145,8 @@ async fn guess(
         .filter(Column::Id.eq(latest.as_ref().map_or(0, |request| request.id)))
         .filter(Column::GuessesLeft.gt(0));
     let is_taken = taken.exec(db).await?.rows_affected == 1;
-    let is_good = |request: &reset_request::Model| {
-        let expires_at = request.expires_at;
-        request.state == Step::Mailed && expires_at.is_some_and(|then| then > ChronoUtc::now())
-    };
-    Ok(latest.filter(|request| is_taken && is_good(request)))
+    let is_good = |then| then > ChronoUtc::now();
+    Ok(latest.filter(|request| is_taken && request.expires_at.is_some_and(is_good)))
 }
 
 /// Uses the request up, voids the user's others, and changes the password: all of it or nothing.
@@ -165,19 +156,18 @@ async fn change_password(
     hash: String,
 ) -> Result<(), Failure> {
     let transaction = db.begin().await?;
-    let used = reset_request::Entity::update_many()
-        .col_expr(Column::State, Expr::value(Step::Used))
+    let end = reset_request::Entity::update_many().col_expr(Column::ExpiresAt, over());
+    let now = ChronoUtc::now();
+    let used = end
+        .clone()
         .filter(Column::Id.eq(request.id))
-        .filter(Column::State.eq(Step::Mailed));
+        .filter(Column::ExpiresAt.gt(now));
     if used.exec(&transaction).await?.rows_affected != 1 {
         // Somebody was quicker with the same one.
         return Err(REFUSED);
     }
-    let is_open = Condition::any()
-        .add(Column::State.eq(Step::Owed))
-        .add(Column::State.eq(Step::Mailed));
-    let others = reset_request::Entity::update_many()
-        .col_expr(Column::State, Expr::value(Step::Void))
+    let is_open = Column::ExpiresAt.is_null().or(Column::ExpiresAt.gt(now));
+    let others = end
         .filter(Column::Mailbox.eq(&request.mailbox))
         .filter(is_open);
     others.exec(&transaction).await?;

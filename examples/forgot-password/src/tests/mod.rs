@@ -13,8 +13,10 @@ use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{Request, StatusCode};
+use fanfare_outbox::DurableReceiver;
 use sea_orm::{
     ActiveModelTrait, ConnectOptions, ConnectionTrait, Database, EntityTrait, QueryOrder, Set,
+    Statement,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -23,7 +25,7 @@ use tower::Service as _;
 use crate::host::KnownHosts;
 use crate::limits::Limits;
 use crate::model::{reset_request, user};
-use crate::outbox::Outbox;
+use crate::outbox;
 use crate::post::Post;
 use crate::web::{self, BODY_LIMIT};
 use crate::{App, connect};
@@ -37,10 +39,11 @@ const OLD: &str = "correct horse";
 const NEW: &str = "battery staple";
 
 /// The program, connected in the scope of the test: its receivers that have a state exist in that
-/// scope alone. It has no sweep, because a sweep sends whenever a second has passed.
+/// scope alone. Its durable receivers have the events of its connection alone. They get them while
+/// the test has started the outbox.
 struct Site {
     app: App,
-    outbox: Outbox,
+    durable: [DurableReceiver; 2],
     router: Router,
     /// The folder of the database and the key, which the end of the test removes.
     _folder: TempDir,
@@ -66,14 +69,15 @@ impl Site {
             Err(_) => None,
         };
         let limits = Limits::from_environment().unwrap();
-        let (app, outbox) = connect(folder.path(), database, post, limits)
-            .await
-            .unwrap();
+        // The name of the folder is that of no other program of the process.
+        let using = folder.path().display().to_string();
+        let connected = connect(&using, folder.path(), database, post, limits).await;
+        let (app, durable) = connected.unwrap();
         let hosts = KnownHosts::from_environment().unwrap();
         Site {
             router: web::router(app.clone(), hosts, false),
             app,
-            outbox,
+            durable,
             _folder: folder,
         }
     }
@@ -130,10 +134,41 @@ impl Site {
         self.app.post.mailbox().unwrap()
     }
 
-    /// Returns the rows of the outbox, the oldest first.
+    /// Sends the mails that are owed, and returns when they have left or are given up.
+    async fn send_mails(&self) {
+        let outbox = outbox::start(&self.app.db).await.unwrap();
+        outbox.settle(PATIENCE).await.unwrap();
+        outbox.shutdown().await;
+    }
+
+    /// Returns the names of the events that the outbox has, with their requests, the oldest first.
+    async fn owed(&self) -> Vec<(String, i32)> {
+        let db = &self.app.db;
+        let query = "SELECT name, payload FROM fanfare_outbox_event ORDER BY id";
+        let query = Statement::from_string(db.get_database_backend(), query);
+        let rows = db.query_all_raw(query).await.unwrap();
+        let owed = rows.iter().map(|row| {
+            let payload: String = row.try_get("", "payload").unwrap();
+            let payload: Value = serde_json::from_str(&payload).unwrap();
+            let request = payload["request"].as_i64().unwrap();
+            let name = row.try_get("", "name").unwrap();
+            (name, request.try_into().unwrap())
+        });
+        owed.collect()
+    }
+
+    /// Returns the requests, the oldest first.
     async fn rows(&self) -> Vec<reset_request::Model> {
         let rows = reset_request::Entity::find().order_by_asc(reset_request::Column::Id);
         rows.all(&self.app.db).await.unwrap()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        for receiver in &self.durable {
+            receiver.disconnect();
+        }
     }
 }
 

@@ -3,24 +3,26 @@
 use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::pin::pin;
+use std::time::Duration;
 
 use axum::http::StatusCode;
+use fanfare::Sender;
 use fanfare::testing::{self, Scope};
-use fanfare::{Sender, mute};
 use fanfare_django::auth::{USER_LOGGED_IN, USER_LOGIN_FAILED};
 use fanfare_django::model::POST_SAVE;
 use fanfare_django::request::{GOT_REQUEST_EXCEPTION, Outcome, REQUEST_FINISHED, REQUEST_STARTED};
 use fanfare_django::transaction::{COMMITTED, ROLLED_BACK};
+use fanfare_outbox::{DurableEvent, SendDurable};
 use futures_util::future::{join_all, pending};
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::json;
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{ADA, FROM, NEW, OLD, PATIENCE, Site};
 use crate::account::PASSWORD_RESET;
-use crate::model::reset_request::{self, State};
-use crate::model::user;
-use crate::outbox::{FIRST, LATER};
+use crate::model::{reset_request, user};
+use crate::outbox::{self, FIRST, FirstMail, LaterMail};
 use crate::post::Post;
 use crate::smtp::MailServer;
 
@@ -29,6 +31,16 @@ use crate::smtp::MailServer;
 fn listen_to_transactions() {
     COMMITTED.connect(|_sender, _committed| ());
     ROLLED_BACK.connect(|_sender, _undone| ());
+}
+
+/// Returns the name of the event that owes a first mail.
+fn first() -> String {
+    FirstMail::NAME.to_owned()
+}
+
+/// Returns the name of the event that owes another mail.
+fn later() -> String {
+    LaterMail::NAME.to_owned()
 }
 
 /// Returns the lines of the scope's tree from the first `POST_SAVE` to the next root, without the
@@ -67,20 +79,24 @@ async fn a_request_for_an_account_sends_its_signals_in_order() {
             .once()
             .from(Sender::of::<reset_request::Entity>())
             .before(&COMMITTED);
-        scope.assert_sent(&COMMITTED).once().before(&FIRST);
         scope
-            .assert_sent(&FIRST)
+            .assert_sent(&COMMITTED)
             .once()
-            .caused_by(&POST_SAVE)
             .before(&REQUEST_FINISHED);
         scope
             .assert_sent(&REQUEST_FINISHED)
             .once()
             .matching_kept(|status: &Option<u16>| *status == Some(202));
-        scope.assert_not_sent(&LATER);
         scope.assert_not_sent(&GOT_REQUEST_EXCEPTION);
+
+        // The mail is owed by the commit, and leaves after it.
+        let request = site.rows().await[0].id;
+        assert_eq!(site.owed().await, [(first(), request)]);
+        assert!(site.mails().is_empty());
+        site.send_mails().await;
         assert_eq!(site.mails().len(), 1);
-        assert_eq!(site.rows().await[0].state, State::Mailed);
+        assert!(site.rows().await[0].expires_at.is_some());
+        assert!(site.owed().await.is_empty());
     })
     .await;
 }
@@ -89,13 +105,17 @@ async fn a_request_for_an_account_sends_its_signals_in_order() {
 async fn a_request_for_an_unknown_address_differs_in_its_lane_alone() {
     let known = testing::scope_async(async |scope| {
         let site = Site::with_ada().await;
+        listen_to_transactions();
         site.forgot(ADA).await;
         scope.settle_async(PATIENCE).await.unwrap();
+        let owed = site.owed().await;
+        assert_eq!(owed, [(first(), site.rows().await[0].id)]);
         saved(scope)
     })
     .await;
     testing::scope_async(async |scope| {
         let site = Site::with_ada().await;
+        listen_to_transactions();
         scope.keep_with(&REQUEST_FINISHED, |request| request.status());
         site.forgot("nobody@example.org").await;
         scope.settle_async(PATIENCE).await.unwrap();
@@ -105,23 +125,17 @@ async fn a_request_for_an_unknown_address_differs_in_its_lane_alone() {
             .once()
             .before(&POST_SAVE);
         scope
-            .assert_sent(&LATER)
-            .once()
-            .caused_by(&POST_SAVE)
-            .before(&REQUEST_FINISHED);
-        scope
             .assert_sent(&REQUEST_FINISHED)
             .once()
             .matching_kept(|status: &Option<u16>| *status == Some(202));
-        scope.assert_not_sent(&FIRST);
+        assert_eq!(saved(scope), known);
+        let owed = site.owed().await;
+        assert_eq!(owed, [(later(), site.rows().await[0].id)]);
+
+        site.send_mails().await;
         assert!(site.mails().is_empty());
-        let later = saved(scope);
-        let as_first: Vec<_> = later
-            .iter()
-            .map(|line| line.replace("LATER", "FIRST"))
-            .collect();
-        assert_eq!(as_first, known);
-        assert_ne!(later, known);
+        assert!(site.rows().await[0].expires_at.is_some());
+        assert!(site.owed().await.is_empty());
     })
     .await;
 }
@@ -139,16 +153,15 @@ async fn an_invalid_address_owes_no_mail() {
                 .once()
                 .before(&REQUEST_FINISHED);
             scope.assert_not_sent(&POST_SAVE);
-            scope.assert_not_sent(&FIRST);
-            scope.assert_not_sent(&LATER);
         })
         .await;
+        assert!(site.owed().await.is_empty());
     })
     .await;
 }
 
 #[tokio::test]
-async fn the_commit_causes_the_mail_through_the_outbox() {
+async fn one_receiver_of_the_save_owes_the_mail() {
     testing::scope_async(async |scope| {
         let site = Site::with_ada().await;
         site.forgot(ADA).await;
@@ -158,11 +171,10 @@ async fn the_commit_causes_the_mail_through_the_outbox() {
             [
                 "fanfare_django::model::signals::POST_SAVE from \
                  forgot_password::model::reset_request::Entity (Async)",
-                "  -> outbox",
-                "    forgot_password::outbox::FIRST (Async)",
-                "      -> mailer",
+                "  -> forgot_password::outbox::owe_mail",
             ]
         );
+        assert_eq!(site.owed().await.len(), 1);
     })
     .await;
 }
@@ -172,7 +184,7 @@ async fn a_request_that_is_rolled_back_sends_no_signal_of_the_commit() {
     testing::scope_async(async |scope| {
         let site = Site::with_ada().await;
         listen_to_transactions();
-        // It runs after the outbox has recorded its event.
+        // It runs after the receiver that owes the mail.
         POST_SAVE.connect(|_sender, _event| Err("the disk is full".into()));
         assert_eq!(site.forgot(ADA).await, StatusCode::INTERNAL_SERVER_ERROR);
         scope.settle_async(PATIENCE).await.unwrap();
@@ -187,9 +199,9 @@ async fn a_request_that_is_rolled_back_sends_no_signal_of_the_commit() {
             .once()
             .before(&REQUEST_FINISHED);
         scope.assert_not_sent(&COMMITTED);
-        scope.assert_not_sent(&FIRST);
-        scope.assert_not_sent(&LATER);
         assert!(site.rows().await.is_empty());
+        assert!(site.owed().await.is_empty());
+        site.send_mails().await;
         assert!(site.mails().is_empty());
     })
     .await;
@@ -222,8 +234,8 @@ async fn a_client_that_hangs_up_in_the_transaction_rolls_it_back() {
             .once()
             .matching_kept(|outcome: &Outcome| *outcome == Outcome::Aborted);
         scope.assert_not_sent(&COMMITTED);
-        scope.assert_not_sent(&FIRST);
         assert!(site.rows().await.is_empty());
+        assert!(site.owed().await.is_empty());
     })
     .await;
 }
@@ -259,8 +271,8 @@ async fn async_receivers_of_an_interrupted_request_run_in_its_scope() {
 }
 
 #[tokio::test]
-async fn a_faked_mailer_connects_to_no_mail_server() {
-    testing::scope_async(async |program| {
+async fn a_mail_waits_for_the_outbox_to_start() {
+    testing::scope_async(async |scope| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("smtp://{}", listener.local_addr().unwrap());
@@ -268,74 +280,102 @@ async fn a_faked_mailer_connects_to_no_mail_server() {
         let site = Site::with_post(Post::new(FROM, Some(server)).unwrap()).await;
         site.add_account(ADA).await;
 
-        testing::scope_async(async |scope| {
-            scope.fake(mute::tag("mail"));
-            site.forgot(ADA).await;
-            scope.settle_async(PATIENCE).await.unwrap();
-            scope.assert_sent(&FIRST).once();
-        })
-        .await;
+        site.forgot(ADA).await;
+        scope.settle_async(PATIENCE).await.unwrap();
         let refused = listener.accept().unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::WouldBlock);
-        assert_eq!(site.rows().await[0].tries, 0);
+        assert_eq!(site.rows().await[0].one_time_hash, None);
 
-        // After the fake, the same row reaches the mail server.
-        site.outbox.hand_out_due().await.unwrap();
+        // After its start, the same request reaches the mail server.
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        let accepted = timeout(PATIENCE, listener.accept()).await.unwrap();
-        let (connection, _) = accepted.unwrap();
-        let mut connection = connection.into_std().unwrap();
-        connection.write_all(b"554 no mails today\r\n").unwrap();
-        drop(connection);
-        program.settle_async(PATIENCE).await.unwrap();
-        assert_eq!(site.rows().await[0].tries, 1);
+        let refuse = async {
+            let accepted = timeout(PATIENCE, listener.accept()).await.unwrap();
+            let (connection, _) = accepted.unwrap();
+            let mut connection = connection.into_std().unwrap();
+            connection.write_all(b"421 no mails today\r\n").unwrap();
+        };
+        let outbox = outbox::start(&site.app.db).await.unwrap();
+        refuse.await;
+        // The retry is of the other lane.
+        let is_handed_on = async || site.owed().await == [(later(), site.rows().await[0].id)];
+        timeout(PATIENCE, async {
+            while !is_handed_on().await {
+                sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .unwrap();
+        outbox.shutdown().await;
+        assert!(site.rows().await[0].one_time_hash.is_some());
+        assert_eq!(site.rows().await[0].expires_at, None);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_row_whose_event_was_lost_is_handed_out_once() {
-    testing::scope_async(async |_program| {
+async fn a_mail_that_a_start_has_sent_is_not_sent_by_the_next() {
+    testing::scope_async(async |_scope| {
         let site = Site::with_ada().await;
-        testing::scope_async(async |scope| {
-            scope.fake(mute::signal(&FIRST));
-            site.forgot(ADA).await;
-            scope.settle_async(PATIENCE).await.unwrap();
-        })
-        .await;
-        assert!(site.mails().is_empty());
+        site.forgot(ADA).await;
+        for _ in 0..2 {
+            site.send_mails().await;
+            assert_eq!(site.mails().len(), 1);
+        }
 
-        let row = site.rows().await[0].id;
-        testing::scope_async(async |scope| {
-            scope.keep_with(&FIRST, |owed| owed.request);
-            site.outbox.hand_out_due().await.unwrap();
-            scope.settle_async(PATIENCE).await.unwrap();
-            scope
-                .assert_sent(&FIRST)
-                .once()
-                .matching_kept(|request: &i32| *request == row);
-            scope.assert_not_sent(&LATER);
-        })
-        .await;
+        // Nor is it if the note of its delivery was lost.
+        let request = site.rows().await[0].id;
+        let again = FirstMail { request };
+        let sent = site.app.db.send_durable(&FIRST, request, &again).await;
+        sent.unwrap();
+        site.send_mails().await;
         assert_eq!(site.mails().len(), 1);
+    })
+    .await;
+}
 
-        testing::scope_async(async |scope| {
-            site.outbox.hand_out_due().await.unwrap();
-            scope.assert_not_sent(&FIRST);
-            scope.assert_not_sent(&LATER);
-        })
-        .await;
+#[tokio::test]
+async fn the_events_of_the_outbox_have_no_password_and_no_address() {
+    testing::scope_async(async |_scope| {
+        let site = Site::with_ada().await;
+        site.forgot(ADA).await;
+        site.forgot("nobody@example.org").await;
+        let db = &site.app.db;
+        let query = "SELECT sender, key, payload FROM fanfare_outbox_event ORDER BY id";
+        let query = Statement::from_string(db.get_database_backend(), query);
+        let events = db.query_all_raw(query).await.unwrap();
+        let texts = events.iter().map(|event| {
+            let text = |column| event.try_get::<String>("", column).unwrap();
+            (text("sender"), text("key"), text("payload"))
+        });
+        let number = |request: i32| format!("key:{request}");
+        let rows = site.rows().await;
+        let [first, second] = [rows[0].id, rows[1].id];
+        assert_eq!(
+            texts.collect::<Vec<_>>(),
+            [
+                (
+                    number(first),
+                    number(first),
+                    format!(r#"{{"request":{first}}}"#)
+                ),
+                (
+                    number(second),
+                    number(second),
+                    format!(r#"{{"request":{second},"first_error":null}}"#)
+                ),
+            ]
+        );
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_changed_password_is_reported_after_its_commit() {
-    testing::scope_async(async |program| {
+    testing::scope_async(async |_program| {
         let site = Site::start().await;
         let ada = site.add_account(ADA).await;
         site.forgot(ADA).await;
-        program.settle_async(PATIENCE).await.unwrap();
+        site.send_mails().await;
         let mail = site.mails().remove(0);
         let (_, one_time) = mail.split_once("one-time password: ").unwrap();
         let one_time = &one_time[..11];
@@ -425,32 +465,34 @@ async fn programs_of_two_scopes_share_no_send() {
             scope.settle_async(PATIENCE).await.unwrap();
             scope.assert_sent(&REQUEST_STARTED).times(users);
             scope.assert_sent(&POST_SAVE).times(users);
-            scope.assert_sent(&FIRST).times(users);
             scope.assert_sent(&REQUEST_FINISHED).times(users);
+            // Nor a mail: the outboxes of all three run at the same time.
+            site.send_mails().await;
             assert_eq!(site.mails().len(), users);
+            assert!(site.owed().await.is_empty());
         })
         .await;
     }
     tokio::join!(ask(3), ask(5), ask(8));
 }
 
+/// Those of the outbox, `programs_of_two_scopes_share_no_send` tests.
 #[tokio::test]
 async fn receivers_with_a_state_exist_in_their_scope_alone() {
-    let requests = Sender::of::<reset_request::Entity>();
-    let users = Sender::of::<user::Model>();
+    let updates_last_login = || {
+        let receivers = USER_LOGGED_IN.connections();
+        receivers.iter().any(|it| it.name == "update_last_login")
+    };
     testing::scope_async(async |scope| {
-        assert!(!FIRST.has_listeners());
+        assert!(!updates_last_login());
         let _site = Site::start().await;
-        scope.assert_listening(&FIRST);
-        scope.assert_listening(&LATER);
+        assert!(updates_last_login());
+        scope.assert_listening(USER_LOGGED_IN.from(Sender::of::<user::Model>()));
+        scope.assert_listening(POST_SAVE.from(Sender::of::<reset_request::Entity>()));
         scope.assert_listening(&PASSWORD_RESET);
-        scope.assert_listening(POST_SAVE.from(requests));
-        scope.assert_listening(USER_LOGGED_IN.from(users));
     })
     .await;
-    assert!(!FIRST.has_listeners());
-    assert!(!LATER.has_listeners());
-    assert!(!POST_SAVE.from(requests).has_listeners());
+    assert!(!updates_last_login());
 }
 
 #[tokio::test]

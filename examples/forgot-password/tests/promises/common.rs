@@ -162,6 +162,17 @@ pub(crate) const ADA: &str = "ada@example.org";
 pub(crate) const OLD: &str = "correct horse";
 pub(crate) const NEW: &str = "battery staple";
 
+/// The requests whose mail is owed.
+pub(crate) const OWED: &str = "reset_request WHERE expires_at IS NULL";
+/// The requests whose mail has left, and that are not used, void or given up.
+pub(crate) const MAILED: &str = "reset_request WHERE expires_at > requested_at";
+/// The requests that are used, void or given up.
+pub(crate) const OVER: &str = "reset_request WHERE expires_at = requested_at";
+
+/// The durable events of the two lanes.
+pub(crate) const FIRST: &str = "account.FirstMail";
+pub(crate) const LATER: &str = "account.LaterMail";
+
 impl Site {
     pub(crate) async fn start(environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -302,8 +313,7 @@ impl Site {
 
     /// Waits until no mail is owed.
     pub(crate) async fn settled(&self) {
-        let owed = "reset_request WHERE state = 'owed'";
-        until(async || (self.count(owed).await == 0).then_some(())).await;
+        until(async || (self.count(OWED).await == 0).then_some(())).await;
     }
 
     /// Connects to the database, from outside of the program.
@@ -340,18 +350,33 @@ impl Site {
         .await;
     }
 
-    /// Adds requests that are owed and due: to the first accounts, or to addresses without one.
-    pub(crate) async fn add_owed(&self, count: usize, has_accounts: bool, tries: i32) {
+    /// Adds requests whose mails are owed by these events: to the first accounts, or to addresses
+    /// without one.
+    pub(crate) async fn add_owed(&self, count: usize, has_accounts: bool, event: &str) {
         let (numbers, now) = (numbers(count), ChronoUtc::now().to_rfc3339());
         let (name, user) = match has_accounts {
             true => ("user", "(SELECT min(id) FROM \"user\") + n"),
             false => ("nobody", "NULL"),
         };
         self.sql(&format!(
-            "INSERT INTO reset_request (email, mailbox, user_id, requested_at, state, tries, \
-             next_try_at, guesses_left) {numbers} SELECT '{name}' || n || '@example.org', \
-             '{name}' || n || '@example.org', {user}, '{now}', 'owed', {tries}, '{now}', 3 \
-             FROM numbers"
+            "INSERT INTO reset_request (email, mailbox, user_id, requested_at, guesses_left) \
+             {numbers} SELECT '{name}' || n || '@example.org', '{name}' || n || '@example.org', \
+             {user}, '{now}', 3 FROM numbers"
+        ))
+        .await;
+        self.owe(
+            event,
+            &format!("email LIKE '{name}%' AND expires_at IS NULL"),
+        )
+        .await;
+    }
+
+    /// Adds events that owe the mails of the requests with a condition, as the program stores them.
+    pub(crate) async fn owe(&self, event: &str, condition: &str) {
+        self.sql(&format!(
+            "INSERT INTO fanfare_outbox_event (name, version, sender, key, payload) \
+             SELECT '{event}', 1, 'key:' || id, 'key:' || id, '{{\"request\":' || id || '}}' \
+             FROM reset_request WHERE {condition} ORDER BY id"
         ))
         .await;
     }

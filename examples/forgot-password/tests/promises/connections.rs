@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::common::{ADA, Site, until};
+use crate::common::{ADA, OWED, Site, until};
 
 impl Site {
     pub(crate) async fn open(&self) -> TcpStream {
@@ -99,5 +99,5 @@ async fn a_second_interrupt_ends_the_program_at_once() {
     until(refused).await;
     program.ctrl_c();
     assert_eq!(program.ended().code(), Some(130));
-    assert_eq!(site.count("reset_request WHERE state = 'owed'").await, 1);
+    assert_eq!(site.count(OWED).await, 1);
 }

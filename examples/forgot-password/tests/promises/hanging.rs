@@ -1,5 +1,5 @@
 //! A mail does not wait for a recipient at which the mail server hangs, nor for strangers'
-//! requests, nor for room in a queue.
+//! requests.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use sea_orm::prelude::DateTimeUtc;
 use sea_orm::{ConnectionTrait, Statement};
 
-use crate::common::{ADA, Site, until};
+use crate::common::{ADA, FIRST, LATER, OWED, Site, until};
 use crate::smtp::{MailServer, Mood};
 
 /// Asks for the one-time passwords of these users, and waits until each is mailed.
@@ -72,13 +72,13 @@ async fn retries_that_hang_do_not_delay_first_mails() {
     let site = Site::start(&settings).await;
     site.add_users(60).await;
     hang(&server, 0..20);
-    site.add_owed(20, true, 1).await;
+    site.add_owed(20, true, LATER).await;
     until(async || (server.hung() >= 3).then_some(())).await;
     ask(&server, &site, 20..60, 120).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mails_that_found_the_queue_full_leave_within_seconds() {
+async fn fifty_mails_behind_one_that_hangs_leave_within_seconds() {
     let server = MailServer::start(true).await;
     let settings = [
         ("SMTP_URL", &*server.url()),
@@ -90,12 +90,10 @@ async fn mails_that_found_the_queue_full_leave_within_seconds() {
     hang(&server, 0..1);
     site.forgot("user0@example.org").await;
     until(async || (server.hung() >= 1).then_some(())).await;
-    // The queue of one worker has room for 32 mails.
     ask(&server, &site, 1..51, 120).await;
 }
 
-/// All workers share one queue, so a worker that waits for the mail server holds no mail but its
-/// own.
+/// They are read in batches of 100, and a mail that hangs holds no other one of its batch.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_hangs_leaves_all_other_mails_to_the_other_workers() {
     let server = MailServer::start(true).await;
@@ -109,7 +107,7 @@ async fn a_worker_that_hangs_leaves_all_other_mails_to_the_other_workers() {
     hang(&server, 299..300);
     site.forgot("user299@example.org").await;
     until(async || (server.hung() >= 1).then_some(())).await;
-    site.add_owed(299, true, 0).await;
+    site.add_owed(299, true, FIRST).await;
     mailed(&server, 299, Instant::now(), 120).await;
 }
 
@@ -117,31 +115,31 @@ async fn a_worker_that_hangs_leaves_all_other_mails_to_the_other_workers() {
 async fn three_thousand_requests_for_unknown_addresses_do_not_delay_an_owner() {
     let (server, site) = Site::with_mail_server(true).await;
     site.register(ADA).await;
-    site.add_owed(3_000, false, 0).await;
-    let owed = async || site.count("reset_request WHERE state = 'owed'").await;
+    site.add_owed(3_000, false, LATER).await;
+    let owed = async || site.count(OWED).await;
     until(async || (owed().await < 2_990).then_some(())).await;
     site.forgot(ADA).await;
     let hers = "reset_request WHERE user_id IS NOT NULL";
-    let mailed = format!("{hers} AND state = 'mailed'");
+    let mailed = format!("{hers} AND expires_at > requested_at");
     until(async || (site.count(&mailed).await == 1).then_some(())).await;
     assert_eq!(server.mails().len(), 1);
 
-    // The database keeps the order, so a pause of this test or of the mail server does not matter.
-    // A claim writes `next_try_at`, the same time ahead for each row. The note that a row is mailed
-    // writes `expires_at`, an hour ahead.
+    // The database keeps the order, so a pause of this test does not matter. The note that a mail
+    // has left writes `expires_at`, an hour ahead.
     let db = site.database().await;
-    let query = format!("SELECT requested_at FROM {hers}");
+    let query = format!("SELECT requested_at, expires_at FROM {hers}");
     let query = Statement::from_string(db.get_database_backend(), query);
     let row = db.query_one_raw(query).await.unwrap().unwrap();
     let asked: DateTimeUtc = row.try_get("", "requested_at").unwrap();
+    let noted: DateTimeUtc = row.try_get("", "expires_at").unwrap();
     let an_hour_later = (asked + Duration::from_secs(60 * 60)).to_rfc3339();
-    let her_claim = format!("(SELECT next_try_at FROM {hers})");
+    let her_note = noted.to_rfc3339();
     let overtakers = format!(
-        "reset_request WHERE user_id IS NULL AND state = 'mailed' \
-         AND next_try_at < {her_claim} AND expires_at > '{an_hour_later}'"
+        "reset_request WHERE user_id IS NULL AND expires_at > '{an_hour_later}' \
+         AND expires_at < '{her_note}'"
     );
     let later = format!(
-        "reset_request WHERE user_id IS NULL AND (state = 'owed' OR next_try_at > {her_claim})"
+        "reset_request WHERE user_id IS NULL AND (expires_at IS NULL OR expires_at > '{her_note}')"
     );
     let (overtakers, later) = (site.count(&overtakers).await, site.count(&later).await);
     println!("{overtakers} strangers' rows came before hers, {later} after it");

@@ -14,7 +14,7 @@ use futures_util::{StreamExt, stream};
 use reqwest::Client;
 use serde_json::json;
 
-use crate::common::{Site, starts_and_ends, until};
+use crate::common::{MAILED, OWED, Site, starts_and_ends, until};
 use crate::smtp::Mood;
 
 /// The number of mails that the program sends at a time, and so may have sent without noting it
@@ -83,7 +83,7 @@ async fn killed_in_the_middle_no_mail_is_lost() {
     let (accepted, log) = tokio::join!(ask(&client, &url, half..count), kill);
     let (started, open) = requests(&log);
     let rows = site.count("reset_request").await;
-    let owed = site.count("reset_request WHERE state = 'owed'").await;
+    let owed = site.count(OWED).await;
     println!(
         "killed: {started} requests started, {open} of them open; {} with a response; {rows} rows, {owed} of them owed",
         half + accepted.len()
@@ -105,9 +105,7 @@ async fn killed_in_the_middle_no_mail_is_lost() {
 
     // One mail for each row, and one row for each response. A client without a response has asked
     // again, and may have a row of the first time as well.
-    let rows = site
-        .count_by("email", "reset_request WHERE state = 'mailed'")
-        .await;
+    let rows = site.count_by("email", MAILED).await;
     let mails = server.mails();
     let mut mailed = BTreeMap::<&str, i64>::new();
     for to in mails

@@ -4,9 +4,8 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::common::{ADA, OLD, Site, one_time_passwords, until};
+use crate::common::{ADA, LATER, MAILED, OLD, OVER, OWED, Site, one_time_passwords, until};
 use crate::smtp::Mood;
-
 use sea_orm::prelude::ChronoUtc;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -16,7 +15,7 @@ async fn a_mail_server_that_is_down_and_then_up() {
     site.forgot(ADA).await;
     until(async || (server.refused() >= 2).then_some(())).await;
     assert!(server.mails().is_empty());
-    assert_eq!(site.count("reset_request WHERE state = 'owed'").await, 1);
+    assert_eq!(site.count(OWED).await, 1);
 
     server.set_up(true);
     until(async || (!server.mails().is_empty()).then_some(())).await;
@@ -38,7 +37,7 @@ async fn a_refused_mail_is_not_noted_as_mailed_after_a_late_reply() {
     until(async || (!server.mails().is_empty()).then_some(())).await;
     server.set_mood(ADA, Some(Mood::Refuse("451 later")));
     until(async || {
-        let mailed = site.count("reset_request WHERE state = 'mailed'").await;
+        let mailed = site.count(MAILED).await;
         assert_eq!(mailed, 0, "a refused mail is noted as mailed");
         (server.refused() >= 2).then_some(())
     })
@@ -57,9 +56,8 @@ async fn a_refused_mail_is_not_noted_as_mailed_after_a_late_reply() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_draws_another_one() {
     let (site, first) = Site::with_ada_who_forgot().await;
-    let now = ChronoUtc::now().to_rfc3339();
-    let owed = format!("UPDATE reset_request SET state = 'owed', next_try_at = '{now}'");
-    site.sql(&owed).await;
+    site.sql("UPDATE reset_request SET expires_at = NULL").await;
+    site.owe(LATER, "true").await;
     let mailed = site.mailed(2).await;
     assert_ne!(mailed[0], first);
     site.settled().await;
@@ -113,7 +111,7 @@ async fn a_client_that_hangs_up_leaves_no_transaction_open() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_interrupt_waits_for_the_queue() {
+async fn an_interrupt_waits_for_the_mails_that_were_not_tried() {
     let (server, mut site) = Site::with_mail_server(true).await;
     for n in 0..10 {
         site.register(&format!("user{n}@example.org")).await;
@@ -124,7 +122,7 @@ async fn an_interrupt_waits_for_the_queue() {
     let mailbox = site.client.get(site.url("/dev/mailbox")).send().await;
     assert_eq!(mailbox.unwrap().status(), 404, "it is for want of a server");
     assert!(site.program.take().unwrap().interrupt().success());
-    assert_eq!(site.count("reset_request WHERE state = 'mailed'").await, 10);
+    assert_eq!(site.count(MAILED).await, 10);
     assert_eq!(server.mails().len(), 10);
 }
 
@@ -142,14 +140,67 @@ async fn a_mail_that_is_owed_for_a_day_is_given_up_and_logged() {
     let (server, mut site) = Site::with_mail_server(false).await;
     site.register(ADA).await;
     site.forgot(ADA).await;
-    until(async || (server.refused() >= 1).then_some(())).await;
+    // The second try is a retry, whose delivery has a row after it has failed.
+    until(async || (server.refused() >= 2).then_some(())).await;
     assert!(site.program.take().unwrap().interrupt().success());
-    site.sql("UPDATE reset_request SET requested_at = '2026-01-01T00:00:00+00:00', tries = 30")
+    site.sql("UPDATE reset_request SET requested_at = '2026-01-01T00:00:00+00:00'")
+        .await;
+    site.sql("UPDATE fanfare_outbox_delivery SET attempts = 30")
         .await;
     site.restart();
     site.logged(1, "mail 1: given up after 86400s and 30 tries")
         .await;
     until(async || (site.count("reset_request").await == 0).then_some(())).await;
+    let owed = "fanfare_outbox_event";
+    until(async || (site.count(owed).await == 0).then_some(())).await;
+}
+
+/// The columns are those of the version before the outbox.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mails_that_the_old_tables_owe_leave_after_the_migration() {
+    let (server, mut site) = Site::with_mail_server(true).await;
+    for n in 0..3 {
+        site.register(&format!("user{n}@example.org")).await;
+    }
+    site.register(ADA).await;
+    site.forgot(ADA).await;
+    site.settled().await;
+    let hers = one_time_passwords(&server.mails()[0]).remove(0);
+    assert!(site.program.take().unwrap().interrupt().success());
+    let (then, now) = ("2026-01-01T00:00:00+00:00", ChronoUtc::now().to_rfc3339());
+    for statement in [
+        "DELETE FROM seaql_migrations WHERE version LIKE 'm0002%'",
+        "ALTER TABLE reset_request ADD COLUMN state VARCHAR NOT NULL DEFAULT 'mailed'",
+        "ALTER TABLE reset_request ADD COLUMN tries INTEGER NOT NULL DEFAULT 1",
+        &format!(
+            "ALTER TABLE reset_request ADD COLUMN next_try_at VARCHAR NOT NULL DEFAULT '{then}'"
+        ),
+        "CREATE INDEX reset_request_state ON reset_request (state, next_try_at)",
+    ] {
+        site.sql(statement).await;
+    }
+    // It was good for an hour when it was used.
+    let expires_at = "(SELECT expires_at FROM reset_request WHERE state = 'mailed')";
+    for (n, state, expires_at) in [
+        (0, "owed", "NULL"),
+        (1, "used", expires_at),
+        (2, "void", "NULL"),
+    ] {
+        let address = format!("user{n}@example.org");
+        site.sql(&format!(
+            "INSERT INTO reset_request (email, mailbox, user_id, requested_at, guesses_left, state, \
+             expires_at) SELECT email, mailbox, id, '{now}', 9, '{state}', \
+             {expires_at} FROM \"user\" WHERE email = '{address}'"
+        ))
+        .await;
+    }
+    site.restart();
+    site.settled().await;
+    let mails = server.mails();
+    assert_eq!(mails.len(), 2);
+    assert!(mails[1].contains("To: user0@example.org\r\n"), "{mails:?}");
+    assert_eq!(site.count(OVER).await, 2);
+    assert_eq!(site.reset(&hers).await, 200);
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ async fn four_hashes_at_a_time_take_the_memory_of_four() {
     assert!(peak < four + 40, "{peak} MiB after {four} MiB");
 }
 
-/// Each lane drives its mails on two threads, whatever the number of mails under way.
+/// The threads of the runtime drive the mails, whatever the number of mails under way.
 #[tokio::test]
 async fn the_mails_under_way_take_no_thread_each() {
     let few = Site::start(&[("MAIL_WORKERS", "1")]).await;
