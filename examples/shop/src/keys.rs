@@ -26,8 +26,7 @@ pub(crate) fn read() -> UnboundedReceiver<Wish> {
     receiver
 }
 
-/// The terminal gives single keys while one is awaited, and Ctrl-C is one of them. It is as before
-/// when this returns.
+/// Reads single keys, of which Ctrl-C is one. The terminal is as before when this returns.
 fn from_terminal(wishes: &UnboundedSender<Wish>) {
     let terminal = Term::stdout();
     while let Ok(key) = terminal.read_key_raw() {

@@ -33,7 +33,7 @@ use std::process::ExitCode;
 use crate::options::{HELP, Options};
 use crate::supervisor::End;
 
-/// Why the program does not start, or ends.
+/// An error that ends the program.
 type Fatal = Box<dyn Error + Send + Sync>;
 
 /// By custom, 128 and the number of SIGINT.

@@ -19,7 +19,7 @@ const SHIPPING: &str = "shop.shipping";
 pub(crate) const MAIL: &str = "shop.mail";
 
 /// An address to which each mail fails.
-pub(crate) const NO_ADDRESS: &str = "customer-13@exmaple.invalid";
+pub(crate) const NO_ADDRESS: &str = "customer-13@nowhere.invalid";
 
 /// Connects the receivers. Their names are those by which the database knows them.
 pub(crate) fn connect(db: &SignalConnection, post: Post) -> Result<(), ConnectError> {

@@ -119,7 +119,7 @@ table!(
 
 /// The goods at the start: name, price in cents, and stock. The lamps are soon sold out.
 const GOODS: [(&str, i64, i64); 5] = [
-    ("lamp", 4_900, 60),
+    ("lamp", 4_900, 150),
     ("mug", 900, 1_000_000),
     ("poster", 1_500, 1_000_000),
     ("scarf", 2_500, 1_000_000),

@@ -18,7 +18,7 @@ pub(crate) fn live(tally: &Tally, process: u32, last_line: &str) -> Vec<String> 
     let mut lines = vec![
         String::new(),
         format!(
-            "{:7.1} s  worker {} is process {process}; {} kills, {with_owed} of them with deliveries owed (at most {most})",
+            "{:7.1} s  worker {} is process {process}; kills: {}, {with_owed} of them with deliveries owed (at most {most})",
             tally.opened.elapsed().as_secs_f64(),
             tally.kills.len() + 1,
             tally.kills.len(),
