@@ -17,6 +17,10 @@ use crate::error::CompleteError;
 ///
 /// The name and the version are stored with each event. The payload is the event's JSON.
 ///
+/// [`#[derive(DurableEvent)]`](macro@crate::DurableEvent) implements the trait, and adds a test that
+/// fails if the fields change without a new version. Events that the derive does not fit implement
+/// the trait by hand:
+///
 /// ```
 /// use fanfare::Event;
 /// use fanfare_outbox::DurableEvent;
@@ -51,7 +55,7 @@ use crate::error::CompleteError;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored",
     label = "not a `DurableEvent`",
-    note = "write `impl DurableEvent for {Self} {{ const NAME: &'static str = \"app.Event\"; }}` beside serde's derives"
+    note = "add `DurableEvent` to the derives of `{Self}`, beside serde's, and `#[durable(name = \"app.Event\")]`"
 )]
 pub trait DurableEvent: OwnedEvent + Serialize + DeserializeOwned + Send + Sync {
     /// The name of the event in the database. It is unique in all programs that use the database,
@@ -63,6 +67,10 @@ pub trait DurableEvent: OwnedEvent + Serialize + DeserializeOwned + Send + Sync 
     ///
     /// A program that has an older version leaves newer events to programs that have the newer one.
     const VERSION: u32 = 1;
+
+    /// The fields of this version as text, for the test that the derive adds. It is `None` if the
+    /// trait is implemented by hand.
+    const SCHEMA: Option<&'static str> = None;
 
     /// Returns the key whose events are delivered in the order of their commits. `None` is the
     /// sender. A key has at most 1,000 bytes, and no NUL.

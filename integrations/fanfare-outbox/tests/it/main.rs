@@ -4,6 +4,7 @@
 mod common;
 
 mod completing;
+mod derived;
 mod direct;
 mod failures;
 mod guards;
