@@ -13,12 +13,15 @@ use proc_macro::TokenStream;
 mod arguments;
 mod code;
 mod event;
+mod features;
+mod function;
 mod hint;
 mod receiver;
+mod registration;
 mod root;
 mod value;
 
-use receiver::Features;
+use features::Features;
 
 /// Registers a function as a receiver of one or several signals.
 ///
