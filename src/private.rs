@@ -1,7 +1,8 @@
-//! Types and functions for the expansions of `apps!` and `signals!` and for two other crates of the
-//! project, and for no others: the expansion of `#[receiver]` by `fanfare-macros`, and
-//! `fanfare-django`, whose signals are sent from senders that have a name before they have a type.
-//! They are not part of the interface.
+//! Types and functions for the expansions of `apps!` and `signals!` and for three other crates of
+//! the project, and for no others: the expansion of `#[receiver]` by `fanfare-macros`,
+//! `fanfare-django`, whose signals are sent from senders that have a name before they have a type,
+//! and `fanfare-outbox`, which calls the receivers that are declared as durable. They are not part
+//! of the interface.
 //!
 //! The hooks for an event's crate are here without the feature `macros` as well. Otherwise the same
 //! declaration would connect other receivers, depending on a feature of the event's crate.

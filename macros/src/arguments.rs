@@ -10,11 +10,12 @@ use syn::{
 };
 
 use crate::code::code;
+use crate::durable::{Durable, DurableOptions};
 use crate::root::{Root, parse_root};
-use crate::value::{Value, fill, parse_equals};
+use crate::value::{Value, fill, parse_equals, parse_flag, parse_text};
 
 /// The names of the options, in the order of the documentation.
-const OPTIONS: &str = "`sender`, `model`, `dispatch_uid`, `priority`, `once`, `max_calls`, `name`, `tag`, `blocking`, `queued` and `crate`";
+const OPTIONS: &str = "`sender`, `model`, `dispatch_uid`, `priority`, `once`, `max_calls`, `name`, `tag`, `blocking`, `queued`, `durable` and `crate`";
 
 pub(crate) struct Arguments {
     /// The signals. The list is never empty.
@@ -29,7 +30,10 @@ pub(crate) struct Arguments {
     tags: Vec<LitStr>,
     blocking: Option<Span>,
     queued: Option<Queued>,
+    durable: DurableOptions,
     root: Option<Root>,
+    /// The names of all options, in their order.
+    given: Vec<Ident>,
 }
 
 enum SenderOption {
@@ -69,6 +73,7 @@ pub(crate) struct Key {
     signal: String,
     sender: Option<String>,
     dispatch_uid: Option<String>,
+    durable: Option<String>,
 }
 
 impl Arguments {
@@ -90,7 +95,9 @@ impl Arguments {
             tags: Vec::new(),
             blocking: None,
             queued: None,
+            durable: DurableOptions::default(),
             root: None,
+            given: Vec::new(),
         };
         while !input.is_empty() {
             if !input.peek(Token![,]) {
@@ -115,6 +122,9 @@ impl Arguments {
             );
             return Err(Error::new(model.option, message));
         }
+        arguments
+            .durable
+            .check(&arguments.signals, &arguments.given)?;
         Ok(arguments)
     }
 
@@ -123,6 +133,10 @@ impl Arguments {
             return Err(input.error(format!("expected an option: the options are {OPTIONS}")));
         }
         let option = input.call(Ident::parse_any)?;
+        self.given.push(option.clone());
+        if let Some(parsed) = self.durable.parse(&option, input) {
+            return parsed;
+        }
         match option.to_string().as_str() {
             "sender" => fill(&mut self.sender, &option, || parse_sender(&option, input)),
             "model" => fill(&mut self.model, &option, || parse_model(&option, input)),
@@ -175,10 +189,12 @@ impl Arguments {
         let entity = self.model.as_ref().map(|it| it.entity.to_token_stream());
         let sender = sender.or(entity.map(|it| it.to_string()));
         let dispatch_uid = self.dispatch_uid.as_ref().map(LitStr::value);
+        let durable = self.durable().map(|it| it.name.value());
         self.signals.iter().map(move |signal| Key {
             signal: code(signal),
             sender: sender.clone(),
             dispatch_uid: dispatch_uid.clone(),
+            durable: durable.clone(),
         })
     }
 
@@ -195,6 +211,16 @@ impl Arguments {
     /// Returns the queue that the receiver runs on, if there is one.
     pub(crate) fn queued(&self) -> Option<&Queued> {
         self.queued.as_ref()
+    }
+
+    /// Returns the name of the receiver in the database, if it is durable.
+    pub(crate) fn durable(&self) -> Option<&Durable> {
+        self.durable.durable()
+    }
+
+    /// Returns the options of a durable receiver.
+    pub(crate) fn durable_options(&self) -> &DurableOptions {
+        &self.durable
     }
 
     /// Returns the module of the entity whose instance the function takes in the place of the
@@ -315,37 +341,6 @@ fn unknown_option(option: &Ident, input: ParseStream<'_>) -> Error {
         message.push_str("; several signals are written as a list, `[FIRST, SECOND]`");
     }
     Error::new(option.span(), message)
-}
-
-fn parse_flag(option: &Ident, input: ParseStream<'_>) -> Result<()> {
-    if input.peek(Token![=]) || input.peek(token::Paren) {
-        return Err(input.error(format!(
-            "`{option}` takes no value: write `{option}` alone, or leave it out"
-        )));
-    }
-    Ok(())
-}
-
-fn parse_text(
-    option: &Ident,
-    example: &str,
-    mend_empty: &str,
-    input: ParseStream<'_>,
-) -> Result<LitStr> {
-    parse_equals(option, example, input)?;
-    let value = Value::take(input)?;
-    let Some(text) = value.parse::<LitStr>() else {
-        let message =
-            format!("`{option}` is a string literal, not `{value}`: write `{option} = {example}`");
-        return Err(value.error(message));
-    };
-    if text.value().is_empty() {
-        return Err(Error::new(
-            text.span(),
-            format!("`{option}` is empty: {mend_empty}"),
-        ));
-    }
-    Ok(text)
 }
 
 fn parse_priority(option: &Ident, input: ParseStream<'_>) -> Result<Priority> {

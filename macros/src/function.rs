@@ -4,7 +4,8 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{
-    Attribute, Error, FnArg, GenericParam, Ident, Path, Result, Signature, Type, Visibility,
+    Attribute, Error, FnArg, GenericParam, Ident, Path, Result, ReturnType, Signature, Type,
+    Visibility,
 };
 
 use crate::arguments::{Arguments, Key};
@@ -75,6 +76,7 @@ impl Function {
         self.check_keys(&arguments)?;
         self.check_blocking(&arguments, features)?;
         check_queued(&arguments, features)?;
+        self.check_durable(&arguments)?;
         self.check_instance(&arguments)?;
         Ok(arguments)
     }
@@ -227,6 +229,30 @@ impl Function {
         Err(Error::new(blocking, message))
     }
 
+    /// Refuses a function that the relay of a durable receiver cannot await.
+    fn check_durable(&self, arguments: &Arguments) -> Result<()> {
+        let Some(durable) = arguments.durable() else {
+            return Ok(());
+        };
+        let hint = || hint::signature(&self.signature, Some(arguments));
+        if self.signature.asyncness.is_none() {
+            let ident = self.ident();
+            let message = format!(
+                "a durable receiver is async, and `{ident}` is a plain function: write {}",
+                hint()
+            );
+            return Err(Error::new(durable.option, message));
+        }
+        if let ReturnType::Default = self.signature.output {
+            let message = format!(
+                "a durable receiver returns a `Result`, whose error means another attempt: write {}",
+                hint()
+            );
+            return Err(Error::new(self.signature.ident.span(), message));
+        }
+        Ok(())
+    }
+
     /// Refuses a function that does not take the instance, if `model` is given.
     fn check_instance(&self, arguments: &Arguments) -> Result<()> {
         if arguments.model().is_none() {
@@ -270,6 +296,13 @@ impl Function {
     fn duplicate(&self, arguments: &Arguments, signal: &Path) -> Error {
         let ident = self.ident();
         let text = code(signal);
+        if let Some(durable) = arguments.durable() {
+            let name = durable.name.value();
+            let message = format!(
+                "`{ident}` is already the durable receiver {name:?} of `{text}`: take one of the two away, or give it another name"
+            );
+            return Error::new_spanned(&durable.name, message);
+        }
         match arguments.dispatch_uid() {
             Some(uid) => Error::new_spanned(
                 uid,

@@ -2,7 +2,7 @@
 //! the function has them.
 
 use quote::ToTokens;
-use syn::{FnArg, Pat, PatType, Signature, Type, TypePath};
+use syn::{FnArg, Pat, PatType, ReturnType, Signature, Type, TypePath};
 
 use crate::arguments::Arguments;
 use crate::code::code;
@@ -11,6 +11,7 @@ use crate::code::code;
 /// event is unknown.
 pub(crate) fn signature(signature: &Signature, arguments: Option<&Arguments>) -> String {
     let model = arguments.and_then(Arguments::model);
+    let is_durable = arguments.is_some_and(|it| it.durable().is_some());
     let parameters = || {
         signature.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(parameter) => Some(parameter),
@@ -36,11 +37,24 @@ pub(crate) fn signature(signature: &Signature, arguments: Option<&Arguments>) ->
         .find(|it| matches!(*it.ty, Type::Reference(_)))
         .or_else(|| others().next());
     let is_known = event.is_some();
-    let event = event.map_or_else(|| String::from("event: &Event"), borrowed);
+    let event = event.map_or_else(
+        || {
+            String::from(if is_durable {
+                "event: &Delivered<Event>"
+            } else {
+                "event: &Event"
+            })
+        },
+        borrowed,
+    );
     let ident = &signature.ident;
-    let asyncness = signature.asyncness.map_or("", |_| "async ");
+    let is_async = is_durable || signature.asyncness.is_some();
+    let asyncness = if is_async { "async " } else { "" };
     // It begins with the space before the arrow.
-    let output = code(&signature.output);
+    let output = match &signature.output {
+        ReturnType::Default if is_durable => String::from(" -> Result<(), Error>"),
+        output => code(output),
+    };
     let meaning = match arguments.map(|it| it.signals.as_slice()) {
         _ if is_known => String::new(),
         Some([signal]) => format!(", where `Event` is the event type of `{}`", code(signal)),

@@ -12,6 +12,7 @@ use proc_macro::TokenStream;
 
 mod arguments;
 mod code;
+mod durable;
 mod event;
 mod features;
 mod function;
@@ -128,6 +129,7 @@ use features::Features;
 /// | `tag = "mail"` | mutes of this tag concern the receiver, as by `ConnectOptions::tag`; several tags are several options | no tag |
 /// | `crate = my_api::fanfare` | the expansion finds fanfare by this path, which may be a string literal | `::fanfare` |
 /// | `queued = MAILS` | runs on this queue, as by `ConnectOptions::queued`. This requires fanfare's feature `queue`, an event that is `Clone` and owns its contents, and a function that returns `()`. `MAILS` is the path of a static, such as a `LazyLock<Queue>`. A static is not dropped at the end of the program: end `main` with `report.disconnect_and_wait(timeout)`, which delivers the events that are in the queue. For an event that borrows, connect by hand with `connect_owned` | runs in the send |
+/// | `durable = "mail.receipt"` | gets the events that `fanfare-outbox` stores: [see below](#durable-receivers) | gets the events that are sent |
 /// | `blocking` | may block its thread in an async send, as by `ConnectOptions::blocking`. This requires fanfare's feature `tokio`, and the function is not `async` | an async send calls it as it is |
 ///
 /// ```
@@ -267,6 +269,34 @@ use features::Features;
 /// assert!(refused.error.is::<NoAddress>());
 /// ```
 ///
+/// # Durable receivers
+///
+/// With `durable` the function gets the events that `send_durable` of `fanfare-outbox` stores,
+/// after the commit and until it returns `Ok`. The name stays when the function is renamed, because
+/// the database keeps the progress of the receiver by its name. The function is an `async fn` that
+/// returns `Result<(), E>`, where `E` displays. Its second parameter is `&Delivered<OrderPaid>`, or
+/// `&OrderPaid` if it needs neither the id nor the number of the attempt:
+///
+/// ```text
+/// #[receiver(ORDER_PAID, durable = "mail.receipt", attempts = 3)]
+/// async fn send_receipt(_: Sender<'_>, paid: &Delivered<OrderPaid>) -> Result<(), MailError> {
+/// ```
+///
+/// These options go with `durable`. They are those of `fanfare_outbox::DurableOptions`, and their
+/// values are expressions. Connect a receiver by hand for `back_off`.
+///
+/// | option | effect |
+/// |---|---|
+/// | `start = Start::Oldest` | a receiver that the database does not know yet also gets the events that are stored |
+/// | `attempts = 3` | the attempts, after which a delivery is a dead letter |
+/// | `timeout = Duration::from_secs(30)` | the time after which an attempt has failed |
+/// | `keys_at_once = 1` | the keys whose events are delivered side by side |
+/// | `unsequenced` | later events of a key do not wait behind a dead letter |
+/// | `outbox = my_api::fanfare_outbox` | the expansion finds `fanfare-outbox` by this path, which may be a string literal |
+///
+/// `connect_receivers()` connects these receivers as well, and reports their names. Call it before
+/// `Outbox::start`. It panics if another durable receiver has the name.
+///
 /// # The report
 ///
 /// An entry has the name of the signal as in the attribute, the function with its module, and the
@@ -298,6 +328,9 @@ use features::Features;
 /// - `blocking` without its feature `tokio`, or on an `async fn`
 /// - `queued` without its feature `queue`, with something that is not the path of a static, or
 ///   beside `model` or `blocking`
+/// - `durable` on a function that is not async or returns no `Result`, with several signals, or
+///   beside `sender`, `model`, `dispatch_uid`, `priority`, `once`, `max_calls`, `name`, `tag`,
+///   `blocking` or `queued`; and an option of a durable receiver without `durable`
 /// - `weak`, because a function has no object that it could outlive
 /// - a function whose types do not fit the signal: the compiler shows the signature that it expects
 /// - an `async fn` whose future cannot change threads: the compiler shows the values that the

@@ -241,4 +241,97 @@ mod tests {
         let message = "`queued` needs fanfare's feature `queue`: enable it in `Cargo.toml`, or leave the option out";
         assert_eq!(errors("PIZZA_DONE, queued = MAILS", RING, ASYNC), [message]);
     }
+
+    const SEND: &str =
+        "async fn send(_: Sender<'_>, _: &Paid) -> Result<(), Failed> { mail().await }";
+
+    #[test]
+    fn durable_connects_by_the_crate_of_the_outbox() {
+        let options = "start = Start::Oldest, attempts = 3, timeout = Duration::from_secs(9), keys_at_once = N + 1, unsequenced";
+        let calls = ".start(Start::Oldest).attempts(3).timeout(Duration::from_secs(9)).keys_at_once(N+1).unsequenced()";
+        for (path, outbox) in [
+            ("", "::fanfare_outbox"),
+            (", outbox = my_api::outbox", "my_api::outbox"),
+            (", outbox = \"my_api::outbox\"", "my_api::outbox"),
+        ] {
+            let arguments = format!("shop::PAID, {options}, durable = \"mail.sent\"{path}");
+            let expansion = expansion(&arguments, SEND, ASYNC);
+            let connect = format!(
+                "||{outbox}::__private::declare({outbox}::__private::options(&shop::PAID,\"mail.sent\"){calls},send,|__sender,__event|::std::boxed::Box::pin(send(__sender,__event)),)"
+            );
+            assert!(expansion.contains(&connect), "{expansion}");
+            assert!(!expansion.contains("Candidate"), "{expansion}");
+        }
+    }
+
+    #[test]
+    fn durable_refuses_the_options_of_other_receivers() {
+        for option in [
+            "sender = Shop",
+            "sender = \"shop\"",
+            "model = order",
+            "dispatch_uid = \"mail\"",
+            "priority = -1",
+            "once",
+            "max_calls = 3",
+            "name = \"mail\"",
+            "tag = \"mail\"",
+            "blocking",
+            "queued = MAILS",
+        ] {
+            let name = option.split(' ').next().unwrap();
+            let arguments = format!("PAID, {option}, durable = \"mail.sent\"");
+            let messages = errors(&arguments, SEND, TOKIO);
+            let start = format!("a durable receiver has no `{name}`, because ");
+            assert!(
+                matches!(&messages[..], [message] if message.starts_with(&start)),
+                "{option}: {messages:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn options_of_durable_receivers_need_a_name() {
+        for option in [
+            "start = Start::Oldest",
+            "attempts = 3",
+            "timeout = LONG",
+            "keys_at_once = 1",
+            "unsequenced",
+            "outbox = my_api::outbox",
+        ] {
+            let name = option.split(' ').next().unwrap();
+            let messages = errors(&format!("PAID, {option}"), SEND, ASYNC);
+            // The text of the tokens ends at the quotes of the example.
+            let start = format!("`{name}` is for durable receivers: add `durable = ");
+            assert!(
+                matches!(&messages[..], [message] if message.starts_with(&start)),
+                "{option}: {messages:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn durable_hints_have_the_signature_of_a_durable_receiver() {
+        for (item, hint) in [
+            (
+                "fn f(sender: Sender<'_>, paid: &Delivered<Paid>) -> Result<(), Failed>",
+                "async fn f(sender: Sender<'_>, paid: &Delivered<Paid>) -> Result<(), Failed>`",
+            ),
+            (
+                "async fn f(paid: &Paid)",
+                "async fn f(sender: Sender<'_>, paid: &Paid) -> Result<(), Error>`",
+            ),
+            (
+                "async fn f() -> Result<(), Failed>",
+                "async fn f(sender: Sender<'_>, event: &Delivered<Event>) -> Result<(), Failed>`, where `Event` is the event type of `PAID`",
+            ),
+        ] {
+            let item = format!("{item} {{ todo!() }}");
+            let messages = errors("PAID, durable = \"mail.sent\"", &item, ASYNC);
+            let hint = format!("write `{hint}");
+            let has_hint = messages.iter().any(|it| it.ends_with(&hint));
+            assert!(has_hint, "{hint}: {messages:?}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use syn::{Attribute, Path};
 
 use crate::arguments::Arguments;
 use crate::code::code;
+use crate::durable::Durable;
 use crate::function::Function;
 
 /// Returns the code that registers the function with each signal.
@@ -20,7 +21,10 @@ pub(crate) fn registrations(function: &Function, arguments: &Arguments) -> Token
     let root = arguments.root_at(Span::call_site());
     let registrations = arguments.signals.iter().map(|signal| {
         let text = code(signal);
-        let connect = connect(function, arguments, signal);
+        let connect = match arguments.durable() {
+            Some(durable) => connect_durable(function, arguments, signal, durable),
+            None => connect(function, arguments, signal),
+        };
         quote! {
             #(#attributes)*
             const _: () = {
@@ -99,6 +103,31 @@ fn connect(function: &Function, arguments: &Arguments, signal: &Path) -> TokenSt
             function: #ident,
         }
         #connect
+    }
+}
+
+/// Returns the code that has fanfare-outbox connect the function, which no send calls.
+fn connect_durable(
+    function: &Function,
+    arguments: &Arguments,
+    signal: &Path,
+    durable: &Durable,
+) -> TokenStream {
+    let ident = function.ident();
+    let options = arguments.durable_options();
+    let at_name = at_name(function);
+    let at_signal = at_signal(signal);
+    // An error about the path, as in a crate without fanfare-outbox, points at the option.
+    let outbox = options.outbox_at(durable.option.resolved_at(Span::call_site()));
+    let (name, calls) = (&durable.name, options.calls());
+    let signal = quote_spanned!(at_signal=> &#signal);
+    let start = start(function);
+    quote_spanned! {at_name=>
+        #outbox::__private::declare(
+            #outbox::__private::options(#signal, #name) #calls,
+            #ident,
+            #start,
+        )
     }
 }
 

@@ -23,15 +23,25 @@ impl Root {
 
 /// Parses the value of `crate`: a path, or a string literal with a path in it.
 pub(crate) fn parse_root(option: &Ident, input: ParseStream<'_>) -> Result<Root> {
-    parse_equals(option, "my_api::fanfare", input)?;
+    parse_path(option, "fanfare", "my_api::fanfare", input).map(Root)
+}
+
+/// Parses the path of a crate, which may be in a string literal.
+pub(crate) fn parse_path(
+    option: &Ident,
+    of: &str,
+    example: &str,
+    input: ParseStream<'_>,
+) -> Result<Path> {
+    parse_equals(option, example, input)?;
     let value = Value::take(input)?;
     let path = match value.parse::<LitStr>() {
         Some(text) => text.parse_with(Path::parse_mod_style).ok(),
         None => value.parse_with(Path::parse_mod_style),
     };
-    path.map(Root).ok_or_else(|| {
+    path.ok_or_else(|| {
         value.error(format!(
-            "`crate` is the path of fanfare, not `{value}`: write `crate = my_api::fanfare`, or the name that your `Cargo.toml` gives it"
+            "`{option}` is the path of {of}, not `{value}`: write `{option} = {example}`, or the name that your `Cargo.toml` gives it"
         ))
     })
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Error, Ident, Result, Token};
+use syn::{Error, Ident, LitStr, Result, Token, token};
 
 use crate::code::code;
 
@@ -34,6 +34,39 @@ pub(crate) fn parse_equals(option: &Ident, example: &str, input: ParseStream<'_>
         option.span(),
         format!("`{option}` needs a value: write `{option} = {example}`"),
     ))
+}
+
+/// Parses the end of an option that takes no value.
+pub(crate) fn parse_flag(option: &Ident, input: ParseStream<'_>) -> Result<()> {
+    if input.peek(Token![=]) || input.peek(token::Paren) {
+        return Err(input.error(format!(
+            "`{option}` takes no value: write `{option}` alone, or leave it out"
+        )));
+    }
+    Ok(())
+}
+
+/// Parses the value of an option, which is a string literal that is not empty.
+pub(crate) fn parse_text(
+    option: &Ident,
+    example: &str,
+    mend_empty: &str,
+    input: ParseStream<'_>,
+) -> Result<LitStr> {
+    parse_equals(option, example, input)?;
+    let value = Value::take(input)?;
+    let Some(text) = value.parse::<LitStr>() else {
+        let message =
+            format!("`{option}` is a string literal, not `{value}`: write `{option} = {example}`");
+        return Err(value.error(message));
+    };
+    if text.value().is_empty() {
+        return Err(Error::new(
+            text.span(),
+            format!("`{option}` is empty: {mend_empty}"),
+        ));
+    }
+    Ok(text)
 }
 
 /// The tokens between an option's `=` and the next comma.

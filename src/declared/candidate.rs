@@ -102,6 +102,7 @@ pub type Options<E, R> = ConnectOptions<E, R, &'static Signal<E, R>>;
 pub struct Declared {
     sender: Option<String>,
     dispatch_uid: Option<String>,
+    durable: Option<String>,
     is_new: bool,
     handle: Handle,
 }
@@ -112,15 +113,17 @@ enum Handle {
     Waiting(Arc<dyn WaitingReceiver>),
 }
 
-/// A declared receiver that is connected as soon as its sender is known.
+/// A declared receiver without a connection: one that is connected as soon as its sender is known,
+/// or a durable one, which waits for stored events and which no send calls.
 pub trait WaitingReceiver: Send + Sync {
-    /// Returns the connection, once there is one.
+    /// Returns the connection, once there is one. A durable receiver has none.
     fn connection(&self) -> Option<Connection>;
 
     /// Returns `true` if the receiver waits.
     fn is_waiting(&self) -> bool;
 
-    /// Prevents that the receiver is connected. Returns `true` if it waited.
+    /// Prevents that the receiver is connected, or gets further stored events. Returns `true` if it
+    /// waited.
     fn stop_waiting(&self) -> bool;
 }
 
@@ -129,6 +132,7 @@ impl From<Connection> for Declared {
         Declared {
             sender: connection.sender_in_words(),
             dispatch_uid: connection.dispatch_uid(),
+            durable: None,
             is_new: connection.is_new(),
             handle: Handle::Connected(connection),
         }
@@ -146,6 +150,18 @@ impl Declared {
         Declared {
             sender: Some(sender),
             dispatch_uid,
+            durable: None,
+            is_new,
+            handle: Handle::Waiting(Arc::new(receiver)),
+        }
+    }
+
+    /// Returns the result for a durable receiver of this name.
+    pub fn durable(name: String, is_new: bool, receiver: impl WaitingReceiver + 'static) -> Self {
+        Declared {
+            sender: None,
+            dispatch_uid: None,
+            durable: Some(name),
             is_new,
             handle: Handle::Waiting(Arc::new(receiver)),
         }
@@ -157,6 +173,10 @@ impl Declared {
 
     pub fn dispatch_uid(&self) -> Option<String> {
         self.dispatch_uid.clone()
+    }
+
+    pub fn durable_name(&self) -> Option<String> {
+        self.durable.clone()
     }
 
     pub fn is_new(&self) -> bool {
@@ -171,7 +191,7 @@ impl Declared {
         }
     }
 
-    /// Returns `true` if the receiver waits for its sender.
+    /// Returns `true` if the receiver waits for its sender, or for stored events.
     pub fn is_waiting(&self) -> bool {
         match &self.handle {
             Handle::Connected(_) => false,
@@ -179,7 +199,8 @@ impl Declared {
         }
     }
 
-    /// Prevents that the receiver is connected. Returns `true` if it waited.
+    /// Prevents that the receiver is connected, or gets further stored events. Returns `true` if it
+    /// waited.
     pub fn stop_waiting(&self) -> bool {
         match &self.handle {
             Handle::Connected(_) => false,

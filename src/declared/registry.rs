@@ -111,8 +111,8 @@ inventory::collect!(Registration);
 /// # Panics
 ///
 /// Panics if a crate that [`apps!`](crate::apps) names declares no receiver, before it connects
-/// any. Panics of signals' initializers travel, and the next call connects the receivers that are
-/// left.
+/// any. Panics of signals' initializers travel, and so does that of a durable receiver whose name
+/// is taken. The next call connects the receivers that are left.
 #[track_caller]
 pub fn connect_receivers() -> ConnectReport {
     let mut connected = lock(&CONNECTED);
@@ -176,6 +176,7 @@ impl Reported {
             line: it.line,
             sender: declared.sender_in_words(),
             dispatch_uid: declared.dispatch_uid(),
+            durable: declared.durable_name(),
             id: declared.connection().map(|connection| connection.id()),
             is_new: declared.is_new(),
         }
@@ -286,8 +287,10 @@ pub struct ReportEntry {
     pub sender: Option<String>,
     /// The uid it was connected under.
     pub dispatch_uid: Option<String>,
+    /// The name of a durable receiver in the database, or `None` for a receiver that sends call.
+    pub durable: Option<String>,
     /// The id of the receiver, or of the receiver that was there first. It is `None` for a receiver
-    /// that waits for its sender.
+    /// that waits for its sender, and for a durable receiver.
     pub id: Option<ReceiverId>,
     /// `true` if this receiver made the connection, and `false` if another with the same uid was
     /// first.
@@ -304,8 +307,10 @@ impl ConnectReport {
 
     /// Disconnects the receivers of this report, those of each signal in one publication, and
     /// returns the number of those that this call disconnected. A receiver that waits for its
-    /// sender is not connected later. A duplicate stands for the connection that was there first,
-    /// which ends as well. It does not matter by which call a receiver was connected last.
+    /// sender is not connected later. The database keeps the events of a durable receiver, whose
+    /// calls that have started run to their end. A duplicate stands for the connection that was
+    /// there first, which ends as well. It does not matter by which call a receiver was connected
+    /// last.
     ///
     /// # Panics
     ///
@@ -319,7 +324,8 @@ impl ConnectReport {
 
     /// Disconnects the receivers of this report as [`disconnect`](ConnectReport::disconnect) does,
     /// and waits until none of them is running or can run again. See
-    /// [`Connections::disconnect_and_wait`].
+    /// [`Connections::disconnect_and_wait`]. It does not wait for durable receivers: the shutdown
+    /// of their outbox does.
     ///
     /// A receiver on a queue can run until its events have been delivered. So this call at the end
     /// of `main` delivers the events of queues that are statics, which would be lost otherwise.
@@ -342,14 +348,15 @@ impl ConnectReport {
     ///
     /// # Panics
     ///
-    /// Panics if a signal is [frozen](crate::Signal::freeze). The receivers before it in the report
-    /// are connected.
+    /// Panics if a signal is [frozen](crate::Signal::freeze), or if the name of a durable receiver
+    /// is taken. The receivers before it in the report are connected.
     pub fn connect_again(&self) -> ConnectReport {
         let reported = lock(&CONNECTED).connect_again(&self.registrations);
         ConnectReport::of(&reported)
     }
 
-    /// Returns the handle to the connections, without receivers that wait for their sender.
+    /// Returns the handle to the connections, without receivers that wait for their sender and
+    /// without durable receivers.
     pub fn connections(&self) -> Connections {
         let (connected, _waiting) = self.receivers();
         connected
@@ -371,7 +378,7 @@ impl ConnectReport {
         (waited, connected)
     }
 
-    /// Returns the receivers that are connected or were, and those that wait for their sender.
+    /// Returns the receivers that are connected or were, and the receivers without a connection.
     fn receivers(&self) -> (Connections, Vec<Declared>) {
         let mut connected = Connections::default();
         let mut waiting = Vec::new();
@@ -417,12 +424,16 @@ impl fmt::Display for ReportEntry {
             file,
             line,
             sender,
+            durable,
             is_new,
             ..
         } = self;
         write!(f, "{signal} <- {receiver} ({file}:{line})")?;
         if let Some(sender) = sender {
             write!(f, ", from {sender}")?;
+        }
+        if let Some(name) = durable {
+            write!(f, ", durable as {name:?}")?;
         }
         if *is_new {
             Ok(())

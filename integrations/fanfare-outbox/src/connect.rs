@@ -1,5 +1,6 @@
 //! Connecting durable receivers.
 
+use std::any::TypeId;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -129,6 +130,19 @@ impl<E: DurableEvent> DurableOptions<E> {
         + Sync
         + 'static,
     ) -> Result<DurableReceiver, ConnectError> {
+        self.connect(None, receiver).map(|(receiver, _)| receiver)
+    }
+
+    /// Connects an async receiver, and returns `true` with it if it is new. A function that is
+    /// declared as a receiver stays if it is already connected.
+    pub(crate) fn connect<X: fmt::Display>(
+        self,
+        function: Option<TypeId>,
+        receiver: impl for<'a> Fn(Sender<'a>, &'a Delivered<E>) -> BoxFuture<'a, Result<(), X>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<(DurableReceiver, bool), ConnectError> {
         if !self.is_signal_of_event {
             return Err(ConnectError::AnotherSignal { event: E::NAME });
         }
@@ -141,8 +155,9 @@ impl<E: DurableEvent> DurableOptions<E> {
                 called.await.map_err(|error| error.to_string())
             })
         };
-        let receiver = registry::add(Receiver::new(self.name, self.options, call))?;
-        Ok(DurableReceiver { receiver })
+        let receiver = Receiver::new(self.name, self.options, function, call);
+        let (receiver, is_new) = registry::add(receiver)?;
+        Ok((DurableReceiver { receiver }, is_new))
     }
 }
 
@@ -165,6 +180,10 @@ impl DurableReceiver {
     /// Returns the name.
     pub fn name(&self) -> &str {
         &self.receiver.name
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        registry::has(&self.receiver)
     }
 
     /// Disconnects the receiver from this process, and returns `true` if it was connected. A call

@@ -5,7 +5,7 @@
 //
 // - Ground: `delivery`, `event`, `recorded` (the fields of events in a file), `faults`, `status`, `error`,
 //   `sender_text`, `settings`, `wake`, `schema`.
-// - Receivers: `registry` (those of the process), `connect`.
+// - Receivers: `registry` (those of the process), `connect`, `declared` (those of `#[receiver]`).
 // - Senders: `send`.
 // - The tables: `store`, with the statements of hand-outs, leases, deliveries and looks.
 // - Deliveries: `held` (a lease), `deliver` (one batch), `worker` (one receiver), `relay` (all
@@ -13,6 +13,7 @@
 // - The handle: `outbox`.
 
 mod connect;
+mod declared;
 mod deliver;
 mod delivery;
 mod error;
@@ -37,8 +38,8 @@ pub use error::{
     CompleteError, ConnectError, RemoveError, SendError, StartError, Unfit, Unsettled,
 };
 pub use event::{Delivered, DurableEvent};
-/// Implements the trait [`DurableEvent`](trait@DurableEvent) for a struct or an enum, and adds a test
-/// that fails if the fields change without a new version.
+/// Implements the trait [`DurableEvent`](trait@DurableEvent) for a struct or an enum, and adds a
+/// test that fails if the fields change without a new version.
 ///
 /// ```
 /// use fanfare::Event;
@@ -97,10 +98,10 @@ pub use event::{Delivered, DurableEvent};
 /// | a higher version has a line | raise `version` to it. A number is not used twice, because events of it may be stored |
 /// | the file has a version twice, with other fields | after a merge, one of the two changes gets the next version |
 ///
-/// No command changes or deletes a line. Delete one by hand, and add it again, if every stored event
-/// of that version is still read correctly, as with a new field that has `#[serde(default)]`, or if
-/// no event of that version was ever stored. The lines of an event that no longer exists stay until
-/// no database has such an event.
+/// No command changes or deletes a line. Delete one by hand, and add it again, if every stored
+/// event of that version is still read correctly, as with a new field that has `#[serde(default)]`,
+/// or if no event of that version was ever stored. The lines of an event that no longer exists stay
+/// until no database has such an event.
 ///
 /// The text has the names and the types of the fields as they are written, and every attribute of
 /// serde. So a change that leaves the stored form as it is, such as `String` for
@@ -112,8 +113,8 @@ pub use event::{Delivered, DurableEvent};
 ///   the version of each event that has it.
 /// - An implementation of `Serialize` by hand is not detected.
 /// - An event that is declared inside of a function has no test, and the compiler warns about that.
-/// - An event is neither generic nor borrowed. Implement the trait by hand for each type of a generic
-///   event.
+/// - An event is neither generic nor borrowed. Implement the trait by hand for each type of a
+///   generic event.
 /// - Events of one package with equal names share their lines.
 pub use fanfare_outbox_macros::DurableEvent;
 pub use outbox::Outbox;
@@ -128,6 +129,7 @@ pub use status::{DeadLetter, ReceiverStatus, Status};
 /// Items for the expansions of macros, and for no others. They are not part of the interface.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::declared::{declare, options};
     pub use crate::recorded::assert_recorded;
     pub use serde_json::Value;
 }

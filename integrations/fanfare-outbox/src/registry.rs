@@ -1,5 +1,6 @@
 //! The durable receivers of this process.
 
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub(crate) struct Receiver {
     pub(crate) event: &'static str,
     pub(crate) version: u32,
     pub(crate) options: Options,
+    /// The function, if it is a declared receiver.
+    function: Option<TypeId>,
     call: Box<Call>,
 }
 
@@ -73,6 +76,7 @@ impl Receiver {
     pub(crate) fn new<E: DurableEvent>(
         name: String,
         options: Options,
+        function: Option<TypeId>,
         call: impl Fn(String, Delivered<E>) -> BoxFuture<'static, Result<(), String>>
         + Send
         + Sync
@@ -83,6 +87,7 @@ impl Receiver {
             event: E::NAME,
             version: E::VERSION,
             options,
+            function,
             call: Box::new(move |stored, worker| match read::<E>(&stored) {
                 Ok(event) => {
                     let delivered = Delivered {
@@ -110,6 +115,11 @@ impl Receiver {
         let (using, other_using) = (&self.options.using, &other.options.using);
         let share_relays = using.is_none() || other_using.is_none() || using == other_using;
         share_relays && self.name == other.name
+    }
+
+    /// Returns `true` if both are declarations of one function for one event.
+    fn is_same_declaration(&self, other: &Receiver) -> bool {
+        self.function.is_some() && (self.function, self.event) == (other.function, other.event)
     }
 
     pub(crate) fn call(
@@ -177,24 +187,26 @@ pub(crate) fn is_signal_of<E: DurableEvent, R>(signal: &'static Signal<E, R>) ->
     known == address
 }
 
-/// Adds a receiver.
-pub(crate) fn add(receiver: Receiver) -> Result<Arc<Receiver>, ConnectError> {
-    let receiver = Arc::new(receiver);
+/// Adds a receiver. Returns the receiver of that name, and `true` if it is new: a declared receiver
+/// that is already there stays.
+pub(crate) fn add(receiver: Receiver) -> Result<(Arc<Receiver>, bool), ConnectError> {
     let added = change(|registry| {
         let receivers = &mut registry.receivers;
-        if receivers.iter().any(|it| it.clashes_with(&receiver)) {
+        if let Some(taken) = receivers.iter().find(|it| it.clashes_with(&receiver)) {
+            if taken.is_same_declaration(&receiver) {
+                return Ok((Arc::clone(taken), false));
+            }
             return Err(ConnectError::NameTaken {
-                name: receiver.name.clone(),
+                name: receiver.name,
             });
         }
+        let receiver = Arc::new(receiver);
         let place = receivers.partition_point(|it| it.name <= receiver.name);
         receivers.insert(place, Arc::clone(&receiver));
-        Ok(())
-    });
-    added.map(|()| {
-        wake::all();
-        receiver
-    })
+        Ok((receiver, true))
+    })?;
+    wake::all();
+    Ok(added)
 }
 
 /// Removes a receiver, and returns `true` if it was there.
