@@ -17,9 +17,9 @@ use crate::error::CompleteError;
 ///
 /// The name and the version are stored with each event. The payload is the event's JSON.
 ///
-/// [`#[derive(DurableEvent)]`](macro@crate::DurableEvent) implements the trait, and adds a test that
-/// fails if the fields change without a new version. Events that the derive does not fit implement
-/// the trait by hand:
+/// [`#[derive(DurableEvent)]`](macro@crate::DurableEvent) implements the trait, and adds a test
+/// that fails if the fields change without a new version. Events that the derive does not fit
+/// implement the trait by hand:
 ///
 /// ```
 /// use fanfare::Event;

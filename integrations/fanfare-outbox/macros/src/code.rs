@@ -4,7 +4,8 @@
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 
-/// Returns the code in one line. It depends on the tokens alone, and not on the spaces between them.
+/// Returns the code in one line. It depends on the tokens alone, and not on the spaces between
+/// them.
 pub(crate) fn code(syntax: impl ToTokens) -> String {
     let mut text = String::new();
     write_tokens(syntax.to_token_stream(), &mut text);
