@@ -176,14 +176,11 @@ fn version(written: Option<&LitInt>) -> Result<u32> {
     let Some(written) = written else {
         return Ok(1);
     };
-    match written.base10_parse() {
-        Ok(version @ 1..) => Ok(version),
-        _ => {
-            let message =
-                format!("`version` is a u32 of 1 or more, not `{written}`: write `version = 2`");
-            Err(Error::new(written.span(), message))
-        }
+    if let Ok(version @ 1..) = written.base10_parse() {
+        return Ok(version);
     }
+    let message = format!("`version` is a u32 of 1 or more, not `{written}`: write `version = 2`");
+    Err(Error::new(written.span(), message))
 }
 
 /// Checks that there is an `upcast` if and only if there are older versions.
