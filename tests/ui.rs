@@ -74,7 +74,7 @@ twins! {
 #[cfg(feature = "tokio")]
 twins! {
     asynchronous in "async/pass":
-        blocking connect_async_function connect_async_unboxed event_not_sync not_send wrong_event
+        blocking connect_async_function connect_async_unboxed durable event_not_sync not_send wrong_event
         wrong_event_static wrong_return
 }
 
