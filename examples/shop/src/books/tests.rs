@@ -96,13 +96,13 @@ fn whole_books_have_no_fault() {
 #[test]
 fn a_lost_invoice_is_found() {
     let step = Step::Invoice;
-    let found = faults(|it| drop(it.invoices.remove(2)));
+    let found = faults(|it| _ = it.invoices.remove(2));
     assert_eq!(found, [Fault::Lost { step, order: 3 }]);
 }
 
 #[test]
 fn a_lost_shipment_is_found_with_the_missing_goods() {
-    let found = faults(|it| drop(it.shipments.remove(5)));
+    let found = faults(|it| _ = it.shipments.remove(5));
     let lost = Fault::Lost {
         step: Step::Shipment,
         order: 6,
@@ -119,7 +119,7 @@ fn a_lost_shipment_is_found_with_the_missing_goods() {
 #[test]
 fn a_lost_mail_is_found_and_its_gap() {
     let step = Step::Mail;
-    let found = faults(|it| drop(it.mails.remove(2)));
+    let found = faults(|it| _ = it.mails.remove(2));
     let gap = Fault::OutOfOrder {
         step,
         customer: 7,
@@ -128,7 +128,7 @@ fn a_lost_mail_is_found_and_its_gap() {
     };
     assert_eq!(found, [gap, Fault::Lost { step, order: 3 }]);
     // The last one leaves no gap.
-    let found = faults(|it| drop(it.mails.pop()));
+    let found = faults(|it| _ = it.mails.pop());
     assert_eq!(found, [Fault::Lost { step, order: 6 }]);
 }
 
