@@ -58,6 +58,10 @@ pub mod design {}
 )]
 pub mod django {}
 
+/// [fanfare-outbox]: https://github.com/fanfare-rs/fanfare/blob/main/integrations/fanfare-outbox/README.md
+#[doc = include_str!("../docs/durable.md")]
+pub mod durable {}
+
 /// [nested-sends]: crate::docs::delivery#nested-sends
 /// [orderings]: crate::docs::orderings
 #[cfg_attr(any(feature = "macros", not(doctest)), doc = include_str!("../docs/guarantees.md"))]

@@ -32,6 +32,7 @@ impl<E: DurableEvent, R: 'static> Durable<E> for Signal<E, R> {
             is_signal_of_event: registry::is_signal_of(self),
             options: Options {
                 using: None,
+                was: None,
                 start: Start::Now,
                 attempts: 10,
                 first_delay: Duration::from_secs(1),
@@ -62,6 +63,18 @@ impl<E: DurableEvent> DurableOptions<E> {
     /// So a program with several databases can have a receiver of the same name for each of them.
     pub fn using(mut self, using: impl Into<String>) -> Self {
         self.options.using = Some(using.into());
+        self
+    }
+
+    /// Names the receiver's old name. If the database knows the receiver by it, [`Outbox::start`]
+    /// renames the receiver there, with its progress and its deliveries.
+    ///
+    /// End all programs that connect the old name first: one that starts later would make a second
+    /// receiver of it.
+    ///
+    /// [`Outbox::start`]: crate::Outbox::start
+    pub fn was(mut self, old_name: impl Into<String>) -> Self {
+        self.options.was = Some(old_name.into());
         self
     }
 

@@ -221,6 +221,15 @@ pub enum StartError {
         /// The name of this receiver's event.
         event: String,
     },
+    /// A relay has the lease of the receiver that is to be renamed.
+    InUse {
+        /// The new name of the receiver.
+        receiver: String,
+        /// The old name of the receiver.
+        was: String,
+        /// The relay.
+        owner: String,
+    },
 }
 
 impl fmt::Display for StartError {
@@ -239,6 +248,15 @@ impl fmt::Display for StartError {
                 "the durable receiver {receiver:?} is stored for the event {stored:?}, and is now connected for \
                  {event:?}: give it another name, or remove the stored one with `Outbox::remove`"
             ),
+            StartError::InUse {
+                receiver,
+                was,
+                owner,
+            } => write!(
+                f,
+                "the durable receiver {receiver:?} was {was:?}, whose lease the relay {owner:?} has: end the program \
+                 of that relay first"
+            ),
         }
     }
 }
@@ -247,7 +265,7 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             StartError::Database(error) => Some(error),
-            StartError::OtherEvent { .. } => None,
+            StartError::OtherEvent { .. } | StartError::InUse { .. } => None,
         }
     }
 }

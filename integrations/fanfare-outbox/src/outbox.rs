@@ -21,6 +21,12 @@ use crate::store::Store;
 /// The time for the state in the error of a [`settle`](Outbox::settle).
 const FOR_STATUS: Duration = Duration::from_secs(5);
 
+/// The number of dead letters that are read at a time.
+const LETTERS: u32 = 100;
+
+/// The place before the first dead letter.
+const FIRST: (i64, &str) = (i64::MIN, "");
+
 /// A relay, which delivers the events of one database to the durable receivers of this process.
 ///
 /// It is cheap to clone. When the last clone is dropped, the relay stops as if it was shut down.
@@ -176,7 +182,7 @@ impl Outbox {
     ///
     /// Returns an error if the database refuses.
     pub async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, DbErr> {
-        self.shared.store.dead_letters(limit).await
+        self.shared.store.dead_letters(limit, FIRST).await
     }
 
     /// Delivers a dead letter again, with all its attempts. Later events of its key come after it,
@@ -204,6 +210,73 @@ impl Outbox {
         let changed = self.shared.store.discard(receiver, event_id).await;
         self.shared.wake.notify_one();
         changed
+    }
+
+    /// Resubmits the dead letters that `filter` accepts, as [`resubmit`](Outbox::resubmit) does.
+    /// Returns their number. It reads all dead letters, some at a time.
+    ///
+    /// ```
+    /// # use fanfare_outbox::Outbox;
+    /// # use std::time::Duration;
+    /// # async fn mail_server_is_back(outbox: &Outbox) -> Result<(), Box<dyn std::error::Error>> {
+    /// let day = Duration::from_secs(24 * 60 * 60);
+    /// outbox.discard_where(|letter| letter.age > day).await?;
+    /// outbox.resubmit_where(|letter| letter.receiver.starts_with("mail.")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database refuses. Some dead letters may have been resubmitted by then.
+    pub async fn resubmit_where(
+        &self,
+        filter: impl FnMut(&DeadLetter) -> bool,
+    ) -> Result<u64, DbErr> {
+        let resubmit =
+            async |letter: &DeadLetter| self.resubmit(&letter.receiver, letter.event_id).await;
+        self.for_each_letter(filter, resubmit).await
+    }
+
+    /// Discards the dead letters that `filter` accepts, as [`discard`](Outbox::discard) does. Returns
+    /// their number. It reads all dead letters, some at a time.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the database refuses. Some dead letters may have been discarded by then.
+    pub async fn discard_where(
+        &self,
+        filter: impl FnMut(&DeadLetter) -> bool,
+    ) -> Result<u64, DbErr> {
+        let discard =
+            async |letter: &DeadLetter| self.discard(&letter.receiver, letter.event_id).await;
+        self.for_each_letter(filter, discard).await
+    }
+
+    /// Calls `change` for each dead letter that the filter accepts. Returns the number of those that
+    /// it has changed. A letter that dies again meanwhile is not met twice.
+    async fn for_each_letter(
+        &self,
+        mut filter: impl FnMut(&DeadLetter) -> bool,
+        change: impl AsyncFn(&DeadLetter) -> Result<bool, DbErr>,
+    ) -> Result<u64, DbErr> {
+        let (mut changed, mut last) = (0, None);
+        loop {
+            let after = match &last {
+                Some(DeadLetter {
+                    event_id, receiver, ..
+                }) => (*event_id, receiver.as_str()),
+                None => FIRST,
+            };
+            let letters = self.shared.store.dead_letters(LETTERS, after).await?;
+            for letter in letters.iter().filter(|letter| filter(letter)) {
+                changed += u64::from(change(letter).await?);
+            }
+            last = letters.into_iter().next_back();
+            if last.is_none() {
+                return Ok(changed);
+            }
+        }
     }
 
     /// Removes a receiver that no program connects any more, with the deliveries that are owed to

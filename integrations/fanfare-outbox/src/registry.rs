@@ -63,6 +63,8 @@ pub(crate) struct Receiver {
 pub(crate) struct Options {
     /// The name of the connections whose relays have the receiver. `None` is all relays.
     pub(crate) using: Option<String>,
+    /// The old name.
+    pub(crate) was: Option<String>,
     pub(crate) start: Start,
     pub(crate) attempts: u32,
     pub(crate) first_delay: Duration,

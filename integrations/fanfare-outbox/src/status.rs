@@ -92,6 +92,10 @@ pub struct DeadLetter {
     pub receiver: String,
     /// The id of the event.
     pub event_id: i64,
+    /// The name of the event.
+    pub event: String,
+    /// The time since the event was stored.
+    pub age: Duration,
     /// The key whose later events wait.
     pub key: String,
     /// The event's JSON.

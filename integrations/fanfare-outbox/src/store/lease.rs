@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::Store;
+use super::{Store, millis};
 
 /// A lease, whose token no other lease of the receiver has.
 ///
@@ -116,9 +116,4 @@ pub(super) fn fence(owner: &str) -> String {
         "SELECT 1 FROM fanfare_outbox_receiver \
          WHERE name = $1 AND token = $2 AND owner = {owner} {{share}}"
     )
-}
-
-/// Returns whole milliseconds.
-pub(super) fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 4)
 }

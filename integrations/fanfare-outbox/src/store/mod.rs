@@ -22,7 +22,6 @@ use sea_orm::{
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
 };
 
-use self::lease::millis;
 use crate::schema::unsupported;
 
 /// The number of rows that a statement takes at most, if the caller sets no number.
@@ -159,4 +158,9 @@ impl Store {
 fn json_of(ids: &[i64]) -> Value {
     let ids: Vec<_> = ids.iter().map(i64::to_string).collect();
     format!("[{}]", ids.join(",")).into()
+}
+
+/// Returns whole milliseconds.
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 4)
 }

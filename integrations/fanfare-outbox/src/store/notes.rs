@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
-use super::lease::{Lease, fence, millis};
-use super::{Store, json_of};
+use super::lease::{Lease, fence};
+use super::{Store, json_of, millis};
 use crate::delivery::Delivery;
 
 /// The reasons for which a delivery is not done.

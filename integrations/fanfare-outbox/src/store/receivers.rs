@@ -40,18 +40,25 @@ impl Store {
         let transaction = self.begin().await?;
         // Each event is either handed out to the receivers or found below.
         self.keep_hand_outs_out(&transaction).await?;
-        let events: BTreeSet<_> = new.iter().map(|receiver| receiver.event).collect();
         let known = self.known(&transaction).await?;
-        for event in &events {
+        new.retain(|receiver| !known.contains_key(&receiver.name));
+        let (renamed, joined): (Vec<_>, Vec<_>) = new.into_iter().partition(|receiver| {
+            let was = receiver.options.was.as_ref().and_then(|was| known.get(was));
+            was.is_some_and(|event| event == receiver.event)
+        });
+        for receiver in renamed {
+            if let Err(error) = self.rename(&transaction, receiver).await? {
+                refused.push((Arc::clone(receiver), error));
+            }
+        }
+        let events: BTreeSet<_> = joined.iter().map(|receiver| receiver.event).collect();
+        for event in events {
             // The new events are those of the one receiver that reads them without deliveries.
-            if known.values().filter(|it| it == event).count() == 1 {
+            if known.values().filter(|it| *it == event).count() == 1 {
                 self.hand_out_all(&transaction, event).await?;
             }
         }
-        for receiver in new {
-            if known.contains_key(&receiver.name) {
-                continue;
-            }
+        for receiver in joined {
             let (name, event) = (receiver.name.as_str(), receiver.event);
             let insert = "INSERT INTO fanfare_outbox_receiver (name, event) VALUES ($1, $2)";
             self.execute_in(&transaction, insert, [name.into(), event.into()])
@@ -66,6 +73,47 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(refused)
+    }
+
+    /// Gives a receiver its new name, unless a relay has its lease.
+    async fn rename(
+        &self,
+        transaction: &DatabaseTransaction,
+        receiver: &Receiver,
+    ) -> Result<Result<(), StartError>, DbErr> {
+        let was = receiver.options.was.as_deref().unwrap_or_default();
+        let name = receiver.name.as_str();
+        if let Some(owner) = self.holder(transaction, was).await? {
+            let (receiver, was) = (name.to_owned(), was.to_owned());
+            return Ok(Err(StartError::InUse {
+                receiver,
+                was,
+                owner,
+            }));
+        }
+        for (table, column) in [
+            ("fanfare_outbox_receiver", "name"),
+            ("fanfare_outbox_delivery", "receiver"),
+        ] {
+            let sql = format!("UPDATE {table} SET {column} = $2 WHERE {column} = $1");
+            let values = [was.into(), name.into()];
+            self.execute_in(transaction, &sql, values).await?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Returns the relay that has the lease of a receiver.
+    async fn holder(
+        &self,
+        transaction: &DatabaseTransaction,
+        name: &str,
+    ) -> Result<Option<String>, DbErr> {
+        let lock = if self.is_postgres() { "FOR UPDATE" } else { "" };
+        let sql = format!(
+            "SELECT owner FROM fanfare_outbox_receiver WHERE name = $1 AND lease_until > {{now}} {lock}"
+        );
+        let row = transaction.query_one_raw(self.statement(&sql, [name.into()]));
+        row.await?.map_or(Ok(None), |row| row.try_get_by_index(0))
     }
 
     /// Returns the event of each known receiver.
@@ -95,37 +143,25 @@ impl Store {
     pub(crate) async fn remove(&self, name: &str) -> Result<bool, RemoveError> {
         let transaction = self.begin().await?;
         self.keep_hand_outs_out(&transaction).await?;
-        let row = "SELECT event, CASE WHEN lease_until > {now} THEN owner END AS holder \
-             FROM fanfare_outbox_receiver WHERE name = $1";
-        let row = self.statement(row, [name.into()]);
-        let Some(row) = transaction.query_one_raw(row).await? else {
+        let known = self.known(&transaction).await?;
+        let Some(event) = known.get(name) else {
             return Ok(false);
         };
-        let (event, holder): (String, Option<String>) =
-            (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        if let Some(owner) = holder {
+        if let Some(owner) = self.holder(&transaction, name).await? {
             return Err(RemoveError::Leased {
                 receiver: name.to_owned(),
                 owner,
             });
         }
-        let receiver =
-            "DELETE FROM fanfare_outbox_receiver WHERE name = $1 AND lease_until <= {now}";
-        if self
-            .execute_in(&transaction, receiver, [name.into()])
-            .await?
-            == 0
-        {
-            return Err(RemoveError::Leased {
-                receiver: name.to_owned(),
-                owner: "another relay".to_owned(),
-            });
-        }
+        let receiver = "DELETE FROM fanfare_outbox_receiver WHERE name = $1";
+        self.execute_in(&transaction, receiver, [name.into()])
+            .await?;
         let owed = "DELETE FROM fanfare_outbox_delivery WHERE receiver = $1";
         self.execute_in(&transaction, owed, [name.into()]).await?;
         let alone = "DELETE FROM fanfare_outbox_event WHERE name = $1 AND state = 0 \
              AND NOT EXISTS (SELECT 1 FROM fanfare_outbox_receiver AS o WHERE o.event = $1)";
-        self.execute_in(&transaction, alone, [event.into()]).await?;
+        self.execute_in(&transaction, alone, [event.as_str().into()])
+            .await?;
         transaction.commit().await?;
         self.sweep().await?;
         Ok(true)

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use fanfare_outbox::{Durable, Outbox, SendDurable, Unsettled};
-use sea_orm::TransactionSession;
+use sea_orm::{ConnectionTrait, TransactionSession, TransactionTrait};
 
 use crate::common::{LONG, Log, event, on_each_database, start, until};
 
@@ -288,4 +288,55 @@ async fn settle_reports_the_pending_events() {
     })
     .await;
     receiver.disconnect();
+}
+
+event!(Chosen, "failures.Chosen", CHOSEN);
+
+#[tokio::test]
+async fn dead_letters_are_resubmitted_and_discarded_by_a_filter() {
+    static FAILS: AtomicU32 = AtomicU32::new(0);
+    let log = Log::new();
+    let seen = log.clone();
+    let receiver = CHOSEN.durable("failures.chosen").attempts(1);
+    let receiver = receiver.connect_async(move |_sender, event| {
+        seen.push(event.0);
+        let fails = FAILS.load(Ordering::SeqCst) > 0;
+        Box::pin(async move { if fails { Err("no") } else { Ok(()) } })
+    });
+    on_each_database(async |db| {
+        FAILS.store(1, Ordering::SeqCst);
+        let outbox = start(&db).await;
+        // More than are read at a time.
+        let transaction = db.begin().await.unwrap();
+        for number in 0..250 {
+            let sent = transaction
+                .send_durable(&CHOSEN, number, &Chosen(number))
+                .await;
+            sent.unwrap();
+        }
+        transaction.commit().await.unwrap();
+        outbox.settle(LONG).await.unwrap();
+        log.take();
+        FAILS.store(0, Ordering::SeqCst);
+        let old =
+            "UPDATE fanfare_outbox_event SET stored_at = stored_at - 7200000 WHERE payload = '7'";
+        db.execute_unprepared(old).await.unwrap();
+        let hour = Duration::from_secs(3_600);
+        let discarded = outbox.discard_where(|letter| letter.age > hour).await;
+        assert_eq!(discarded.unwrap(), 1);
+        let is_even = |payload: &str| payload.parse::<u64>().unwrap() % 2 == 0;
+        let resubmitted = outbox
+            .resubmit_where(|letter| letter.event == "failures.Chosen" && is_even(&letter.payload))
+            .await;
+        assert_eq!(resubmitted.unwrap(), 125);
+        outbox.settle(LONG).await.unwrap();
+        let mut seen = log.take();
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq((0..250).step_by(2)));
+        let letters = outbox.dead_letters(1_000).await.unwrap();
+        assert_eq!(letters.len(), 124);
+        outbox.shutdown().await;
+    })
+    .await;
+    receiver.unwrap().disconnect();
 }

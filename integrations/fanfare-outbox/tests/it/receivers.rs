@@ -361,3 +361,57 @@ async fn a_new_receiver_waits_for_the_hand_out_that_runs() {
     })
     .await;
 }
+
+event!(Renamed, "receivers.Renamed", RENAMED);
+numbered!(Renamed);
+
+#[tokio::test]
+async fn a_renamed_receiver_takes_its_deliveries_along() {
+    on_each_database(async |db| {
+        let failing = RENAMED.durable("receivers.renamed.old").attempts(1);
+        let failing = failing.connect_async(|_sender, event| {
+            let number = event.0;
+            Box::pin(async move { if number == 1 { Err("no") } else { Ok(()) } })
+        });
+        let outbox = start(&db).await;
+        let send = async |number| {
+            let sent = db.send_durable(&RENAMED, "till", &Renamed(number)).await;
+            sent.unwrap();
+        };
+        send(1).await;
+        outbox.settle(LONG).await.unwrap();
+        outbox.shutdown().await;
+        failing.unwrap().disconnect();
+        send(2).await;
+        let log = Log::new();
+        let seen = log.clone();
+        let renamed = RENAMED.durable("receivers.renamed.new");
+        let renamed = renamed.was("receivers.renamed.old");
+        let renamed = renamed.connect_async(move |_sender, event| {
+            seen.push(event.0);
+            Box::pin(async { Ok::<_, String>(()) })
+        });
+        let lease = async |until: i64| {
+            let sql = format!(
+                "UPDATE fanfare_outbox_receiver SET owner = 'another', lease_until = {until}"
+            );
+            db.execute_unprepared(&sql).await.unwrap();
+        };
+        lease(9_000_000_000_000).await;
+        let error = Outbox::start(&db, Settings::default()).await.unwrap_err();
+        assert!(matches!(error, StartError::InUse { .. }), "{error}");
+        lease(0).await;
+        let outbox = start(&db).await;
+        outbox.settle(LONG).await.unwrap();
+        assert_eq!(log.len(), 0);
+        let status = outbox.status().await.unwrap();
+        assert!(status.receiver("receivers.renamed.old").is_none());
+        let resubmitted = outbox.resubmit_where(|letter| letter.event_id > 0).await;
+        assert_eq!(resubmitted.unwrap(), 1);
+        outbox.settle(LONG).await.unwrap();
+        assert_eq!(log.take(), [1, 2]);
+        outbox.shutdown().await;
+        renamed.unwrap().disconnect();
+    })
+    .await;
+}
