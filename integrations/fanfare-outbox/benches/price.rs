@@ -124,7 +124,9 @@ async fn throughput(db: &SignalConnection) {
         // The relay starts afterwards, so that the time of the INSERT is not in it.
         transaction.commit().await.unwrap();
         let started = Instant::now();
-        let outbox = Outbox::start(db, Settings::default()).await.unwrap();
+        // As many at a time as the bare loop reads.
+        let settings = Settings::default().batch(BATCH as u32);
+        let outbox = Outbox::start(db, settings).await.unwrap();
         outbox.settle(LONG).await.unwrap();
         relay.push(EVENTS as f64 / started.elapsed().as_secs_f64());
         outbox.shutdown().await;

@@ -57,7 +57,7 @@ struct Opened;
 
 /// A crate that has fanfare-outbox as a part of its own.
 mod my_api {
-    pub(crate) use fanfare_outbox;
+    pub(crate) use ::fanfare_outbox;
 }
 
 #[derive(
