@@ -6,6 +6,7 @@
 //! [delivery]: docs::delivery
 //! [design]: docs::design
 //! [django]: docs::django
+//! [durable]: docs::durable
 //! [fanfare-django]: https://docs.rs/fanfare-django
 //! [fanfare-metrics]: https://docs.rs/fanfare-metrics
 //! [fanfare-outbox]: https://docs.rs/fanfare-outbox

@@ -7,8 +7,9 @@ use std::fmt;
 use crate::mails::Mail;
 use crate::tables::{customer, invoice, item, order, shipment};
 
-/// The most deliveries of a receiver that can be under way when the worker is killed, which are the
-/// ones that are delivered again: four batches, by the documentation of `Settings::batch`.
+/// The most deliveries of a receiver that the books accept a second time after a kill: those that
+/// had ended and were not noted. A note takes all that have ended since the last one, so the events
+/// of four reads are more than enough.
 pub(crate) const UNDER_WAY: usize = 4 * BATCH as usize;
 
 /// The deliveries that a relay reads at a time.

@@ -92,12 +92,12 @@ fn signal(process: u32, signal: &str) {
 /// Returns `true` if the process runs. A process that has ended and that no parent has waited for
 /// counts as ended.
 fn runs(process: u32) -> bool {
-    let state = Command::new("ps")
-        .args(["-o", "stat=", "-p", &process.to_string()])
-        .output()
-        .unwrap();
-    let state = String::from_utf8(state.stdout).unwrap();
-    !state.trim().is_empty() && !state.starts_with('Z')
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"));
+    // The state comes after the name, which is in parentheses.
+    stat.is_ok_and(|stat| {
+        let state = stat.rsplit_once(") ").map(|(_, state)| state);
+        state.is_some_and(|state| !state.starts_with('Z'))
+    })
 }
 
 #[test]

@@ -23,8 +23,8 @@ CREATE TABLE IF NOT EXISTS fanfare_outbox_receiver (
     lease_until BIGINT NOT NULL DEFAULT 0
 );
 
--- The deliveries that are owed: all of an event with several receivers, and those that have failed of
--- an event with one. A delivery that is done is deleted.
+-- The deliveries that are owed: all of an event with several receivers, and those of an event with
+-- one that have failed, wait or are parked. A delivery that is done is deleted.
 CREATE TABLE IF NOT EXISTS fanfare_outbox_delivery (
     receiver TEXT NOT NULL,
     event_id BIGINT NOT NULL,

@@ -14,6 +14,9 @@ use crate::registry::{self, Options, Receiver, Start};
 use crate::sender_text;
 use crate::settings::LONGEST;
 
+/// The most keys that run side by side.
+const MOST_KEYS: usize = 1_024;
+
 /// Signals whose events can be stored.
 pub trait Durable<E: DurableEvent> {
     /// Returns the options of a durable receiver, which the database knows by `name`.
@@ -66,8 +69,8 @@ impl<E: DurableEvent> DurableOptions<E> {
         self
     }
 
-    /// Names the receiver's old name. If the database knows the receiver by it, [`Outbox::start`]
-    /// renames the receiver there, with its progress and its deliveries.
+    /// Sets the old name of the receiver. If the database knows the receiver by it,
+    /// [`Outbox::start`] renames the receiver there, with its progress and its deliveries.
     ///
     /// End all programs that connect the old name first: one that starts later would make a second
     /// receiver of it.
@@ -107,10 +110,10 @@ impl<E: DurableEvent> DurableOptions<E> {
         self
     }
 
-    /// Sets the number of keys whose events are delivered side by side. It is 16 by default. With 1
-    /// the receiver runs once at a time.
+    /// Sets the number of keys whose events are delivered side by side, at most 1,024. It is 16 by
+    /// default. With 1 the receiver runs once at a time.
     pub fn keys_at_once(mut self, keys: usize) -> Self {
-        self.options.keys_at_once = keys.max(1);
+        self.options.keys_at_once = keys.clamp(1, MOST_KEYS);
         self
     }
 
@@ -135,7 +138,8 @@ impl<E: DurableEvent> DurableOptions<E> {
     /// # Errors
     ///
     /// Returns an error if the process has a durable receiver with this name for the same relays,
-    /// if another signal has the same event type, or if the name has a NUL or more than 1,000 bytes.
+    /// if another signal has the same event type, or if the name has a NUL or more than 1,000
+    /// bytes.
     pub fn connect_async<X: fmt::Display>(
         self,
         receiver: impl for<'a> Fn(Sender<'a>, &'a Delivered<E>) -> BoxFuture<'a, Result<(), X>>

@@ -24,13 +24,15 @@ use crate::store::notes::Setback;
 /// The result of one delivery.
 enum Noted {
     Done(Delivery),
+    NotDone(NotDone),
     /// The results of this key come before it, and no other one follows.
     Last(String),
-    NotDone {
-        delivery: Delivery,
-        attempts: u32,
-        setback: Setback,
-    },
+}
+
+struct NotDone {
+    delivery: Delivery,
+    attempts: u32,
+    setback: Setback,
 }
 
 /// Delivers a batch and notes the results. Keys run side by side, each with a permit of `runs`, and
@@ -47,7 +49,7 @@ pub(crate) async fn deliver(
     batch: Vec<Due>,
 ) -> Result<(), DbErr> {
     let (results, noted) = unbounded_channel();
-    let worker: Arc<dyn Completes> = Arc::new(Worker {
+    let worker: Arc<dyn Completes> = Arc::new(Completer {
         store: store.clone(),
         lease: held.lease.clone(),
     });
@@ -72,7 +74,8 @@ pub(crate) async fn deliver(
 fn by_key(batch: Vec<Due>) -> Vec<(String, Vec<Stored>)> {
     let mut places = HashMap::new();
     let mut keys: Vec<(String, Vec<Stored>)> = Vec::new();
-    for Due { key, stored, .. } in batch {
+    for Due { stored, .. } in batch {
+        let key = stored.delivery.key.clone();
         let place = *places.entry(key.clone()).or_insert(keys.len());
         match keys.get_mut(place) {
             Some((_, deliveries)) => deliveries.push(stored),
@@ -82,13 +85,13 @@ fn by_key(batch: Vec<Due>) -> Vec<(String, Vec<Stored>)> {
     keys
 }
 
-/// The worker of a batch.
-struct Worker {
+/// Notes deliveries of a batch in transactions of the receiver.
+struct Completer {
     store: Store,
     lease: Lease,
 }
 
-impl Completes for Worker {
+impl Completes for Completer {
     fn complete<'a>(
         &'a self,
         delivery: &'a Delivery,
@@ -135,11 +138,11 @@ async fn deliver_key(
         // The notes have ended if the lease is lost.
         let _ = results.send(match setback {
             None => Noted::Done(delivery),
-            Some(setback) => Noted::NotDone {
+            Some(setback) => Noted::NotDone(NotDone {
                 delivery,
                 attempts,
                 setback,
-            },
+            }),
         });
         if !goes_on {
             return;
@@ -213,42 +216,41 @@ async fn note(
     mut noted: UnboundedReceiver<Noted>,
 ) -> Result<(), DbErr> {
     while let Some(first) = noted.recv().await {
-        let mut done = Vec::new();
-        let mut free = Vec::new();
+        let (mut done, mut not_done, mut free) = (Vec::new(), Vec::new(), Vec::new());
         let mut next = Some(first);
         while let Some(noted_now) = next {
             match noted_now {
                 Noted::Done(delivery) => done.push(delivery),
+                Noted::NotDone(delivery) => not_done.push(delivery),
                 Noted::Last(key) => free.push(key),
-                Noted::NotDone {
-                    delivery,
-                    attempts,
-                    setback,
-                } => {
-                    if matches!(setback, Setback::Parked) {
-                        held.give_way();
-                    }
-                    let lease = &held.lease;
-                    let written = {
-                        // The database may not have the characters of the error.
-                        let plain = LazyLock::new(|| setback.in_ascii());
-                        let write = |tries| {
-                            let setback = if tries == 0 { &setback } else { &*plain };
-                            store.set_back(lease, &delivery, attempts, setback)
-                        };
-                        again(held, write).await?
-                    };
-                    if !written {
-                        held.lose();
-                        return Ok(());
-                    }
-                }
             }
             next = noted.try_recv().ok();
         }
+        // First, because a delivery that is set back must not be noted before an earlier one of its
+        // key: after a crash it would be delivered before that one.
         if !done.is_empty() && !again(held, |_| store.done(&held.lease, &done)).await? {
             held.lose();
             return Ok(());
+        }
+        for NotDone {
+            delivery,
+            attempts,
+            setback,
+        } in not_done
+        {
+            if matches!(setback, Setback::Parked) {
+                held.give_way();
+            }
+            // The database may not have the characters of the error.
+            let plain = LazyLock::new(|| setback.in_ascii());
+            let write = |tries| {
+                let setback = if tries == 0 { &setback } else { &*plain };
+                store.set_back(&held.lease, &delivery, attempts, setback)
+            };
+            if !again(held, write).await? {
+                held.lose();
+                return Ok(());
+            }
         }
         let mut busy = busy.lock().await;
         for key in free {

@@ -11,8 +11,9 @@ pub(crate) struct Delivery {
     pub(crate) id: i64,
     /// `true` if it was read as an event, without a row of its own.
     pub(crate) is_direct: bool,
-    /// The key, if other deliveries wait for this one.
-    pub(crate) awaited: Option<String>,
+    pub(crate) key: String,
+    /// `true` if other deliveries of the key waited for this one when it was read.
+    pub(crate) is_awaited: bool,
 }
 
 /// The worker of a delivery, which can note it in the receiver's own transaction.

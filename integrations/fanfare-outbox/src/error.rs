@@ -135,7 +135,10 @@ impl fmt::Display for SendError {
             ),
             SendError::AnotherSignal { event } => another_signal(f, event),
             SendError::Unfit(unfit) => unfit.fmt(f),
-            SendError::Payload(error) => write!(f, "the event could not be serialized: {error}"),
+            SendError::Payload(error) => write!(
+                f,
+                "the event could not be serialized: {error}: correct its `Serialize`"
+            ),
             SendError::Database(error) => error.fmt(f),
         }
     }
@@ -255,7 +258,7 @@ impl fmt::Display for StartError {
             } => write!(
                 f,
                 "the durable receiver {receiver:?} was {was:?}, whose lease the relay {owner:?} has: end the program \
-                 of that relay first"
+                 of that relay first, or wait until the lease is over"
             ),
         }
     }

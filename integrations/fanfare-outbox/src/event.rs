@@ -109,15 +109,15 @@ impl<E> Delivered<E> {
     }
 
     /// Makes the delivery a part of a transaction of the receiver: the COMMIT notes that the
-    /// delivery is done, together with the receiver's effect. So the effect happens exactly once, and
-    /// no crash comes between the two.
+    /// delivery is done, together with the receiver's effect. So the effect happens exactly once,
+    /// and no crash comes between the two.
     ///
     /// The transaction is one of the database that has the outbox. Its
-    /// [`commit`](sea_orm::TransactionSession::commit) fails, and rolls back, if another process has
-    /// the receiver by now, or has already done the delivery. Return that error: the process that
-    /// has the receiver does the rest. An `Err` after the commit changes nothing, because the
-    /// delivery is done. If the transaction is rolled back, or the savepoint in which this is called,
-    /// the result of the receiver counts as usual.
+    /// [`commit`](sea_orm::TransactionSession::commit) fails, and rolls back, if another process
+    /// has the receiver by now, or has already done the delivery. Return that error: the process
+    /// that has the receiver does the rest. An `Err` after the commit changes nothing, because the
+    /// delivery is done. If the transaction is rolled back, or the savepoint in which this is
+    /// called, the result of the receiver counts as usual.
     ///
     /// ```
     /// # use fanfare::{BoxFuture, Event, Sender};

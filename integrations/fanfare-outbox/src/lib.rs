@@ -3,11 +3,11 @@
 
 // Each module imports only modules that are named before it:
 //
-// - Ground: `delivery`, `event`, `recorded` (the fields of events in a file), `faults`, `status`, `error`,
-//   `sender_text`, `settings`, `wake`, `schema`.
+// - Ground: `delivery`, `faults`, `status`, `error`, `event`, `recorded` (the fields of events in a
+//   file), `sender_text`, `settings`, `wake`, `schema`.
 // - Receivers: `registry` (those of the process), `connect`, `declared` (those of `#[receiver]`).
 // - Senders: `send`.
-// - The tables: `store`, with the statements of hand-outs, leases, deliveries and looks.
+// - The tables: `store`, with a module for each group of statements.
 // - Deliveries: `held` (a lease), `deliver` (one batch), `worker` (one receiver), `relay` (all
 //   receivers).
 // - The handle: `outbox`.

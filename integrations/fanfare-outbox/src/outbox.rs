@@ -62,8 +62,9 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database refuses, or has a receiver of the same name for another
-    /// event.
+    /// Returns an error if the database refuses, if it has a receiver of the same name for another
+    /// event, or if a relay has the lease of a receiver that is to be renamed
+    /// ([`was`](crate::DurableOptions::was)).
     ///
     /// # Panics
     ///
@@ -149,11 +150,12 @@ impl Outbox {
         Err(Unsettled::Pending(status?))
     }
 
-    /// Moves the clock of this relay forward, so that failed deliveries are due earlier and leases of
-    /// other relays are over. It is for tests, which then need not wait for a back-off of an hour.
+    /// Moves the clock of this relay forward, so that failed deliveries are due earlier and leases
+    /// of other relays are over. It is for tests, which then need not wait for a back-off of an
+    /// hour.
     ///
-    /// Only the times in the tables are compared with this clock. The time that a receiver may take,
-    /// and the pauses between two looks, are those of tokio's clock.
+    /// Only the times in the tables are compared with this clock. The time that a receiver may
+    /// take, and the pauses between two looks, are those of tokio's clock.
     pub fn advance(&self, time: Duration) {
         self.shared.store.advance(time);
         self.shared.wake.notify_one();
@@ -228,7 +230,8 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// Returns an error if the database refuses. Some dead letters may have been resubmitted by then.
+    /// Returns an error if the database refuses. Some dead letters may have been resubmitted by
+    /// then.
     pub async fn resubmit_where(
         &self,
         filter: impl FnMut(&DeadLetter) -> bool,
@@ -238,8 +241,8 @@ impl Outbox {
         self.for_each_letter(filter, resubmit).await
     }
 
-    /// Discards the dead letters that `filter` accepts, as [`discard`](Outbox::discard) does. Returns
-    /// their number. It reads all dead letters, some at a time.
+    /// Discards the dead letters that `filter` accepts, as [`discard`](Outbox::discard) does.
+    /// Returns their number. It reads all dead letters, some at a time.
     ///
     /// # Errors
     ///
@@ -253,8 +256,8 @@ impl Outbox {
         self.for_each_letter(filter, discard).await
     }
 
-    /// Calls `change` for each dead letter that the filter accepts. Returns the number of those that
-    /// it has changed. A letter that dies again meanwhile is not met twice.
+    /// Calls `change` for each dead letter that the filter accepts. Returns the number of those
+    /// that it has changed. A letter that dies again meanwhile is not met twice.
     async fn for_each_letter(
         &self,
         mut filter: impl FnMut(&DeadLetter) -> bool,

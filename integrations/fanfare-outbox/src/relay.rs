@@ -183,8 +183,10 @@ impl Relay {
         let refused = self.register().await;
         let store = &self.shared.store;
         let found = store.work(&self.known).await?;
+        let mut handed_out = Ok(());
         for event in &found.new {
-            store.hand_out(event).await?;
+            // The other events go on.
+            handed_out = handed_out.and(store.hand_out(event).await);
         }
         let now = Instant::now();
         self.later.retain(|_, time| *time > now);
@@ -212,6 +214,7 @@ impl Relay {
         let refused = refused.err().map(|error| error.to_string());
         let error = refused.or(swept.err().map(|error| error.to_string()));
         self.shared.set_last_error(error);
+        handed_out?;
         if !found.new.is_empty() {
             return Ok(Duration::ZERO);
         }

@@ -129,10 +129,10 @@ impl BeforeCommit for Row {
 /// Takes a lock for each key, and then stores the rows, which are JSON.
 ///
 /// PostgreSQL gives ids before the COMMIT. A lock is held until then, so that no other transaction
-/// that has stored events of the key is between its INSERT and its COMMIT when ids are given. So ids
-/// of a key are in the order of the commits, and a row is never visible before a row of the same key
-/// that has a lower id. All locks are taken in one order, so that two transactions do not wait for
-/// each other.
+/// that has stored events of the key is between its INSERT and its COMMIT when ids are given. So
+/// ids of a key are in the order of the commits, and a row is never visible before a row of the
+/// same key that has a lower id. All locks are taken in one order, so that two transactions do not
+/// wait for each other.
 ///
 /// The locks come first: the join has no row before their count is there, and each row gets its id
 /// after the join. An application's own locks have other numbers, unless two hashes are equal by

@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
-    /// The events that the relay has not handed out to receivers yet.
+    /// The events of several receivers that are not handed out yet.
     pub new: u64,
     /// The events that no known receiver takes. They wait for one.
     pub parked: u64,
@@ -34,7 +34,7 @@ pub struct ReceiverStatus {
     pub event: String,
     /// `true` if the receiver is connected in this process.
     pub is_connected: bool,
-    /// The number of the relay that has the lease, if one has it.
+    /// The name of the relay that has the lease, if one has it.
     pub owner: Option<String>,
     /// The deliveries that have not failed, and those that run. They may wait behind others of
     /// their key.

@@ -75,8 +75,8 @@ pub(crate) async fn work(
     })
 }
 
-/// The fewest lanes of one receiver, and the number of full batches that they have at a time. While
-/// some deliver, others read and note.
+/// The fewest lanes of one receiver, and the number of batches whose keys they have at a time.
+/// While some deliver, others read and note.
 ///
 /// A slow event holds up its own lane, so there are as many lanes as keys can run side by side.
 const LANES: usize = 4;
@@ -180,7 +180,7 @@ impl Lanes<'_> {
                 }
                 return Ok(None);
             }
-            busy.extend(batch.iter().map(|due| due.key.clone()));
+            busy.extend(batch.iter().map(|due| due.stored.delivery.key.clone()));
             if is_full {
                 self.more.add_permits(1);
             }
@@ -192,8 +192,10 @@ impl Lanes<'_> {
     /// of the batch may be in their way, and be done before they are read again. Returns the number
     /// of those that wait now.
     async fn let_wait(&self, blocked: &[Due], batch: &[Due]) -> Result<u64, DbErr> {
-        let started: HashSet<_> = batch.iter().map(|due| &due.key).collect();
-        let waits = blocked.iter().filter(|due| !started.contains(&due.key));
+        let started: HashSet<_> = batch.iter().map(|due| &due.stored.delivery.key).collect();
+        let waits = blocked
+            .iter()
+            .filter(|due| !started.contains(&due.stored.delivery.key));
         let (direct, owed): (Vec<_>, Vec<_>) = waits.partition(|due| due.stored.delivery.is_direct);
         if direct.is_empty() && owed.is_empty() {
             return Ok(0);

@@ -3,7 +3,8 @@
 //!
 //! A child is this program once more. It counts its statements, and ends, or cuts its connections,
 //! after the one with the number that the environment gives. `FANFARE_OUTBOX_STEPS=1` tries each
-//! statement, and 20 rounds are `FANFARE_OUTBOX_ROUNDS=20`. By default each fifth one is tried, once.
+//! statement, and 20 rounds are `FANFARE_OUTBOX_ROUNDS=20`. By default each fifth one is tried,
+//! once.
 #![cfg(unix)]
 
 mod common;
@@ -75,8 +76,8 @@ async fn connected(options: ConnectOptions) -> DatabaseConnection {
     db
 }
 
-/// Connects the receivers. The first attempt at each third number fails, so that later events of the
-/// key wait.
+/// Connects the receivers. The first attempt at each third number fails, so that later events of
+/// the key wait.
 fn connect_receivers(db: &SignalConnection) -> Vec<DurableReceiver> {
     fn connect<E: DurableEvent>(
         db: &SignalConnection,
@@ -180,23 +181,31 @@ async fn child_ends_after_a_statement() {
     });
     let db = SignalConnection::new(db);
     connect_receivers(&db);
-    let outbox = loop {
-        // A cut may hit the start.
-        match Outbox::start(&db, settings()).await {
-            Ok(outbox) => break outbox,
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    };
+    let outbox = started(&db).await;
     let first = changes(&db).await.last().map_or(1, |last| last + 1);
     for number in first..first + 4 {
         // An error may be that of a transaction that is committed.
         let _ = change(&db, number as u64).await;
     }
-    while outbox.settle(LONG).await.is_err() {}
+    // A cut may hit it.
+    if outbox.settle(LONG).await.is_err() {
+        outbox.settle(LONG).await.unwrap();
+    }
     outbox.shutdown().await;
     if count.load(Ordering::SeqCst) < last {
         std::process::exit(NOT_REACHED);
     }
+}
+
+/// Starts a relay, whose first connections may be cut.
+async fn started(db: &SignalConnection) -> Outbox {
+    for _ in 0..20 {
+        if let Ok(outbox) = Outbox::start(db, settings()).await {
+            return outbox;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Outbox::start(db, settings()).await.unwrap()
 }
 
 fn kill_self() -> ! {
@@ -261,13 +270,7 @@ async fn try_statements(end: End, options: ConnectOptions) -> u32 {
 /// whose transaction completes the delivery have had it once.
 async fn check(db: &SignalConnection, what: &str) {
     let receivers = connect_receivers(db);
-    let outbox = loop {
-        // The first connection may be one that was cut.
-        match Outbox::start(db, settings()).await {
-            Ok(outbox) => break outbox,
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    };
+    let outbox = started(db).await;
     outbox.settle(LONG).await.unwrap();
     outbox.shutdown().await;
     for receiver in receivers {

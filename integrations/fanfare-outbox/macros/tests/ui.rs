@@ -1,7 +1,7 @@
 //! The compiler's messages about misuse, each case beside a twin that compiles.
 //!
 //! The stored output is that of the stable compiler that CI runs on; others word their own errors
-//! differently. `TRYBUILD=overwrite cargo test --test ui` stores it anew.
+//! differently. `TRYBUILD=overwrite cargo test -p fanfare-outbox-macros --test ui` stores it anew.
 //!
 //! The cases need the macro alone, which refuses them before it names fanfare-outbox. The twins are
 //! modules of this program, over a stand-in for that crate.

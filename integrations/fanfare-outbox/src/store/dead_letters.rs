@@ -55,8 +55,11 @@ impl Store {
         let transaction = self.begin().await?;
         if self.is_postgres() {
             // A relay that lets deliveries wait behind this one has ended before, or comes later.
-            let lock = "SELECT 1 FROM fanfare_outbox_receiver WHERE name = $1 FOR UPDATE";
-            let lock = self.statement(lock, [receiver.into()]);
+            let lock = format!(
+                "WITH {} SELECT 1 FROM fanfare_outbox_receiver WHERE name = $1 FOR UPDATE",
+                self.after_receivers()
+            );
+            let lock = self.statement(&lock, [receiver.into()]);
             transaction.query_one_raw(lock).await?;
         }
         let letter = "DELETE FROM fanfare_outbox_delivery \
@@ -69,7 +72,8 @@ impl Store {
         let keys = BTreeSet::from([row.try_get_by_index(0)?]);
         self.release_waiting(&transaction, receiver, &keys).await?;
         transaction.commit().await?;
-        self.delete_unowed(&self.db, &[event_id]).await?;
+        // The letter is gone, and a sweep deletes its event later.
+        let _ = self.delete_unowed(&self.db, &[event_id]).await;
         Ok(true)
     }
 }

@@ -11,7 +11,6 @@ use crate::registry::{Receiver, Stored};
 
 /// A delivery that is due.
 pub(crate) struct Due {
-    pub(crate) key: String,
     pub(crate) stored: Stored,
     /// `true` if an earlier delivery of the key is in its way.
     pub(crate) is_blocked: bool,
@@ -43,6 +42,7 @@ impl Store {
             owed("state = 1 AND due_at <= {now}", "due_at"),
             owed("state = 3 AND version <= $2", "version"),
         );
+        // `state <> 4` repeats the condition of the index of keys, which is not used without it.
         let sql = format!(
             "WITH due(id, key, attempts, version, is_direct, sender, payload) AS (\
                  {ready} UNION ALL {again} UNION ALL {parked} UNION ALL \
@@ -73,15 +73,14 @@ impl Store {
             // By index: of thousands of rows in a second, names would be looked up one by one.
             let attempts: i64 = row.try_get_by_index(2)?;
             let version: i64 = row.try_get_by_index(3)?;
-            let key: String = row.try_get_by_index(1)?;
-            let is_awaited = row.try_get_by_index::<i32>(8)? == 1;
             Ok(Due {
                 is_blocked: row.try_get_by_index::<i32>(7)? == 1,
                 stored: Stored {
                     delivery: Delivery {
                         id: row.try_get_by_index(0)?,
                         is_direct: row.try_get_by_index::<i32>(4)? == 1,
-                        awaited: is_awaited.then(|| key.clone()),
+                        is_awaited: row.try_get_by_index::<i32>(8)? == 1,
+                        key: row.try_get_by_index(1)?,
                     },
                     version: u32::try_from(version).unwrap_or(u32::MAX),
                     sender: row.try_get_by_index(5)?,
@@ -90,7 +89,6 @@ impl Store {
                         .unwrap_or(u32::MAX)
                         .saturating_add(1),
                 },
-                key,
             })
         });
         due.collect()

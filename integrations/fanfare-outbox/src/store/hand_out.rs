@@ -8,21 +8,18 @@ use sea_orm::{ConnectionTrait, DbErr, Value};
 use super::{ROWS, Store, json_of};
 
 impl Store {
-    /// Hands out the first new events of the name, and returns `true` if there may be more.
+    /// Hands out the first new events of the name.
     ///
     /// There is no cursor: each row that is visible and new is taken, in whatever order the rows
     /// were committed.
-    pub(crate) async fn hand_out(&self, name: &str) -> Result<bool, DbErr> {
+    pub(crate) async fn hand_out(&self, name: &str) -> Result<(), DbErr> {
         let (which, values) = (format!("name = $1 ORDER BY id LIMIT {ROWS}"), [name.into()]);
-        let handed = if self.is_postgres() {
-            self.hand_out_in(&self.db, &which, values).await?
-        } else {
-            let transaction = self.begin().await?;
-            let handed = self.hand_out_in(&transaction, &which, values).await?;
-            transaction.commit().await?;
-            handed
-        };
-        Ok(handed >= ROWS.unsigned_abs())
+        if self.is_postgres() {
+            return self.hand_out_in(&self.db, &which, values).await;
+        }
+        let transaction = self.begin().await?;
+        self.hand_out_in(&transaction, &which, values).await?;
+        transaction.commit().await
     }
 
     /// Hands out those of the events that are new.
@@ -32,7 +29,7 @@ impl Store {
         ids: &[i64],
     ) -> Result<(), DbErr> {
         let which = format!("id IN {} ORDER BY id", self.ids_of("$1"));
-        self.hand_out_in(db, &which, [json_of(ids)]).await.map(drop)
+        self.hand_out_in(db, &which, [json_of(ids)]).await
     }
 
     /// Hands out all new events of the name.
@@ -42,10 +39,10 @@ impl Store {
         name: &str,
     ) -> Result<(), DbErr> {
         let which = "name = $1 ORDER BY id";
-        self.hand_out_in(db, which, [name.into()]).await.map(drop)
+        self.hand_out_in(db, which, [name.into()]).await
     }
 
-    /// Hands out the new events that `which` selects. Returns their number.
+    /// Hands out the new events that `which` selects.
     ///
     /// On PostgreSQL it is one statement, which the server runs to its end even if this process
     /// stops. Of two that run at once, the second waits at the first row, and then takes the rows
@@ -55,7 +52,7 @@ impl Store {
         db: &impl ConnectionTrait,
         which: &str,
         values: [Value; 1],
-    ) -> Result<u64, DbErr> {
+    ) -> Result<(), DbErr> {
         // An event whose receivers have all been removed meanwhile stays new.
         let fresh = format!(
             "SELECT id, name, version, key FROM fanfare_outbox_event WHERE state = 0 AND EXISTS (\
@@ -71,7 +68,7 @@ impl Store {
                      ON CONFLICT DO NOTHING) \
                  UPDATE fanfare_outbox_event AS e SET state = 1 FROM fresh WHERE e.id = fresh.id"
             );
-            return self.execute_in(db, &sql, values).await;
+            return self.execute_in(db, &sql, values).await.map(drop);
         }
         let owe = format!(
             "INSERT INTO fanfare_outbox_delivery (receiver, event_id, version, key) \
@@ -83,6 +80,6 @@ impl Store {
         let mark = format!(
             "UPDATE fanfare_outbox_event SET state = 1 WHERE id IN (SELECT id FROM ({fresh}))"
         );
-        self.execute_in(db, &mark, values).await
+        self.execute_in(db, &mark, values).await.map(drop)
     }
 }

@@ -73,6 +73,9 @@ impl Store {
 
     /// Returns `true` if no other relay has taken the lease over, and keeps others out until the
     /// transaction has ended.
+    ///
+    /// The lock of the table comes first, as it does when receivers are renamed or removed, so that
+    /// the two do not wait for each other.
     pub(super) async fn is_fenced(
         &self,
         db: &impl ConnectionTrait,
@@ -83,7 +86,8 @@ impl Store {
             lease.token.into(),
             lease.owner.as_str().into(),
         ];
-        let fence = self.statement(&fence("$3"), values);
+        let (wait, fence) = (self.after_receivers(), fence("$3"));
+        let fence = self.statement(&format!("WITH {wait} {fence}"), values);
         Ok(db.query_one_raw(fence).await?.is_some())
     }
 

@@ -55,7 +55,7 @@ impl Store {
             return Ok(false);
         }
         let (awaited, simple): (Deliveries<'_>, Deliveries<'_>) =
-            owed.into_iter().partition(|it| it.awaited.is_some());
+            owed.into_iter().partition(|it| it.is_awaited);
         let simple: Vec<_> = simple.iter().map(|it| it.id).collect();
         if !simple.is_empty() && !self.done_owed(lease, &simple).await? {
             return Ok(false);
@@ -64,7 +64,7 @@ impl Store {
             return Ok(true);
         }
         let ids: Vec<_> = awaited.iter().map(|it| it.id).collect();
-        let keys = awaited.iter().filter_map(|it| it.awaited.clone()).collect();
+        let keys = awaited.iter().map(|it| it.key.clone()).collect();
         let transaction = self.begin().await?;
         if !self.is_fenced(&transaction, lease).await? {
             return Ok(false);
@@ -138,9 +138,10 @@ impl Store {
             json_of(ids),
             lease.owner.as_str().into(),
         ];
-        if self.execute(&sql, values).await? == 0 {
-            // A note that was written although its response was lost finds nothing either.
-            return self.has(lease).await;
+        // A note that was written although its response was lost finds nothing either, nor does one
+        // of a delivery that the receiver's own transaction has completed.
+        if self.execute(&sql, values).await? == 0 && !self.has(lease).await? {
+            return Ok(false);
         }
         let _ = self.delete_unowed(&self.db, ids).await;
         Ok(true)
@@ -160,8 +161,8 @@ impl Store {
         self.execute_in(db, &sql, values).await
     }
 
-    /// Notes in the receiver's own transaction that a delivery is done. Returns `false` if the lease
-    /// is lost, or if the delivery is done already.
+    /// Notes in the receiver's own transaction that a delivery is done. Returns `false` if the
+    /// lease is lost, or if the delivery is done already.
     pub(crate) async fn complete(
         &self,
         db: &impl ConnectionTrait,
@@ -181,11 +182,11 @@ impl Store {
             return Ok(false);
         }
         let deleted = self.delete_owed(db, &lease.receiver, &id).await?;
-        if let Some(key) = &delivery.awaited {
-            let keys = BTreeSet::from([key.clone()]);
-            self.release_waiting(db, &lease.receiver, &keys).await?;
-        }
-        self.delete_unowed(db, &id).await?;
+        // Those that began to wait after the delivery was read, too: an earlier attempt may commit
+        // after it was given up. The event is deleted later, because a transaction with an old view
+        // of the tables would not see to whom it is owed.
+        let keys = BTreeSet::from([delivery.key.clone()]);
+        self.release_waiting(db, &lease.receiver, &keys).await?;
         Ok(deleted == 1)
     }
 
@@ -254,16 +255,19 @@ impl Store {
         if delivery.is_direct {
             self.hand_out_these(&transaction, &[delivery.id]).await?;
         }
-        self.write_setback(&transaction, lease, delivery.id, attempts, setback)
+        let is_owed = self
+            .write_setback(&transaction, lease, delivery.id, attempts, setback)
             .await?;
-        if let (
+        let is_sequenced = !matches!(
+            setback,
             Setback::Dead {
-                sequenced: false, ..
-            },
-            Some(key),
-        ) = (setback, &delivery.awaited)
-        {
-            let keys = BTreeSet::from([key.clone()]);
+                sequenced: false,
+                ..
+            }
+        );
+        // A delivery that was completed is in the way of no other.
+        if !is_owed || !is_sequenced {
+            let keys = BTreeSet::from([delivery.key.clone()]);
             self.release_waiting(&transaction, &lease.receiver, &keys)
                 .await?;
         }
@@ -271,6 +275,7 @@ impl Store {
         Ok(true)
     }
 
+    /// Returns `true` if the delivery was still owed.
     async fn write_setback(
         &self,
         transaction: &DatabaseTransaction,
@@ -278,7 +283,7 @@ impl Store {
         id: i64,
         attempts: u32,
         setback: &Setback,
-    ) -> Result<(), DbErr> {
+    ) -> Result<bool, DbErr> {
         let (state, delay, error) = match setback {
             Setback::Retry(delay, error) => (1_i64, millis(*delay), Some(error.as_str())),
             Setback::Dead { sequenced, error } => {
@@ -300,6 +305,6 @@ impl Store {
             delay.into(),
             error.into(),
         ];
-        self.execute_in(transaction, sql, values).await.map(drop)
+        Ok(self.execute_in(transaction, sql, values).await? == 1)
     }
 }

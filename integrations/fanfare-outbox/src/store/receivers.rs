@@ -42,9 +42,12 @@ impl Store {
         self.keep_hand_outs_out(&transaction).await?;
         let known = self.known(&transaction).await?;
         new.retain(|receiver| !known.contains_key(&receiver.name));
+        let mut taken = BTreeSet::new();
         let (renamed, joined): (Vec<_>, Vec<_>) = new.into_iter().partition(|receiver| {
-            let was = receiver.options.was.as_ref().and_then(|was| known.get(was));
-            was.is_some_and(|event| event == receiver.event)
+            let was = receiver.options.was.as_ref();
+            let stored = was.and_then(|was| known.get(was));
+            // Of two with one old name, the second joins.
+            stored.is_some_and(|event| event == receiver.event) && taken.insert(was)
         });
         for receiver in renamed {
             if let Err(error) = self.rename(&transaction, receiver).await? {
@@ -129,10 +132,12 @@ impl Store {
     /// Lets no hand-out run at the same time as the rest of a transaction.
     ///
     /// The lock keeps out hand-outs and notes, and neither senders nor `pg_dump`. A process that
-    /// stops in the transaction must not keep the others out for long.
+    /// stops in the transaction must not keep the others out for long, nor must one that waits for
+    /// the lock: all later notes wait behind it.
     async fn keep_hand_outs_out(&self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
         if self.is_postgres() {
             let lock = "SET LOCAL idle_in_transaction_session_timeout = '10s';
+                SET LOCAL lock_timeout = '5s';
                 LOCK TABLE fanfare_outbox_delivery IN SHARE ROW EXCLUSIVE MODE";
             transaction.execute_unprepared(lock).await?;
         }

@@ -1,14 +1,12 @@
 //! Deliveries that a receiver's own transaction completes.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fanfare_outbox::{CompleteError, Delivered, Durable, SendDurable, Settings};
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::{ConnectionTrait, DbErr, Statement, TransactionSession, TransactionTrait};
 
-use crate::common::{LONG, Log, event, named, on_each_shared, start, with_tables};
+use crate::common::{LONG, Log, event, named, on_each_shared, start, until, with_tables};
 
 event!(Booked, "completing.Booked", BOOKED);
 
@@ -49,9 +47,7 @@ async fn book(db: &SignalConnection, event: &Delivered<Booked>, way: Way) -> Res
             let stolen = "UPDATE fanfare_outbox_receiver \
                  SET owner = 'another', token = token + 1, lease_until = 0";
             transaction.execute_unprepared(stolen).await?;
-            let error = transaction.commit().await.unwrap_err();
-            assert!(error.to_string().contains("taken it over"), "{error}");
-            Err(error)
+            transaction.commit().await
         }
         Way::RollsBackOnce if event.attempt() == 1 => {
             transaction.rollback().await?;
@@ -60,6 +56,11 @@ async fn book(db: &SignalConnection, event: &Delivered<Booked>, way: Way) -> Res
         Way::FailsAfterTheCommit => {
             transaction.commit().await?;
             Err(DbErr::Custom("after the commit".to_owned()))
+        }
+        // Its result counts, because the note of the delivery was rolled back.
+        Way::RollsASavepointBack if event.attempt() == 1 => {
+            transaction.commit().await?;
+            Err(DbErr::Custom("after the savepoint".to_owned()))
         }
         _ => transaction.commit().await,
     }
@@ -89,9 +90,14 @@ async fn a_delivery_that_its_transaction_completes_has_its_effect_exactly_once()
             db.execute_unprepared(&table).await.unwrap();
             let booking = db.clone();
             let receiver = BOOKED.durable("completing.booked").back_off(SHORT, SHORT);
+            let errors = Log::new();
+            let failed = errors.clone();
             let receiver = receiver.connect_async(move |_sender, event| {
-                let db = booking.clone();
-                Box::pin(async move { book(&db, event, way).await })
+                let (db, failed) = (booking.clone(), failed.clone());
+                Box::pin(async move {
+                    let booked = book(&db, event, way).await;
+                    booked.inspect_err(|error| failed.push(error.to_string()))
+                })
             });
             let ok = || Box::pin(async { Ok::<_, String>(()) });
             let other = (receivers == 2).then(|| {
@@ -105,7 +111,18 @@ async fn a_delivery_that_its_transaction_completes_has_its_effect_exactly_once()
                 sent.unwrap();
             }
             outbox.settle(LONG).await.unwrap();
-            assert_eq!(effects(&db).await, [1, 2, 3], "{way:?}, {receivers}");
+            let (effects, errors) = (effects(&db).await, errors.take());
+            let (seen, failed): (&[i64], usize) = match way {
+                Way::Commits => (&[1, 2, 3], 0),
+                Way::LosesItsLease => (&[1, 2, 3], 1),
+                Way::FailsAfterTheCommit | Way::RollsBackOnce => (&[1, 2, 3], 3),
+                Way::RollsASavepointBack => (&[1, 1, 2, 2, 3, 3], 3),
+            };
+            assert_eq!(effects, seen, "{way:?}, {receivers}");
+            assert_eq!(errors.len(), failed, "{way:?}, {receivers}: {errors:?}");
+            if way == Way::LosesItsLease {
+                assert!(errors[0].contains("taken it over"), "{errors:?}");
+            }
             outbox.shutdown().await;
             receiver.unwrap().disconnect();
             other.inspect(|other| assert!(other.disconnect()));
@@ -118,21 +135,63 @@ event!(Loose, "completing.Loose", LOOSE);
 
 #[tokio::test]
 async fn a_connection_without_a_transaction_completes_nothing() {
-    let calls = Arc::new(AtomicUsize::new(0));
     let log = Log::new();
     on_each_shared(async |options| {
         let db = named(with_tables(options).await);
-        let (errors, count, loose) = (log.clone(), Arc::clone(&calls), db.clone());
+        let (errors, loose) = (log.clone(), db.clone());
         let receiver = LOOSE.durable("completing.loose");
         let receiver = receiver.connect_async(move |_sender, event| {
             errors.push(event.complete_in(&loose).unwrap_err());
-            count.fetch_add(1, Ordering::Relaxed);
             Box::pin(async { Ok::<_, String>(()) })
         });
         let outbox = start(&db).await;
         db.send_durable(&LOOSE, "till", &Loose(1)).await.unwrap();
         outbox.settle(LONG).await.unwrap();
         assert_eq!(log.take(), [CompleteError::NoTransaction]);
+        outbox.shutdown().await;
+        receiver.unwrap().disconnect();
+    })
+    .await;
+}
+
+event!(Late, "completing.Late", LATE);
+
+/// The first attempt has failed when its transaction is committed, and the second event waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_completes_late_lets_the_later_events_of_its_key_go_on() {
+    on_each_shared(async |options| {
+        let db = named(with_tables(options).await);
+        let log = Log::new();
+        let (seen, late) = (log.clone(), db.clone());
+        let receiver = LATE.durable("completing.late").back_off(LONG, LONG);
+        let receiver = receiver.connect_async(move |_sender, event| {
+            let (seen, db) = (seen.clone(), late.clone());
+            Box::pin(async move {
+                if event.0 == 3 {
+                    // The relay has the lease until this one ends.
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                    return Ok(());
+                }
+                seen.push(event.0);
+                if event.0 == 2 {
+                    return Ok(());
+                }
+                let transaction = db.begin().await?;
+                event.complete_in(&transaction)?;
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    transaction.commit().await
+                });
+                Err(DbErr::Custom("too early".to_owned()))
+            })
+        });
+        let outbox = start(&db).await;
+        for (sender, number) in [("other", 3), ("till", 1), ("till", 2)] {
+            db.send_durable(&LATE, sender, &Late(number)).await.unwrap();
+        }
+        until("the second event comes", async || log.len() == 2).await;
+        outbox.settle(LONG).await.unwrap();
+        assert_eq!(log.take(), [1, 2]);
         outbox.shutdown().await;
         receiver.unwrap().disconnect();
     })

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use fanfare_outbox::{Durable, Outbox, SendDurable, Unsettled};
 use sea_orm::{ConnectionTrait, TransactionSession, TransactionTrait};
 
-use crate::common::{LONG, Log, event, on_each_database, start, until};
+use crate::common::{
+    LONG, Log, event, named, on_each_database, on_each_plain, start, statements_of, until,
+};
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -336,6 +338,44 @@ async fn dead_letters_are_resubmitted_and_discarded_by_a_filter() {
         let letters = outbox.dead_letters(1_000).await.unwrap();
         assert_eq!(letters.len(), 124);
         outbox.shutdown().await;
+    })
+    .await;
+    receiver.unwrap().disconnect();
+}
+
+event!(Noted, "failures.Noted", NOTED);
+
+/// After a crash between the two, the later event would come before the earlier one.
+#[tokio::test]
+async fn a_failure_is_noted_after_the_earlier_events_of_its_key() {
+    let receiver = NOTED.durable("failures.noted").back_off(LONG, LONG);
+    let receiver = receiver.connect_async(|_sender, event| {
+        let number = event.0;
+        Box::pin(async move { if number == 2 { Err("no") } else { Ok(()) } })
+    });
+    on_each_plain(async |mut db| {
+        let statements = statements_of(&mut db);
+        let db = named(db);
+        let transaction = db.begin().await.unwrap();
+        for number in 1..=3 {
+            let sent = transaction
+                .send_durable(&NOTED, "till", &Noted(number))
+                .await;
+            sent.unwrap();
+        }
+        transaction.commit().await.unwrap();
+        let outbox = start(&db).await;
+        until("it has failed", async || {
+            let status = outbox.status().await.unwrap();
+            status.receiver("failures.noted").unwrap().failed == 1
+        })
+        .await;
+        outbox.shutdown().await;
+        let statements = statements.take();
+        let place = |text: &str| statements.iter().position(|sql| sql.contains(text));
+        let done = place("DELETE FROM fanfare_outbox_event WHERE id IN").unwrap();
+        let failed = place("UPDATE fanfare_outbox_delivery SET state = $3").unwrap();
+        assert!(done < failed, "{statements:#?}");
     })
     .await;
     receiver.unwrap().disconnect();
