@@ -184,7 +184,7 @@ impl Store {
         let deleted = self.delete_owed(db, &lease.receiver, &id).await?;
         // Those that began to wait after the delivery was read, too: an earlier attempt may commit
         // after it was given up. The event is deleted later, because a transaction with an old view
-        // of the tables would not see to whom it is owed.
+        // of the tables would miss a receiver that has just become known.
         let keys = BTreeSet::from([delivery.key.clone()]);
         self.release_waiting(db, &lease.receiver, &keys).await?;
         Ok(deleted == 1)

@@ -156,7 +156,8 @@ async fn a_connection_without_a_transaction_completes_nothing() {
 
 event!(Late, "completing.Late", LATE);
 
-/// The first attempt has failed when its transaction is committed, and the second event waits for it.
+/// The first attempt has failed when its transaction is committed, and the second event waits for
+/// it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_completes_late_lets_the_later_events_of_its_key_go_on() {
     on_each_shared(async |options| {
