@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare_outbox::{CompleteError, Delivered, Durable, SendDurable, Settings};
+use fanfare_outbox::{CompleteError, Delivered, Durable, Outbox, SendDurable, Settings};
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::{ConnectionTrait, DbErr, Statement, TransactionSession, TransactionTrait};
 
@@ -105,7 +105,7 @@ async fn a_delivery_that_its_transaction_completes_has_its_effect_exactly_once()
                 other.connect_async(move |_sender, _event| ok()).unwrap()
             });
             let settings = Settings::default().poll(SHORT);
-            let outbox = fanfare_outbox::Outbox::start(&db, settings).await.unwrap();
+            let outbox = Outbox::start(&db, settings).await.unwrap();
             for number in 1..=3 {
                 let sent = db.send_durable(&BOOKED, "till", &Booked(number)).await;
                 sent.unwrap();
@@ -186,7 +186,8 @@ async fn a_transaction_that_completes_late_lets_the_later_events_of_its_key_go_o
                 Err(DbErr::Custom("too early".to_owned()))
             })
         });
-        let outbox = start(&db).await;
+        let settings = Settings::default().poll(SHORT);
+        let outbox = Outbox::start(&db, settings).await.unwrap();
         for (sender, number) in [("other", 3), ("till", 1), ("till", 2)] {
             db.send_durable(&LATE, sender, &Late(number)).await.unwrap();
         }

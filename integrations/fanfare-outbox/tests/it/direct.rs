@@ -104,6 +104,44 @@ async fn a_receiver_that_joins_changes_nothing_for_the_event_that_runs() {
     }
 }
 
+event!(Raced, "direct.Raced", RACED);
+
+/// A receiver that becomes known between the read of an event and its hand-out.
+#[tokio::test]
+async fn an_event_that_runs_is_kept_for_a_receiver_that_was_not_there_when_it_was_read() {
+    let log = Log::new();
+    let gate = Arc::new(Semaphore::new(0));
+    let (seen, wait) = (log.clone(), Arc::clone(&gate));
+    let receiver = RACED.durable("direct.raced");
+    let receiver = receiver.connect_async(move |_sender, event| {
+        let wait = Arc::clone(&wait);
+        seen.push(event.0);
+        Box::pin(async move {
+            wait.acquire().await.unwrap().forget();
+            Ok::<_, String>(())
+        })
+    });
+    on_each_database(async |db| {
+        let outbox = start(&db).await;
+        db.send_durable(&RACED, "till", &Raced(1)).await.unwrap();
+        until("it runs", async || log.len() == 1).await;
+        let other = "INSERT INTO fanfare_outbox_receiver (name, event) \
+             VALUES ('direct.raced.other', 'direct.Raced')";
+        db.execute_unprepared(other).await.unwrap();
+        gate.add_permits(1);
+        until("it is owed to the other one", async || {
+            let status = outbox.status().await.unwrap();
+            let pending = |name: &str| status.receiver(name).unwrap().pending;
+            (pending("direct.raced"), pending("direct.raced.other")) == (0, 1)
+        })
+        .await;
+        outbox.shutdown().await;
+        assert_eq!(log.take(), [1]);
+    })
+    .await;
+    receiver.unwrap().disconnect();
+}
+
 event!(Behind, "direct.Behind", BEHIND);
 
 /// More events than are read or released at once.
