@@ -46,4 +46,8 @@ CREATE INDEX IF NOT EXISTS fanfare_outbox_delivery_parked ON fanfare_outbox_deli
     WHERE state = 3;
 CREATE INDEX IF NOT EXISTS fanfare_outbox_delivery_key ON fanfare_outbox_delivery (receiver, key, event_id)
     WHERE state <> 4;
+CREATE INDEX IF NOT EXISTS fanfare_outbox_delivery_blocking ON fanfare_outbox_delivery (receiver, key, event_id)
+    WHERE state IN (1, 2, 3);
+CREATE INDEX IF NOT EXISTS fanfare_outbox_delivery_waiting ON fanfare_outbox_delivery (receiver, key, event_id)
+    WHERE state = 5;
 CREATE INDEX IF NOT EXISTS fanfare_outbox_delivery_dead ON fanfare_outbox_delivery (event_id) WHERE state IN (2, 4);

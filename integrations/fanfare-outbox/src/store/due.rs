@@ -42,7 +42,7 @@ impl Store {
             owed("state = 1 AND due_at <= {now}", "due_at"),
             owed("state = 3 AND version <= $2", "version"),
         );
-        // `state <> 4` repeats the condition of the index of keys, which is not used without it.
+        // The conditions for states are those of the indexes.
         let sql = format!(
             "WITH due(id, key, attempts, version, is_direct, sender, payload) AS (\
                  {ready} UNION ALL {again} UNION ALL {parked} UNION ALL \
@@ -55,10 +55,15 @@ impl Store {
                      ORDER BY e.id LIMIT {limit}) AS direct) \
              SELECT due.*, \
              CASE WHEN EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS b \
-                 WHERE b.receiver = $1 AND b.key = due.key AND b.event_id < due.id AND b.state <> 4 \
-                 AND (due.is_direct = 1 OR b.state <> 0)) THEN 1 ELSE 0 END AS is_blocked, \
+                 WHERE b.receiver = $1 AND b.key = due.key AND b.event_id < due.id \
+                 AND b.state IN (1, 2, 3)) \
+             OR EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS w \
+                 WHERE w.receiver = $1 AND w.key = due.key AND w.event_id < due.id AND w.state = 5) \
+             OR (due.is_direct = 1 AND EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS r \
+                 WHERE r.receiver = $1 AND r.key = due.key AND r.event_id < due.id AND r.state <> 4)) \
+             THEN 1 ELSE 0 END AS is_blocked, \
              CASE WHEN EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS w \
-                 WHERE w.receiver = $1 AND w.key = due.key AND w.state <> 4 AND w.state = 5) \
+                 WHERE w.receiver = $1 AND w.key = due.key AND w.state = 5) \
                  THEN 1 ELSE 0 END AS is_awaited \
              FROM due ORDER BY due.id"
         );

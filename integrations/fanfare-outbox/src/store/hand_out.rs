@@ -17,6 +17,7 @@ impl Store {
         if self.is_postgres() {
             return self.hand_out_in(&self.db, &which, values).await;
         }
+        let _turn = self.turn().await;
         let transaction = self.begin().await?;
         self.hand_out_in(&transaction, &which, values).await?;
         transaction.commit().await

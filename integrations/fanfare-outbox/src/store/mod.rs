@@ -21,6 +21,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
     QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
 };
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::schema::unsupported;
 
@@ -35,6 +36,8 @@ pub(crate) struct Store {
     owner: String,
     /// The milliseconds by which the clock was moved.
     ahead: Arc<AtomicI64>,
+    /// Locked by a note on SQLite.
+    notes: Arc<Mutex<()>>,
 }
 
 impl Store {
@@ -44,6 +47,7 @@ impl Store {
                 db,
                 owner,
                 ahead: Arc::default(),
+                notes: Arc::default(),
             }),
             _ => Err(unsupported()),
         }
@@ -117,6 +121,15 @@ impl Store {
             ..TransactionOptions::default()
         };
         self.db.begin_with_options(options).await
+    }
+
+    /// Waits for the turn of a note. SQLite has one writer at a time, and those that find its lock
+    /// taken sleep and try again, for seconds if there are many. Here they come one after the other.
+    async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        if self.is_postgres() {
+            return None;
+        }
+        Some(self.notes.lock().await)
     }
 
     fn is_postgres(&self) -> bool {

@@ -48,6 +48,7 @@ impl Store {
     /// changed nothing.
     pub(crate) async fn done(&self, lease: &Lease, done: &[Delivery]) -> Result<bool, DbErr> {
         type Deliveries<'d> = Vec<&'d Delivery>;
+        let _turn = self.turn().await;
         let (direct, owed): (Deliveries<'_>, Deliveries<'_>) =
             done.iter().partition(|it| it.is_direct);
         let direct: Vec<_> = direct.iter().map(|it| it.id).collect();
@@ -248,6 +249,7 @@ impl Store {
         attempts: u32,
         setback: &Setback,
     ) -> Result<bool, DbErr> {
+        let _turn = self.turn().await;
         let transaction = self.begin().await?;
         if !self.is_fenced(&transaction, lease).await? {
             return Ok(false);

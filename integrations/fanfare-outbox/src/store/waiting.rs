@@ -20,6 +20,7 @@ impl Store {
         direct: &[i64],
         owed: &[i64],
     ) -> Result<Option<u64>, DbErr> {
+        let _turn = self.turn().await;
         let transaction = self.begin().await?;
         if !self.is_fenced(&transaction, lease).await? {
             return Ok(None);
@@ -56,12 +57,12 @@ impl Store {
     ) -> Result<(), DbErr> {
         let sql = format!(
             "UPDATE fanfare_outbox_delivery SET state = 0 \
-             WHERE receiver = $1 AND state = 5 AND event_id IN (\
+             WHERE receiver = $1 AND event_id IN (\
                  SELECT w.event_id FROM fanfare_outbox_delivery AS w \
-                 WHERE w.receiver = $1 AND w.state <> 4 AND w.state = 5 AND w.key = $2 \
-                 AND NOT EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS b \
-                     WHERE b.receiver = $1 AND b.key = $2 AND b.event_id < w.event_id \
-                     AND b.state <> 4 AND b.state IN (1, 2, 3)) \
+                 WHERE w.receiver = $1 AND w.state = 5 AND w.key = $2 AND w.event_id < COALESCE((\
+                     SELECT min(b.event_id) FROM fanfare_outbox_delivery AS b \
+                     WHERE b.receiver = $1 AND b.key = $2 AND b.state IN (1, 2, 3)), \
+                     9223372036854775807) \
                  ORDER BY w.event_id LIMIT {ROWS})"
         );
         for key in keys {

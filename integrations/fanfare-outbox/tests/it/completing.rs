@@ -111,6 +111,8 @@ async fn a_delivery_that_its_transaction_completes_has_its_effect_exactly_once()
                 sent.unwrap();
             }
             outbox.settle(LONG).await.unwrap();
+            // A receiver may still run after its transaction has completed the delivery.
+            outbox.shutdown().await;
             let (effects, errors) = (effects(&db).await, errors.take());
             let (seen, failed): (&[i64], usize) = match way {
                 Way::Commits => (&[1, 2, 3], 0),
@@ -123,7 +125,6 @@ async fn a_delivery_that_its_transaction_completes_has_its_effect_exactly_once()
             if way == Way::LosesItsLease {
                 assert!(errors[0].contains("taken it over"), "{errors:?}");
             }
-            outbox.shutdown().await;
             receiver.unwrap().disconnect();
             other.inspect(|other| assert!(other.disconnect()));
         })
