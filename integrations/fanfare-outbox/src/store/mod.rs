@@ -124,7 +124,8 @@ impl Store {
     }
 
     /// Waits for the turn of a note. SQLite has one writer at a time, and those that find its lock
-    /// taken sleep and try again, for seconds if there are many. Here they come one after the other.
+    /// taken sleep and try again, for seconds if there are many. Here they come one after the
+    /// other.
     async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
         if self.is_postgres() {
             return None;
