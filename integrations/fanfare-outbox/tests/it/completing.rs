@@ -171,7 +171,7 @@ async fn a_transaction_that_completes_late_lets_the_later_events_of_its_key_go_o
             Box::pin(async move {
                 if event.0 == 3 {
                     // The relay has the lease until this one ends.
-                    tokio::time::sleep(Duration::from_secs(2)).await;
+                    tokio::time::sleep(Duration::from_secs(4)).await;
                     return Ok(());
                 }
                 seen.push(event.0);
