@@ -1,5 +1,7 @@
 //! A delivery: an event that is owed to one receiver.
 
+use std::sync::Arc;
+
 use fanfare::BoxFuture;
 use fanfare_sea_orm::BeforeCommit;
 use sea_orm::{DatabaseTransaction, DbErr};
@@ -29,7 +31,7 @@ pub(crate) trait Completes: Send + Sync {
 /// A note that a transaction writes before its COMMIT.
 pub(crate) struct Completion {
     pub(crate) delivery: Delivery,
-    pub(crate) worker: std::sync::Arc<dyn Completes>,
+    pub(crate) worker: Arc<dyn Completes>,
 }
 
 impl BeforeCommit for Completion {

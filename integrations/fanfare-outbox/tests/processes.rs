@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{File, LONG, databases, event, until, with_tables};
+use common::{
+    File, LONG, databases, event, kill_self, options_of, settings, signal, until, with_tables,
+};
 use fanfare::BoxFuture;
-use fanfare_outbox::{Durable, DurableReceiver, Outbox, SendDurable, Settings};
+use fanfare_outbox::{Durable, DurableReceiver, Outbox, SendDurable};
 use fanfare_sea_orm::{BeforeCommit, Scopes, SignalConnection, SignalTransaction};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr, Statement,
@@ -40,14 +42,6 @@ const PLACES: [Place; 4] = [
     Place::AfterEffect,
 ];
 
-/// A lease that is over soon after the death of its process.
-fn settings() -> Settings {
-    let lease = Duration::from_millis(400);
-    Settings::default()
-        .lease(lease)
-        .poll(Duration::from_millis(50))
-}
-
 /// Runs a test on a SQLite file, and in a database of its own on PostgreSQL. The tests take turns,
 /// because their receivers have the names that the children's have.
 async fn on_each(test: impl AsyncFn(ConnectOptions)) {
@@ -56,15 +50,6 @@ async fn on_each(test: impl AsyncFn(ConnectOptions)) {
     let file = File::new();
     test(options_of(&file.url())).await;
     databases::on_postgres(async |options| test(options_of(options.get_url())).await).await;
-}
-
-fn options_of(url: &str) -> ConnectOptions {
-    let mut options = databases::quiet(url);
-    options.max_connections(6);
-    // A reader that is stopped must not keep the writers of SQLite out.
-    options
-        .map_sqlx_sqlite_opts(|it| it.journal_mode(sea_orm::sqlx::sqlite::SqliteJournalMode::Wal));
-    options
 }
 
 /// Returns a connection to a database with the tables of the outbox and of the test.
@@ -111,20 +96,6 @@ fn kill_at(place: Option<Place>, here: Place, number: u64) {
     if place == Some(here) && number == 3 {
         kill_self();
     }
-}
-
-fn kill_self() -> ! {
-    signal(std::process::id(), "KILL");
-    loop {
-        std::thread::park();
-    }
-}
-
-fn signal(process: u32, signal: &str) {
-    let sent = Command::new("kill")
-        .args([&format!("-{signal}"), &process.to_string()])
-        .status();
-    assert!(sent.unwrap().success(), "{signal} was sent");
 }
 
 /// An item that kills the process when it is written, or when it is committed.

@@ -14,11 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use common::{File, LONG, databases, event, with_tables};
+use common::{File, LONG, databases, event, kill_self, options_of, settings, with_tables};
 use fanfare::BoxFuture;
-use fanfare_outbox::{
-    Delivered, Durable, DurableEvent, DurableReceiver, Outbox, SendDurable, Settings,
-};
+use fanfare_outbox::{Delivered, Durable, DurableEvent, DurableReceiver, Outbox, SendDurable};
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement,
@@ -44,21 +42,6 @@ enum End {
 
 /// The code with which a child exits that never came to the statement.
 const NOT_REACHED: i32 = 7;
-
-fn settings() -> Settings {
-    let lease = Duration::from_millis(400);
-    Settings::default()
-        .lease(lease)
-        .poll(Duration::from_millis(50))
-}
-
-fn options_of(url: &str) -> ConnectOptions {
-    let mut options = databases::quiet(url);
-    options.max_connections(6);
-    options
-        .map_sqlx_sqlite_opts(|it| it.journal_mode(sea_orm::sqlx::sqlite::SqliteJournalMode::Wal));
-    options
-}
 
 async fn connected(options: ConnectOptions) -> DatabaseConnection {
     let db = with_tables(options).await;
@@ -205,15 +188,6 @@ async fn started(db: &SignalConnection) -> Outbox {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Outbox::start(db, settings()).await.unwrap()
-}
-
-fn kill_self() -> ! {
-    let id = std::process::id().to_string();
-    let sent = Command::new("kill").args(["-KILL", &id]).status();
-    assert!(sent.unwrap().success(), "KILL was sent");
-    loop {
-        std::thread::park();
-    }
 }
 
 /// Ends all connections of the database, and returns when they have ended.

@@ -152,3 +152,36 @@ pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {
     let waited = tokio::time::timeout(LONG, waited).await;
     waited.unwrap_or_else(|_| panic!("{what} within {LONG:?}"));
 }
+
+/// Returns the settings of a lease that is over soon after the death of its process.
+pub fn settings() -> Settings {
+    let lease = Duration::from_millis(400);
+    Settings::default()
+        .lease(lease)
+        .poll(Duration::from_millis(50))
+}
+
+/// Returns the options of a database that several processes use.
+pub fn options_of(url: &str) -> ConnectOptions {
+    let mut options = databases::quiet(url);
+    options.max_connections(6);
+    // A reader that is stopped must not keep the writers of SQLite out.
+    options
+        .map_sqlx_sqlite_opts(|it| it.journal_mode(sea_orm::sqlx::sqlite::SqliteJournalMode::Wal));
+    options
+}
+
+/// Ends this process as a crash does.
+pub fn kill_self() -> ! {
+    signal(std::process::id(), "KILL");
+    loop {
+        std::thread::park();
+    }
+}
+
+pub fn signal(process: u32, signal: &str) {
+    let sent = std::process::Command::new("kill")
+        .args([&format!("-{signal}"), &process.to_string()])
+        .status();
+    assert!(sent.unwrap().success(), "{signal} was sent");
+}

@@ -415,3 +415,37 @@ async fn a_renamed_receiver_takes_its_deliveries_along() {
     })
     .await;
 }
+
+event!(Twice, "receivers.Twice", TWICE);
+numbered!(Twice);
+
+/// Both would otherwise wait for one row of the database.
+#[tokio::test]
+async fn of_two_receivers_with_one_old_name_the_second_is_a_new_one() {
+    on_each_database(async |db| {
+        let (old, _) = log_of(&TWICE, "receivers.twice.old", Start::Now);
+        start(&db).await.shutdown().await;
+        old.disconnect();
+        let logs = ["receivers.twice.1", "receivers.twice.2"].map(|name| {
+            let log = Log::new();
+            let seen = log.clone();
+            let receiver = TWICE.durable(name).was("receivers.twice.old");
+            // More keys than a receiver can have are as many as it can have.
+            let receiver = receiver.keys_at_once(usize::MAX);
+            let receiver = receiver.connect_async(move |_sender, event| {
+                seen.push(event.0);
+                Box::pin(async { Ok::<_, String>(()) })
+            });
+            (receiver.unwrap(), log)
+        });
+        let outbox = start(&db).await;
+        db.send_durable(&TWICE, "till", &Twice(1)).await.unwrap();
+        outbox.settle(LONG).await.unwrap();
+        for (receiver, log) in logs {
+            assert_eq!(log.take(), [1], "{}", receiver.name());
+            receiver.disconnect();
+        }
+        outbox.shutdown().await;
+    })
+    .await;
+}
