@@ -17,13 +17,6 @@ mod bulk_signals;
 #[cfg(all(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
 mod connection_created;
 mod delete_signals;
-#[cfg(all(
-    feature = "sqlx-postgres",
-    feature = "sqlx-sqlite",
-    target_os = "linux",
-    target_env = "gnu"
-))]
-mod endless_saves;
 mod entity_formats;
 mod init_signals;
 mod lookups;

@@ -1,7 +1,17 @@
 //! A receiver that saves its own row again, without end, ends in a panic before the stack
 //! overflows.
 //!
-//! An overflow would end the process, so each case runs in a process of its own.
+//! An overflow would end the process, so each case runs in a process of its own. The file is a test
+//! program of its own, so that `./test` can also run it optimized, with frames of other sizes.
+
+#![cfg(all(
+    feature = "sqlx-postgres",
+    feature = "sqlx-sqlite",
+    target_os = "linux",
+    target_env = "gnu"
+))]
+
+mod common;
 
 use std::env;
 use std::process::Command;
@@ -146,7 +156,7 @@ fn survives(name: &str, case: impl FnOnce()) {
     }
     let mut child = Command::new(env::current_exe().unwrap());
     child
-        .args(["--exact", &format!("endless_saves::{name}"), "--nocapture"])
+        .args(["--exact", name, "--nocapture"])
         .env(CHILD, name);
     let output = child.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
