@@ -228,7 +228,7 @@ async fn note(
         }
         // First, because a delivery that is set back must not be noted before an earlier one of its
         // key: after a crash it would be delivered before that one.
-        if !done.is_empty() && !again(held, |_| store.done(&held.lease, &done)).await? {
+        if !done.is_empty() && !again(store, held, |_| store.done(&held.lease, &done)).await? {
             held.lose();
             return Ok(());
         }
@@ -247,7 +247,7 @@ async fn note(
                 let setback = if tries == 0 { &setback } else { &*plain };
                 store.set_back(&held.lease, &delivery, attempts, setback)
             };
-            if !again(held, write).await? {
+            if !again(store, held, write).await? {
                 held.lose();
                 return Ok(());
             }
@@ -260,28 +260,37 @@ async fn note(
     Ok(())
 }
 
-/// The number of times that a note is written. An error that stays must not hold up the later notes
-/// of the receiver.
+/// The number of times that a note is written if the database refuses it. An error that stays must
+/// not hold up the later notes of the receiver.
 const TRIES: u32 = 5;
 
 /// Writes once more, a second after an error, as long as there is a lease: an event whose note is
-/// not written is delivered again. `write` gets the number of tries before it.
-async fn again<F>(held: &Held, mut write: impl FnMut(u32) -> F) -> Result<bool, DbErr>
+/// not written is delivered again. `write` gets the number of tries before it that the database
+/// refused.
+async fn again<F>(
+    store: &Store,
+    held: &Held,
+    mut write: impl FnMut(u32) -> F,
+) -> Result<bool, DbErr>
 where
     F: Future<Output = Result<bool, DbErr>>,
 {
-    let mut tries = 0;
+    let (mut tries, mut has_failed) = (0, false);
     loop {
         let error = match write(tries).await {
             Err(error) => error,
             Ok(written) => {
-                if tries > 0 {
+                if has_failed {
                     held.set_error(None);
                 }
                 return Ok(written);
             }
         };
-        tries += 1;
+        has_failed = true;
+        // One that is away has not refused.
+        if !store.is_away() {
+            tries += 1;
+        }
         held.set_error(Some(error.to_string()));
         if tries == TRIES || !held.is_held() {
             return Err(error);

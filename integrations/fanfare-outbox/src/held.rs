@@ -10,6 +10,9 @@ use crate::faults::Faults;
 use crate::store::Store;
 use crate::store::lease::Lease;
 
+/// The time after an error, until the lease is renewed again.
+const AFTER_ERROR: Duration = Duration::from_secs(1);
+
 /// A lease, as long as this process can be sure of it.
 ///
 /// The process counts from the moment before it requested the lease, so that its time is over
@@ -73,8 +76,10 @@ impl Held {
 
     /// Renews the lease at every third of its time, until it is lost.
     pub(crate) async fn keep(&self, store: &Store, time: Duration) {
+        let mut pause = time / 3;
         loop {
-            tokio::time::sleep(time / 3).await;
+            tokio::time::sleep(pause).await;
+            pause = time / 3;
             let asked = Instant::now();
             match store.renew(&self.lease, time).await {
                 Ok(true) => self.set(Some(asked + time)),
@@ -82,8 +87,8 @@ impl Held {
                     self.lose();
                     return;
                 }
-                // Tried again after another third, of which there are two left.
-                Err(_) => {}
+                // Two thirds are left.
+                Err(_) => pause = pause.min(AFTER_ERROR),
             }
         }
     }

@@ -178,6 +178,27 @@ impl Outbox {
         Ok(status)
     }
 
+    /// Returns the last error of this relay, until it works again. It makes no query, so that it
+    /// shows an error also while the database is away, when [`status`](Outbox::status) fails.
+    ///
+    /// ```
+    /// # use fanfare_outbox::{Outbox, Settings, create_tables};
+    /// # use fanfare_sea_orm::SignalConnection;
+    /// # use sea_orm::Database;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let db = SignalConnection::new(Database::connect("sqlite::memory:").await?);
+    /// # create_tables(&db).await?;
+    /// let outbox = Outbox::start(&db, Settings::default()).await?;
+    /// assert_eq!(outbox.relay_error(), None);
+    /// # outbox.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn relay_error(&self) -> Option<String> {
+        self.shared.last_error()
+    }
+
     /// Returns the oldest dead letters, at most `limit`.
     ///
     /// # Errors

@@ -19,11 +19,15 @@ use crate::held::is_stopped;
 use crate::registry::{self, Receiver};
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::store::look::Work;
 use crate::wake;
 use crate::worker::{Worked, work};
 
 /// The time after an error of the database.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
+
+/// The time after which a look without a response is shown as an error.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// The time for each step of a shutdown after the grace.
 const AT_THE_END: Duration = Duration::from_secs(2);
@@ -81,6 +85,8 @@ pub(crate) struct Relay {
     /// The time of the last sweep.
     swept: Instant,
     shared: Arc<Shared>,
+    /// The tables for the relay and its workers.
+    store: Store,
     stop: watch::Receiver<bool>,
     /// The receivers that the database knows.
     known: Vec<Arc<Receiver>>,
@@ -96,6 +102,7 @@ impl Relay {
     pub(crate) fn new(shared: Arc<Shared>, stop: watch::Receiver<bool>) -> Self {
         Relay {
             swept: Instant::now(),
+            store: shared.store.with_pauses(),
             shared,
             stop,
             known: Vec::new(),
@@ -117,7 +124,7 @@ impl Relay {
         if new.is_empty() {
             return Ok(());
         }
-        let mut refused = self.shared.store.register(&new).await?;
+        let mut refused = self.store.register(&new).await?;
         // The other receivers go on.
         new.retain(|receiver| !refused.iter().any(|(it, _)| Arc::ptr_eq(receiver, it)));
         self.known.extend(new);
@@ -144,10 +151,15 @@ impl Relay {
                     continue;
                 }
             };
-            if let Next::Ended(ended) = self.next(pause).await
-                && self.ended(ended)
-            {
-                self.rest(AFTER_ERROR).await;
+            if let Next::Ended(ended) = self.next(pause).await {
+                let mut has_failed = self.ended(ended);
+                // One rest for all whose connections were cut at once.
+                while let Some(ended) = self.workers.try_join_next_with_id() {
+                    has_failed |= self.ended(ended);
+                }
+                if has_failed {
+                    self.rest(AFTER_ERROR).await;
+                }
             }
         }
         self.finish().await;
@@ -181,8 +193,8 @@ impl Relay {
     /// It does not hand out until no event is left, because senders may be as fast as it is.
     async fn turn(&mut self) -> Result<Duration, StartError> {
         let refused = self.register().await;
-        let store = &self.shared.store;
-        let found = store.work(&self.known).await?;
+        let found = self.look().await?;
+        let store = &self.store;
         let mut handed_out = Ok(());
         for event in &found.new {
             // The other events go on.
@@ -192,15 +204,18 @@ impl Relay {
         self.later.retain(|_, time| *time > now);
         for receiver in &self.known {
             let name = &receiver.name;
-            let is_due = found.due.contains(name)
-                && !self.later.contains_key(name)
-                && !self.running.values().any(|running| running == name);
-            if is_due {
+            if self.running.values().any(|running| running == name) {
+                continue;
+            }
+            if !found.due.contains(name) {
+                // The error of an earlier worker is over.
+                self.shared.faults.set(Some(name), None);
+            } else if !self.later.contains_key(name) {
                 let (shared, receiver) = (Arc::clone(&self.shared), Arc::clone(receiver));
-                let stop = self.stop.clone();
+                let (store, stop) = (store.clone(), self.stop.clone());
                 let worker = self.workers.spawn(async move {
-                    let (store, settings) = (&shared.store, &shared.settings);
-                    work(store, &receiver, settings, stop, &shared.faults).await
+                    let settings = &shared.settings;
+                    work(&store, &receiver, settings, stop, &shared.faults).await
                 });
                 self.running.insert(worker.id(), name.clone());
             }
@@ -209,7 +224,7 @@ impl Relay {
         if self.swept.elapsed() >= SWEEP {
             self.swept = Instant::now();
             // Deliveries go on without it.
-            swept = self.shared.store.sweep().await;
+            swept = store.sweep().await;
         }
         let refused = refused.err().map(|error| error.to_string());
         let error = refused.or(swept.err().map(|error| error.to_string()));
@@ -220,6 +235,18 @@ impl Relay {
         }
         let poll = self.shared.settings.poll;
         Ok(found.next.map_or(poll, |next| next.min(poll)))
+    }
+
+    /// Looks for work. Shows an error while the response is late: a pool may try for half a minute
+    /// to connect to a database that is away.
+    async fn look(&self) -> Result<Work, DbErr> {
+        let mut look = pin!(self.store.work(&self.known));
+        if let Ok(found) = tokio::time::timeout(SLOW, &mut look).await {
+            return found;
+        }
+        let error = format!("the database does not respond: the relay has waited for {SLOW:?}");
+        self.shared.set_last_error(Some(error));
+        look.await
     }
 
     /// Notes the end of a worker, and returns `true` if it was an error of the database.
@@ -263,7 +290,7 @@ impl Relay {
         // A receiver that blocks its thread cannot be ended, and keeps its lease.
         let ended = tokio::time::timeout(AT_THE_END, self.workers.shutdown()).await;
         if ended.is_ok() {
-            let released = self.shared.store.release_all();
+            let released = self.store.release_all();
             let _ = tokio::time::timeout(AT_THE_END, released).await;
         }
     }

@@ -32,7 +32,7 @@ async fn an_idle_relay_asks_once_a_second() {
         db.send_durable(&IDLE, "till", &Idle(1)).await.unwrap();
         outbox.settle(LONG).await.unwrap();
         // The last look after the work.
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         statements.take();
         tokio::time::sleep(Duration::from_millis(3_500)).await;
         let asked = statements.take();

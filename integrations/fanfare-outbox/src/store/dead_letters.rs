@@ -73,7 +73,7 @@ impl Store {
         self.release_waiting(&transaction, receiver, &keys).await?;
         transaction.commit().await?;
         // The letter is gone, and a sweep deletes its event later.
-        let _ = self.delete_unowed(&self.db, &[event_id]).await;
+        let _ = self.reach(self.delete_unowed(&self.db, &[event_id])).await;
         Ok(true)
     }
 }

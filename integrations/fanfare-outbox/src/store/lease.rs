@@ -18,8 +18,10 @@ pub(crate) struct Lease {
 }
 
 impl Store {
-    /// Takes the lease of a receiver, unless another relay has it. Times are those of the
-    /// database's clock.
+    /// Takes the lease of a receiver, unless another relay has it. No worker of this relay may have
+    /// it: one that has ended without giving it back, because the database was away, has left it.
+    ///
+    /// Times are those of the database's clock.
     pub(crate) async fn acquire(
         &self,
         receiver: &str,
@@ -27,7 +29,7 @@ impl Store {
     ) -> Result<Option<Lease>, DbErr> {
         let sql = "UPDATE fanfare_outbox_receiver \
              SET owner = $2, token = token + 1, lease_until = {now} + $3 \
-             WHERE name = $1 AND lease_until <= {now} RETURNING token";
+             WHERE name = $1 AND (lease_until <= {now} OR owner = $2) RETURNING token";
         let values = [
             receiver.into(),
             self.owner.as_str().into(),

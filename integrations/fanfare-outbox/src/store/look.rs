@@ -14,7 +14,7 @@ use crate::status::{ReceiverStatus, Status};
 pub(crate) struct Work {
     /// The names of new events that have several receivers.
     pub(crate) new: Vec<String>,
-    /// The names of receivers with a delivery that is due and whose lease is free.
+    /// The names of receivers with a delivery that is due, and whose lease no other relay has.
     pub(crate) due: Vec<String>,
     /// The time until the next failed delivery is due.
     pub(crate) next: Option<Duration>,
@@ -31,12 +31,13 @@ impl Store {
             )
         });
         let known: String = known.collect();
+        let owner = 2 * receivers.len() + 1;
         // The first rows are the receivers, and the others are the new events.
         let sql = format!(
             "WITH known(name, version) AS (VALUES (NULL, 0){known}), \
              shared AS (SELECT event FROM fanfare_outbox_receiver GROUP BY event HAVING count(*) > 1) \
              SELECT k.name, 0, \
-             CASE WHEN r.lease_until <= {{now}} THEN 1 ELSE 0 END, \
+             CASE WHEN r.lease_until <= {{now}} OR r.owner = ${owner} THEN 1 ELSE 0 END, \
              CASE WHEN EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS d \
                  WHERE d.receiver = k.name AND d.state = 0) \
              OR EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS d \
@@ -58,6 +59,7 @@ impl Store {
                 i64::from(receiver.version).into(),
             ]
         });
+        let values = values.chain([self.owner.as_str().into()]);
         let mut work = Work::default();
         for row in self.all(&sql, values).await? {
             let is =

@@ -4,6 +4,7 @@
 //! are `{now}`, the time of the database's clock in milliseconds, and `{share}`, a lock on the row
 //! of a lease.
 
+mod away;
 pub(crate) mod dead_letters;
 pub(crate) mod due;
 pub(crate) mod hand_out;
@@ -23,6 +24,7 @@ use sea_orm::{
 };
 use tokio::sync::{Mutex, MutexGuard};
 
+use self::away::Away;
 use crate::schema::unsupported;
 
 /// The number of rows that a statement takes at most, if the caller sets no number.
@@ -38,6 +40,8 @@ pub(crate) struct Store {
     ahead: Arc<AtomicI64>,
     /// Locked by a note on SQLite.
     notes: Arc<Mutex<()>>,
+    /// Keeps the statements of the relay from a database that is away.
+    away: Option<Arc<Away>>,
 }
 
 impl Store {
@@ -48,8 +52,34 @@ impl Store {
                 owner,
                 ahead: Arc::default(),
                 notes: Arc::default(),
+                away: None,
             }),
             _ => Err(unsupported()),
+        }
+    }
+
+    /// Returns the tables for the relay's own statements. While the database is away, at most one
+    /// of them in a second tries to reach it.
+    pub(crate) fn with_pauses(&self) -> Self {
+        Store {
+            away: Some(Arc::default()),
+            ..self.clone()
+        }
+    }
+
+    /// Returns `true` if the last statement did not reach the database.
+    pub(crate) fn is_away(&self) -> bool {
+        self.away.as_ref().is_some_and(|away| away.is_away())
+    }
+
+    /// Runs a statement on a connection of the pool.
+    async fn reach<T>(
+        &self,
+        statement: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        match &self.away {
+            Some(away) => away.reach(statement).await,
+            None => statement.await,
         }
     }
 
@@ -81,7 +111,7 @@ impl Store {
 
     /// Runs a statement, and returns the number of rows that it changed.
     async fn execute<const N: usize>(&self, sql: &str, values: [Value; N]) -> Result<u64, DbErr> {
-        self.execute_in(&self.db, sql, values).await
+        self.reach(self.execute_in(&self.db, sql, values)).await
     }
 
     /// Runs a statement in a transaction.
@@ -100,7 +130,8 @@ impl Store {
         sql: &str,
         values: [Value; N],
     ) -> Result<Option<QueryResult>, DbErr> {
-        self.db.query_one_raw(self.statement(sql, values)).await
+        let query = self.db.query_one_raw(self.statement(sql, values));
+        self.reach(query).await
     }
 
     async fn all(
@@ -108,7 +139,8 @@ impl Store {
         sql: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<QueryResult>, DbErr> {
-        self.db.query_all_raw(self.statement(sql, values)).await
+        let query = self.db.query_all_raw(self.statement(sql, values));
+        self.reach(query).await
     }
 
     /// Begins a transaction. SQLite takes its lock for writing at the beginning: a transaction that
@@ -120,7 +152,7 @@ impl Store {
             isolation_level: self.is_postgres().then_some(IsolationLevel::ReadCommitted),
             ..TransactionOptions::default()
         };
-        self.db.begin_with_options(options).await
+        self.reach(self.db.begin_with_options(options)).await
     }
 
     /// Waits for the turn of a note. SQLite has one writer at a time, and those that find its lock

@@ -76,13 +76,14 @@ impl Store {
             .await?;
         transaction.commit().await?;
         // The deliveries are noted, and a sweep deletes the events later.
-        let _ = self.delete_unowed(&self.db, &ids).await;
+        let _ = self.reach(self.delete_unowed(&self.db, &ids)).await;
         Ok(true)
     }
 
     /// Notes that events are done that had no delivery, by deleting them.
     async fn done_directly(&self, lease: &Lease, ids: &[i64]) -> Result<bool, DbErr> {
-        let deleted = self.delete_direct(&self.db, lease, ids).await?;
+        let delete = self.delete_direct(&self.db, lease, ids);
+        let deleted = self.reach(delete).await?;
         if deleted == ids.len() as u64 {
             return Ok(true);
         }
@@ -95,7 +96,7 @@ impl Store {
         self.hand_out_these(&transaction, ids).await?;
         self.delete_owed(&transaction, &lease.receiver, ids).await?;
         transaction.commit().await?;
-        let _ = self.delete_unowed(&self.db, ids).await;
+        let _ = self.reach(self.delete_unowed(&self.db, ids)).await;
         Ok(true)
     }
 
@@ -144,7 +145,7 @@ impl Store {
         if self.execute(&sql, values).await? == 0 && !self.has(lease).await? {
             return Ok(false);
         }
-        let _ = self.delete_unowed(&self.db, ids).await;
+        let _ = self.reach(self.delete_unowed(&self.db, ids)).await;
         Ok(true)
     }
 

@@ -9,6 +9,8 @@
 
 #[path = "../../../fanfare-sea-orm/tests/common/databases/mod.rs"]
 pub mod databases;
+#[cfg(unix)]
+pub mod server;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +23,11 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 
 /// The time that a test waits before it fails.
 pub const LONG: Duration = Duration::from_secs(60);
+
+/// Returns `true` if the tests that could take minutes should: `FANFARE_OUTBOX_FULL=1`.
+pub fn is_full() -> bool {
+    std::env::var_os("FANFARE_OUTBOX_FULL").is_some_and(|value| value == "1")
+}
 
 /// Makes an event, which holds a number, and its signal.
 macro_rules! event {
