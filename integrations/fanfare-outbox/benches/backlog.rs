@@ -8,8 +8,7 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use fanfare_outbox::{Durable, Outbox, Settings};
@@ -19,6 +18,8 @@ use sea_orm::{ConnectOptions, ConnectionTrait, DbBackend};
 use common::{event, named, on_each_shared, with_tables};
 
 const FEW: u64 = 1_000;
+/// The text of a longer statement is printed.
+const SHOWN: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_secs(900);
 
 event!(Waiting, "backlog.Waiting", WAITING);
@@ -53,9 +54,26 @@ fn resident() -> f64 {
     kib.unwrap_or(f64::NAN) / 1024.0
 }
 
+/// The longest statement, with its text.
+#[derive(Clone, Default)]
+struct Longest(Arc<Mutex<(Duration, String)>>);
+
+impl Longest {
+    fn note(&self, time: Duration, text: &str) {
+        let mut longest = self.0.lock().unwrap();
+        if time > longest.0 {
+            *longest = (time, text.to_owned());
+        }
+    }
+
+    fn take(&self) -> (Duration, String) {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
 /// Delivers all events, and prints the speed, the memory and the longest statement.
-async fn drain(db: &SignalConnection, longest: &AtomicU64, what: &str, count: u64) -> f64 {
-    longest.store(0, Ordering::Relaxed);
+async fn drain(db: &SignalConnection, longest: &Longest, what: &str, count: u64) -> f64 {
+    longest.take();
     let before = resident();
     let started = Instant::now();
     let outbox = Outbox::start(db, Settings::default()).await.unwrap();
@@ -63,8 +81,11 @@ async fn drain(db: &SignalConnection, longest: &AtomicU64, what: &str, count: u6
     let speed = count as f64 / started.elapsed().as_secs_f64();
     let added = resident() - before;
     outbox.shutdown().await;
-    let longest = Duration::from_micros(longest.load(Ordering::Relaxed));
+    let (longest, text) = longest.take();
     println!("  {what}: {speed:.0} a second, {added:+.1} MiB, longest statement {longest:.1?}");
+    if longest > SHOWN {
+        println!("    {text}");
+    }
     speed
 }
 
@@ -82,12 +103,9 @@ async fn main() {
     let receiver = connected.unwrap();
     on_each_shared(async |options: ConnectOptions| {
         let mut db = with_tables(options).await;
-        let longest = Arc::new(AtomicU64::new(0));
-        let seen = Arc::clone(&longest);
-        db.set_metric_callback(move |info| {
-            let micros = u64::try_from(info.elapsed.as_micros()).unwrap_or(u64::MAX);
-            seen.fetch_max(micros, Ordering::Relaxed);
-        });
+        let longest = Longest::default();
+        let seen = longest.clone();
+        db.set_metric_callback(move |info| seen.note(info.elapsed, &info.statement.sql));
         let db = named(db);
         println!("{:?}", db.get_database_backend());
         let mut few = Vec::new();

@@ -9,6 +9,10 @@ use super::Store;
 use crate::delivery::Delivery;
 use crate::registry::{Receiver, Stored};
 
+/// The number of ids in the range of a read, for each delivery that it may return. Ids of other
+/// events are between them.
+pub(super) const WINDOW: u32 = 10;
+
 /// A delivery that is due.
 pub(crate) struct Due {
     pub(crate) stored: Stored,
@@ -37,19 +41,33 @@ impl Store {
                  JOIN fanfare_outbox_event AS e ON e.id = d.event_id"
             )
         };
+        // To return the first of many rows, PostgreSQL may sort all of them, as long as it has no
+        // statistics of a table that has grown quickly. So a range of ids is read, which starts at
+        // the first one.
+        let range = |column: &str, first: &str| {
+            let ids = u64::from(WINDOW) * u64::from(limit);
+            format!(
+                "{column} >= (SELECT id FROM {first}) AND {column} < (SELECT id + {ids} FROM {first})"
+            )
+        };
+        let (in_ready, in_fresh) = (range("event_id", "ready"), range("e.id", "fresh"));
         let (ready, again, parked) = (
-            owed("state = 0", "event_id"),
+            owed(&format!("state = 0 AND {in_ready}"), "event_id"),
             owed("state = 1 AND due_at <= {now}", "due_at"),
             owed("state = 3 AND version <= $2", "version"),
         );
         // The conditions for states are those of the indexes.
         let sql = format!(
-            "WITH due(id, key, attempts, version, is_direct, sender, payload) AS (\
+            "WITH ready(id) AS (SELECT min(event_id) FROM fanfare_outbox_delivery \
+                 WHERE receiver = $1 AND state = 0 AND key NOT IN {keys}), \
+             fresh(id) AS (SELECT min(e.id) FROM fanfare_outbox_event AS e \
+                 WHERE e.name = $4 AND e.state = 0 AND e.key NOT IN {keys}), \
+             due(id, key, attempts, version, is_direct, sender, payload) AS (\
                  {ready} UNION ALL {again} UNION ALL {parked} UNION ALL \
                  SELECT * FROM (\
                      SELECT e.id, e.key, 0, e.version, 1, e.sender, e.payload \
                      FROM fanfare_outbox_event AS e \
-                     WHERE e.name = $4 AND e.state = 0 AND e.key NOT IN {keys} \
+                     WHERE e.name = $4 AND e.state = 0 AND {in_fresh} AND e.key NOT IN {keys} \
                      AND NOT EXISTS (SELECT 1 FROM fanfare_outbox_receiver AS o \
                          WHERE o.event = $4 AND o.name <> $1) \
                      ORDER BY e.id LIMIT {limit}) AS direct) \

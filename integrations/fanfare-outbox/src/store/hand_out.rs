@@ -5,22 +5,54 @@
 
 use sea_orm::{ConnectionTrait, DbErr, Value};
 
+use super::due::WINDOW;
 use super::{ROWS, Store, json_of};
+
+/// Finds the first new event of a name.
+const FIRST: &str = "SELECT min(n.id) FROM fanfare_outbox_event AS n \
+     WHERE n.name = $1 AND n.state = 0";
 
 impl Store {
     /// Hands out the first new events of the name.
     ///
+    /// It takes them from a range of ids, for the reason that reads do so.
+    ///
     /// There is no cursor: each row that is visible and new is taken, in whatever order the rows
     /// were committed.
     pub(crate) async fn hand_out(&self, name: &str) -> Result<(), DbErr> {
-        let (which, values) = (format!("name = $1 ORDER BY id LIMIT {ROWS}"), [name.into()]);
+        let ids = i64::from(WINDOW) * ROWS;
+        let which = format!(
+            "name = $1 AND id >= ({FIRST}) AND id < ({FIRST}) + {ids} ORDER BY id LIMIT {ROWS}"
+        );
+        let values = [name.into()];
         if self.is_postgres() {
-            return self.hand_out_in(&self.db, &which, values).await;
+            return self.reach(self.hand_out_in(&self.db, &which, values)).await;
         }
         let _turn = self.turn().await;
         let transaction = self.begin().await?;
         self.hand_out_in(&transaction, &which, values).await?;
         transaction.commit().await
+    }
+
+    /// Hands out the events of the name that are new now, some at a time.
+    pub(super) async fn hand_out_most(&self, name: &str) -> Result<(), DbErr> {
+        let last = FIRST.replace("min", "max");
+        let last = self.id(&last, name).await?;
+        let mut before = None;
+        loop {
+            let first = self.id(FIRST, name).await?;
+            // Another relay may hand them out as well, and the receivers may all be removed.
+            if first.is_none() || first > last || first == before {
+                return Ok(());
+            }
+            self.hand_out(name).await?;
+            before = first;
+        }
+    }
+
+    async fn id(&self, sql: &str, name: &str) -> Result<Option<i64>, DbErr> {
+        let row = self.one(sql, [name.into()]).await?;
+        row.map_or(Ok(None), |row| row.try_get_by_index(0))
     }
 
     /// Hands out those of the events that are new.

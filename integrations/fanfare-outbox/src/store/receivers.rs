@@ -17,7 +17,7 @@ impl Store {
         &self,
         receivers: &[Arc<Receiver>],
     ) -> Result<Vec<(Arc<Receiver>, StartError)>, DbErr> {
-        let known = self.known(&self.db).await?;
+        let known = self.reach(self.known(&self.db)).await?;
         let mut new = Vec::new();
         let mut refused = Vec::new();
         for receiver in receivers {
@@ -37,6 +37,19 @@ impl Store {
         if new.is_empty() {
             return Ok(refused);
         }
+        // In batches, and before the lock: the transaction below would take as long as there are
+        // events. An event of a key may be handed out whenever the earlier ones are, so the process
+        // may also end between two batches.
+        let is_old = |receiver: &Receiver| {
+            let stored = receiver.options.was.as_ref().and_then(|was| known.get(was));
+            stored.is_some_and(|event| event == receiver.event)
+        };
+        for event in alone(&known) {
+            let mut joining = new.iter().filter(|receiver| !is_old(receiver));
+            if joining.any(|receiver| receiver.event == event) {
+                self.hand_out_most(event).await?;
+            }
+        }
         let transaction = self.begin().await?;
         // Each event is either handed out to the receivers or found below.
         self.keep_hand_outs_out(&transaction).await?;
@@ -54,10 +67,9 @@ impl Store {
                 refused.push((Arc::clone(receiver), error));
             }
         }
-        let events: BTreeSet<_> = joined.iter().map(|receiver| receiver.event).collect();
-        for event in events {
+        for event in alone(&known) {
             // The new events are those of the one receiver that reads them without deliveries.
-            if known.values().filter(|it| *it == event).count() == 1 {
+            if joined.iter().any(|receiver| receiver.event == event) {
                 self.hand_out_all(&transaction, event).await?;
             }
         }
@@ -196,4 +208,10 @@ impl Store {
             after = last;
         }
     }
+}
+
+/// Returns the events that have one receiver.
+fn alone(known: &BTreeMap<String, String>) -> BTreeSet<&str> {
+    let has_one = |event: &&str| known.values().filter(|it| it == event).count() == 1;
+    known.values().map(String::as_str).filter(has_one).collect()
 }

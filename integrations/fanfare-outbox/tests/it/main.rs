@@ -8,6 +8,7 @@ mod derived;
 mod direct;
 mod failures;
 mod guards;
+mod joining;
 mod lanes;
 mod order;
 mod receivers;
