@@ -59,6 +59,7 @@ pub mod design {}
 pub mod django {}
 
 /// [fanfare-outbox]: https://github.com/fanfare-rs/fanfare/blob/main/integrations/fanfare-outbox/README.md
+/// [observing]: crate::docs::observing#durable-receivers
 #[doc = include_str!("../docs/durable.md")]
 pub mod durable {}
 
@@ -71,6 +72,7 @@ pub mod durable {}
 )]
 pub mod guarantees {}
 
+/// [durable]: crate::docs::durable
 /// [testing]: crate::docs::testing
 #[cfg_attr(any(feature = "macros", not(doctest)), doc = include_str!("../docs/observing.md"))]
 #[cfg_attr(

@@ -14,6 +14,7 @@ use crate::signal::Signal;
 use crate::signal_from::SignalFrom;
 use crate::tap::declaration::declaration_of;
 use crate::tap::disconnected::kept_of;
+use crate::tap::durable_receivers::durable_of;
 use crate::tap::verdict::{ExplainedConnection, NotRun};
 
 /// The connections of a signal, each with the verdict on it. [`Signal::explain`] returns it.
@@ -27,8 +28,9 @@ pub struct Explanation {
     pub signal: String,
     /// The sender of the send, in words.
     pub sender: String,
-    /// The connections in the order of their calls, and then those that were disconnected and that
-    /// an observer [keeps](crate::watch::KeepDisconnected).
+    /// The connections in the order of their calls, then the durable receivers of fanfare-outbox,
+    /// and then those that were disconnected and that an observer
+    /// [keeps](crate::watch::KeepDisconnected).
     pub connections: Vec<ExplainedConnection>,
 }
 
@@ -104,7 +106,9 @@ impl<E: Event, R: 'static> Signal<E, R> {
             connections
         });
         if let Some(hub) = self.hub.get() {
-            connections.extend(kept_of(info_of(hub).number()));
+            let number = info_of(hub).number();
+            connections.extend(durable_of(number));
+            connections.extend(kept_of(number));
         }
         Explanation {
             signal: self.name().to_owned(),

@@ -43,6 +43,8 @@
 //!   its siblings do not count them, and an async receiver that is muted does not make a blocking
 //!   send panic.
 //! - An event that waits in a queue was sent before the mute, and is delivered.
+//! - A durable receiver of fanfare-outbox is not muted, because it is owed its events. Disconnect
+//!   it to hold them back.
 //!
 //! # Cost
 //!

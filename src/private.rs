@@ -1,8 +1,8 @@
 //! Types and functions for the expansions of `apps!` and `signals!` and for three other crates of
 //! the project, and for no others: the expansion of `#[receiver]` by `fanfare-macros`,
 //! `fanfare-django`, whose signals are sent from senders that have a name before they have a type,
-//! and `fanfare-outbox`, which calls the receivers that are declared as durable. They are not part
-//! of the interface.
+//! and `fanfare-outbox`, which calls the durable receivers, shows them to observers, and stores the
+//! causes of its events. They are not part of the interface.
 //!
 //! The hooks for an event's crate are here without the feature `macros` as well. Otherwise the same
 //! declaration would connect other receivers, depending on a feature of the event's crate.
@@ -26,6 +26,11 @@ pub use inventory::submit;
 
 pub use crate::connection::connect::try_connect_prepared;
 pub use crate::connection::prepared::{ConnectionKey, Prepared, ReceiverIdentity};
+
+#[cfg(feature = "async")]
+pub use crate::tap::origin::Origin;
+#[cfg(feature = "async")]
+pub use crate::turn::observed_delivery::{DurableHook, ObservedAttempt, StoredEvent};
 
 use crate::event::Event;
 use crate::sender::Sender;

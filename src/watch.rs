@@ -67,6 +67,7 @@ pub use crate::tap::recorded::{RecordedStep, RecordedThread, StepKind};
 pub use crate::tap::recorder::Recorder;
 #[cfg(feature = "tracing")]
 pub use crate::tap::spans::Spans;
+pub use crate::tap::stored_cause::{ObservedDelivery, StoredCause};
 pub use crate::tap::ways::{Outcome, SendWay};
 
 /// Attaches an observer to all signals, also to those that are used for the first time later.

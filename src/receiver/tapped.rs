@@ -11,6 +11,7 @@ use super::entry::{Hub, Table};
 use super::explained::explained;
 use super::explained::in_order;
 use crate::event::Event;
+use crate::id::ReceiverId;
 #[cfg(feature = "testing")]
 use crate::sender::Sender;
 use crate::tap::context::Context;
@@ -53,6 +54,13 @@ impl<E: Event, R: 'static> Tapped for Hub<E, R> {
     fn connections(&self) -> Vec<ConnectionInfo> {
         let table = self.snapshot();
         table.as_deref().map_or(Vec::new(), connections_of)
+    }
+
+    fn name_of(&self, receiver: ReceiverId) -> Option<String> {
+        let table = self.snapshot();
+        let mut entries = table.as_deref()?.entries();
+        let found = entries.find(|entry| entry.id() == receiver)?;
+        Some(found.name().into_owned())
     }
 
     fn freeze_place(&self) -> Option<&'static Location<'static>> {

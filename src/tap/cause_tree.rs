@@ -43,6 +43,7 @@ impl<'s> Tree<'s> {
             None => " (has not ended)",
             Some((_, Outcome::Panicked)) => " (panicked)",
             Some((_, Outcome::Dropped)) => " (dropped)",
+            Some((_, Outcome::Failed)) => " (failed)",
             Some((_, Outcome::Returned)) => "",
         };
         let indent = 2 * depth;

@@ -78,6 +78,13 @@ impl Context {
         scopes.find(|scope| scope.record.is_some()).cloned()
     }
 
+    /// Returns the number of the innermost scope that has a record.
+    pub(super) fn recorded_number(&self) -> Option<u64> {
+        let mut scopes = self.scope.iter().flat_map(Scope::outwards);
+        let recorded = scopes.find(|scope| scope.record.is_some())?;
+        Some(recorded.number)
+    }
+
     /// Returns the order of the next send in this context, if a scope shuffles receivers.
     #[cfg(feature = "testing")]
     pub(crate) fn next_shuffled(&self) -> Option<ShuffledSend> {

@@ -16,6 +16,9 @@
 //! * `declaration`: the signals that `signals!` declares.
 //! * `info`, `verdict`: a connection as a look shows it, and whether a send would run it.
 //! * `disconnected`: an observer that keeps the last receivers that were disconnected.
+//! * `stored_cause`, `origin`: the cause of a durable event as it is stored, and the steps by which
+//!   it is found and read again.
+//! * `durable_receivers`: the durable receivers, which are in no table.
 //! * `recorder`, `recorded`, `ring`: an observer that keeps the last steps of each thread.
 //! * `spans`: an observer that makes spans of `tracing`.
 
@@ -25,6 +28,14 @@ pub(crate) mod cause_tree;
 pub(crate) mod context;
 pub(crate) mod declaration;
 pub(crate) mod disconnected;
+#[cfg_attr(
+    not(feature = "async"),
+    allow(
+        dead_code,
+        reason = "only relays, which are async, have durable receivers"
+    )
+)]
+pub(crate) mod durable_receivers;
 pub(crate) mod info;
 #[cfg_attr(
     not(feature = "testing"),
@@ -34,6 +45,14 @@ pub(crate) mod keep;
 pub(crate) mod mutes;
 pub(crate) mod observer;
 pub(crate) mod observers;
+#[cfg_attr(
+    not(feature = "async"),
+    allow(
+        dead_code,
+        reason = "only relays, which are async, have durable receivers"
+    )
+)]
+pub(crate) mod origin;
 pub(crate) mod pending;
 pub(crate) mod recorded;
 pub(crate) mod recorder;
@@ -49,5 +68,13 @@ pub(crate) mod spans;
     allow(dead_code, reason = "only scopes of tests record")
 )]
 pub(crate) mod steps;
+#[cfg_attr(
+    not(feature = "async"),
+    allow(
+        dead_code,
+        reason = "only relays, which are async, have durable receivers"
+    )
+)]
+pub(crate) mod stored_cause;
 pub(crate) mod verdict;
 pub(crate) mod ways;

@@ -13,6 +13,7 @@ use super::cause::{Cause, SendId};
 use super::context::Context;
 use super::declaration::Declaration;
 use super::info::ConnectionInfo;
+use super::stored_cause::ObservedDelivery;
 use super::ways::{Outcome, SendWay};
 use crate::id::ReceiverId;
 use crate::sender::Sender;
@@ -43,6 +44,9 @@ use crate::sender::Sender;
 /// it gets in a row. A receiver on a queue starts on another thread, often after the end of its
 /// send and sometimes before the `receiver_queued`, or its event is discarded without a start. The
 /// events of a stream have neither a start nor a discard.
+///
+/// Each attempt of a durable receiver is shown as a send of its own, with
+/// [`SendWay::Durable`] and one receiver.
 pub trait Observer: Send + Sync + 'static {
     /// A send has started. It has taken its snapshot, and no receiver has run.
     fn send_started(&self, send: &ObservedSend<'_>) {
@@ -256,9 +260,20 @@ pub(crate) trait Described: Send + Sync {
 
     /// Returns the connection as a look shows it.
     fn info(&self) -> ConnectionInfo;
+
+    /// Returns the attempt, if it is a durable receiver that gets a stored event.
+    fn delivery(&self) -> Option<ObservedDelivery<'_>> {
+        None
+    }
 }
 
-impl ObservedReceiver<'_> {
+impl<'a> ObservedReceiver<'a> {
+    /// Returns the attempt, if it is a durable receiver that gets a stored event: see
+    /// [`SendWay::Durable`].
+    pub fn delivery(&self) -> Option<ObservedDelivery<'a>> {
+        self.0.delivery()
+    }
+
     /// Returns the id of the receiver.
     pub fn id(&self) -> ReceiverId {
         self.0.id()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cause::SendId;
 use super::context::Context;
 use super::observer::{ObservedReceiver, ObservedSend};
+use super::origin;
 use super::scope::Scope;
 use super::steps::{RunWork, SendWork, Work};
 use super::ways::Outcome;
@@ -72,7 +73,21 @@ pub(crate) fn run(send: SendId, receiver: &ObservedReceiver<'_>) -> RunWork {
     RunWork {
         send,
         receiver: receiver.id(),
-        name: receiver.name().into_owned(),
+        name: name_of(receiver),
         location,
+    }
+}
+
+/// Returns the name of a receiver, with the attempt of a durable one, and its cause if that ran in
+/// another process.
+fn name_of(receiver: &ObservedReceiver<'_>) -> String {
+    let name = receiver.name();
+    let Some(delivery) = receiver.delivery() else {
+        return name.into_owned();
+    };
+    let attempt = delivery.attempt();
+    match delivery.cause().filter(|cause| !origin::is_here(cause)) {
+        Some(cause) => format!("{name} (durable, attempt {attempt}, caused by {cause})"),
+        None => format!("{name} (durable, attempt {attempt})"),
     }
 }

@@ -123,6 +123,7 @@ impl fmt::Display for RecordedStep {
             StepKind::ReceiverEnded(Outcome::Returned) => write!(f, "{place} returned"),
             StepKind::ReceiverEnded(Outcome::Panicked) => write!(f, "{place} panicked"),
             StepKind::ReceiverEnded(Outcome::Dropped) => write!(f, "{place} was dropped"),
+            StepKind::ReceiverEnded(Outcome::Failed) => write!(f, "{place} failed"),
             StepKind::ReceiverQueued { accepted: true } => write!(f, "queued for {place}"),
             StepKind::ReceiverQueued { accepted: false } => {
                 write!(f, "refused by the queue of {place}")
@@ -200,6 +201,7 @@ impl Names {
             RECEIVER_ENDED => StepKind::ReceiverEnded(match detail {
                 0 => Outcome::Returned,
                 1 => Outcome::Panicked,
+                3 => Outcome::Failed,
                 _ => Outcome::Dropped,
             }),
             QUEUED => StepKind::ReceiverQueued {

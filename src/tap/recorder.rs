@@ -326,6 +326,7 @@ impl Observer for Recorder {
             Outcome::Returned => 0,
             Outcome::Panicked => 1,
             Outcome::Dropped => 2,
+            Outcome::Failed => 3,
         };
         let first = recorded::first_word(recorded::RECEIVER_ENDED, outcome, send.signal);
         let took = end.duration.map_or(0, nanos);

@@ -2,16 +2,20 @@
 
 use std::fmt;
 use std::iter;
-use std::sync::Arc;
 #[cfg(feature = "testing")]
 use std::sync::OnceLock;
 #[cfg(feature = "testing")]
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 #[cfg(feature = "testing")]
 use super::shuffle::Shuffle;
 use super::steps::Record;
+use crate::lock::lock;
+
+/// The scopes of tests that have not ended, for events that are stored in them.
+static OF_TESTS: Mutex<Vec<Arc<Scope>>> = Mutex::new(Vec::new());
 
 /// A scope, which contexts carry to all that it causes.
 pub(crate) struct Scope {
@@ -78,6 +82,24 @@ impl Scope {
     pub(crate) fn has_receivers(&self) -> bool {
         // Relaxed: as in `note_receiver`. Row W4.
         self.has_receivers.load(Ordering::Relaxed)
+    }
+
+    /// Returns the scope of a test with this number, if it has not ended.
+    pub(super) fn with_record(number: u64) -> Option<Arc<Self>> {
+        let scopes = lock(&OF_TESTS);
+        scopes.iter().find(|scope| scope.number == number).cloned()
+    }
+
+    /// Adds the scope, which is that of a test, to those that `with_record` finds.
+    #[cfg(feature = "testing")]
+    pub(crate) fn list(self: &Arc<Self>) {
+        lock(&OF_TESTS).push(Arc::clone(self));
+    }
+
+    /// Removes the scope from those that `with_record` finds.
+    #[cfg(feature = "testing")]
+    pub(crate) fn unlist(&self) {
+        lock(&OF_TESTS).retain(|scope| scope.number != self.number);
     }
 
     /// Returns this scope and those around it, outwards.

@@ -12,6 +12,7 @@ use super::observer::{Observer, SignalInfo};
 use super::observers::{Tap, Watcher};
 #[cfg(feature = "testing")]
 use super::verdict::ExplainedConnection;
+use crate::id::ReceiverId;
 use crate::lock::lock;
 #[cfg(feature = "testing")]
 use crate::sender::Sender;
@@ -33,6 +34,9 @@ pub(crate) trait Tapped: Send + Sync {
 
     /// Returns the connections in the order of their calls.
     fn connections(&self) -> Vec<ConnectionInfo>;
+
+    /// Returns the name of the receiver with this id, if it is connected.
+    fn name_of(&self, receiver: ReceiverId) -> Option<String>;
 
     /// Returns the place where the signal was frozen, if it was.
     fn freeze_place(&self) -> Option<&'static Location<'static>>;

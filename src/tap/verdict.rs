@@ -92,6 +92,9 @@ pub enum NotRun {
     },
     /// The receiver was connected in a scope of a test, and the send would not be made in it.
     OtherScope,
+    /// The receiver is durable: a relay of fanfare-outbox gives it the events of `send_durable`,
+    /// which it takes from a database. No other send reaches it, and no mute concerns it.
+    Durable,
     /// The queue is full, and its policy is to reject or to drop the new event.
     #[non_exhaustive]
     QueueFull {
@@ -172,6 +175,10 @@ impl fmt::Display for NotRun {
             NotRun::Disconnected => f.write_str("disconnected"),
             NotRun::Muted { at, scope } => write!(f, "muted {scope}, at {at}"),
             NotRun::OtherScope => f.write_str("connected in another scope of a test"),
+            NotRun::Durable => f.write_str(
+                "durable, so it gets the events of `send_durable` from a relay, and \
+                 `Outbox::status` counts those that are pending, failed or dead",
+            ),
             NotRun::QueueFull {
                 queue,
                 capacity,

@@ -14,18 +14,26 @@ pub enum SendWay {
     Batch,
     /// On a rayon pool: `send_parallel` and its sibling.
     Parallel,
+    /// One attempt of a durable receiver, to which a relay of fanfare-outbox gives a stored event.
+    /// The send has this receiver alone, and
+    /// [`ObservedReceiver::delivery`](crate::watch::ObservedReceiver::delivery) returns the
+    /// attempt.
+    Durable,
 }
 
 /// The way in which the run of a receiver ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It returned a response. An `Err` is a response.
+    /// It returned a response. An `Err` is a response, except that of a durable receiver.
     Returned,
     /// It panicked.
     Panicked,
     /// Its future was dropped before its end.
     Dropped,
+    /// It is a durable receiver that returned an `Err`, so that it gets the event again, or the
+    /// event is a dead letter.
+    Failed,
 }
 
 impl Outcome {

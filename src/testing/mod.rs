@@ -29,7 +29,8 @@
 //! - A thread or a task that the tested code starts itself is outside, unless it
 //!   [takes the context along](crate::watch::Context).
 //! - [`Scope::settle`] does not wait for the events of a `stream` that are
-//!   still to be taken.
+//!   still to be taken, nor for an event of fanfare-outbox before its delivery starts: settle the
+//!   outbox.
 
 mod assert;
 mod keep_events;

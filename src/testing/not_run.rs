@@ -7,6 +7,7 @@ use crate::sender::{Sender, SenderKey};
 use crate::tap::signals::{self, Member};
 use crate::tap::steps::{RunWork, SendWork, Step, Work};
 use crate::tap::verdict::{ExplainedConnection, Verdict};
+use crate::tap::ways::SendWay;
 
 /// The number of lines after which the others are only counted.
 const LINES: usize = 20;
@@ -21,6 +22,10 @@ pub(super) fn not_run(scope: &Scope, steps: &[Step]) -> String {
         let Work::Send(send) = &step.work else {
             continue;
         };
+        // The other receivers of the signal get no stored event.
+        if send.way == SendWay::Durable {
+            continue;
+        }
         let Some(member) = members.iter().find(|it| it.info.number() == send.signal) else {
             continue;
         };

@@ -42,8 +42,10 @@ impl Scope {
         // The observer comes first: each send in the scope is seen.
         let kit = Kit::new();
         let parent = Context::current().scope;
+        let inner = scope::Scope::inside(parent, Some(Record::default()));
+        inner.list();
         Scope {
-            inner: scope::Scope::inside(parent, Some(Record::default())),
+            inner,
             kept: Mutex::default(),
             faked: Mutex::default(),
             _kit: kit,
@@ -188,6 +190,7 @@ impl Scope {
 impl Drop for Scope {
     fn drop(&mut self) {
         self.record().close();
+        self.inner.unlist();
         if self.inner.has_receivers() {
             for signal in signals::end_scope(self.inner.number) {
                 // Only a send over a tap leaves the receivers out that the frozen signal keeps.

@@ -7,6 +7,7 @@
 //! * `catch`: panics that are caught at a send.
 //! * `observation`, `observed_run`, `observed_job`, `observed_span`: a send that observers see, the
 //!   run of one of its receivers, an event of it in a queue, and the spans of both.
+//! * `observed_delivery`: an attempt of a durable receiver, as a send that observers see.
 //! * `plain_run`: the run of a receiver in fewer steps, for the most frequent case.
 //! * `watching`: the part of a walk that is compiled twice, with observers and without.
 
@@ -14,6 +15,8 @@ pub(crate) mod catch;
 pub(crate) mod discards;
 pub(crate) mod live;
 pub(crate) mod observation;
+#[cfg(feature = "async")]
+pub(crate) mod observed_delivery;
 #[cfg(feature = "queue")]
 mod observed_job;
 mod observed_run;

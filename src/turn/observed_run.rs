@@ -97,6 +97,7 @@ impl Drop for Run<'_> {
     fn drop(&mut self) {
         // The thread may unwind for another reason, and drop a future that did not panic.
         let outcome = match (self.is_over, self.is_inside) {
+            (true, _) if has_error(&self.receiver) => Outcome::Failed,
             (true, _) => Outcome::Returned,
             (false, true) => Outcome::Panicked,
             (false, false) => Outcome::Dropped,
@@ -105,6 +106,7 @@ impl Drop for Run<'_> {
             Outcome::Returned => (),
             Outcome::Panicked => self.span.record("panicked"),
             Outcome::Dropped => self.span.record("dropped"),
+            Outcome::Failed => self.span.record("failed"),
         }
         let duration = self.started.map(|started| started.elapsed());
         let over_budget = duration.filter(|took| self.budget.is_some_and(|budget| *took > budget));
@@ -122,6 +124,12 @@ impl Drop for Run<'_> {
             pending.end(outcome);
         }
     }
+}
+
+/// Returns `true` if it is a durable receiver that has returned an error.
+fn has_error(receiver: &ObservedReceiver<'_>) -> bool {
+    let delivery = receiver.delivery();
+    delivery.is_some_and(|delivery| delivery.error().is_some())
 }
 
 /// A guard that returns the thread to its former context and span.

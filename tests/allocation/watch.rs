@@ -64,3 +64,38 @@ fn attaches_leave_no_memory_behind() {
     assert!(left.bytes_current.abs() < 4_096, "{left:?}");
     assert!(left.bytes_max < 65_536, "{left:?}");
 }
+
+/// A relay delivers to a durable receiver that no observer sees as before there were observers.
+#[cfg(feature = "async")]
+#[test]
+fn a_delivery_that_is_not_observed_allocates_nothing_more() {
+    use fanfare::__private::{DurableHook, Origin, StoredEvent};
+    use fanfare::Sender;
+    use fanfare::watch::Context;
+    use std::panic::Location;
+
+    static PAID: Signal<u32> = Signal::new();
+
+    let hook = DurableHook::new(&PAID, "mail".to_owned(), Location::caller());
+    hook.connect();
+    let relay = Context::default();
+    let attempt = || {
+        hook.start(&relay, || StoredEvent {
+            id: 7,
+            attempt: 1,
+            sender: Sender::NONE,
+            origin: None,
+        })
+    };
+    let unobserved = allocations(|| {
+        assert!(Origin::current().is_none());
+        assert!(attempt().is_none());
+    });
+    assert_eq!(unobserved, 0);
+    let _watch = watch::signal(&PAID, Count);
+    COUNT.set(0);
+    drop(attempt());
+    // The start, the end and the receiver that was reached.
+    assert_eq!(COUNT.get(), 2);
+    hook.disconnect();
+}

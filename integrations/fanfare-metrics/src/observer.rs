@@ -217,6 +217,12 @@ impl fmt::Debug for Metrics {
     }
 }
 
+/// Returns `true` if a receiver of the send may end on another thread than the one on which it
+/// started, or after others that started later.
+fn is_async(send: &ObservedSend<'_>) -> bool {
+    matches!(send.way(), SendWay::Async | SendWay::Durable)
+}
+
 impl Observer for Metrics {
     fn send_ended(&self, send: &ObservedSend<'_>, end: &SendEnd) {
         self.with_own(|own| {
@@ -232,7 +238,7 @@ impl Observer for Metrics {
     }
 
     fn receiver_started(&self, send: &ObservedSend<'_>, receiver: &ObservedReceiver<'_>) {
-        if send.way() == SendWay::Async {
+        if is_async(send) {
             let key = (send.id(), receiver.id());
             self.awaited(send.id()).insert(key, self.0.clock.raw());
             return;
@@ -253,10 +259,9 @@ impl Observer for Metrics {
         end: &ReceiverEnd,
     ) {
         let ended = self.0.clock.raw();
-        let awaited = match send.way() {
-            SendWay::Async => self.awaited(send.id()).remove(&(send.id(), receiver.id())),
-            _ => None,
-        };
+        let awaited = is_async(send)
+            .then(|| self.awaited(send.id()).remove(&(send.id(), receiver.id())))
+            .flatten();
         self.with_own(|own| {
             let started = awaited.or_else(|| own.started(send.id(), receiver.id()));
             let cells = own.receiver(&self.0, send.signal(), receiver);
