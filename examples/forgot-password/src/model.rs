@@ -79,6 +79,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(CreateTables),
             Box::new(fanfare_outbox::Migration),
+            Box::new(fanfare_outbox::CauseMigration),
             Box::new(MoveMailsToOutbox),
         ]
     }

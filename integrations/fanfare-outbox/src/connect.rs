@@ -3,9 +3,11 @@
 use std::any::TypeId;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare::__private::DurableHook;
 use fanfare::{BoxFuture, Sender, Signal};
 
 use crate::error::{ConnectError, Unfit};
@@ -33,6 +35,7 @@ impl<E: DurableEvent, R: 'static> Durable<E> for Signal<E, R> {
         DurableOptions {
             name: name.into(),
             is_signal_of_event: registry::is_signal_of(self),
+            hook: Box::new(|name, at| DurableHook::new(self, name, at)),
             options: Options {
                 using: None,
                 was: None,
@@ -55,8 +58,13 @@ pub struct DurableOptions<E> {
     name: String,
     is_signal_of_event: bool,
     options: Options,
+    /// Makes the receiver as observers see it.
+    hook: Box<dyn FnOnce(String, Place) -> DurableHook + Send + Sync>,
     event: PhantomData<fn() -> E>,
 }
+
+/// A place in the source.
+type Place = &'static Location<'static>;
 
 impl<E: DurableEvent> DurableOptions<E> {
     /// Connects the receiver to the relays on connections of this name alone
@@ -140,6 +148,7 @@ impl<E: DurableEvent> DurableOptions<E> {
     /// Returns an error if the process has a durable receiver with this name for the same relays,
     /// if another signal has the same event type, or if the name has a NUL or more than 1,000
     /// bytes.
+    #[track_caller]
     pub fn connect_async<X: fmt::Display>(
         self,
         receiver: impl for<'a> Fn(Sender<'a>, &'a Delivered<E>) -> BoxFuture<'a, Result<(), X>>
@@ -152,6 +161,7 @@ impl<E: DurableEvent> DurableOptions<E> {
 
     /// Connects an async receiver, and returns `true` with it if it is new. A function that is
     /// declared as a receiver stays if it is already connected.
+    #[track_caller]
     pub(crate) fn connect<X: fmt::Display>(
         self,
         function: Option<TypeId>,
@@ -172,7 +182,8 @@ impl<E: DurableEvent> DurableOptions<E> {
                 called.await.map_err(|error| error.to_string())
             })
         };
-        let receiver = Receiver::new(self.name, self.options, function, call);
+        let hook = (self.hook)(self.name.clone(), Location::caller());
+        let receiver = Receiver::new(self.name, self.options, function, hook, call);
         let (receiver, is_new) = registry::add(receiver)?;
         Ok((DurableReceiver { receiver }, is_new))
     }

@@ -24,6 +24,7 @@ pub fn options<E: DurableEvent, R: 'static>(
 /// # Panics
 ///
 /// Panics if the receiver cannot be connected, as when another one has its name.
+#[track_caller]
 pub fn declare<E: DurableEvent, F: 'static, X: fmt::Display>(
     options: DurableOptions<E>,
     _function: F,

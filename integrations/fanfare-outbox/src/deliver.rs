@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use fanfare::__private::StoredEvent;
 use fanfare::BoxFuture;
 use futures_util::future::join;
 use futures_util::{FutureExt, StreamExt, stream};
@@ -15,7 +16,9 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::delivery::{Completes, Delivery};
 use crate::held::Held;
+use crate::origin_text;
 use crate::registry::{self, Failure, Options, Receiver, Stored};
+use crate::sender_text;
 use crate::store::Store;
 use crate::store::due::Due;
 use crate::store::lease::Lease;
@@ -123,7 +126,7 @@ async fn deliver_key(
         let setback = if stored.version > receiver.version {
             Some(Setback::Parked)
         } else {
-            let failed = call(receiver, stored, worker).await.err();
+            let failed = call(held, receiver, stored, worker).await.err();
             failed.map(|failure| setback(&receiver.options, failure, attempts))
         };
         let goes_on = match &setback {
@@ -152,13 +155,23 @@ async fn deliver_key(
 
 /// Calls the receiver. A panic and a timeout are failures.
 async fn call(
+    held: &Held,
     receiver: &Receiver,
     stored: Stored,
     worker: &Arc<dyn Completes>,
 ) -> Result<(), Failure> {
     let time = receiver.options.timeout;
+    let observed = receiver
+        .hook
+        .start(&held.context, || to_be_observed(&stored));
     let called = catch_unwind(AssertUnwindSafe(|| {
-        receiver.call(stored, Arc::clone(worker))
+        let worker = Arc::clone(worker);
+        match observed {
+            None => receiver.call(stored, worker),
+            Some(observed) => {
+                Box::pin(observed.run(|| receiver.call(stored, worker), Failure::to_string))
+            }
+        }
     }));
     let ended = match called {
         Ok(mut called) => {
@@ -175,6 +188,16 @@ async fn call(
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => Err(Failure::Error(format!("panicked: {}", text_of(&*panic)))),
         Err(_) => Err(Failure::Error(format!("did not end within {time:?}"))),
+    }
+}
+
+/// Returns the event as observers see it.
+fn to_be_observed(stored: &Stored) -> StoredEvent<'_> {
+    StoredEvent {
+        id: stored.delivery.id,
+        attempt: stored.attempt,
+        sender: sender_text::read(&stored.sender),
+        origin: stored.cause.as_deref().and_then(origin_text::read),
     }
 }
 

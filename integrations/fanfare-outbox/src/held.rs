@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use fanfare::watch::Context;
 use tokio::sync::watch;
 
 use crate::faults::Faults;
@@ -22,6 +23,8 @@ pub(crate) struct Held {
     until: Mutex<Option<Instant>>,
     stop: watch::Receiver<bool>,
     faults: Arc<Faults>,
+    /// The context in which the relay was started.
+    pub(crate) context: Context,
     /// `true` if a program with a newer version of the event should take over.
     gives_way: AtomicBool,
 }
@@ -32,12 +35,14 @@ impl Held {
         until: Instant,
         stop: watch::Receiver<bool>,
         faults: Arc<Faults>,
+        context: Context,
     ) -> Self {
         Held {
             lease,
             until: Mutex::new(Some(until)),
             stop,
             faults,
+            context,
             gives_way: AtomicBool::new(false),
         }
     }

@@ -4,7 +4,7 @@
 // Each module imports only modules that are named before it:
 //
 // - Ground: `delivery`, `faults`, `status`, `error`, `event`, `recorded` (the fields of events in a
-//   file), `sender_text`, `settings`, `wake`, `schema`.
+//   file), `sender_text`, `origin_text`, `settings`, `wake`, `schema`.
 // - Receivers: `registry` (those of the process), `connect`, `declared` (those of `#[receiver]`).
 // - Senders: `send`.
 // - The tables: `store`, with a module for each group of statements.
@@ -20,6 +20,7 @@ mod error;
 mod event;
 mod faults;
 mod held;
+mod origin_text;
 mod outbox;
 mod recorded;
 mod registry;
@@ -120,8 +121,8 @@ pub use fanfare_outbox_macros::DurableEvent;
 pub use outbox::Outbox;
 pub use registry::Start;
 #[cfg(feature = "migration")]
-pub use schema::Migration;
-pub use schema::{POSTGRES, SQLITE, create_tables, drop_tables};
+pub use schema::{CauseMigration, Migration};
+pub use schema::{POSTGRES, POSTGRES_CAUSE, SQLITE, SQLITE_CAUSE, create_tables, drop_tables};
 pub use send::SendDurable;
 pub use settings::Settings;
 pub use status::{DeadLetter, ReceiverStatus, Status};

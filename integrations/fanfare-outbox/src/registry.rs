@@ -2,9 +2,11 @@
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use fanfare::__private::DurableHook;
 use fanfare::{BoxFuture, Signal};
 use serde_json::Value;
 
@@ -35,6 +37,8 @@ pub(crate) struct Stored {
     pub(crate) sender: String,
     pub(crate) payload: String,
     pub(crate) attempt: u32,
+    /// The origin of the event, as text.
+    pub(crate) cause: Option<String>,
 }
 
 /// The reasons for which a delivery did not succeed.
@@ -43,6 +47,13 @@ pub(crate) enum Failure {
     Error(String),
     /// The event cannot be read. No further attempt would help.
     Unreadable(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Failure::Error(error) | Failure::Unreadable(error)) = self;
+        f.write_str(error)
+    }
 }
 
 type Call =
@@ -56,6 +67,8 @@ pub(crate) struct Receiver {
     pub(crate) options: Options,
     /// The function, if it is a declared receiver.
     function: Option<TypeId>,
+    /// The receiver as observers see it.
+    pub(crate) hook: DurableHook,
     call: Box<Call>,
 }
 
@@ -79,6 +92,7 @@ impl Receiver {
         name: String,
         options: Options,
         function: Option<TypeId>,
+        hook: DurableHook,
         call: impl Fn(String, Delivered<E>) -> BoxFuture<'static, Result<(), String>>
         + Send
         + Sync
@@ -90,6 +104,7 @@ impl Receiver {
             version: E::VERSION,
             options,
             function,
+            hook,
             call: Box::new(move |stored, worker| match read::<E>(&stored) {
                 Ok(event) => {
                     let delivered = Delivered {
@@ -207,17 +222,24 @@ pub(crate) fn add(receiver: Receiver) -> Result<(Arc<Receiver>, bool), ConnectEr
         receivers.insert(place, Arc::clone(&receiver));
         Ok((receiver, true))
     })?;
+    if let (receiver, true) = &added {
+        receiver.hook.connect();
+    }
     wake::all();
     Ok(added)
 }
 
 /// Removes a receiver, and returns `true` if it was there.
 pub(crate) fn remove(receiver: &Arc<Receiver>) -> bool {
-    change(|registry| {
+    let is_removed = change(|registry| {
         let before = registry.receivers.len();
         registry.receivers.retain(|it| !Arc::ptr_eq(it, receiver));
         registry.receivers.len() < before
-    })
+    });
+    if is_removed {
+        receiver.hook.disconnect();
+    }
+    is_removed
 }
 
 /// Returns the receivers of the relays on connections of this name, in the order of their names.

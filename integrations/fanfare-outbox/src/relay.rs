@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare::BoxFuture;
+use fanfare::watch::Context;
 use futures_util::FutureExt;
 use futures_util::future::{Either, select, select_all};
 use sea_orm::DbErr;
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     /// Notified when a worker has ended.
     pub(crate) progress: Notify,
     pub(crate) faults: Arc<Faults>,
+    /// The context in which the relay was started. Its deliveries are in the scope of that.
+    pub(crate) context: Context,
 }
 
 impl Shared {
@@ -57,6 +60,7 @@ impl Shared {
             wake: wake::register(using),
             progress: Notify::new(),
             faults: Arc::default(),
+            context: Context::current(),
         }
     }
 
@@ -215,7 +219,8 @@ impl Relay {
                 let (store, stop) = (store.clone(), self.stop.clone());
                 let worker = self.workers.spawn(async move {
                     let settings = &shared.settings;
-                    work(&store, &receiver, settings, stop, &shared.faults).await
+                    let (faults, context) = (&shared.faults, &shared.context);
+                    work(&store, &receiver, settings, stop, faults, context).await
                 });
                 self.running.insert(worker.id(), name.clone());
             }

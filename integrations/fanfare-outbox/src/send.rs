@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::error::{SendError, Unfit};
 use crate::event::DurableEvent;
+use crate::origin_text;
 use crate::registry;
 use crate::schema::unsupported;
 use crate::sender_text;
@@ -69,6 +70,9 @@ struct Row {
     sender: String,
     key: String,
     payload: String,
+    /// The origin of the event, if observers or a scope of a test follow it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
 }
 
 impl Row {
@@ -99,6 +103,7 @@ impl Row {
             sender: stored,
             key,
             payload: serde_json::to_string(event).map_err(SendError::Payload)?,
+            cause: origin_text::current(),
         })
     }
 }
@@ -139,21 +144,21 @@ impl BeforeCommit for Row {
 /// chance. Then one transaction waits for the other.
 const INSERT_ON_POSTGRES: &str = "WITH sent AS MATERIALIZED (\
          SELECT * FROM ROWS FROM (json_to_recordset(CAST($1 AS json)) \
-             AS (name TEXT, version BIGINT, sender TEXT, key TEXT, payload TEXT)) WITH ORDINALITY), \
+             AS (name TEXT, version BIGINT, sender TEXT, key TEXT, payload TEXT, cause TEXT)) WITH ORDINALITY), \
      numbers AS MATERIALIZED (\
          SELECT DISTINCT hashtextextended(name || chr(10) || key, 8053064571610618741) AS number \
          FROM sent ORDER BY number), \
      locked AS MATERIALIZED (SELECT count(*) AS locks FROM (\
          SELECT pg_advisory_xact_lock(number) FROM numbers OFFSET 0) AS each) \
-     INSERT INTO fanfare_outbox_event (name, version, sender, key, payload) \
-     SELECT name, version, sender, key, payload FROM sent \
+     INSERT INTO fanfare_outbox_event (name, version, sender, key, payload, cause) \
+     SELECT name, version, sender, key, payload, cause FROM sent \
      WHERE (SELECT locks FROM locked) > 0 ORDER BY ordinality";
 
 /// Stores the rows, which are JSON. Writers come one after the other: the first statement that
 /// writes takes the lock, and the COMMIT releases it.
 const INSERT_ON_SQLITE: &str = "INSERT INTO fanfare_outbox_event \
-         (name, version, sender, key, payload) \
+         (name, version, sender, key, payload, cause) \
      SELECT json_extract(value, '$.name'), json_extract(value, '$.version'), \
          json_extract(value, '$.sender'), json_extract(value, '$.key'), \
-         json_extract(value, '$.payload') \
+         json_extract(value, '$.payload'), json_extract(value, '$.cause') \
      FROM json_each($1) ORDER BY json_each.key";

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
+use fanfare::watch::Context;
 use futures_util::future::join_all;
 use sea_orm::DbErr;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -38,6 +39,7 @@ pub(crate) async fn work(
     settings: &Settings,
     stop: watch::Receiver<bool>,
     faults: &Arc<Faults>,
+    context: &Context,
 ) -> Result<Worked, DbErr> {
     let asked = Instant::now();
     let Some(lease) = store.acquire(&receiver.name, settings.lease).await? else {
@@ -49,6 +51,7 @@ pub(crate) async fn work(
         asked + settings.lease,
         stop,
         Arc::clone(faults),
+        context.clone(),
     ));
     // A task of its own, because a receiver may block the thread of this one. It ends with the set.
     let mut keeper = JoinSet::new();

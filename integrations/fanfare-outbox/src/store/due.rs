@@ -34,7 +34,7 @@ impl Store {
         let keys = self.texts_of("$3");
         let owed = |condition: &str, order: &str| {
             format!(
-                "SELECT d.event_id, d.key, d.attempts, d.version, 0, e.sender, e.payload FROM (\
+                "SELECT d.event_id, d.key, d.attempts, d.version, 0, e.sender, e.payload, e.cause FROM (\
                      SELECT event_id, key, attempts, version FROM fanfare_outbox_delivery \
                      WHERE receiver = $1 AND {condition} AND key NOT IN {keys} \
                      ORDER BY {order} LIMIT {limit}) AS d \
@@ -62,10 +62,10 @@ impl Store {
                  WHERE receiver = $1 AND state = 0 AND key NOT IN {keys}), \
              fresh(id) AS (SELECT min(e.id) FROM fanfare_outbox_event AS e \
                  WHERE e.name = $4 AND e.state = 0 AND e.key NOT IN {keys}), \
-             due(id, key, attempts, version, is_direct, sender, payload) AS (\
+             due(id, key, attempts, version, is_direct, sender, payload, cause) AS (\
                  {ready} UNION ALL {again} UNION ALL {parked} UNION ALL \
                  SELECT * FROM (\
-                     SELECT e.id, e.key, 0, e.version, 1, e.sender, e.payload \
+                     SELECT e.id, e.key, 0, e.version, 1, e.sender, e.payload, e.cause \
                      FROM fanfare_outbox_event AS e \
                      WHERE e.name = $4 AND e.state = 0 AND {in_fresh} AND e.key NOT IN {keys} \
                      AND NOT EXISTS (SELECT 1 FROM fanfare_outbox_receiver AS o \
@@ -97,17 +97,18 @@ impl Store {
             let attempts: i64 = row.try_get_by_index(2)?;
             let version: i64 = row.try_get_by_index(3)?;
             Ok(Due {
-                is_blocked: row.try_get_by_index::<i32>(7)? == 1,
+                is_blocked: row.try_get_by_index::<i32>(8)? == 1,
                 stored: Stored {
                     delivery: Delivery {
                         id: row.try_get_by_index(0)?,
                         is_direct: row.try_get_by_index::<i32>(4)? == 1,
-                        is_awaited: row.try_get_by_index::<i32>(8)? == 1,
+                        is_awaited: row.try_get_by_index::<i32>(9)? == 1,
                         key: row.try_get_by_index(1)?,
                     },
                     version: u32::try_from(version).unwrap_or(u32::MAX),
                     sender: row.try_get_by_index(5)?,
                     payload: row.try_get_by_index(6)?,
+                    cause: row.try_get_by_index(7)?,
                     attempt: u32::try_from(attempts)
                         .unwrap_or(u32::MAX)
                         .saturating_add(1),
