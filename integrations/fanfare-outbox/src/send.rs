@@ -4,7 +4,8 @@ use fanfare::connections::IntoSender;
 use fanfare::{BoxFuture, Signal};
 use fanfare_sea_orm::{BeforeCommit, Scopes};
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, TransactionSession,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement,
+    TransactionSession,
 };
 use serde::Serialize;
 
@@ -126,7 +127,7 @@ impl BeforeCommit for Row {
         })
     }
 
-    fn committed(using: &str) {
+    fn committed(using: &str, _db: &DatabaseConnection) {
         wake::of(using);
     }
 }

@@ -19,8 +19,8 @@ use fanfare::BoxFuture;
 use fanfare_outbox::{Durable, DurableReceiver, Outbox, SendDurable};
 use fanfare_sea_orm::{BeforeCommit, Scopes, SignalConnection, SignalTransaction};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr, Statement,
-    TransactionSession, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, Statement, TransactionSession, TransactionTrait,
 };
 use tokio::task::JoinSet;
 
@@ -111,7 +111,7 @@ impl BeforeCommit for Kill {
         })
     }
 
-    fn committed(_using: &str) {
+    fn committed(_using: &str, _db: &DatabaseConnection) {
         kill_self();
     }
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fanfare::BoxFuture;
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 
 /// A kind of items that a transaction collects, and writes together just before its outermost
 /// COMMIT.
@@ -67,11 +67,13 @@ pub trait BeforeCommit: Sized + Send + 'static {
     fn write(items: Vec<Self>, db: &DatabaseTransaction) -> BoxFuture<'_, Result<(), DbErr>>;
 
     /// Called once after the COMMIT of a transaction that has written items, before the events that
-    /// wait for the commit are delivered. `using` is the name of the connection.
+    /// wait for the commit are delivered. `using` is the name of the connection, and `db` is the
+    /// connection from which the transaction was begun.
     ///
-    /// It is called on the task that commits, so it should only wake other tasks.
-    fn committed(using: &str) {
-        let _ = using;
+    /// It is called on the task that commits, so it should only wake or spawn other tasks. They
+    /// take a clone of the connection, which is another handle of the same pool.
+    fn committed(using: &str, db: &DatabaseConnection) {
+        let _ = (using, db);
     }
 }
 
@@ -106,7 +108,7 @@ struct Kind {
     id: TypeId,
     write: Write,
     returns_each_error: bool,
-    committed: fn(&str),
+    committed: fn(&str, &DatabaseConnection),
 }
 
 impl Kind {
@@ -237,9 +239,9 @@ impl Closed {
         Ok(())
     }
 
-    pub(crate) fn committed(&self, using: &str) {
+    pub(crate) fn committed(&self, using: &str, db: &DatabaseConnection) {
         for (kind, _) in &self.0 {
-            (kind.committed)(using);
+            (kind.committed)(using, db);
         }
     }
 }

@@ -13,8 +13,8 @@ use futures_util::lock::OwnedMutexGuard;
 use sea_orm::RuntimeErr;
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
-    TransactionOptions, TransactionSession,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
+    QueryResult, Statement, TransactionOptions, TransactionSession,
 };
 
 use crate::after_commit::{deliver, on_commit};
@@ -78,6 +78,8 @@ pub struct SignalTransaction {
     scope: Scope,
     after_commit: AfterCommit,
     before_commit: Items,
+    /// The connection of the outermost transaction. It is `None` in a nested one.
+    connection: Option<DatabaseConnection>,
     /// It is `Some` in a nested transaction.
     savepoint: Option<Savepoint>,
     /// `true` once the events that wait have been handed on, delivered or discarded.
@@ -138,13 +140,18 @@ impl SignalTransaction {
         };
         scope.after_commit = Some(after_commit.clone());
         scope.before_commit = Some(before_commit.clone());
-        scope.target = Target::Transaction(Arc::downgrade(&open), backend);
+        let target = Target::Transaction(Arc::downgrade(&open), backend);
+        let connection = match std::mem::replace(&mut scope.target, target) {
+            Target::Connection(connection) => Some(connection),
+            Target::Transaction(..) => None,
+        };
         SignalTransaction {
             open: Some(open),
             backend,
             scope,
             after_commit,
             before_commit,
+            connection,
             savepoint,
             is_settled: false,
             is_in_doubt: false,
@@ -331,7 +338,11 @@ impl TransactionSession for SignalTransaction {
             return Err(error);
         }
         self.is_settled = true;
-        let told = catch_unwind(AssertUnwindSafe(|| items.committed(&self.scope.using)));
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(connection) = &self.connection {
+                items.committed(&self.scope.using, connection);
+            }
+        }));
         if let Some(savepoint) = self.savepoint {
             self.before_commit.release();
             let _ = self.after_commit.lock().release(savepoint);

@@ -1,8 +1,8 @@
 //! Items are written just before the outermost COMMIT, together, or not at all.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use fanfare::BoxFuture;
 use fanfare_django::model::POST_SAVE;
@@ -10,8 +10,8 @@ use fanfare_django::transaction::ROLLED_BACK;
 use fanfare_sea_orm::{BeforeCommit, Executor, Scopes};
 use futures_util::FutureExt;
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    PaginatorTrait, TransactionSession, TransactionTrait,
+    ActiveModelTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait, PaginatorTrait, TransactionSession, TransactionTrait,
 };
 use tokio::sync::Notify;
 
@@ -32,7 +32,7 @@ impl BeforeCommit for Counted {
         })
     }
 
-    fn committed(using: &str) {
+    fn committed(using: &str, _db: &DatabaseConnection) {
         assert!(using.starts_with("test_"));
         COMMITTED.fetch_add(1, Ordering::SeqCst);
     }
@@ -181,6 +181,37 @@ async fn a_commit_succeeds_only_if_the_database_has_committed() {
     .await;
 }
 
+/// An item that keeps the connection of the commit.
+struct Kept;
+
+static KEPT: Mutex<Option<DatabaseConnection>> = Mutex::new(None);
+
+impl BeforeCommit for Kept {
+    fn write(_: Vec<Kept>, _: &DatabaseTransaction) -> BoxFuture<'_, Result<(), DbErr>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn committed(_using: &str, db: &DatabaseConnection) {
+        *KEPT.lock().unwrap() = Some(db.clone());
+    }
+}
+
+#[tokio::test]
+async fn a_commit_hands_on_the_connection_of_its_transaction() {
+    on_each_database(async |db| {
+        let transaction = db.begin().await.unwrap();
+        person("a").insert(&transaction).await.unwrap();
+        let savepoint = transaction.raw().begin().await.unwrap();
+        assert!(savepoint.before_commit(Kept).is_ok());
+        savepoint.commit().await.unwrap();
+        assert!(KEPT.lock().unwrap().is_none());
+        transaction.commit().await.unwrap();
+        let kept = KEPT.lock().unwrap().take().unwrap();
+        assert_eq!(person::Entity::find().count(&kept).await.unwrap(), 1);
+    })
+    .await;
+}
+
 /// An item that panics after the commit.
 struct Panicking;
 
@@ -189,7 +220,7 @@ impl BeforeCommit for Panicking {
         Box::pin(async { Ok(()) })
     }
 
-    fn committed(_using: &str) {
+    fn committed(_using: &str, _db: &DatabaseConnection) {
         panic!("expected");
     }
 }
