@@ -3,28 +3,37 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// The last error of the relay, which has no name here, and of the worker of each receiver.
+/// A part of a relay, from the one whose errors are shown first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    Relay,
+    /// The worker of this receiver.
+    Worker(String),
+    /// The subscription to notices of other processes.
+    Notices,
+}
+
+/// The last error of each part of a relay.
 #[derive(Default)]
-pub(crate) struct Faults(Mutex<BTreeMap<Option<String>, String>>);
+pub(crate) struct Faults(Mutex<BTreeMap<Part, String>>);
 
 impl Faults {
-    /// Sets the last error of the relay, or of the worker of a receiver. `None` removes it.
-    pub(crate) fn set(&self, receiver: Option<&str>, error: Option<String>) {
-        let receiver = receiver.map(str::to_owned);
+    /// Sets the last error of a part. `None` removes it.
+    pub(crate) fn set(&self, part: Part, error: Option<String>) {
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match error {
-            Some(error) => drop(faults.insert(receiver, error)),
-            None => drop(faults.remove(&receiver)),
+            Some(error) => drop(faults.insert(part, error)),
+            None => drop(faults.remove(&part)),
         }
     }
 
     /// Returns an error, that of the relay if it has one.
     pub(crate) fn first(&self) -> Option<String> {
         let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (receiver, error) = faults.first_key_value()?;
-        Some(match receiver {
-            Some(receiver) => format!("the receiver {receiver:?}: {error}"),
-            None => error.clone(),
+        let (part, error) = faults.first_key_value()?;
+        Some(match part {
+            Part::Worker(receiver) => format!("the receiver {receiver:?}: {error}"),
+            Part::Relay | Part::Notices => error.clone(),
         })
     }
 }

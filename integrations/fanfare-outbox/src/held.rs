@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use fanfare::watch::Context;
 use tokio::sync::watch;
 
-use crate::faults::Faults;
+use crate::faults::{Faults, Part};
 use crate::store::Store;
 use crate::store::lease::Lease;
 
@@ -54,7 +54,8 @@ impl Held {
 
     /// Sets the last error of the receiver's worker.
     pub(crate) fn set_error(&self, error: Option<String>) {
-        self.faults.set(Some(&self.lease.receiver), error);
+        let part = Part::Worker(self.lease.receiver.clone());
+        self.faults.set(part, error);
     }
 
     /// Returns `true` if another delivery may start.

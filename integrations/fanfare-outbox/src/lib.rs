@@ -4,7 +4,8 @@
 // Each module imports only modules that are named before it:
 //
 // - Ground: `delivery`, `faults`, `status`, `error`, `event`, `recorded` (the fields of events in a
-//   file), `sender_text`, `origin_text`, `settings`, `wake`, `schema`.
+//   file), `sender_text`, `origin_text`, `settings`, `wake`, `notices` (of other processes),
+//   `schema`.
 // - Receivers: `registry` (those of the process), `connect`, `declared` (those of `#[receiver]`).
 // - Senders: `send`.
 // - The tables: `store`, with a module for each group of statements.
@@ -20,6 +21,7 @@ mod error;
 mod event;
 mod faults;
 mod held;
+mod notices;
 mod origin_text;
 mod outbox;
 mod recorded;
@@ -118,6 +120,7 @@ pub use event::{Delivered, DurableEvent};
 ///   generic event.
 /// - Events of one package with equal names share their lines.
 pub use fanfare_outbox_macros::DurableEvent;
+pub use notices::send_notices;
 pub use outbox::Outbox;
 pub use registry::Start;
 #[cfg(feature = "migration")]

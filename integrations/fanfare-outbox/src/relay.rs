@@ -15,8 +15,9 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::error::StartError;
-use crate::faults::Faults;
+use crate::faults::{Faults, Part};
 use crate::held::is_stopped;
+use crate::notices::{self, Subscription};
 use crate::registry::{self, Receiver};
 use crate::settings::Settings;
 use crate::store::Store;
@@ -42,8 +43,11 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     /// The name of the connection.
     pub(crate) using: String,
-    /// Notified by commits of this process, and by changes of its receivers.
+    /// Notified by commits of this process, by notices of other processes, and by changes of the
+    /// receivers.
     pub(crate) wake: Arc<Notify>,
+    /// Changed by each look at the database that has succeeded.
+    looked: watch::Sender<()>,
     /// Notified when a worker has ended.
     pub(crate) progress: Notify,
     pub(crate) faults: Arc<Faults>,
@@ -58,6 +62,7 @@ impl Shared {
             settings,
             using: using.to_owned(),
             wake: wake::register(using),
+            looked: watch::Sender::new(()),
             progress: Notify::new(),
             faults: Arc::default(),
             context: Context::current(),
@@ -69,7 +74,7 @@ impl Shared {
     }
 
     pub(crate) fn set_last_error(&self, error: Option<String>) {
-        self.faults.set(None, error);
+        self.faults.set(Part::Relay, error);
     }
 }
 
@@ -77,12 +82,20 @@ type Ended = Result<Worked, DbErr>;
 
 /// The things that a relay waits for.
 enum Next {
-    /// A commit of this process, or a change of its receivers.
+    /// A commit, or a change of the receivers of this process.
     Woken,
     Time,
     Stopped,
     /// A worker has ended.
     Ended(Result<(Id, Ended), JoinError>),
+}
+
+/// A worker that runs.
+struct Running {
+    /// The name of the receiver.
+    name: String,
+    /// The number of times that the relay had been woken when the worker started.
+    woken: u64,
 }
 
 pub(crate) struct Relay {
@@ -95,8 +108,12 @@ pub(crate) struct Relay {
     /// The receivers that the database knows.
     known: Vec<Arc<Receiver>>,
     workers: JoinSet<Ended>,
-    /// The names of the receivers whose workers run.
-    running: HashMap<Id, String>,
+    /// The task that receives the notices of other processes.
+    notices: JoinSet<()>,
+    /// The receivers whose workers run.
+    running: HashMap<Id, Running>,
+    /// The number of times that the relay was woken.
+    woken: u64,
     /// The receivers that had no work although there seemed to be some, with the time of the next
     /// try.
     later: HashMap<String, Instant>,
@@ -111,7 +128,9 @@ impl Relay {
             stop,
             known: Vec::new(),
             workers: JoinSet::new(),
+            notices: JoinSet::new(),
             running: HashMap::new(),
+            woken: 0,
             later: HashMap::new(),
         }
     }
@@ -137,6 +156,17 @@ impl Relay {
 
     /// Runs until it is stopped. Then it waits for the receivers that run.
     pub(crate) async fn run(mut self) {
+        if self.shared.settings.notices {
+            let subscription = Subscription {
+                db: self.shared.store.connection().clone(),
+                using: self.shared.using.clone(),
+                wake: Arc::clone(&self.shared.wake),
+                looked: self.shared.looked.subscribe(),
+                stop: self.stop.clone(),
+                faults: Arc::clone(&self.shared.faults),
+            };
+            self.notices.spawn(notices::receive(subscription));
+        }
         while !is_stopped(&self.stop) {
             let mut stop = self.stop.clone();
             let turned = {
@@ -155,15 +185,19 @@ impl Relay {
                     continue;
                 }
             };
-            if let Next::Ended(ended) = self.next(pause).await {
-                let mut has_failed = self.ended(ended);
-                // One rest for all whose connections were cut at once.
-                while let Some(ended) = self.workers.try_join_next_with_id() {
-                    has_failed |= self.ended(ended);
+            match self.next(pause).await {
+                Next::Woken => self.woken += 1,
+                Next::Ended(ended) => {
+                    let mut has_failed = self.ended(ended);
+                    // One rest for all whose connections were cut at once.
+                    while let Some(ended) = self.workers.try_join_next_with_id() {
+                        has_failed |= self.ended(ended);
+                    }
+                    if has_failed {
+                        self.rest(AFTER_ERROR).await;
+                    }
                 }
-                if has_failed {
-                    self.rest(AFTER_ERROR).await;
-                }
+                Next::Time | Next::Stopped => {}
             }
         }
         self.finish().await;
@@ -198,6 +232,7 @@ impl Relay {
     async fn turn(&mut self) -> Result<Duration, StartError> {
         let refused = self.register().await;
         let found = self.look().await?;
+        self.shared.looked.send_replace(());
         let store = &self.store;
         let mut handed_out = Ok(());
         for event in &found.new {
@@ -208,12 +243,12 @@ impl Relay {
         self.later.retain(|_, time| *time > now);
         for receiver in &self.known {
             let name = &receiver.name;
-            if self.running.values().any(|running| running == name) {
+            if self.running.values().any(|running| running.name == *name) {
                 continue;
             }
             if !found.due.contains(name) {
                 // The error of an earlier worker is over.
-                self.shared.faults.set(Some(name), None);
+                self.shared.faults.set(Part::Worker(name.clone()), None);
             } else if !self.later.contains_key(name) {
                 let (shared, receiver) = (Arc::clone(&self.shared), Arc::clone(receiver));
                 let (store, stop) = (store.clone(), self.stop.clone());
@@ -222,7 +257,11 @@ impl Relay {
                     let (faults, context) = (&shared.faults, &shared.context);
                     work(&store, &receiver, settings, stop, faults, context).await
                 });
-                self.running.insert(worker.id(), name.clone());
+                let running = Running {
+                    name: name.clone(),
+                    woken: self.woken,
+                };
+                self.running.insert(worker.id(), running);
             }
         }
         let mut swept = Ok(());
@@ -261,10 +300,13 @@ impl Relay {
             // Receivers do not panic here, so this is the relay's own.
             Err(error) => (error.id(), Err(DbErr::Custom(error.to_string()))),
         };
-        let name = self.running.remove(&id);
+        let running = self.running.remove(&id);
         self.shared.progress.notify_waiters();
+        let (name, woken) = running.map(|it| (it.name, it.woken)).unzip();
         match worked {
             Ok(Worked::Delivered) => false,
+            // The worker may have read before the commit that woke the relay.
+            Ok(Worked::Nothing) if woken.is_some_and(|woken| self.was_woken_since(woken)) => false,
             Ok(worked) => {
                 // The other relays look once in this time.
                 let pauses = if worked == Worked::GaveWay { 2 } else { 1 };
@@ -273,11 +315,20 @@ impl Relay {
                 false
             }
             Err(error) => {
-                let faults = &self.shared.faults;
-                faults.set(name.as_deref(), Some(error.to_string()));
+                let part = name.map_or(Part::Relay, Part::Worker);
+                self.shared.faults.set(part, Some(error.to_string()));
                 true
             }
         }
+    }
+
+    /// Returns `true` if the relay was woken after it had been woken so often. It takes the permit
+    /// of a wake that it has not seen, so that a look must follow.
+    fn was_woken_since(&mut self, woken: u64) -> bool {
+        if self.shared.wake.notified().now_or_never().is_some() {
+            self.woken += 1;
+        }
+        self.woken > woken
     }
 
     /// Waits, unless the relay is stopped.
@@ -285,8 +336,14 @@ impl Relay {
         let _ = tokio::time::timeout(time, self.stop.changed()).await;
     }
 
-    /// Waits for the workers. They start no more deliveries.
+    /// Waits for the tasks. The workers start no more deliveries.
     async fn finish(mut self) {
+        self.finish_workers().await;
+        let ended = self.notices.join_next();
+        let _ = tokio::time::timeout(AT_THE_END, ended).await;
+    }
+
+    async fn finish_workers(&mut self) {
         let all = async { while self.workers.join_next().await.is_some() {} };
         let grace = self.shared.settings.grace;
         if tokio::time::timeout(grace, all).await.is_ok() {

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::error::{SendError, Unfit};
 use crate::event::DurableEvent;
+use crate::notices;
 use crate::origin_text;
 use crate::registry;
 use crate::schema::unsupported;
@@ -127,8 +128,9 @@ impl BeforeCommit for Row {
         })
     }
 
-    fn committed(using: &str, _db: &DatabaseConnection) {
+    fn committed(using: &str, db: &DatabaseConnection) {
         wake::of(using);
+        notices::send(using, db);
     }
 }
 

@@ -20,6 +20,7 @@ pub struct Settings {
     pub(crate) lease: Duration,
     pub(crate) batch: u32,
     pub(crate) grace: Duration,
+    pub(crate) notices: bool,
 }
 
 impl Default for Settings {
@@ -29,13 +30,15 @@ impl Default for Settings {
             lease: Duration::from_secs(30),
             batch: 100,
             grace: Duration::from_secs(30),
+            notices: true,
         }
     }
 }
 
 impl Settings {
-    /// Sets the time between two looks at the database while there is nothing to do. So long may
-    /// an event of another process wait. It is 1 second by default.
+    /// Sets the time between two looks at the database while there is nothing to do. An event of
+    /// another process waits for at most this time if no [notice](Settings::notices) of it comes.
+    /// It is 1 second by default.
     pub fn poll(self, poll: Duration) -> Self {
         let poll = poll.clamp(Duration::from_millis(10), LONGEST);
         Settings { poll, ..self }
@@ -65,5 +68,19 @@ impl Settings {
     pub fn grace(self, grace: Duration) -> Self {
         let grace = grace.min(LONGEST);
         Settings { grace, ..self }
+    }
+
+    /// Sets whether commits in other processes wake the relay, within about 20 milliseconds. They
+    /// do by default. Otherwise the relay finds their events by [`poll`](Settings::poll).
+    ///
+    /// On PostgreSQL the relay has one more connection, outside of its pool, which receives the
+    /// notices with LISTEN. Switch it off if the program connects through a pooler in transaction
+    /// mode, such as PgBouncer's: LISTEN has no effect there. [`send_notices`](crate::send_notices)
+    /// is the other side.
+    ///
+    /// On SQLite the relay has one more connection to the file, and looks 50 times a second whether
+    /// the file has changed. For a database in memory it has none.
+    pub fn notices(self, notices: bool) -> Self {
+        Settings { notices, ..self }
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::deliver::deliver;
-use crate::faults::Faults;
+use crate::faults::{Faults, Part};
 use crate::held::Held;
 use crate::registry::{self, Receiver};
 use crate::settings::Settings;
@@ -45,7 +45,7 @@ pub(crate) async fn work(
     let Some(lease) = store.acquire(&receiver.name, settings.lease).await? else {
         return Ok(Worked::Nothing);
     };
-    faults.set(Some(&receiver.name), None);
+    faults.set(Part::Worker(receiver.name.clone()), None);
     let held = Arc::new(Held::new(
         lease,
         asked + settings.lease,

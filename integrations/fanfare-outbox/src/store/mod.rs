@@ -83,6 +83,10 @@ impl Store {
         }
     }
 
+    pub(crate) fn connection(&self) -> &DatabaseConnection {
+        &self.db
+    }
+
     /// Moves the clock of this relay forward.
     pub(crate) fn advance(&self, time: Duration) {
         // Relaxed: no other memory depends on it.
