@@ -27,7 +27,6 @@ pub use inventory::submit;
 pub use crate::connection::connect::try_connect_prepared;
 pub use crate::connection::prepared::{ConnectionKey, Prepared, ReceiverIdentity};
 
-#[cfg(feature = "async")]
 pub use crate::tap::origin::Origin;
 #[cfg(feature = "async")]
 pub use crate::turn::observed_delivery::{DurableHook, ObservedAttempt, StoredEvent};
