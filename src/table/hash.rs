@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn senders_that_look_alike_are_spread() {
-        // Under a sanitizer or in an emulator a million places take minutes.
+        // `FAN_BRIEF` is set where a million places take minutes, or the test runs a second time.
         let is_brief = std::env::var_os("FAN_BRIEF").is_some();
         let bits = if is_brief { 16 } else { 20 };
         // Each turn has other seeds.

@@ -153,7 +153,7 @@ fn a_million_changes_under_a_sleeping_send_retire_one_table() {
     let (signal, record) = (&Plain::new(), Arc::<Record>::default());
     let sleeping = Sleeping::connect(signal);
     let stays = connect(signal, &record);
-    // Under a sanitizer or in an emulator a million takes minutes.
+    // `FAN_BRIEF` is set where a million takes minutes, or the test runs a second time.
     let is_brief = std::env::var_os("FAN_BRIEF").is_some();
     let pairs = if is_brief { 20_000 } else { 500_000 };
     sleeping.run(signal, || {

@@ -36,7 +36,7 @@ macro_rules! span_of {
 /// | `sender` | the sender | the same, if it is queued |
 /// | `receiver` | | the name of the receiver |
 /// | `code.filepath`, `code.lineno` | | the place of its connect |
-/// | `outcome` | `cut off`, if it did not come to its end | `panicked`, `dropped` or `discarded`, if it did not return |
+/// | `outcome` | `cut off`, if it did not come to its end | `panicked`, `dropped` or `discarded`, if it did not return, and `failed` for a durable receiver that returned an `Err` |
 ///
 /// The parent of a send's span is the span in which the send is made. The parent of a receiver's
 /// span is that of the send. A queued receiver often ends after its send. So its span has no

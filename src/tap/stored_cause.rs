@@ -16,7 +16,8 @@ pub struct StoredCause {
     /// The process in which the receiver ran: its id, and a random number, which no other process
     /// has.
     pub process: String,
-    /// The number of the send whose receiver it was, as [`SendId`] displays it.
+    /// The number of the send whose receiver it was, as [`SendId`](crate::watch::SendId)
+    /// displays it.
     pub send: u64,
     /// The name of the signal.
     pub signal: String,

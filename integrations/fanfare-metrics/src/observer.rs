@@ -219,7 +219,7 @@ impl fmt::Debug for Metrics {
 
 /// Returns `true` if a receiver of the send may end on another thread than the one on which it
 /// started, or after others that started later.
-fn is_async(send: &ObservedSend<'_>) -> bool {
+fn may_change_threads(send: &ObservedSend<'_>) -> bool {
     matches!(send.way(), SendWay::Async | SendWay::Durable)
 }
 
@@ -238,7 +238,7 @@ impl Observer for Metrics {
     }
 
     fn receiver_started(&self, send: &ObservedSend<'_>, receiver: &ObservedReceiver<'_>) {
-        if is_async(send) {
+        if may_change_threads(send) {
             let key = (send.id(), receiver.id());
             self.awaited(send.id()).insert(key, self.0.clock.raw());
             return;
@@ -259,7 +259,7 @@ impl Observer for Metrics {
         end: &ReceiverEnd,
     ) {
         let ended = self.0.clock.raw();
-        let awaited = is_async(send)
+        let awaited = may_change_threads(send)
             .then(|| self.awaited(send.id()).remove(&(send.id(), receiver.id())))
             .flatten();
         self.with_own(|own| {

@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS fanfare_outbox_event (
     stored_at BIGINT NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)),
     -- 0: new. 1: handed out, with a delivery for each receiver that is owed it.
     state BIGINT NOT NULL DEFAULT 0,
-    -- The process and the receiver that sent the event, as JSON, if observers followed the send.
+    -- The process and the receiver that sent the event, as JSON, if observers or a scope of a test followed
+    -- the send.
     cause TEXT
 );
 CREATE INDEX IF NOT EXISTS fanfare_outbox_event_new ON fanfare_outbox_event (name, id) WHERE state = 0;

@@ -310,7 +310,7 @@ where
             }
         };
         has_failed = true;
-        // One that is away has not refused.
+        // A database that is away has not refused the note.
         if !store.is_away() {
             tries += 1;
         }

@@ -131,7 +131,7 @@ impl Outbox {
                 if !self.shared.store.is_pending().await? {
                     return Ok(());
                 }
-                // Relays of other processes give no notice.
+                // Relays of other processes do not report progress.
                 let _ = tokio::time::timeout(Duration::from_millis(20), progress).await;
             }
         };

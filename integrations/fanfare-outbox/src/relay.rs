@@ -322,8 +322,8 @@ impl Relay {
         }
     }
 
-    /// Returns `true` if the relay was woken after it had been woken so often. It takes the permit
-    /// of a wake that it has not seen, so that a look must follow.
+    /// Returns `true` if the relay was woken more than `woken` times. It takes the permit of a wake
+    /// that the relay has not seen, so the caller must look at the tables.
     fn was_woken_since(&mut self, woken: u64) -> bool {
         if self.shared.wake.notified().now_or_never().is_some() {
             self.woken += 1;

@@ -78,8 +78,11 @@ impl Settings {
     /// mode, such as PgBouncer's: LISTEN has no effect there. [`send_notices`](crate::send_notices)
     /// is the other side.
     ///
+    /// A commit that comes right after another one waits for up to 50 milliseconds more.
+    ///
     /// On SQLite the relay has one more connection to the file, and looks 50 times a second whether
-    /// the file has changed. For a database in memory it has none.
+    /// the file has changed. Elsewhere than on Unix each look is a statement. For a database in
+    /// memory it has no further connection.
     pub fn notices(self, notices: bool) -> Self {
         Settings { notices, ..self }
     }

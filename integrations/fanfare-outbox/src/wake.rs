@@ -1,4 +1,4 @@
-//! Notices to the relays of this process.
+//! Wakes the relays of this process.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 /// The relays of this process, each with the name of its connection.
 static RELAYS: Mutex<Vec<(String, Weak<Notify>)>> = Mutex::new(Vec::new());
 
-/// Makes the notice of a relay on the connection `using`.
+/// Returns the handle that wakes a relay on the connection `using`.
 pub(crate) fn register(using: &str) -> Arc<Notify> {
     let notify = Arc::new(Notify::new());
     let mut relays = RELAYS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -161,7 +161,7 @@ impl Proxy {
     }
 }
 
-/// Returns the URL with another host and port in place of its own, and these.
+/// Returns the URL with 127.0.0.1 and the port that `port` returns for the URL's host and port.
 fn through(url: &str, port: impl FnOnce(String) -> u16) -> String {
     let (user, rest) = url.rsplit_once('@').expect("the URL has a user");
     let (server, database) = rest.split_once('/').expect("the URL has a database");

@@ -205,7 +205,6 @@ event!(Tried, "visible.Tried", TRIED);
 
 #[tokio::test]
 async fn an_observer_sees_each_attempt_with_its_number_and_its_end() {
-    std::panic::set_hook(Box::new(|_| ()));
     let lines = Log::new();
     let _watch = watch::signal(&TRIED, Lines(lines.clone()));
     let ids = Log::new();

@@ -37,10 +37,10 @@ const CHANNEL: &str = "SELECT CAST(CAST('fanfare_outbox.' || n.nspname AS name) 
 /// The time for the end of the connection.
 const AT_THE_END: Duration = Duration::from_secs(1);
 
-/// A task that sends subscription.
+/// A task that sends notices.
 struct Sending {
     number: u64,
-    /// Those of the pool, which is known by their address.
+    /// The options of the pool. Their address identifies it.
     options: Arc<PgConnectOptions>,
     /// The name of the connection.
     using: String,

@@ -57,7 +57,7 @@ impl Away {
         let _attempt = self.attempt()?;
         let result = statement.await;
         self.change(|failed| match &result {
-            Err(error) if is_of_the_way(error) => {
+            Err(error) if is_of_the_connection(error) => {
                 *failed = Some(Failed {
                     error: error.clone(),
                     at: Instant::now(),
@@ -84,7 +84,7 @@ impl Away {
 }
 
 /// Returns `true` if the error is that of the connection, so that the database may be away.
-fn is_of_the_way(error: &DbErr) -> bool {
+fn is_of_the_connection(error: &DbErr) -> bool {
     if matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_)) {
         return true;
     }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_of_a_statement_is_none_of_the_way() {
+    async fn an_error_of_a_statement_does_not_mean_that_the_database_is_away() {
         let away = Away::default();
         let error = DbErr::Exec(RuntimeErr::Internal("a syntax error".to_owned()));
         assert!(tries(&away, Err(error)).await);
