@@ -7,13 +7,13 @@ CREATE TABLE IF NOT EXISTS fanfare_outbox_event (
     sender TEXT NOT NULL,
     key TEXT NOT NULL,
     payload TEXT NOT NULL,
+    -- The process and the receiver that sent the event, as JSON, if observers or a scope of a test followed
+    -- the send.
+    cause TEXT,
     -- Milliseconds since 1970, as all times here, and of the database's clock.
     stored_at BIGINT NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)),
     -- 0: new. 1: handed out, with a delivery for each receiver that is owed it.
-    state BIGINT NOT NULL DEFAULT 0,
-    -- The process and the receiver that sent the event, as JSON, if observers or a scope of a test followed
-    -- the send.
-    cause TEXT
+    state BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS fanfare_outbox_event_new ON fanfare_outbox_event (name, id) WHERE state = 0;
 CREATE INDEX IF NOT EXISTS fanfare_outbox_event_handed_out ON fanfare_outbox_event (id) WHERE state = 1;
