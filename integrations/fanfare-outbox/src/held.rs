@@ -73,11 +73,13 @@ impl Held {
     }
 
     pub(crate) fn lose(&self) {
-        self.set(None);
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn set(&self, until: Option<Instant>) {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    /// Prolongs the lease, unless it is lost.
+    fn prolong(&self, until: Instant) {
+        let mut held = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        *held = held.map(|_| until);
     }
 
     /// Renews the lease at every third of its time, until it is lost.
@@ -88,7 +90,7 @@ impl Held {
             pause = time / 3;
             let asked = Instant::now();
             match store.renew(&self.lease, time).await {
-                Ok(true) => self.set(Some(asked + time)),
+                Ok(true) => self.prolong(asked + time),
                 Ok(false) => {
                     self.lose();
                     return;

@@ -212,7 +212,8 @@ impl Outbox {
     /// except those that an [`unsequenced`](crate::DurableOptions::unsequenced) receiver has got in
     /// the meantime.
     ///
-    /// Returns `false` if there is no such dead letter.
+    /// Returns `false` if there is no such dead letter. A relay of another process finds it when it
+    /// looks next, after its [`poll`](Settings::poll) at the latest.
     ///
     /// # Errors
     ///

@@ -90,6 +90,13 @@ enum Next {
     Ended(Result<(Id, Ended), JoinError>),
 }
 
+/// A receiver whose next worker starts later.
+struct Later {
+    time: Instant,
+    /// `true` if other relays should come first. Otherwise a commit brings the time forward.
+    gives_way: bool,
+}
+
 /// A worker that runs.
 struct Running {
     /// The name of the receiver.
@@ -114,9 +121,8 @@ pub(crate) struct Relay {
     running: HashMap<Id, Running>,
     /// The number of times that the relay was woken.
     woken: u64,
-    /// The receivers that had no work although there seemed to be some, with the time of the next
-    /// try.
-    later: HashMap<String, Instant>,
+    /// The receivers that had no work although there seemed to be some, and those that give way.
+    later: HashMap<String, Later>,
 }
 
 impl Relay {
@@ -186,7 +192,10 @@ impl Relay {
                 }
             };
             match self.next(pause).await {
-                Next::Woken => self.woken += 1,
+                Next::Woken => {
+                    self.woken += 1;
+                    self.later.retain(|_, later| later.gives_way);
+                }
                 Next::Ended(ended) => {
                     let mut has_failed = self.ended(ended);
                     // One rest for all whose connections were cut at once.
@@ -240,7 +249,7 @@ impl Relay {
             handed_out = handed_out.and(store.hand_out(event).await);
         }
         let now = Instant::now();
-        self.later.retain(|_, time| *time > now);
+        self.later.retain(|_, later| later.time > now);
         for receiver in &self.known {
             let name = &receiver.name;
             if self.running.values().any(|running| running.name == *name) {
@@ -309,9 +318,11 @@ impl Relay {
             Ok(Worked::Nothing) if woken.is_some_and(|woken| self.was_woken_since(woken)) => false,
             Ok(worked) => {
                 // The other relays look once in this time.
-                let pauses = if worked == Worked::GaveWay { 2 } else { 1 };
-                let next = Instant::now() + self.shared.settings.poll * pauses;
-                self.later.extend(name.map(|name| (name, next)));
+                let gives_way = worked == Worked::GaveWay;
+                let pauses = if gives_way { 2 } else { 1 };
+                let time = Instant::now() + self.shared.settings.poll * pauses;
+                let later = Later { time, gives_way };
+                self.later.extend(name.map(|name| (name, later)));
                 false
             }
             Err(error) => {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fanfare::watch::Context;
 use futures_util::future::join_all;
@@ -87,6 +87,10 @@ const LANES: usize = 4;
 /// The number of batches after which a worker looks for parked deliveries.
 const BATCHES: u32 = 100;
 
+/// The longest time between two looks of a worker, while some of its lanes deliver. Commits do not
+/// wake it.
+const LOOK: Duration = Duration::from_secs(1);
+
 struct Lanes<'w> {
     store: &'w Store,
     receiver: &'w Arc<Receiver>,
@@ -100,8 +104,8 @@ struct Lanes<'w> {
     /// The keys that lanes have. It is locked while a lane reads, so that no two lanes have a key.
     /// A key is free again when the results of its deliveries are noted.
     busy: Mutex<HashSet<String>>,
-    /// Has a permit for a lane that waits, for each batch that was full. It is closed when no
-    /// delivery is left.
+    /// Has a permit for a lane that waits, for each batch after which there may be more deliveries.
+    /// It is closed when no delivery is left.
     more: Semaphore,
     /// The number of batches that were read.
     read: AtomicU32,
@@ -112,8 +116,8 @@ impl Lanes<'_> {
     async fn lane(&self, number: usize) -> Result<bool, DbErr> {
         let delivered = self.batches(number).await;
         if delivered.is_err() {
-            // The results of some deliveries are not noted, so that their keys are not free.
-            self.held.lose();
+            // The other lanes end as well, so that the relay starts a worker with all of them.
+            self.held.give_way();
         }
         self.more.close();
         delivered
@@ -126,7 +130,12 @@ impl Lanes<'_> {
             is_first = false;
             while let Some(batch) = self.next().await? {
                 let (store, runs, busy) = (self.store, &self.runs, &self.busy);
-                deliver(store, self.held, self.receiver, runs, busy, batch).await?;
+                let noted = deliver(store, self.held, self.receiver, runs, busy, batch).await;
+                if noted.is_err() {
+                    // The results of some deliveries are not noted, so that their keys are not free.
+                    self.held.lose();
+                }
+                noted?;
                 has_delivered = true;
             }
             // The keys of a lost lease are not freed.
@@ -140,7 +149,8 @@ impl Lanes<'_> {
     /// Waits for more deliveries while other lanes deliver. Returns `false` if there are none left.
     async fn wait(&self) -> bool {
         let _turn = self.waiting.lock().await;
-        let more = tokio::time::timeout(self.settings.poll, self.more.acquire()).await;
+        let pause = self.settings.poll.min(LOOK);
+        let more = tokio::time::timeout(pause, self.more.acquire()).await;
         match more {
             Ok(Ok(permit)) => permit.forget(),
             Ok(Err(_)) => return false,
@@ -172,7 +182,8 @@ impl Lanes<'_> {
         }
         loop {
             let due = self.store.due(self.receiver, limit, &busy).await?;
-            let is_full = due.len() >= full;
+            // A batch that is not full may be all of a range of ids.
+            let is_one_of_more = due.len() > 1;
             let (blocked, batch): (Vec<_>, Vec<_>) =
                 due.into_iter().partition(|due| due.is_blocked);
             let waiting = self.let_wait(&blocked, &batch).await?;
@@ -184,7 +195,7 @@ impl Lanes<'_> {
                 return Ok(None);
             }
             busy.extend(batch.iter().map(|due| due.stored.delivery.key.clone()));
-            if is_full {
+            if is_one_of_more {
                 self.more.add_permits(1);
             }
             return Ok(Some(batch));

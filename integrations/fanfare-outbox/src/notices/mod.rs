@@ -112,7 +112,9 @@ pub(crate) async fn receive(mut subscription: Subscription) {
         let mut looked = subscription.looked.clone();
         let again = async {
             tokio::time::sleep(pause).await;
-            // The relay tries a database that is away, once a second.
+            // The relay tries a database that is away, once a second. An idle one would look only
+            // after the poll.
+            subscription.wake.notify_one();
             looked.changed().await
         };
         let Some(Ok(())) = subscription.unless_stopped(again).await else {

@@ -38,8 +38,18 @@ pub(super) async fn receive(subscription: &Subscription) -> Result<Ended, DbErr>
     if file.is_empty() {
         return Ok(Ended::Unsupported);
     }
+    // In this mode a second connection would lock out the first, or wait for it forever.
+    let mode = query_scalar("PRAGMA locking_mode");
+    let Some(mode) = subscription.unless_stopped(mode.fetch_one(pool)).await else {
+        return Ok(Ended::Stopped);
+    };
+    let mode: String = mode.map_err(error_of)?;
+    if mode.eq_ignore_ascii_case("exclusive") {
+        return Ok(Ended::Unsupported);
+    }
     let options = pool.connect_options().as_ref().clone();
-    let connection = options.disable_statement_logging().connect().await;
+    let options = options.create_if_missing(false).disable_statement_logging();
+    let connection = options.connect().await;
     let mut connection = connection.map_err(error_of)?;
     let files = [format!("{file}-wal"), file];
     let ended = watch(&mut connection, &files, subscription)

@@ -1,11 +1,11 @@
 //! A database that is away.
 
-use std::error::Error;
-use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sea_orm::DbErr;
+#[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+use sea_orm::{RuntimeErr, sqlx};
 use tokio::time::Instant;
 
 /// The time between two attempts to reach a database that is away.
@@ -21,19 +21,27 @@ pub(super) struct Away(Mutex<Option<Failed>>);
 
 struct Failed {
     error: DbErr,
+    /// The time of the last attempt.
     at: Instant,
-    /// `true` while a statement tries to reach the database.
-    is_tried: bool,
+    /// The number of the attempt that runs.
+    attempt: Option<u64>,
+    /// The number of attempts.
+    attempts: u64,
 }
 
 /// The right to try, until it is dropped.
-struct Attempt<'a>(&'a Away);
+struct Attempt<'a> {
+    away: &'a Away,
+    number: u64,
+}
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.0.change(|failed| {
-            if let Some(failed) = failed {
-                failed.is_tried = false;
+        self.away.change(|failed| {
+            if let Some(failed) = failed
+                && failed.attempt == Some(self.number)
+            {
+                failed.attempt = None;
             }
         });
     }
@@ -49,6 +57,9 @@ impl Away {
     }
 
     /// Runs a statement, unless the database is away and it is not the time for an attempt.
+    ///
+    /// A statement that started before the first failure may end later. Its error gives no other
+    /// statement the right to try.
     pub(super) async fn reach<T>(
         &self,
         statement: impl Future<Output = Result<T, DbErr>>,
@@ -56,15 +67,20 @@ impl Away {
         // Held until the end, also if the statement is dropped before.
         let _attempt = self.attempt()?;
         let result = statement.await;
-        self.change(|failed| match &result {
-            Err(error) if is_of_the_connection(error) => {
+        self.change(|failed| match (&result, failed) {
+            (Err(error), Some(failed)) if is_of_the_connection(error) => {
+                failed.error = error.clone();
+                failed.at = Instant::now();
+            }
+            (Err(error), failed) if is_of_the_connection(error) => {
                 *failed = Some(Failed {
                     error: error.clone(),
                     at: Instant::now(),
-                    is_tried: false,
+                    attempt: None,
+                    attempts: 0,
                 });
             }
-            _ => *failed = None,
+            (_, failed) => *failed = None,
         });
         result
     }
@@ -72,12 +88,17 @@ impl Away {
     fn attempt(&self) -> Result<Option<Attempt<'_>>, DbErr> {
         self.change(|failed| match failed {
             None => Ok(None),
-            Some(failed) if failed.is_tried || failed.at.elapsed() < PAUSE => {
+            Some(failed) if failed.attempt.is_some() || failed.at.elapsed() < PAUSE => {
                 Err(failed.error.clone())
             }
             Some(failed) => {
-                failed.is_tried = true;
-                Ok(Some(Attempt(self)))
+                failed.attempts += 1;
+                failed.attempt = Some(failed.attempts);
+                failed.at = Instant::now();
+                Ok(Some(Attempt {
+                    away: self,
+                    number: failed.attempts,
+                }))
             }
         })
     }
@@ -85,17 +106,32 @@ impl Away {
 
 /// Returns `true` if the error is that of the connection, so that the database may be away.
 fn is_of_the_connection(error: &DbErr) -> bool {
-    if matches!(error, DbErr::Conn(_) | DbErr::ConnectionAcquire(_)) {
-        return true;
-    }
-    let mut error: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(it) = error {
-        if it.is::<io::Error>() {
-            return true;
+    match error {
+        DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => true,
+        #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            is_of_the_way(error)
         }
-        error = it.source();
+        _ => false,
     }
-    false
+}
+
+/// Returns `true` if a statement was not run, or its connection was cut.
+#[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+fn is_of_the_way(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // PostgreSQL ends, starts, or has cut the connection.
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| code.starts_with("57P0") || code.starts_with("08")),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +176,35 @@ mod tests {
         assert!(tries(&away, Ok(())).await);
         assert!(!away.is_away());
         assert!(tries(&away, Ok(())).await);
+    }
+
+    #[tokio::test]
+    async fn a_statement_from_before_gives_no_other_one_the_right_to_try() {
+        let away = Away::default();
+        let mut before = Box::pin(away.reach(async {
+            tokio::task::yield_now().await;
+            Err::<(), _>(refused())
+        }));
+        assert!((&mut before).now_or_never().is_none());
+        assert!(tries(&away, Err(refused())).await);
+        tokio::time::sleep(PAUSE).await;
+        let mut attempt = Box::pin(away.reach(pending::<Result<(), DbErr>>()));
+        assert!((&mut attempt).now_or_never().is_none());
+        before.await.unwrap_err();
+        tokio::time::sleep(PAUSE).await;
+        assert!(!tries(&away, Ok(())).await, "the attempt has not ended");
+    }
+
+    #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+    #[tokio::test]
+    async fn a_connection_that_is_cut_in_a_statement_means_that_the_database_is_away() {
+        let away = Away::default();
+        let cut = || sqlx::Error::from(std::io::Error::other("cut"));
+        assert!(tries(&away, Err(refused())).await);
+        let error = DbErr::Exec(RuntimeErr::SqlxError(cut().into()));
+        tokio::time::sleep(PAUSE).await;
+        assert!(tries(&away, Err(error)).await);
+        assert!(away.is_away());
     }
 
     #[tokio::test]

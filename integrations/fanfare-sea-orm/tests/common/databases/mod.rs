@@ -7,6 +7,7 @@ use std::env;
 use std::io::{self, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 
@@ -57,6 +58,13 @@ async fn on_a_new(what: &str, with: &str, test: impl AsyncFn(&str, &str)) {
     admin.execute_unprepared(&create).await.unwrap();
     test(&server, &name).await;
     let drop = format!("DROP {what} {name} {with}");
+    // A statement that the test has left to the server may be in the way, and even in a deadlock.
+    for _ in 0..20 {
+        if admin.execute_unprepared(&drop).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     admin.execute_unprepared(&drop).await.unwrap();
 }
 
