@@ -169,7 +169,8 @@ mod tests {
             assert!((&mut first).now_or_never().is_none());
             assert!(!tries(&away, Ok(())).await, "the first one has not ended");
         }
-        // It was dropped.
+        assert!(!tries(&away, Ok(())).await, "a dropped attempt counts");
+        tokio::time::sleep(PAUSE).await;
         assert!(tries(&away, Err(refused())).await);
         assert!(!tries(&away, Ok(())).await, "another pause");
         tokio::time::sleep(PAUSE).await;
