@@ -132,7 +132,7 @@ impl Lanes<'_> {
                 let (store, runs, busy) = (self.store, &self.runs, &self.busy);
                 let noted = deliver(store, self.held, self.receiver, runs, busy, batch).await;
                 if noted.is_err() {
-                    // The results of some deliveries are not noted, so that their keys are not free.
+                    // Some results are not noted, so that their keys are not free.
                     self.held.lose();
                 }
                 noted?;
