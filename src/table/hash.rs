@@ -112,7 +112,7 @@ mod tests {
         let is_brief = std::env::var_os("FAN_BRIEF").is_some();
         let bits = if is_brief { 16 } else { 20 };
         // Each turn has other seeds.
-        (0..4).for_each(|_| spread(bits));
+        (0..8).for_each(|_| spread(bits));
     }
 
     fn spread(bits: u32) {

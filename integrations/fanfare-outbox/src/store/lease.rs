@@ -18,9 +18,9 @@ pub(crate) struct Lease {
 }
 
 impl Store {
-    /// Takes the lease of a receiver, unless another relay has it. The
-    /// caller has no worker with this lease. A worker that could not give it back, because the
-    /// database was away, has left it to this relay.
+    /// Takes the lease of a receiver, unless another relay has it. The caller has no worker with
+    /// this lease. A worker that could not give it back, because the database was away, has left it
+    /// to this relay.
     ///
     /// Times are those of the database's clock.
     pub(crate) async fn acquire(
