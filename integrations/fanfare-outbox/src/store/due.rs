@@ -6,6 +6,7 @@ use sea_orm::DbErr;
 use serde_json::json;
 
 use super::Store;
+use super::first::{self, ONE};
 use crate::delivery::Delivery;
 use crate::registry::{Receiver, Stored};
 
@@ -41,48 +42,62 @@ impl Store {
                  JOIN fanfare_outbox_event AS e ON e.id = d.event_id"
             )
         };
-        // To return the first of many rows, PostgreSQL may sort all of them, as long as it has no
-        // statistics of a table that has grown quickly. So a range of ids is read, which starts at
-        // the first one.
+        // To return many first rows, PostgreSQL may sort all of them, as long as it has no
+        // statistics of a table that has grown quickly. So the first one is found, and then a range
+        // of ids is read that starts there. SQLite reads the rows in the order of the index.
         let range = |column: &str, first: &str| {
+            if !self.is_postgres() {
+                return String::new();
+            }
             let ids = u64::from(WINDOW) * u64::from(limit);
             format!(
-                "{column} >= (SELECT id FROM {first}) AND {column} < (SELECT id + {ids} FROM {first})"
+                "AND {column} >= (SELECT id FROM {first}) \
+                 AND {column} < (SELECT id + {ids} FROM {first})"
             )
         };
+        let is_free = format!("AND n.key NOT IN {keys}");
+        let first_ready = first::ready_delivery("$1", &is_free);
+        let first_fresh = first::new_event_with("$4", &is_free, "");
         let (in_ready, in_fresh) = (range("event_id", "ready"), range("e.id", "fresh"));
         let (ready, again, parked) = (
-            owed(&format!("state = 0 AND {in_ready}"), "event_id"),
+            owed(&format!("state = 0 {in_ready}"), "event_id"),
             owed("state = 1 AND due_at <= {now}", "due_at"),
             owed("state = 3 AND version <= $2", "version"),
         );
+        // The receiver's deliveries in some states, and those of one key. Most receivers have none,
+        // which is found once for all rows.
+        let has = |states: &str, of_key: &str| {
+            let those = format!(
+                "SELECT 1 FROM fanfare_outbox_delivery AS b WHERE b.receiver = $1 AND {states}"
+            );
+            format!(
+                "(EXISTS ({those} ORDER BY b.key, b.event_id {ONE}) \
+                 AND EXISTS ({those} AND b.key = due.key {of_key} {ONE}))"
+            )
+        };
         // The conditions for states are those of the indexes.
+        let earlier = "AND b.event_id < due.id";
+        let (has_blocking, has_waiting, has_any, is_awaited) = (
+            has("b.state IN (1, 2, 3)", earlier),
+            has("b.state = 5", earlier),
+            has("b.state <> 4", earlier),
+            has("b.state = 5", ""),
+        );
         let sql = format!(
-            "WITH ready(id) AS (SELECT min(event_id) FROM fanfare_outbox_delivery \
-                 WHERE receiver = $1 AND state = 0 AND key NOT IN {keys}), \
-             fresh(id) AS (SELECT min(e.id) FROM fanfare_outbox_event AS e \
-                 WHERE e.name = $4 AND e.state = 0 AND e.key NOT IN {keys}), \
+            "WITH ready(id) AS ({first_ready}), fresh(id) AS ({first_fresh}), \
              due(id, key, attempts, version, is_direct, sender, payload, cause) AS (\
                  {ready} UNION ALL {again} UNION ALL {parked} UNION ALL \
                  SELECT * FROM (\
                      SELECT e.id, e.key, 0, e.version, 1, e.sender, e.payload, e.cause \
                      FROM fanfare_outbox_event AS e \
-                     WHERE e.name = $4 AND e.state = 0 AND {in_fresh} AND e.key NOT IN {keys} \
+                     WHERE e.name = $4 AND e.state = 0 {in_fresh} AND e.key NOT IN {keys} \
                      AND NOT EXISTS (SELECT 1 FROM fanfare_outbox_receiver AS o \
                          WHERE o.event = $4 AND o.name <> $1) \
                      ORDER BY e.id LIMIT {limit}) AS direct) \
              SELECT due.*, \
-             CASE WHEN EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS b \
-                 WHERE b.receiver = $1 AND b.key = due.key AND b.event_id < due.id \
-                 AND b.state IN (1, 2, 3)) \
-             OR EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS w \
-                 WHERE w.receiver = $1 AND w.key = due.key AND w.event_id < due.id AND w.state = 5) \
-             OR (due.is_direct = 1 AND EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS r \
-                 WHERE r.receiver = $1 AND r.key = due.key AND r.event_id < due.id AND r.state <> 4)) \
-             THEN 1 ELSE 0 END AS is_blocked, \
-             CASE WHEN EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS w \
-                 WHERE w.receiver = $1 AND w.key = due.key AND w.state = 5) \
-                 THEN 1 ELSE 0 END AS is_awaited \
+             CASE WHEN {has_blocking} OR {has_waiting} OR (due.is_direct = 1 AND {has_any}) \
+                 THEN 1 ELSE 0 END AS is_blocked, \
+             CASE WHEN {is_awaited} THEN 1 ELSE 0 END AS is_awaited \
              FROM due ORDER BY due.id"
         );
         let values = [

@@ -6,11 +6,9 @@
 use sea_orm::{ConnectionTrait, DbErr, Value};
 
 use super::due::WINDOW;
+use super::first;
+use super::lease::Lease;
 use super::{ROWS, Store, json_of};
-
-/// Finds the first new event of a name.
-const FIRST: &str = "SELECT min(n.id) FROM fanfare_outbox_event AS n \
-     WHERE n.name = $1 AND n.state = 0";
 
 impl Store {
     /// Hands out the first new events of the name.
@@ -20,9 +18,9 @@ impl Store {
     /// There is no cursor: each row that is visible and new is taken, in whatever order the rows
     /// were committed.
     pub(crate) async fn hand_out(&self, name: &str) -> Result<(), DbErr> {
-        let ids = i64::from(WINDOW) * ROWS;
+        let (ids, first) = (i64::from(WINDOW) * ROWS, first::new_event("$1"));
         let which = format!(
-            "name = $1 AND id >= ({FIRST}) AND id < ({FIRST}) + {ids} ORDER BY id LIMIT {ROWS}"
+            "name = $1 AND id >= ({first}) AND id < ({first}) + {ids} ORDER BY id LIMIT {ROWS}"
         );
         let values = [name.into()];
         if self.is_postgres() {
@@ -36,17 +34,20 @@ impl Store {
 
     /// Hands out the events of the name that are new now, some at a time.
     pub(super) async fn hand_out_most(&self, name: &str) -> Result<(), DbErr> {
-        let last = FIRST.replace("min", "max");
+        let (first, last) = (
+            first::new_event("$1"),
+            first::new_event_with("$1", "", "DESC"),
+        );
         let last = self.id(&last, name).await?;
         let mut before = None;
         loop {
-            let first = self.id(FIRST, name).await?;
+            let next = self.id(&first, name).await?;
             // Another relay may hand them out as well, and the receivers may all be removed.
-            if first.is_none() || first > last || first == before {
+            if next.is_none() || next > last || next == before {
                 return Ok(());
             }
             self.hand_out(name).await?;
-            before = first;
+            before = next;
         }
     }
 
@@ -55,14 +56,19 @@ impl Store {
         row.map_or(Ok(None), |row| row.try_get_by_index(0))
     }
 
-    /// Hands out those of the events that are new.
+    /// Hands out those of the events of the lease's receiver that are new.
     pub(super) async fn hand_out_these(
         &self,
         db: &impl ConnectionTrait,
+        lease: &Lease,
         ids: &[i64],
     ) -> Result<(), DbErr> {
-        let which = format!("id IN {} ORDER BY id", self.ids_of("$1"));
-        self.hand_out_in(db, &which, [json_of(ids)]).await
+        let which = format!(
+            "name = (SELECT event FROM fanfare_outbox_receiver WHERE name = $2) AND {} ORDER BY id",
+            self.is_among("id", "$1")
+        );
+        let values = [json_of(ids), lease.receiver.as_str().into()];
+        self.hand_out_in(db, &which, values).await
     }
 
     /// Hands out all new events of the name.
@@ -80,11 +86,11 @@ impl Store {
     /// On PostgreSQL it is one statement, which the server runs to its end even if this process
     /// stops. Of two that run at once, the second waits at the first row, and then takes the rows
     /// that the first has left. So deliveries of a key become visible in the order of their ids.
-    async fn hand_out_in(
+    async fn hand_out_in<const N: usize>(
         &self,
         db: &impl ConnectionTrait,
         which: &str,
-        values: [Value; 1],
+        values: [Value; N],
     ) -> Result<(), DbErr> {
         // An event whose receivers have all been removed meanwhile stays new.
         let fresh = format!(

@@ -116,11 +116,12 @@ impl Store {
     }
 }
 
-/// Returns a query of the row of the lease, locked, so that no other relay takes over before the
-/// statement has ended. The parameters 1 and 2 are the receiver and the token.
+/// Returns a query of the receiver's event in the row of the lease, which it locks, so that no other
+/// relay takes over before the statement has ended. The parameters 1 and 2 are the receiver and the
+/// token.
 pub(super) fn fence(owner: &str) -> String {
     format!(
-        "SELECT 1 FROM fanfare_outbox_receiver \
+        "SELECT event FROM fanfare_outbox_receiver \
          WHERE name = $1 AND token = $2 AND owner = {owner} {{share}}"
     )
 }

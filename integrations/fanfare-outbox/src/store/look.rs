@@ -6,6 +6,7 @@ use std::time::Duration;
 use sea_orm::{DbErr, Value};
 
 use super::Store;
+use super::first::{self, ONE};
 use crate::registry::Receiver;
 use crate::status::{ReceiverStatus, Status};
 
@@ -32,26 +33,28 @@ impl Store {
         });
         let known: String = known.collect();
         let owner = 2 * receivers.len() + 1;
+        let (ready, new, shared) = (
+            first::ready_delivery("k.name", ""),
+            first::new_event("r.event"),
+            first::new_event("s.event"),
+        );
         // The first rows are the receivers, and the others are the new events.
         let sql = format!(
             "WITH known(name, version) AS (VALUES (NULL, 0){known}), \
              shared AS (SELECT event FROM fanfare_outbox_receiver GROUP BY event HAVING count(*) > 1) \
              SELECT k.name, 0, \
              CASE WHEN r.lease_until <= {{now}} OR r.owner = ${owner} THEN 1 ELSE 0 END, \
-             CASE WHEN EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS d \
-                 WHERE d.receiver = k.name AND d.state = 0) \
+             CASE WHEN EXISTS ({ready}) \
              OR EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS d \
-                 WHERE d.receiver = k.name AND d.state = 3 AND d.version <= k.version) \
-             OR EXISTS (SELECT 1 FROM fanfare_outbox_event AS e \
-                 WHERE e.name = r.event AND e.state = 0 \
-                 AND NOT EXISTS (SELECT 1 FROM shared AS s WHERE s.event = r.event)) \
+                 WHERE d.receiver = k.name AND d.state = 3 AND d.version <= k.version \
+                 ORDER BY d.version {ONE}) \
+             OR (EXISTS ({new}) AND NOT EXISTS (SELECT 1 FROM shared AS s WHERE s.event = r.event)) \
              THEN 1 ELSE 0 END, \
-             (SELECT min(d.due_at) - {{now}} FROM fanfare_outbox_delivery AS d \
-                 WHERE d.receiver = k.name AND d.state = 1) \
+             (SELECT d.due_at - {{now}} FROM fanfare_outbox_delivery AS d \
+                 WHERE d.receiver = k.name AND d.state = 1 ORDER BY d.due_at {ONE}) \
              FROM known AS k JOIN fanfare_outbox_receiver AS r ON r.name = k.name \
              UNION ALL SELECT s.event, 1, 0, 0, NULL FROM shared AS s \
-             WHERE EXISTS (SELECT 1 FROM fanfare_outbox_event AS e \
-                 WHERE e.name = s.event AND e.state = 0)"
+             WHERE EXISTS ({shared})"
         );
         let values = receivers.iter().flat_map(|receiver| -> [Value; 2] {
             [
@@ -85,13 +88,16 @@ impl Store {
     /// Returns `true` if an event has a receiver that is neither done with it nor waits behind a
     /// dead letter or a parked delivery.
     pub(crate) async fn is_pending(&self) -> Result<bool, DbErr> {
-        let sql = "SELECT CASE WHEN EXISTS (\
-                 SELECT 1 FROM fanfare_outbox_delivery AS d WHERE d.state = 0) \
-             OR EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS d WHERE d.state = 1) \
-             OR EXISTS (SELECT 1 FROM fanfare_outbox_receiver AS r WHERE EXISTS (\
-                 SELECT 1 FROM fanfare_outbox_event AS e WHERE e.name = r.event AND e.state = 0)) \
-             THEN 1 ELSE 0 END";
-        let row = self.one(sql, []).await?;
+        let new = first::new_event("r.event");
+        let sql = format!(
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS d \
+                 WHERE d.state = 0 ORDER BY d.receiver, d.event_id {ONE}) \
+             OR EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS d \
+                 WHERE d.state = 1 ORDER BY d.receiver, d.due_at {ONE}) \
+             OR EXISTS (SELECT 1 FROM fanfare_outbox_receiver AS r WHERE EXISTS ({new})) \
+             THEN 1 ELSE 0 END"
+        );
+        let row = self.one(&sql, []).await?;
         row.map_or(Ok(false), |row| Ok(row.try_get_by_index::<i32>(0)? == 1))
     }
 

@@ -7,6 +7,7 @@
 mod away;
 pub(crate) mod dead_letters;
 pub(crate) mod due;
+mod first;
 pub(crate) mod hand_out;
 pub(crate) mod lease;
 pub(crate) mod look;
@@ -184,15 +185,23 @@ impl Store {
         }
     }
 
-    /// Returns a table of the ids that a parameter has as JSON, so that the text of a statement
-    /// does not depend on their number.
-    fn ids_of(&self, parameter: &str) -> String {
+    /// Returns the condition that a column has one of the ids that a parameter has as JSON (see
+    /// [`json_of`]), so that the text of a statement does not depend on their number.
+    ///
+    /// For PostgreSQL it has the range of the ids as well, which is the part of an index that a
+    /// statement then reads, whichever index it uses. A statement keeps its plan while the table
+    /// grows, and without the range it may be a plan that reads all rows.
+    fn is_among(&self, column: &str, parameter: &str) -> String {
         if self.is_postgres() {
+            let json = format!("CAST({parameter} AS json)");
             format!(
-                "(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST({parameter} AS json)))"
+                "({column} >= CAST({json} ->> 0 AS BIGINT) \
+                 AND {column} <= CAST({json} ->> -1 AS BIGINT) \
+                 AND {column} = ANY (ARRAY(\
+                     SELECT CAST(value AS BIGINT) FROM json_array_elements_text({json}))))"
             )
         } else {
-            format!("(SELECT value FROM json_each({parameter}))")
+            format!("{column} IN (SELECT value FROM json_each({parameter}))")
         }
     }
 
@@ -206,8 +215,10 @@ impl Store {
     }
 }
 
-/// Returns the ids as JSON.
+/// Returns the ids as JSON, in their order.
 fn json_of(ids: &[i64]) -> Value {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
     let ids: Vec<_> = ids.iter().map(i64::to_string).collect();
     format!("[{}]", ids.join(",")).into()
 }

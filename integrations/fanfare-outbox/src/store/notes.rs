@@ -93,7 +93,7 @@ impl Store {
         if !self.is_fenced(&transaction, lease).await? {
             return Ok(false);
         }
-        self.hand_out_these(&transaction, ids).await?;
+        self.hand_out_these(&transaction, lease, ids).await?;
         self.delete_owed(&transaction, &lease.receiver, ids).await?;
         transaction.commit().await?;
         let _ = self.reach(self.delete_unowed(&self.db, ids)).await;
@@ -107,12 +107,13 @@ impl Store {
         lease: &Lease,
         ids: &[i64],
     ) -> Result<u64, DbErr> {
-        let (ids_3, fence, wait) = (self.ids_of("$3"), fence("$4"), self.after_receivers());
+        let is_one = self.is_among("id", "$3");
+        let (fence, wait) = (fence("$4"), self.after_receivers());
         let sql = format!(
             "WITH {wait}, fence AS ({fence}) DELETE FROM fanfare_outbox_event \
-             WHERE id IN {ids_3} AND state = 0 AND EXISTS (SELECT 1 FROM fence) \
+             WHERE name = (SELECT event FROM fence) AND {is_one} AND state = 0 \
              AND NOT EXISTS (SELECT 1 FROM fanfare_outbox_receiver AS o \
-                 WHERE o.event = fanfare_outbox_event.name AND o.name <> $1)"
+                 WHERE o.event = (SELECT event FROM fence) AND o.name <> $1)"
         );
         let values = [
             lease.receiver.as_str().into(),
@@ -129,10 +130,10 @@ impl Store {
     /// because of two receivers that are done at the same time, the later one must see the note of
     /// the earlier.
     async fn done_owed(&self, lease: &Lease, ids: &[i64]) -> Result<bool, DbErr> {
-        let (ids_3, fence) = (self.ids_of("$3"), fence("$4"));
+        let (is_one, fence) = (self.is_among("event_id", "$3"), fence("$4"));
         let sql = format!(
             "WITH fence AS ({fence}) DELETE FROM fanfare_outbox_delivery \
-             WHERE receiver = $1 AND event_id IN {ids_3} AND EXISTS (SELECT 1 FROM fence)"
+             WHERE receiver = $1 AND {is_one} AND EXISTS (SELECT 1 FROM fence)"
         );
         let values = [
             lease.receiver.as_str().into(),
@@ -155,10 +156,8 @@ impl Store {
         receiver: &str,
         ids: &[i64],
     ) -> Result<u64, DbErr> {
-        let ids_2 = self.ids_of("$2");
-        let sql = format!(
-            "DELETE FROM fanfare_outbox_delivery WHERE receiver = $1 AND event_id IN {ids_2}"
-        );
+        let is_one = self.is_among("event_id", "$2");
+        let sql = format!("DELETE FROM fanfare_outbox_delivery WHERE receiver = $1 AND {is_one}");
         let values = [receiver.into(), json_of(ids)];
         self.execute_in(db, &sql, values).await
     }
@@ -179,7 +178,7 @@ impl Store {
             if !self.is_fenced(db, lease).await? {
                 return Ok(false);
             }
-            self.hand_out_these(db, &id).await?;
+            self.hand_out_these(db, lease, &id).await?;
         } else if !self.is_fenced(db, lease).await? {
             return Ok(false);
         }
@@ -231,12 +230,12 @@ impl Store {
         db: &impl ConnectionTrait,
         ids: &[i64],
     ) -> Result<(), DbErr> {
-        let (ids_1, wait) = (self.ids_of("$1"), self.after_receivers());
+        let (is_one, is_owed) = (self.is_among("id", "$1"), self.is_among("event_id", "$1"));
+        let wait = self.after_receivers();
         let sql = format!(
             "WITH {wait} DELETE FROM fanfare_outbox_event \
-             WHERE id IN {ids_1} AND state = 1 AND NOT EXISTS (\
-                 SELECT 1 FROM fanfare_outbox_delivery AS d \
-                 WHERE d.event_id = fanfare_outbox_event.id)"
+             WHERE {is_one} AND state = 1 AND id NOT IN (\
+                 SELECT event_id FROM fanfare_outbox_delivery WHERE {is_owed})"
         );
         self.execute_in(db, &sql, [json_of(ids)]).await.map(drop)
     }
@@ -256,7 +255,8 @@ impl Store {
             return Ok(false);
         }
         if delivery.is_direct {
-            self.hand_out_these(&transaction, &[delivery.id]).await?;
+            self.hand_out_these(&transaction, lease, &[delivery.id])
+                .await?;
         }
         let is_owed = self
             .write_setback(&transaction, lease, delivery.id, attempts, setback)

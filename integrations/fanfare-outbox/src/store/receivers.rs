@@ -193,8 +193,8 @@ impl Store {
         );
         let delete = format!(
             "WITH {} DELETE FROM fanfare_outbox_event WHERE state = 1 AND id > $1 AND id <= $2 \
-             AND NOT EXISTS (SELECT 1 FROM fanfare_outbox_delivery AS d \
-                 WHERE d.event_id = fanfare_outbox_event.id)",
+             AND id NOT IN (SELECT event_id FROM fanfare_outbox_delivery \
+                 WHERE event_id > $1 AND event_id <= $2)",
             self.after_receivers()
         );
         let mut after = i64::MIN;

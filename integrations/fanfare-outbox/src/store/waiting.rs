@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
+use super::first::ONE;
 use super::lease::Lease;
 use super::{ROWS, Store, json_of};
 
@@ -26,17 +27,17 @@ impl Store {
             return Ok(None);
         }
         if !direct.is_empty() {
-            self.hand_out_these(&transaction, direct).await?;
+            self.hand_out_these(&transaction, lease, direct).await?;
         }
         // The lock of the lease's row keeps out those who delete a dead letter. So a delivery that
         // is in the way now is there until the transaction has ended.
-        let ids = self.ids_of("$2");
+        let is_one = self.is_among("event_id", "$2");
         let sql = format!(
             "UPDATE fanfare_outbox_delivery SET state = 5 \
-             WHERE receiver = $1 AND state IN (0, 1, 3) AND event_id IN {ids} AND EXISTS (\
+             WHERE receiver = $1 AND state IN (0, 1, 3) AND {is_one} AND EXISTS (\
                  SELECT 1 FROM fanfare_outbox_delivery AS b \
                  WHERE b.receiver = $1 AND b.key = fanfare_outbox_delivery.key \
-                 AND b.event_id < fanfare_outbox_delivery.event_id AND b.state <> 4)"
+                 AND b.event_id < fanfare_outbox_delivery.event_id AND b.state <> 4 {ONE})"
         );
         let values = [
             lease.receiver.as_str().into(),
@@ -55,15 +56,17 @@ impl Store {
         receiver: &str,
         keys: &BTreeSet<String>,
     ) -> Result<(), DbErr> {
+        // As in `first`: a range of one key.
+        let (of_key_w, of_key_b) = ("w.key >= $2 AND w.key <= $2", "b.key >= $2 AND b.key <= $2");
         let sql = format!(
             "UPDATE fanfare_outbox_delivery SET state = 0 \
              WHERE receiver = $1 AND event_id IN (\
                  SELECT w.event_id FROM fanfare_outbox_delivery AS w \
-                 WHERE w.receiver = $1 AND w.state = 5 AND w.key = $2 AND w.event_id < COALESCE((\
-                     SELECT min(b.event_id) FROM fanfare_outbox_delivery AS b \
-                     WHERE b.receiver = $1 AND b.key = $2 AND b.state IN (1, 2, 3)), \
-                     9223372036854775807) \
-                 ORDER BY w.event_id LIMIT {ROWS})"
+                 WHERE w.receiver = $1 AND w.state = 5 AND {of_key_w} AND w.event_id < COALESCE((\
+                     SELECT b.event_id FROM fanfare_outbox_delivery AS b \
+                     WHERE b.receiver = $1 AND {of_key_b} AND b.state IN (1, 2, 3) \
+                     ORDER BY b.key, b.event_id {ONE}), 9223372036854775807) \
+                 ORDER BY w.key, w.event_id LIMIT {ROWS})"
         );
         for key in keys {
             let values = [receiver.into(), key.as_str().into()];

@@ -173,6 +173,11 @@ pub fn options_of(url: &str) -> ConnectOptions {
     let mut options = databases::quiet(url);
     options.max_connections(6);
     // A reader that is stopped must not keep the writers of SQLite out.
+    with_wal(options)
+}
+
+/// Gives SQLite the journal in which readers and writers do not wait for each other.
+pub fn with_wal(mut options: ConnectOptions) -> ConnectOptions {
     options
         .map_sqlx_sqlite_opts(|it| it.journal_mode(sea_orm::sqlx::sqlite::SqliteJournalMode::Wal));
     options

@@ -373,7 +373,7 @@ async fn a_failure_is_noted_after_the_earlier_events_of_its_key() {
         outbox.shutdown().await;
         let statements = statements.take();
         let place = |text: &str| statements.iter().position(|sql| sql.contains(text));
-        let done = place("DELETE FROM fanfare_outbox_event WHERE id IN").unwrap();
+        let done = place("DELETE FROM fanfare_outbox_event WHERE name").unwrap();
         let failed = place("UPDATE fanfare_outbox_delivery SET state = $3").unwrap();
         assert!(done < failed, "{statements:#?}");
     })

@@ -11,6 +11,7 @@ mod guards;
 mod joining;
 mod lanes;
 mod order;
+mod plans;
 mod receivers;
 mod relays;
 mod stored;
