@@ -2,7 +2,7 @@
 //! to deliver, and of one that has a million. Then a queue behind a dead letter. Informs; fails
 //! nothing.
 //!
-//! It runs on a file of SQLite, and on PostgreSQL if `FANFARE_TEST_POSTGRES` is set.
+//! It runs on a file of SQLite with a write-ahead log, and on PostgreSQL if `FANFARE_TEST_POSTGRES` is set.
 //! `FANFARE_OUTBOX_BACKLOG` sets the number in place of the million.
 
 #[path = "../tests/common/mod.rs"]
@@ -15,7 +15,7 @@ use fanfare_outbox::{Durable, Outbox, Settings};
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::{ConnectOptions, ConnectionTrait, DbBackend};
 
-use common::{event, named, on_each_shared, with_tables};
+use common::{event, named, on_each_shared, with_tables, with_wal};
 
 const FEW: u64 = 1_000;
 /// The text of a longer statement is printed.
@@ -102,7 +102,7 @@ async fn main() {
         });
     let receiver = connected.unwrap();
     on_each_shared(async |options: ConnectOptions| {
-        let mut db = with_tables(options).await;
+        let mut db = with_tables(with_wal(options)).await;
         let longest = Longest::default();
         let seen = longest.clone();
         db.set_metric_callback(move |info| seen.note(info.elapsed, &info.statement.sql));
