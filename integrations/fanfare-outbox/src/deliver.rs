@@ -20,7 +20,6 @@ use crate::origin_text;
 use crate::registry::{self, Failure, Options, Receiver, Stored};
 use crate::sender_text;
 use crate::store::Store;
-use crate::store::due::Due;
 use crate::store::lease::Lease;
 use crate::store::notes::Setback;
 
@@ -49,7 +48,7 @@ pub(crate) async fn deliver(
     receiver: &Arc<Receiver>,
     runs: &Semaphore,
     busy: &Mutex<HashSet<String>>,
-    batch: Vec<Due>,
+    batch: Vec<Stored>,
 ) -> Result<(), DbErr> {
     let (results, noted) = unbounded_channel();
     let worker: Arc<dyn Completes> = Arc::new(Completer {
@@ -74,10 +73,10 @@ pub(crate) async fn deliver(
 }
 
 /// Returns the keys with their deliveries, in the order of the batch.
-fn by_key(batch: Vec<Due>) -> Vec<(String, Vec<Stored>)> {
+fn by_key(batch: Vec<Stored>) -> Vec<(String, Vec<Stored>)> {
     let mut places = HashMap::new();
     let mut keys: Vec<(String, Vec<Stored>)> = Vec::new();
-    for Due { stored, .. } in batch {
+    for stored in batch {
         let key = stored.delivery.key.clone();
         let place = *places.entry(key.clone()).or_insert(keys.len());
         match keys.get_mut(place) {

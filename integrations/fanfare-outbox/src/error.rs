@@ -176,6 +176,38 @@ impl From<SendError> for DbErr {
     }
 }
 
+/// An error of [`Message::read`](crate::transport::Message::read).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The message has another event.
+    OtherEvent {
+        /// The name of the message's event.
+        name: String,
+        /// The name of the event that was to be read.
+        event: &'static str,
+    },
+    /// The payload is not one of the event, or its `upcast` returns none.
+    Payload(String),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::OtherEvent { name, event } => write!(
+                f,
+                "the message has the event {name:?}, and not {event:?}: read it as the type of that name"
+            ),
+            ReadError::Payload(error) => write!(
+                f,
+                "the payload cannot be read: {error}: raise the version of the event when its fields change"
+            ),
+        }
+    }
+}
+
+impl Error for ReadError {}
+
 /// An error of [`Delivered::complete_in`](crate::Delivered::complete_in).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -4,7 +4,7 @@
 // Each module imports only modules that are named before it:
 //
 // - Ground: `delivery`, `faults`, `status`, `error`, `event`, `recorded` (the fields of events in a
-//   file), `sender_text`, `origin_text`, `settings`, `wake`, `notices` (of other processes),
+//   file), `sender_text`, `origin_text`, `message`, `settings`, `wake`, `notices` (of other processes),
 //   `schema`.
 // - Receivers: `registry` (those of the process), `connect`, `declared` (those of `#[receiver]`).
 // - Senders: `send`.
@@ -12,6 +12,7 @@
 // - Deliveries: `held` (a lease), `deliver` (one batch), `worker` (one receiver), `relay` (all
 //   receivers).
 // - The handle: `outbox`.
+// - Other processes: `transport`, which uses `store` as a relay does.
 
 mod connect;
 mod declared;
@@ -21,6 +22,7 @@ mod error;
 mod event;
 mod faults;
 mod held;
+mod message;
 mod notices;
 mod origin_text;
 mod outbox;
@@ -33,6 +35,7 @@ mod sender_text;
 mod settings;
 mod status;
 mod store;
+pub mod transport;
 mod wake;
 mod worker;
 

@@ -1,9 +1,7 @@
 //! The handle of a relay.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fanfare_sea_orm::SignalConnection;
@@ -70,16 +68,7 @@ impl Outbox {
     ///
     /// Panics outside of a tokio runtime.
     pub async fn start(db: &SignalConnection, settings: Settings) -> Result<Self, StartError> {
-        static NUMBER: AtomicU64 = AtomicU64::new(1);
-        // Relaxed: only the atomicity of the addition matters, which makes the name unique.
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        // Processes of several machines or containers may have one id.
-        let random = RandomState::new().build_hasher().finish();
-        let owner = format!(
-            "process {}, relay {number}, {random:016x}",
-            std::process::id()
-        );
-        let store = Store::new(db.inner().clone(), owner)?;
+        let store = Store::new(db.inner().clone(), Store::owner("relay"))?;
         let shared = Arc::new(Shared::new(store, settings, db.using()));
         let (stop, stopped) = watch::channel(false);
         let mut relay = Relay::new(Arc::clone(&shared), stopped);

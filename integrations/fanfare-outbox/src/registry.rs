@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use fanfare::__private::DurableHook;
 use fanfare::{BoxFuture, Signal};
-use serde_json::Value;
 
 use crate::delivery::{Completes, Delivery};
 use crate::error::ConnectError;
 use crate::event::{Delivered, DurableEvent};
+use crate::message;
 use crate::wake;
 
 /// The place at which a receiver starts that the database does not know yet.
@@ -105,18 +105,20 @@ impl Receiver {
             options,
             function,
             hook,
-            call: Box::new(move |stored, worker| match read::<E>(&stored) {
-                Ok(event) => {
-                    let delivered = Delivered {
-                        event,
-                        delivery: stored.delivery,
-                        attempt: stored.attempt,
-                        worker,
-                    };
-                    let called = call(stored.sender, delivered);
-                    Box::pin(async move { called.await.map_err(Failure::Error) })
+            call: Box::new(move |stored, worker| {
+                match message::read::<E>(stored.version, &stored.payload) {
+                    Ok(event) => {
+                        let delivered = Delivered {
+                            event,
+                            delivery: stored.delivery,
+                            attempt: stored.attempt,
+                            worker,
+                        };
+                        let called = call(stored.sender, delivered);
+                        Box::pin(async move { called.await.map_err(Failure::Error) })
+                    }
+                    Err(error) => Box::pin(async move { Err(Failure::Unreadable(error)) }),
                 }
-                Err(error) => Box::pin(async move { Err(Failure::Unreadable(error)) }),
             }),
         }
     }
@@ -146,23 +148,6 @@ impl Receiver {
     ) -> BoxFuture<'static, Result<(), Failure>> {
         (self.call)(stored, worker)
     }
-}
-
-/// Reads an event, which may be of an older version.
-fn read<E: DurableEvent>(stored: &Stored) -> Result<E, String> {
-    let payload = &stored.payload;
-    if stored.version == E::VERSION {
-        return serde_json::from_str(payload).map_err(|error| error.to_string());
-    }
-    let payload: Value = serde_json::from_str(payload).map_err(|error| error.to_string())?;
-    let payload = E::upcast(stored.version, payload).ok_or_else(|| {
-        format!(
-            "`upcast` of {} has no event of version {}: write it, and resubmit",
-            E::NAME,
-            stored.version
-        )
-    })?;
-    serde_json::from_value(payload).map_err(|error| error.to_string())
 }
 
 /// The receivers of this process, and the signals of their events.

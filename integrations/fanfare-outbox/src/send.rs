@@ -7,15 +7,13 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement,
     TransactionSession,
 };
-use serde::Serialize;
 
-use crate::error::{SendError, Unfit};
+use crate::error::SendError;
 use crate::event::DurableEvent;
+use crate::message::Message;
 use crate::notices;
-use crate::origin_text;
 use crate::registry;
 use crate::schema::unsupported;
-use crate::sender_text;
 use crate::wake;
 
 /// Connections and transactions of `fanfare-sea-orm`, which can store events.
@@ -42,13 +40,17 @@ pub trait SendDurable: Scopes {
         sender: impl IntoSender<'a> + Send,
         event: &E,
     ) -> impl Future<Output = Result<(), SendError>> + Send {
-        let row = Row::new(signal, sender, event);
+        let message = if registry::is_signal_of(signal) {
+            Message::new(sender, event)
+        } else {
+            Err(SendError::AnotherSignal { event: E::NAME })
+        };
         async move {
-            let Err(row) = self.before_commit(row?) else {
+            let Err(message) = self.before_commit(message?) else {
                 return Ok(());
             };
             let transaction = self.begin().await?;
-            if transaction.before_commit(row).is_err() {
+            if transaction.before_commit(message).is_err() {
                 return Err(SendError::Database(ended()));
             }
             Ok(transaction.commit().await?)
@@ -64,53 +66,7 @@ fn ended() -> DbErr {
     DbErr::Custom(text.to_owned())
 }
 
-/// An event that waits for the COMMIT.
-#[derive(Serialize)]
-struct Row {
-    name: &'static str,
-    version: u32,
-    sender: String,
-    key: String,
-    payload: String,
-    /// The origin of the event, if observers or a scope of a test follow it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<String>,
-}
-
-impl Row {
-    fn new<'a, E: DurableEvent, R: 'static>(
-        signal: &'static Signal<E, R>,
-        sender: impl IntoSender<'a>,
-        event: &E,
-    ) -> Result<Self, SendError> {
-        if !registry::is_signal_of(signal) {
-            return Err(SendError::AnotherSignal { event: E::NAME });
-        }
-        let sender = sender.into_sender();
-        let stored = sender_text::stored(sender).ok_or_else(|| SendError::Sender {
-            sender: sender.to_string(),
-        })?;
-        Unfit::check("name of the event", E::NAME)?;
-        Unfit::check("sender", sender.name().unwrap_or_default())?;
-        let key = match event.key() {
-            Some(key) => {
-                Unfit::check("key of the event", &key)?;
-                format!("event:{key}")
-            }
-            None => stored.clone(),
-        };
-        Ok(Row {
-            name: E::NAME,
-            version: E::VERSION,
-            sender: stored,
-            key,
-            payload: serde_json::to_string(event).map_err(SendError::Payload)?,
-            cause: origin_text::current(),
-        })
-    }
-}
-
-impl BeforeCommit for Row {
+impl BeforeCommit for Message {
     const RETURNS_EACH_ERROR: bool = true;
 
     fn write(rows: Vec<Self>, db: &DatabaseTransaction) -> BoxFuture<'_, Result<(), DbErr>> {

@@ -14,10 +14,10 @@ use tokio::task::JoinSet;
 use crate::deliver::deliver;
 use crate::faults::{Faults, Part};
 use crate::held::Held;
-use crate::registry::{self, Receiver};
+use crate::registry::{self, Receiver, Stored};
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::store::due::Due;
+use crate::store::batch::Read;
 
 /// The result of a worker.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -162,7 +162,7 @@ impl Lanes<'_> {
 
     /// Returns the deliveries that are due and of no other lane's keys, or `None` if there are
     /// none, or none may start.
-    async fn next(&self) -> Result<Option<Vec<Due>>, DbErr> {
+    async fn next(&self) -> Result<Option<Vec<Stored>>, DbErr> {
         let mut busy = self.busy.lock().await;
         if !self.held.may_start() || self.held.gives_way() || !registry::has(self.receiver) {
             return Ok(None);
@@ -180,51 +180,27 @@ impl Lanes<'_> {
         if busy.len() >= full.saturating_mul(LANES) {
             return Ok(None);
         }
+        let (lease, event) = (&self.held.lease, (self.receiver.event, version));
         loop {
-            let due = self.store.due(self.receiver, limit, &busy).await?;
-            // A batch that is not full may be all of a range of ids.
-            let is_one_of_more = due.len() > 1;
-            let (blocked, batch): (Vec<_>, Vec<_>) =
-                due.into_iter().partition(|due| due.is_blocked);
-            let waiting = self.let_wait(&blocked, &batch).await?;
-            if batch.is_empty() {
-                // Those behind the ones that wait now may start.
-                if waiting > 0 && self.held.may_start() {
-                    continue;
+            match self.store.batch(lease, event, limit, &busy).await? {
+                Read::Batch {
+                    deliveries,
+                    is_one_of_more,
+                } => {
+                    busy.extend(deliveries.iter().map(|it| it.delivery.key.clone()));
+                    if is_one_of_more {
+                        self.more.add_permits(1);
+                    }
+                    return Ok(Some(deliveries));
                 }
-                return Ok(None);
+                Read::Again if self.held.may_start() => {}
+                Read::Again | Read::Nothing => return Ok(None),
+                Read::Lost => {
+                    self.held.lose();
+                    return Ok(None);
+                }
             }
-            busy.extend(batch.iter().map(|due| due.stored.delivery.key.clone()));
-            if is_one_of_more {
-                self.more.add_permits(1);
-            }
-            return Ok(Some(batch));
         }
-    }
-
-    /// Lets the blocked deliveries wait, except those of which the batch has the key: a delivery
-    /// of the batch may be in their way, and be done before they are read again. Returns the number
-    /// of those that wait now.
-    async fn let_wait(&self, blocked: &[Due], batch: &[Due]) -> Result<u64, DbErr> {
-        let started: HashSet<_> = batch.iter().map(|due| &due.stored.delivery.key).collect();
-        let waits = blocked
-            .iter()
-            .filter(|due| !started.contains(&due.stored.delivery.key));
-        let (direct, owed): (Vec<_>, Vec<_>) = waits.partition(|due| due.stored.delivery.is_direct);
-        if direct.is_empty() && owed.is_empty() {
-            return Ok(0);
-        }
-        let ids = |due: Vec<&Due>| {
-            due.iter()
-                .map(|due| due.stored.delivery.id)
-                .collect::<Vec<_>>()
-        };
-        let lease = &self.held.lease;
-        let waiting = self.store.let_wait(lease, &ids(direct), &ids(owed)).await?;
-        if waiting.is_none() {
-            self.held.lose();
-        }
-        Ok(waiting.unwrap_or(0))
     }
 }
 

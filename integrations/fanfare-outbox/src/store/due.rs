@@ -8,27 +8,28 @@ use serde_json::json;
 use super::Store;
 use super::first::{self, ONE};
 use crate::delivery::Delivery;
-use crate::registry::{Receiver, Stored};
+use crate::registry::Stored;
 
 /// The number of ids in the range of a read, for each delivery that it may return. Ids of other
 /// events are between them.
 pub(super) const WINDOW: u32 = 10;
 
 /// A delivery that is due.
-pub(crate) struct Due {
-    pub(crate) stored: Stored,
+pub(super) struct Due {
+    pub(super) stored: Stored,
     /// `true` if an earlier delivery of the key is in its way.
-    pub(crate) is_blocked: bool,
+    pub(super) is_blocked: bool,
 }
 
 impl Store {
     /// Returns deliveries of the receiver that are due, in the order of their ids. Deliveries of
-    /// the keys `except` are left out.
+    /// the keys `except` are left out, as are those that are parked for a newer version.
     ///
     /// An event is read without a delivery (it is *direct*) if it has no other receiver.
-    pub(crate) async fn due(
+    pub(super) async fn due(
         &self,
-        receiver: &Receiver,
+        receiver: &str,
+        (event, version): (&str, u32),
         limit: u32,
         except: &HashSet<String>,
     ) -> Result<Vec<Due>, DbErr> {
@@ -101,10 +102,10 @@ impl Store {
              FROM due ORDER BY due.id"
         );
         let values = [
-            receiver.name.as_str().into(),
-            i64::from(receiver.version).into(),
+            receiver.into(),
+            i64::from(version).into(),
             json!(except).to_string().into(),
-            receiver.event.into(),
+            event.into(),
         ];
         let rows = self.all(&sql, values).await?;
         let due = rows.iter().map(|row| {

@@ -5,8 +5,9 @@
 //! of a lease.
 
 mod away;
+pub(crate) mod batch;
 pub(crate) mod dead_letters;
-pub(crate) mod due;
+mod due;
 mod first;
 pub(crate) mod hand_out;
 pub(crate) mod lease;
@@ -15,8 +16,9 @@ pub(crate) mod notes;
 pub(crate) mod receivers;
 pub(crate) mod waiting;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::{
@@ -57,6 +59,17 @@ impl Store {
             }),
             _ => Err(unsupported()),
         }
+    }
+
+    /// Returns a unique name for an owner of leases.
+    pub(crate) fn owner(kind: &str) -> String {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        // Relaxed: only the atomicity of the addition matters, which makes the name unique.
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        // Processes of several machines or containers may have one id.
+        let random = RandomState::new().build_hasher().finish();
+        let process = std::process::id();
+        format!("process {process}, {kind} {number}, {random:016x}")
     }
 
     /// Returns the tables for the relay's own statements. While the database is away, at most one

@@ -9,6 +9,13 @@ use super::{ROWS, Store};
 use crate::error::{RemoveError, StartError};
 use crate::registry::{Receiver, Start};
 
+/// A receiver that becomes known.
+pub(crate) struct Joining<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) event: &'a str,
+    pub(crate) start: Start,
+}
+
 impl Store {
     /// Makes the receivers known to the database. Returns the reasons for those that it refuses.
     ///
@@ -67,27 +74,64 @@ impl Store {
                 refused.push((Arc::clone(receiver), error));
             }
         }
-        for event in alone(&known) {
+        let joined = joined.iter().map(|receiver| Joining {
+            name: &receiver.name,
+            event: receiver.event,
+            start: receiver.options.start,
+        });
+        let joined: Vec<_> = joined.collect();
+        self.join(&transaction, &known, &joined).await?;
+        transaction.commit().await?;
+        Ok(refused)
+    }
+
+    /// Makes one receiver known that no process has connected. Returns the event for which a
+    /// receiver of the name is stored, which may be another one.
+    pub(crate) async fn register_alone(&self, joining: Joining<'_>) -> Result<String, DbErr> {
+        let stored = self.reach(self.known(&self.db)).await?;
+        if let Some(event) = stored.get(joining.name) {
+            return Ok(event.clone());
+        }
+        if alone(&stored).contains(joining.event) {
+            self.hand_out_most(joining.event).await?;
+        }
+        let transaction = self.begin().await?;
+        self.keep_hand_outs_out(&transaction).await?;
+        let stored = self.known(&transaction).await?;
+        if let Some(event) = stored.get(joining.name) {
+            return Ok(event.clone());
+        }
+        let event = joining.event.to_owned();
+        self.join(&transaction, &stored, &[joining]).await?;
+        transaction.commit().await?;
+        Ok(event)
+    }
+
+    /// Adds receivers, in a transaction that has the lock.
+    async fn join(
+        &self,
+        transaction: &DatabaseTransaction,
+        known: &BTreeMap<String, String>,
+        joining: &[Joining<'_>],
+    ) -> Result<(), DbErr> {
+        for event in alone(known) {
             // The new events are those of the one receiver that reads them without deliveries.
-            if joined.iter().any(|receiver| receiver.event == event) {
-                self.hand_out_all(&transaction, event).await?;
+            if joining.iter().any(|receiver| receiver.event == event) {
+                self.hand_out_all(transaction, event).await?;
             }
         }
-        for receiver in joined {
-            let (name, event) = (receiver.name.as_str(), receiver.event);
+        for &Joining { name, event, start } in joining {
+            let values = || [name.into(), event.into()];
             let insert = "INSERT INTO fanfare_outbox_receiver (name, event) VALUES ($1, $2)";
-            self.execute_in(&transaction, insert, [name.into(), event.into()])
-                .await?;
-            if receiver.options.start == Start::Oldest {
+            self.execute_in(transaction, insert, values()).await?;
+            if start == Start::Oldest {
                 let owe = "INSERT INTO fanfare_outbox_delivery (receiver, event_id, version, key) \
                      SELECT $1, id, version, key FROM fanfare_outbox_event \
                      WHERE name = $2 AND state = 1";
-                self.execute_in(&transaction, owe, [name.into(), event.into()])
-                    .await?;
+                self.execute_in(transaction, owe, values()).await?;
             }
         }
-        transaction.commit().await?;
-        Ok(refused)
+        Ok(())
     }
 
     /// Gives a receiver its new name, unless a relay has its lease.

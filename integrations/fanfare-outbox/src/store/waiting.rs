@@ -15,7 +15,7 @@ impl Store {
     /// Lets deliveries wait whose way an earlier one of the key blocks. `direct` are events that
     /// have no deliveries yet, and `owed` those that have them. Returns the number of those that
     /// wait now, or `None` if the lease is lost: then nothing has changed.
-    pub(crate) async fn let_wait(
+    pub(super) async fn let_wait(
         &self,
         lease: &Lease,
         direct: &[i64],
