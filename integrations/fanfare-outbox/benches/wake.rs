@@ -7,7 +7,9 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
+use std::collections::HashMap;
 use std::env;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -45,6 +47,8 @@ async fn send(url: &str) {
         db.send_durable(&TIMED, number, &event).await.unwrap();
         println!("{}", now());
     }
+    // A process that ends right after its commit sends no notice of it.
+    tokio::time::sleep(PAUSE).await;
 }
 
 async fn latency(db: &SignalConnection, url: &str, settings: Settings) {
@@ -72,31 +76,33 @@ async fn latency(db: &SignalConnection, url: &str, settings: Settings) {
     }
     let commits = commits.await.unwrap();
     let times = times.into_iter().zip(commits);
-    let times = times.map(|((_, start), commit)| start.saturating_sub(commit));
-    let mut times: Vec<_> = times.map(|micros| micros as f64 / 1e3).collect();
-    times.sort_by(f64::total_cmp);
-    let (median, most) = (times[times.len() / 2], times[times.len() * 99 / 100]);
+    let times = times.map(|((number, start), commit)| (start.saturating_sub(commit), number));
+    let mut times: Vec<_> = times
+        .map(|(micros, number)| (micros as f64 / 1e3, number))
+        .collect();
+    times.sort_by(|(time, _), (other, _)| time.total_cmp(other));
+    let (longest, number) = times[times.len() - 1];
+    let (median, most) = (times[times.len() / 2].0, times[times.len() * 99 / 100].0);
     println!(
         "  commit of another process to receiver, idle: median {median:.1} ms, 99 % {most:.1} ms, \
-         longest {:.1} ms",
-        times[times.len() - 1]
+         longest {longest:.1} ms (that of event {number})"
     );
     child.wait().unwrap();
     outbox.shutdown().await;
     receiver.disconnect();
 }
 
-/// Returns the nanoseconds for which the threads of this process have run.
-fn processor_time() -> u64 {
+/// Returns the nanoseconds for which each thread of this process has run, by its id.
+fn processor_times() -> HashMap<OsString, u64> {
     let threads = std::fs::read_dir("/proc/self/task").unwrap();
     let times = threads.map(|thread| {
-        let text = std::fs::read_to_string(thread.unwrap().path().join("schedstat"));
+        let thread = thread.unwrap();
+        let text = std::fs::read_to_string(thread.path().join("schedstat"));
         let text = text.unwrap_or_default();
-        text.split(' ')
-            .next()
-            .map_or(0, |time| time.parse().unwrap_or(0))
+        let time = text.split(' ').next().and_then(|time| time.parse().ok());
+        (thread.file_name(), time.unwrap_or(0))
     });
-    times.sum()
+    times.collect()
 }
 
 async fn idle(db: &SignalConnection, notices: bool) {
@@ -104,9 +110,12 @@ async fn idle(db: &SignalConnection, notices: bool) {
         .await
         .unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let before = processor_time();
+    let before = processor_times();
     tokio::time::sleep(IDLE).await;
-    let share = (processor_time() - before) as f64 / IDLE.as_nanos() as f64;
+    // The threads of blocking work end when they are idle, and count no more.
+    let times = processor_times().into_iter();
+    let times = times.map(|(thread, time)| time - before.get(&thread).copied().unwrap_or(0));
+    let share = times.sum::<u64>() as f64 / IDLE.as_nanos() as f64;
     println!(
         "  an idle relay, notices {notices}: {:.2} % of a core",
         share * 100.0

@@ -296,6 +296,9 @@ impl Outbox {
     /// Removes a receiver that no program connects any more, with the deliveries that are owed to
     /// it. Returns `false` if the database does not know it.
     ///
+    /// It deletes 500 at a time, so that other receivers go on. If it ends in between, with the
+    /// process for instance, the receiver is still known and is owed the rest: call it again.
+    ///
     /// # Errors
     ///
     /// Returns an error if the receiver is connected in this process, if a relay has its lease, or

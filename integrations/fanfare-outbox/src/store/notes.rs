@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// Deletes those of the events that are owed to the receiver of the lease and to no other.
-    async fn delete_direct(
+    pub(super) async fn delete_direct(
         &self,
         db: &impl ConnectionTrait,
         lease: &Lease,
@@ -129,7 +129,7 @@ impl Store {
     /// The events are deleted that are owed to no other receiver. It is a statement of its own,
     /// because of two receivers that are done at the same time, the later one must see the note of
     /// the earlier.
-    async fn done_owed(&self, lease: &Lease, ids: &[i64]) -> Result<bool, DbErr> {
+    pub(super) async fn done_owed(&self, lease: &Lease, ids: &[i64]) -> Result<bool, DbErr> {
         let (is_one, fence) = (self.is_among("event_id", "$3"), fence("$4"));
         let sql = format!(
             "WITH fence AS ({fence}) DELETE FROM fanfare_outbox_delivery \

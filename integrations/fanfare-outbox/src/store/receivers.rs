@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Value};
 
-use super::{ROWS, Store};
+use super::lease::Lease;
+use super::{ROWS, Store, first};
 use crate::error::{RemoveError, StartError};
 use crate::registry::{Receiver, Start};
+
+/// The time of a removal's lease, which each of its batches renews.
+const WHILE_REMOVING: Duration = Duration::from_secs(30);
 
 /// A receiver that becomes known.
 pub(crate) struct Joining<'a> {
@@ -201,14 +206,87 @@ impl Store {
     }
 
     /// Removes a receiver from the database, with the events that are owed to it alone.
+    ///
+    /// It takes the lease, and deletes in batches first, so that the last transaction holds the
+    /// other relays up for a moment only. A process that ends meanwhile leaves the rest.
     pub(crate) async fn remove(&self, name: &str) -> Result<bool, RemoveError> {
+        let remover = Store {
+            owner: Store::owner("removal"),
+            ..self.clone()
+        };
+        let lease = remover.acquire(name, WHILE_REMOVING).await?;
+        let remove = async {
+            if let Some(lease) = &lease {
+                remover.delete_most(lease).await?;
+            }
+            remover.remove_rest(name).await
+        };
+        let removed = remove.await;
+        if let (Some(lease), Err(_)) = (&lease, &removed) {
+            // The lease is over soon, if the database does not get this.
+            let _ = remover.release(lease).await;
+        }
+        if removed? {
+            self.sweep().await?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Deletes what is owed to the receiver of the lease now, some at a time.
+    async fn delete_most(&self, lease: &Lease) -> Result<(), DbErr> {
+        let name = lease.receiver.as_str();
+        for owed in [
+            "d.state <> 4 ORDER BY d.receiver, d.key, d.event_id",
+            "d.state IN (2, 4) ORDER BY d.event_id",
+        ] {
+            let owed = format!(
+                "SELECT d.event_id FROM fanfare_outbox_delivery AS d \
+                 WHERE d.receiver >= $1 AND d.receiver <= $1 AND {owed} LIMIT {ROWS}"
+            );
+            while self.renew(lease, WHILE_REMOVING).await? {
+                let ids = self.ids(&owed, [name.into()]).await?;
+                if ids.is_empty() || !self.done_owed(lease, &ids).await? {
+                    break;
+                }
+            }
+        }
+        let event = "(SELECT event FROM fanfare_outbox_receiver WHERE name = $1)";
+        // Senders may be as fast as this.
+        let last = first::new_event_with(event, "", "DESC");
+        let last = self.ids(&last, [name.into()]).await?;
+        let direct = format!(
+            "SELECT n.id FROM fanfare_outbox_event AS n \
+             WHERE n.name >= {event} AND n.name <= {event} AND n.state = 0 AND n.id <= $2 \
+             ORDER BY n.name, n.id LIMIT {ROWS}"
+        );
+        for last in last {
+            while self.renew(lease, WHILE_REMOVING).await? {
+                let ids = self.ids(&direct, [name.into(), last.into()]).await?;
+                // It deletes none if there is another receiver.
+                if ids.is_empty() || self.delete_direct(&self.db, lease, &ids).await? == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn ids<const N: usize>(&self, sql: &str, values: [Value; N]) -> Result<Vec<i64>, DbErr> {
+        let rows = self.all(sql, values).await?;
+        rows.iter().map(|row| row.try_get_by_index(0)).collect()
+    }
+
+    /// Removes the receiver, with what is left of its deliveries and events.
+    async fn remove_rest(&self, name: &str) -> Result<bool, RemoveError> {
         let transaction = self.begin().await?;
         self.keep_hand_outs_out(&transaction).await?;
         let known = self.known(&transaction).await?;
         let Some(event) = known.get(name) else {
             return Ok(false);
         };
-        if let Some(owner) = self.holder(&transaction, name).await? {
+        let holder = self.holder(&transaction, name).await?;
+        if let Some(owner) = holder.filter(|holder| *holder != self.owner) {
             return Err(RemoveError::Leased {
                 receiver: name.to_owned(),
                 owner,
@@ -224,7 +302,6 @@ impl Store {
         self.execute_in(&transaction, alone, [event.as_str().into()])
             .await?;
         transaction.commit().await?;
-        self.sweep().await?;
         Ok(true)
     }
 

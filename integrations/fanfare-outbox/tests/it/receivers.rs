@@ -13,7 +13,8 @@ use tokio::sync::Semaphore;
 
 use crate::common::databases::on_postgres_schema;
 use crate::common::{
-    LONG, Log, event, named, on_each_database, on_each_shared, start, until, with_tables,
+    LONG, Log, event, named, on_each_database, on_each_plain, on_each_shared, start, statements_of,
+    until, with_tables,
 };
 
 /// Connects a receiver that logs its events.
@@ -149,6 +150,53 @@ async fn a_removed_receiver_is_owed_nothing() {
         outbox.settle(LONG).await.unwrap();
         let status = outbox.status().await.unwrap();
         assert!(status.receiver("receivers.gone").is_none());
+        outbox.shutdown().await;
+    })
+    .await;
+}
+
+event!(Many, "receivers.Many", MANY);
+
+/// Some are events, and some are deliveries behind a dead letter.
+#[tokio::test]
+async fn a_receiver_is_removed_in_batches() {
+    on_each_plain(async |mut db| {
+        let statements = statements_of(&mut db);
+        let db = named(db);
+        let receiver = MANY.durable("receivers.many").attempts(1);
+        let receiver = receiver.connect_async(|_sender, _event| Box::pin(async { Err("no") }));
+        let receiver = receiver.unwrap();
+        let outbox = start(&db).await;
+        let send = async |first: u64, sender: Option<u64>| {
+            let transaction = db.begin().await.unwrap();
+            for number in first..first + 1_200 {
+                let sent = Many(number);
+                let sent = transaction.send_durable(&MANY, sender.unwrap_or(number), &sent);
+                sent.await.unwrap();
+            }
+            transaction.commit().await.unwrap();
+        };
+        send(0, Some(7)).await;
+        outbox.settle(LONG).await.unwrap();
+        receiver.disconnect();
+        send(1_200, None).await;
+        let status = outbox.status().await.unwrap();
+        let many = status.receiver("receivers.many").unwrap();
+        assert_eq!((many.dead, many.pending), (1, 2_399));
+        // The relay has given the lease back when it finds the receiver no more.
+        until("it is removed", async || {
+            outbox.remove("receivers.many").await.is_ok()
+        })
+        .await;
+        let statements = statements.take();
+        let of = |text: &str| statements.iter().filter(|sql| sql.contains(text)).count();
+        assert!(of("DELETE FROM fanfare_outbox_delivery WHERE receiver = $1 AND") >= 3);
+        assert!(of("DELETE FROM fanfare_outbox_event WHERE name") >= 3);
+        let status = outbox.status().await.unwrap();
+        assert_eq!(
+            (status.receiver("receivers.many"), status.parked),
+            (None, 0)
+        );
         outbox.shutdown().await;
     })
     .await;
