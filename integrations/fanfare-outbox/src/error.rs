@@ -198,10 +198,7 @@ impl fmt::Display for ReadError {
                 f,
                 "the message has the event {name:?}, and not {event:?}: read it as the type of that name"
             ),
-            ReadError::Payload(error) => write!(
-                f,
-                "the payload cannot be read: {error}: raise the version of the event when its fields change"
-            ),
+            ReadError::Payload(error) => write!(f, "the payload cannot be read: {error}"),
         }
     }
 }

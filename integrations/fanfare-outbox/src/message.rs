@@ -121,11 +121,18 @@ impl Message {
         read(self.version, &self.payload).map_err(ReadError::Payload)
     }
 
-    /// Returns an error if a text of the message cannot be in an index of a database.
-    pub(crate) fn check(&self) -> Result<(), Unfit> {
-        // Without the prefix of a sender or a key.
+    /// Returns an error if the name of the event, the sender or the key has a NUL, or more than 1,000
+    /// bytes beside its prefix. A transport does not publish such a message. `new` returns none, but
+    /// it may come from another program.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first text that does not fit.
+    pub fn check(&self) -> Result<(), Unfit> {
         fn plain(text: &str) -> &str {
-            text.split_once(':').map_or(text, |(_, plain)| plain)
+            let prefixes = ["event:", "name:", "key:"];
+            let plain = prefixes.iter().find_map(|it| text.strip_prefix(it));
+            plain.unwrap_or(text)
         }
         Unfit::check("name of the event", &self.name)?;
         Unfit::check("sender", plain(&self.sender))?;

@@ -107,7 +107,8 @@ impl Outbox {
     }
 
     /// Waits until every event is delivered, except dead letters, parked deliveries, and those that
-    /// wait behind one of them. It is for tests.
+    /// wait behind one of them. It also waits for receivers and consumers of other programs. It is
+    /// for tests.
     ///
     /// # Errors
     ///

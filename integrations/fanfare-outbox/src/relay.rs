@@ -22,6 +22,7 @@ use crate::registry::{self, Receiver};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::store::look::Work;
+use crate::store::receivers::SWEEP;
 use crate::wake;
 use crate::worker::{Worked, work};
 
@@ -33,9 +34,6 @@ const SLOW: Duration = Duration::from_secs(2);
 
 /// The time for each step of a shutdown after the grace.
 const AT_THE_END: Duration = Duration::from_secs(2);
-
-/// The time between two sweeps.
-const SWEEP: Duration = Duration::from_secs(60);
 
 /// The parts that a relay shares with its handles.
 pub(crate) struct Shared {
@@ -242,6 +240,9 @@ impl Relay {
         let refused = self.register().await;
         let found = self.look().await?;
         self.shared.looked.send_replace(());
+        // The next turn registers those again that another process has removed.
+        let is_known = |receiver: &Arc<Receiver>| found.known.contains(&receiver.name);
+        self.known.retain(is_known);
         let store = &self.store;
         let mut handed_out = Ok(());
         for event in &found.new {
@@ -293,7 +294,9 @@ impl Relay {
     /// Looks for work. Shows an error while the response is late: a pool may try for half a minute
     /// to connect to a database that is away.
     async fn look(&self) -> Result<Work, DbErr> {
-        let mut look = pin!(self.store.work(&self.known));
+        let receivers = self.known.iter().map(|it| (it.name.as_str(), it.version));
+        let receivers: Vec<_> = receivers.collect();
+        let mut look = pin!(self.store.work(&receivers));
         if let Ok(found) = tokio::time::timeout(SLOW, &mut look).await {
             return found;
         }

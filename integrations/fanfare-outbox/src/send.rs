@@ -7,6 +7,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement,
     TransactionSession,
 };
+use serde::Serialize;
 
 use crate::error::SendError;
 use crate::event::DurableEvent;
@@ -46,11 +47,11 @@ pub trait SendDurable: Scopes {
             Err(SendError::AnotherSignal { event: E::NAME })
         };
         async move {
-            let Err(message) = self.before_commit(message?) else {
+            let Err(row) = self.before_commit(Row(message?)) else {
                 return Ok(());
             };
             let transaction = self.begin().await?;
-            if transaction.before_commit(message).is_err() {
+            if transaction.before_commit(row).is_err() {
                 return Err(SendError::Database(ended()));
             }
             Ok(transaction.commit().await?)
@@ -66,7 +67,11 @@ fn ended() -> DbErr {
     DbErr::Custom(text.to_owned())
 }
 
-impl BeforeCommit for Message {
+/// A message that waits for the COMMIT.
+#[derive(Serialize)]
+pub(crate) struct Row(pub(crate) Message);
+
+impl BeforeCommit for Row {
     const RETURNS_EACH_ERROR: bool = true;
 
     fn write(rows: Vec<Self>, db: &DatabaseTransaction) -> BoxFuture<'_, Result<(), DbErr>> {

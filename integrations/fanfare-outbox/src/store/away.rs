@@ -105,7 +105,7 @@ impl Away {
 }
 
 /// Returns `true` if the error is that of the connection, so that the database may be away.
-fn is_of_the_connection(error: &DbErr) -> bool {
+pub(crate) fn is_of_the_connection(error: &DbErr) -> bool {
     match error {
         DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => true,
         #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]

@@ -28,7 +28,7 @@ pub(crate) enum Read {
 
 impl Store {
     /// Reads deliveries to the receiver of the lease, at most `limit` of a kind and none of the
-    /// keys `busy`. Those whose way an earlier one of the key blocks wait from now on.
+    /// keys `busy`. Deliveries behind an earlier one of their key are set to wait.
     pub(crate) async fn batch(
         &self,
         lease: &Lease,
@@ -37,7 +37,7 @@ impl Store {
         busy: &HashSet<String>,
     ) -> Result<Read, DbErr> {
         let due = self.due(&lease.receiver, event, limit, busy).await?;
-        // A batch that is not full may be all of a range of ids.
+        // On PostgreSQL, a batch that is not full may be all of a range of ids.
         let is_one_of_more = due.len() > 1;
         let (blocked, batch): (Vec<_>, Vec<_>) = due.into_iter().partition(|due| due.is_blocked);
         let deliveries: Vec<_> = batch.into_iter().map(|due| due.stored).collect();

@@ -32,17 +32,6 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Hands out the first new events of the name, if it has several receivers.
-    pub(crate) async fn hand_out_shared(&self, name: &str) -> Result<(), DbErr> {
-        let sql = "SELECT count(*) FROM fanfare_outbox_receiver WHERE event = $1";
-        let receivers = self.one(sql, [name.into()]).await?;
-        let receivers = receivers.map_or(Ok(0_i64), |row| row.try_get_by_index(0))?;
-        if receivers > 1 {
-            self.hand_out(name).await?;
-        }
-        Ok(())
-    }
-
     /// Hands out the events of the name that are new now, some at a time.
     pub(super) async fn hand_out_most(&self, name: &str) -> Result<(), DbErr> {
         let (first, last) = (

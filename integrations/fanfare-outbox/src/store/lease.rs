@@ -13,6 +13,8 @@ use super::{Store, millis};
 #[derive(Clone, Debug)]
 pub(crate) struct Lease {
     pub(crate) receiver: String,
+    /// The name of the receiver's event.
+    pub(crate) event: String,
     pub(crate) owner: String,
     pub(crate) token: i64,
 }
@@ -30,7 +32,7 @@ impl Store {
     ) -> Result<Option<Lease>, DbErr> {
         let sql = "UPDATE fanfare_outbox_receiver \
              SET owner = $2, token = token + 1, lease_until = {now} + $3 \
-             WHERE name = $1 AND (lease_until <= {now} OR owner = $2) RETURNING token";
+             WHERE name = $1 AND (lease_until <= {now} OR owner = $2) RETURNING token, event";
         let values = [
             receiver.into(),
             self.owner.as_str().into(),
@@ -46,6 +48,7 @@ impl Store {
             receiver: receiver.to_owned(),
             owner: self.owner.clone(),
             token: row.try_get("", "token")?,
+            event: row.try_get("", "event")?,
         }))
     }
 

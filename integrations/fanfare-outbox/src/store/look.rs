@@ -1,13 +1,11 @@
 //! Looks at the tables: for work, and for people.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{DbErr, Value};
 
 use super::Store;
 use super::first::{self, ONE};
-use crate::registry::Receiver;
 use crate::status::{ReceiverStatus, Status};
 
 /// The work that a relay has.
@@ -19,11 +17,14 @@ pub(crate) struct Work {
     pub(crate) due: Vec<String>,
     /// The time until the next failed delivery is due.
     pub(crate) next: Option<Duration>,
+    /// The names of those of the receivers that the database knows.
+    pub(crate) known: Vec<String>,
 }
 
 impl Store {
-    /// Returns the work for these receivers, by one query.
-    pub(crate) async fn work(&self, receivers: &[Arc<Receiver>]) -> Result<Work, DbErr> {
+    /// Returns the work for these receivers, each with the highest version that it reads, by one
+    /// query.
+    pub(crate) async fn work(&self, receivers: &[(&str, u32)]) -> Result<Work, DbErr> {
         let known = (0..receivers.len()).map(|n| {
             format!(
                 ", (CAST(${} AS TEXT), CAST(${} AS BIGINT))",
@@ -56,11 +57,8 @@ impl Store {
              UNION ALL SELECT s.event, 1, 0, 0, NULL FROM shared AS s \
              WHERE EXISTS ({shared})"
         );
-        let values = receivers.iter().flat_map(|receiver| -> [Value; 2] {
-            [
-                receiver.name.as_str().into(),
-                i64::from(receiver.version).into(),
-            ]
+        let values = receivers.iter().flat_map(|(name, version)| -> [Value; 2] {
+            [(*name).into(), i64::from(*version).into()]
         });
         let values = values.chain([self.owner.as_str().into()]);
         let mut work = Work::default();
@@ -72,6 +70,7 @@ impl Store {
                 work.new.push(name);
                 continue;
             }
+            work.known.push(name.clone());
             let wait: Option<i64> = row.try_get_by_index(4)?;
             if is(2)? {
                 if is(3)? || wait.is_some_and(|wait| wait <= 0) {

@@ -4,7 +4,7 @@
 //! are `{now}`, the time of the database's clock in milliseconds, and `{share}`, a lock on the row
 //! of a lease.
 
-mod away;
+pub(crate) mod away;
 pub(crate) mod batch;
 pub(crate) mod dead_letters;
 mod due;

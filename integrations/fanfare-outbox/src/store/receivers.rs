@@ -11,6 +11,9 @@ use super::{ROWS, Store, first};
 use crate::error::{RemoveError, StartError};
 use crate::registry::{Receiver, Start};
 
+/// The time between two sweeps.
+pub(crate) const SWEEP: Duration = Duration::from_secs(60);
+
 /// The time of a removal's lease, which each of its batches renews.
 const WHILE_REMOVING: Duration = Duration::from_secs(30);
 

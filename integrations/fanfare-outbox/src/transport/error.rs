@@ -51,8 +51,8 @@ impl From<DbErr> for PublishError {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// The time of the receipt is over, or an earlier message of its key was given back. The message
-    /// comes again.
+    /// The time of the receipt is over, the message is done, or an earlier one of its key was delayed.
+    /// The message comes again, unless it is done.
     Lost,
     /// An earlier message of the key is out: acknowledge that one first.
     TooEarly,
@@ -73,8 +73,8 @@ impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TransportError::Lost => f.write_str(
-                "the receipt is lost, because its time is over or an earlier message of its key was given \
-                 back: fetch the message again",
+                "the receipt is lost, because its time is over, its message is done, or an earlier one of the \
+                 key was delayed: fetch again",
             ),
             TransportError::TooEarly => f.write_str(
                 "an earlier message of the key is not acknowledged yet: acknowledge that one first",

@@ -1,12 +1,12 @@
-//! Transports: ways of messages from one process to others.
+//! Transports carry messages to programs that do not use the database of the events.
 //!
-//! A relay delivers in the process that has the receivers. If the receivers are in programs that do
-//! not use the database, the messages need another way. A [`Transport`] is that way:
-//! [`DatabaseTransport`] is the one over the tables of an outbox, and programs can add others, over a
-//! broker for instance. [`conformance::check`] checks the promises of a transport.
+//! A relay delivers in programs that use the database. For others there is the trait [`Transport`].
+//! [`DatabaseTransport`] is the transport over the tables of an outbox, and programs can add others,
+//! over a broker for instance. [`conformance::check`] checks the promises of a transport.
 //!
-//! A durable receiver that publishes is the bridge from one to the other. The relay then retries a
-//! message that the transport refuses, in the order of its key:
+//! A durable receiver that publishes is the bridge from an outbox to a transport. The relay retries a
+//! message that the transport refuses, and keeps the order of its key. The bridge must not lead to the
+//! database that it comes from: it would publish its own messages again.
 //!
 //! ```
 //! # use fanfare::{Event, Signal};
@@ -30,6 +30,9 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let (shop, shipping) = (connect("sqlite::memory:").await?, connect("sqlite:file:b?mode=memory").await?);
+//! # let from_shop = DatabaseTransport::new(&shipping, Duration::from_secs(30))?;
+//! # let parcels = Consumer::of::<OrderPaid>("shipping.parcels");
+//! # assert!(from_shop.fetch(&parcels, 100).await?.is_empty());
 //! // In the program that sends.
 //! let to_shipping = DatabaseTransport::new(&shipping, Duration::from_secs(30))?;
 //! ORDER_PAID.durable("shop.bridge").using(shop.using()).connect_async(move |sender, paid| {
@@ -43,9 +46,8 @@
 //! shop.send_durable(&ORDER_PAID, "till", &OrderPaid { order: 7 }).await?;
 //! outbox.settle(Duration::from_secs(10)).await?;
 //!
-//! // In the program that receives.
-//! let from_shop = DatabaseTransport::new(&shipping, Duration::from_secs(30))?;
-//! let parcels = Consumer::of::<OrderPaid>("shipping.parcels");
+//! // In the program that receives. `from_shop` is a `DatabaseTransport` of its own, whose first fetch
+//! // has made `parcels` known: `Consumer::of::<OrderPaid>("shipping.parcels")`.
 //! for fetched in from_shop.fetch(&parcels, 100).await? {
 //!     assert_eq!(fetched.message.read::<OrderPaid>()?.order, 7);
 //!     from_shop.acknowledge(&[fetched.receipt]).await.pop().unwrap()?;
@@ -69,9 +71,9 @@ pub use crate::message::Message;
 
 use crate::event::DurableEvent;
 
-/// A receiver of one event in another process, known by its name.
+/// A consumer of one event, known by its name.
 ///
-/// Each name gets each message. Consumers of one name share the messages.
+/// Consumers of different names each get all messages. Programs that use one name share them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consumer {
     pub(crate) name: String,
@@ -123,28 +125,32 @@ pub struct Fetched<R> {
     pub receipt: R,
 }
 
-/// A way of messages to consumers in other processes: at least once, and in order for each key.
+/// Carries messages to consumers in other programs: at least once, and in order for each key.
 ///
-/// [`conformance::check`] checks the promises, so that a transport can be exchanged for another.
+/// [`conformance::check`] checks the promises, so that one transport can be exchanged for another.
 ///
 /// 1. A message is stored when [`publish`](Transport::publish) returns `Ok` for it. A message that
-///    was refused is not stored, and the others of its batch are.
+///    [`Message::check`] does not let pass is refused, and the other messages of its batch are stored.
 /// 2. Each consumer gets each message that is published after its first fetch, until it
 ///    acknowledges it.
 /// 3. The messages of a key are fetched in the order in which they were published. While a message
-///    is out, and while it is delayed, no later one of its key is fetched, except behind it in the
-///    same batch.
+///    is out or delayed, a later one of its key is fetched only behind it in the same batch.
 /// 4. A message that is neither acknowledged nor delayed comes again when the time of its receipt is
 ///    over. The old receipt then changes nothing.
 /// 5. A message of a version that is too new for the consumer stays for a newer one.
 ///
 /// A message may come more than once, and may be published more than once. The order between keys
 /// is not promised.
+///
+/// A message that no program can read is acknowledged and noted elsewhere, or delayed until one can.
+/// Nothing prolongs the time of a receipt: choose one that is longer than the work.
 pub trait Transport: Send + Sync {
     /// Names a message that was fetched.
     type Receipt: Clone + Send + Sync;
 
-    /// Publishes messages, and returns a result for each of them, in their order.
+    /// Publishes messages, and returns a result for each of them, in their order. If one is refused
+    /// because of the transport, the later ones of its key are refused as well, so that they can be
+    /// published again in their order.
     fn publish(
         &self,
         batch: &[Message],
@@ -165,9 +171,9 @@ pub trait Transport: Send + Sync {
     /// Notes that messages are done, and returns a result for each of them, in their order. The
     /// messages of a key are done in their order.
     ///
-    /// The result is [`TransportError::Lost`] if the time of the receipt is over, and
-    /// [`TransportError::TooEarly`] while an earlier message of the key is out. Such a message comes
-    /// again.
+    /// The result is [`TransportError::Lost`] if the time of the receipt is over or the message is
+    /// done, and [`TransportError::TooEarly`] while an earlier message of the key is out. Such a
+    /// message comes again, unless it is done.
     fn acknowledge(
         &self,
         receipts: &[Self::Receipt],

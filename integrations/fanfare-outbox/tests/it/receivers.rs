@@ -155,6 +155,28 @@ async fn a_removed_receiver_is_owed_nothing() {
     .await;
 }
 
+event!(Removed, "receivers.Removed", REMOVED);
+numbered!(Removed);
+
+/// Another process, which has not connected the receiver, may remove it.
+#[tokio::test]
+async fn a_receiver_that_was_removed_while_it_is_connected_comes_again() {
+    on_each_database(async |db| {
+        let (receiver, seen) = log_of(&REMOVED, "receivers.removed", Start::Now);
+        let settings = Settings::default().poll(Duration::from_millis(20));
+        let outbox = Outbox::start(&db, settings).await.unwrap();
+        let remove = "DELETE FROM fanfare_outbox_receiver";
+        db.execute_unprepared(remove).await.unwrap();
+        db.send_durable(&REMOVED, "till", &Removed(1))
+            .await
+            .unwrap();
+        until("it is delivered", async || seen.len() == 1).await;
+        outbox.shutdown().await;
+        receiver.disconnect();
+    })
+    .await;
+}
+
 event!(Many, "receivers.Many", MANY);
 
 /// Some are events, and some are deliveries behind a dead letter.

@@ -16,9 +16,11 @@ use fanfare_outbox::transport::{
 use fanfare_outbox::{Durable, DurableEvent, SendDurable};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use sea_orm::ConnectOptions;
+use sea_orm::{ConnectOptions, ConnectionTrait, DbBackend};
 
-use common::{LONG, Log, event, named, on_each_database, on_each_shared, start, with_tables};
+use common::{
+    LONG, Log, event, named, on_each_database, on_each_shared, start, until, with_tables,
+};
 use memory::{Fault, Memory};
 
 /// The time of receipts.
@@ -74,7 +76,7 @@ const FAULTS: [(Fault, &str); 19] = [
     (Fault::AcknowledgesTwice, "acknowledged once"),
     (Fault::ForgetsAcknowledgements, "a limit at a time"),
     (Fault::NeverGivesAgain, "that is not acknowledged comes"),
-    (Fault::TakesOldReceipts, "acknowledged"),
+    (Fault::TakesOldReceipts, "whose time is over is lost"),
     (Fault::DelaysByNothing, "no other key"),
     (Fault::DelaysOtherKeys, "no other key"),
     (Fault::LetsLaterOnesPass, "no other key"),
@@ -236,6 +238,114 @@ async fn a_closed_transport_gives_its_messages_back() {
             .unwrap();
     })
     .await;
+}
+
+/// Publishes events of one key, and expects that all are published.
+async fn publish(transport: &DatabaseTransport, numbers: &[u64]) {
+    let messages = numbers
+        .iter()
+        .map(|number| Message::new("till", &Other(*number)).unwrap());
+    let messages: Vec<_> = messages.collect();
+    for result in transport.publish(&messages).await {
+        result.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_refused_message_holds_back_the_later_ones_of_its_key() {
+    on_each_database(async |db| {
+        let refuse = match db.get_database_backend() {
+            DbBackend::Postgres => {
+                "ALTER TABLE fanfare_outbox_event ADD CONSTRAINT no CHECK (payload <> '2')"
+            }
+            _ => {
+                "CREATE TRIGGER no BEFORE INSERT ON fanfare_outbox_event WHEN NEW.payload = '2' \
+                 BEGIN SELECT RAISE(ABORT, 'no'); END"
+            }
+        };
+        db.execute_unprepared(refuse).await.unwrap();
+        let transport = DatabaseTransport::new(&db, LONG).unwrap();
+        let of = |sender: &str, number| Message::new(sender, &Other(number)).unwrap();
+        let batch = [of("a", 1), of("a", 2), of("a", 3), of("b", 4)];
+        let results = transport.publish(&batch).await;
+        let are_published: Vec<_> = results.iter().map(Result::is_ok).collect();
+        assert_eq!(are_published, [true, false, false, true]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_consumer_that_was_removed_comes_again() {
+    on_each_database(async |db| {
+        let transport = DatabaseTransport::new(&db, LONG).unwrap();
+        let consumer = Consumer::of::<Other>("transport.removed");
+        transport.fetch(&consumer, 1).await.unwrap();
+        let outbox = start(&db).await;
+        assert!(outbox.remove("transport.removed").await.unwrap());
+        outbox.shutdown().await;
+        publish(&transport, &[1]).await;
+        until("it comes again", async || {
+            let fetched = transport.fetch(&consumer, 1).await.unwrap();
+            fetched.len() == 1
+        })
+        .await;
+    })
+    .await;
+}
+
+/// An event that a person has deleted leaves its deliveries behind.
+#[tokio::test]
+async fn deliveries_without_an_event_stop_no_consumer() {
+    on_each_database(async |db| {
+        let transport = DatabaseTransport::new(&db, LONG).unwrap();
+        let consumers = ["one", "two"].map(Consumer::of::<Other>);
+        for consumer in &consumers {
+            transport.fetch(consumer, 1).await.unwrap();
+        }
+        publish(&transport, &[1, 2]).await;
+        // It hands the events out.
+        transport.fetch(&consumers[1], 1).await.unwrap();
+        db.execute_unprepared("DELETE FROM fanfare_outbox_event WHERE payload = '1'")
+            .await
+            .unwrap();
+        until("the other event comes", async || {
+            let fetched = transport.fetch(&consumers[0], 1).await.unwrap();
+            fetched.iter().any(|it| it.message.payload() == "2")
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_receipt_is_of_one_transport() {
+    on_each_database(async |db| {
+        let transports = [(); 2].map(|()| DatabaseTransport::new(&db, LONG).unwrap());
+        let consumer = Consumer::of::<Other>("transport.receipts");
+        publish(&transports[0], &[1]).await;
+        let fetched = transports[0].fetch(&consumer, 1).await.unwrap();
+        transports[0].close().await.unwrap();
+        transports[1].fetch(&consumer, 1).await.unwrap();
+        let receipts = [fetched[0].receipt.clone()];
+        let lost = transports[1].acknowledge(&receipts).await;
+        assert!(matches!(lost[..], [Err(TransportError::Lost)]), "{lost:?}");
+    })
+    .await;
+}
+
+#[test]
+fn a_message_of_another_program_is_checked_with_its_prefix() {
+    let message = Message::new("till", &Published(1)).unwrap();
+    message.check().unwrap();
+    let with = |field: &str, text: String| {
+        let mut fields = serde_json::to_value(&message).unwrap();
+        fields[field] = text.into();
+        let message: Message = serde_json::from_value(fields).unwrap();
+        message.check()
+    };
+    with("key", format!("event:{}", "x".repeat(1_000))).unwrap();
+    with("key", format!("{}:k", "x".repeat(1_000))).unwrap_err();
+    with("sender", "a\0b:c".to_owned()).unwrap_err();
 }
 
 #[test]

@@ -86,9 +86,6 @@ impl Memory {
 
     /// Returns an error if the receipt is lost, or too early.
     fn check(&self, progress: &Progress, receipt: &Receipt) -> Result<(), TransportError> {
-        if self.has(Fault::TakesOldReceipts) {
-            return Ok(());
-        }
         if progress.done.contains(&receipt.place) {
             let is_lost = !self.has(Fault::AcknowledgesTwice);
             return if is_lost {
@@ -98,8 +95,11 @@ impl Memory {
             };
         }
         let out = progress.out.get(&receipt.key);
-        let out = out.filter(|out| out.fetch == receipt.fetch && Instant::now() < out.until);
-        let out = out.ok_or(TransportError::Lost)?;
+        let is_valid = |out: &&Out| {
+            let is_of_fetch = out.fetch == receipt.fetch && Instant::now() < out.until;
+            is_of_fetch || self.has(Fault::TakesOldReceipts)
+        };
+        let out = out.filter(is_valid).ok_or(TransportError::Lost)?;
         match out.places.first() {
             Some(first) if *first == receipt.place => Ok(()),
             Some(_) if self.has(Fault::AcknowledgesTooEarly) => Ok(()),
@@ -113,17 +113,18 @@ impl Transport for Memory {
     type Receipt = Receipt;
 
     async fn publish(&self, batch: &[Message]) -> Vec<Result<(), PublishError>> {
-        let refused = || Err(PublishError::Refused(Arc::new(std::fmt::Error)));
-        let is_unfit = |message: &Message| message.key().len() > 1_006;
+        let checked = batch.iter().map(Message::check);
+        let checked: Result<(), _> = checked.collect();
         let mut carrier = self.carrier.lock().unwrap();
-        if self.has(Fault::RefusesTheWholeBatch) && batch.iter().any(is_unfit) {
-            return batch.iter().map(|_| refused()).collect();
+        if let (Err(unfit), true) = (checked, self.has(Fault::RefusesTheWholeBatch)) {
+            return vec![Err(PublishError::Unfit(unfit)); batch.len()];
         }
         let results = batch.iter().map(|message| {
-            if !is_unfit(message) || self.has(Fault::StoresWhatItRefuses) {
+            let checked = message.check();
+            if checked.is_ok() || self.has(Fault::StoresWhatItRefuses) {
                 carrier.messages.push(message.clone());
             }
-            if is_unfit(message) { refused() } else { Ok(()) }
+            checked.map_err(PublishError::Unfit)
         });
         results.collect()
     }
