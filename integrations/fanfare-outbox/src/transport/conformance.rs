@@ -233,6 +233,22 @@ async fn limits<T: Transport>(transport: &T) {
         acknowledge(transport, &fetched).await;
     }
     assert_eq!(all, 5, "each message comes, a limit at a time");
+    // Delayed messages and new ones count together.
+    publish(transport, &[names.message("delayed", 6)]).await;
+    let delayed = fetch_all(transport, &consumer, 1).await;
+    if let Err(error) = transport.delay(&delayed[0].receipt, Duration::ZERO).await {
+        panic!("a message whose receipt is not lost is delayed: {error}");
+    }
+    publish(transport, &[names.message("new", 7)]).await;
+    for _ in 0..2 {
+        let fetched = fetch(transport, &consumer, 1).await;
+        assert!(
+            fetched.len() <= 1,
+            "a fetch returns at most `limit` messages, and returned {}",
+            fetched.len()
+        );
+        acknowledge(transport, &fetched).await;
+    }
 }
 
 /// The messages of three keys, published in small batches over two connections.
@@ -333,6 +349,14 @@ async fn times<T: Transport>(transport: &T, other: &T, time: Duration) {
     assert!(
         matches!(late, Err(TransportError::Lost)),
         "a receipt whose time is over is lost: {late:?}"
+    );
+    // The same connection gets it again, too.
+    tokio::time::sleep(time + time / 2).await;
+    let again = fetch_late(other, &consumer, 1, time).await;
+    assert_eq!(
+        numbers(&again)[0],
+        "1",
+        "a message that was not acknowledged comes again after its time, before later ones of its key"
     );
     acknowledge(other, &again).await;
     if again.len() == 1 {

@@ -333,6 +333,40 @@ async fn a_receipt_is_of_one_transport() {
     .await;
 }
 
+/// Otherwise a consumer that always fetches before it acknowledges would keep the newer one out.
+#[tokio::test]
+async fn a_consumer_makes_way_for_a_newer_version() {
+    on_each_database(async |db| {
+        let transport = DatabaseTransport::new(&db, LONG).unwrap();
+        let consumer = Consumer::of::<Other>("transport.older");
+        publish(&transport, &[1]).await;
+        let first = transport.fetch(&consumer, 1).await.unwrap();
+        assert_eq!(first.len(), 1);
+        let newer = Message::new("newer", &Other(2)).unwrap();
+        let mut newer = serde_json::to_value(newer).unwrap();
+        newer["version"] = 2.into();
+        let newer: Message = serde_json::from_value(newer).unwrap();
+        let later = Message::new("later", &Other(3)).unwrap();
+        for message in [newer, later] {
+            transport.publish(&[message]).await.pop().unwrap().unwrap();
+            let fetched = transport.fetch(&consumer, 1).await.unwrap();
+            assert!(fetched.is_empty(), "{fetched:?}");
+        }
+        let receipts = [first[0].receipt.clone()];
+        transport
+            .acknowledge(&receipts)
+            .await
+            .pop()
+            .unwrap()
+            .unwrap();
+        let other = DatabaseTransport::new(&db, LONG).unwrap();
+        let newer = Consumer::new(consumer.name(), consumer.event(), 2);
+        let fetched = other.fetch(&newer, 2).await.unwrap();
+        assert_eq!(fetched.len(), 2);
+    })
+    .await;
+}
+
 #[test]
 fn a_message_of_another_program_is_checked_with_its_prefix() {
     let message = Message::new("till", &Published(1)).unwrap();
