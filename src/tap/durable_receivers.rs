@@ -53,33 +53,8 @@ impl DurableReceiver {
         connected.retain(|it| !Arc::ptr_eq(it, self));
         connected.len() < before
     }
-}
 
-impl Described for DurableReceiver {
-    fn id(&self) -> ReceiverId {
-        self.id
-    }
-
-    fn name(&self) -> Cow<'static, str> {
-        self.name.clone().into()
-    }
-
-    fn location(&self) -> &'static Location<'static> {
-        self.location
-    }
-
-    fn sender_in_words(&self) -> Option<String> {
-        None
-    }
-
-    fn tags(&self) -> &[Cow<'static, str>] {
-        &[]
-    }
-
-    fn budget(&self) -> Option<Duration> {
-        None
-    }
-
+    /// Returns the connection as a look shows it.
     fn info(&self) -> ConnectionInfo {
         ConnectionInfo {
             id: self.id,
@@ -115,23 +90,33 @@ pub(crate) fn durable_of(signal: u64) -> Vec<ExplainedConnection> {
     explained.collect()
 }
 
-/// One attempt to deliver an event to a durable receiver.
-pub(crate) struct Delivery {
+/// A durable receiver as observers see it.
+pub(crate) struct ObservedDurable {
     pub(crate) receiver: Arc<DurableReceiver>,
-    pub(crate) parts: DeliveryParts,
+    /// The attempt, if the receiver gets a stored event.
+    pub(crate) delivery: Option<DeliveryParts>,
 }
 
-impl Described for Delivery {
+impl ObservedDurable {
+    /// Notes the error that the receiver has returned.
+    pub(crate) fn note_error(&self, error: String) {
+        if let Some(delivery) = &self.delivery {
+            let _ = delivery.error.set(error);
+        }
+    }
+}
+
+impl Described for ObservedDurable {
     fn id(&self) -> ReceiverId {
-        self.receiver.id()
+        self.receiver.id
     }
 
     fn name(&self) -> Cow<'static, str> {
-        self.receiver.name()
+        self.receiver.name.clone().into()
     }
 
     fn location(&self) -> &'static Location<'static> {
-        self.receiver.location()
+        self.receiver.location
     }
 
     fn sender_in_words(&self) -> Option<String> {
@@ -151,6 +136,6 @@ impl Described for Delivery {
     }
 
     fn delivery(&self) -> Option<ObservedDelivery<'_>> {
-        Some(ObservedDelivery(&self.parts))
+        self.delivery.as_ref().map(ObservedDelivery)
     }
 }

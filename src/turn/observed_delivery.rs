@@ -12,8 +12,8 @@ use crate::sender::{Sender, SenderKey};
 use crate::signal::Signal;
 use crate::tap::cause::SendId;
 use crate::tap::context::Context;
-use crate::tap::durable_receivers::{Delivery, DurableReceiver};
-use crate::tap::observer::{ObservedReceiver, ObservedSend, ReceiverChange, SendEnd};
+use crate::tap::durable_receivers::{DurableReceiver, ObservedDurable};
+use crate::tap::observer::{Described, ObservedReceiver, ObservedSend, ReceiverChange, SendEnd};
 use crate::tap::observers::Tap;
 use crate::tap::origin::{Origin, note_root};
 use crate::tap::pending::{self, Pending};
@@ -71,7 +71,11 @@ impl DurableHook {
 
     fn show(&self, change: ReceiverChange) {
         if let Some(tap) = (self.tap)() {
-            let receiver = ObservedReceiver(&*self.receiver);
+            let receiver = ObservedDurable {
+                receiver: Arc::clone(&self.receiver),
+                delivery: None,
+            };
+            let receiver = ObservedReceiver(&receiver);
             tap.show(|observer| observer.receiver_changed(&tap.signal, &receiver, change));
         }
     }
@@ -98,7 +102,7 @@ pub struct ObservedAttempt {
     /// The context of the send that it is.
     context: Context,
     sender: Option<SenderKey>,
-    delivery: Delivery,
+    receiver: ObservedDurable,
     span: ObservedSpan,
     has_ended: bool,
     /// The send as work that has not ended, in a scope that records.
@@ -120,21 +124,21 @@ impl ObservedAttempt {
             id: SendId::next(),
             context,
             sender: event.sender.to_key(),
-            delivery: Delivery {
+            receiver: ObservedDurable {
                 receiver: Arc::clone(receiver),
-                parts: DeliveryParts {
+                delivery: Some(DeliveryParts {
                     event_id: event.id,
                     attempt: event.attempt,
                     cause,
                     error: OnceLock::new(),
-                },
+                }),
             },
             span: ObservedSpan::default(),
             has_ended: false,
             pending: None,
         };
         let send = attempt.send();
-        if let Some(cause) = &attempt.delivery.parts.cause {
+        if let Some(cause) = attempt.receiver.delivery().and_then(|it| it.cause()) {
             note_root(send.root(), cause);
         }
         let pending = Pending::start(send.context, || pending::send(&send));
@@ -162,15 +166,15 @@ impl ObservedAttempt {
         start: impl FnOnce() -> BoxFuture<'r, Result<(), X>> + Send,
         text: impl Fn(&X) -> String + Send,
     ) -> Result<(), X> {
-        let error = &self.delivery.parts.error;
-        let run = Run::start(&self.tap, self.send(), &self.delivery, |receiver| {
+        let receiver = &self.receiver;
+        let run = Run::start(&self.tap, self.send(), receiver, |receiver| {
             self.span.of_receiver(&self.tap, receiver)
         });
         let observed = ObservedFuture::start(run, || {
             Box::pin(async move {
                 let result = start().await;
                 if let Err(failure) = &result {
-                    let _ = error.set(text(failure));
+                    receiver.note_error(text(failure));
                 }
                 result
             })
