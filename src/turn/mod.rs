@@ -7,12 +7,15 @@
 //! * `catch`: panics that are caught at a send.
 //! * `observation`, `observed_run`, `observed_job`, `observed_span`: a send that observers see, the
 //!   run of one of its receivers, an event of it in a queue, and the spans of both.
+//! * `kept_send`: a send that observers see, as it is kept after the call that made it.
 //! * `observed_delivery`: an attempt of a durable receiver, as a send that observers see.
 //! * `plain_run`: the run of a receiver in fewer steps, for the most frequent case.
 //! * `watching`: the part of a walk that is compiled twice, with observers and without.
 
 pub(crate) mod catch;
 pub(crate) mod discards;
+#[cfg(any(feature = "async", feature = "queue"))]
+mod kept_send;
 pub(crate) mod live;
 pub(crate) mod observation;
 #[cfg(feature = "async")]

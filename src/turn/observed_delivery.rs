@@ -3,17 +3,18 @@
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
+use super::kept_send::KeptSend;
 use super::observed_run::{ObservedFuture, Run};
 use super::observed_span::ObservedSpan;
 use crate::event::Event;
 use crate::receiver::future::BoxFuture;
 use crate::receiver::tapped::info_of;
-use crate::sender::{Sender, SenderKey};
+use crate::sender::Sender;
 use crate::signal::Signal;
 use crate::tap::cause::SendId;
 use crate::tap::context::Context;
 use crate::tap::durable_receivers::{DurableReceiver, ObservedDurable};
-use crate::tap::observer::{Described, ObservedReceiver, ObservedSend, ReceiverChange, SendEnd};
+use crate::tap::observer::{Described, ObservedReceiver, ReceiverChange, SendEnd};
 use crate::tap::observers::Tap;
 use crate::tap::origin::{Origin, note_root};
 use crate::tap::pending::{self, Pending};
@@ -97,11 +98,8 @@ impl DurableHook {
 
 /// An attempt that observers see, until this is dropped.
 pub struct ObservedAttempt {
-    tap: Arc<Tap>,
-    id: SendId,
-    /// The context of the send that it is.
-    context: Context,
-    sender: Option<SenderKey>,
+    /// The send that the attempt is.
+    send: KeptSend,
     receiver: ObservedDurable,
     span: ObservedSpan,
     has_ended: bool,
@@ -120,10 +118,13 @@ impl ObservedAttempt {
         let context = Origin::context(event.origin.as_ref(), relay);
         let cause = event.origin.and_then(|origin| origin.cause);
         let mut attempt = ObservedAttempt {
-            tap: Arc::clone(tap),
-            id: SendId::next(),
-            context,
-            sender: event.sender.to_key(),
+            send: KeptSend {
+                tap: Arc::clone(tap),
+                id: SendId::next(),
+                context,
+                sender: event.sender.to_key(),
+                way: SendWay::Durable,
+            },
             receiver: ObservedDurable {
                 receiver: Arc::clone(receiver),
                 delivery: Some(DeliveryParts {
@@ -137,7 +138,7 @@ impl ObservedAttempt {
             has_ended: false,
             pending: None,
         };
-        let send = attempt.send();
+        let send = attempt.send.observed();
         if let Some(cause) = attempt.receiver.delivery().and_then(|it| it.cause()) {
             note_root(send.root(), cause);
         }
@@ -149,26 +150,15 @@ impl ObservedAttempt {
         attempt
     }
 
-    fn send(&self) -> ObservedSend<'_> {
-        let sender = self.sender.as_ref();
-        ObservedSend {
-            id: self.id,
-            context: &self.context,
-            signal: &self.tap.signal,
-            sender: sender.map_or(Sender::NONE, SenderKey::as_sender),
-            way: SendWay::Durable,
-        }
-    }
-
     /// Runs the receiver, which `start` starts. `text` returns an error of it in words.
     pub async fn run<'r, X: Send + 'r>(
         mut self,
         start: impl FnOnce() -> BoxFuture<'r, Result<(), X>> + Send,
         text: impl Fn(&X) -> String + Send,
     ) -> Result<(), X> {
-        let receiver = &self.receiver;
-        let run = Run::start(&self.tap, self.send(), receiver, |receiver| {
-            self.span.of_receiver(&self.tap, receiver)
+        let (tap, receiver) = (&self.send.tap, &self.receiver);
+        let run = Run::start(tap, self.send.observed(), receiver, |receiver| {
+            self.span.of_receiver(tap, receiver)
         });
         let observed = ObservedFuture::start(run, || {
             Box::pin(async move {
@@ -195,8 +185,9 @@ impl Drop for ObservedAttempt {
         if end.cut_off {
             self.span.record("cut off");
         }
-        let send = self.send();
-        self.tap.show(|observer| observer.send_ended(&send, &end));
+        let send = self.send.observed();
+        let tap = &self.send.tap;
+        tap.show(|observer| observer.send_ended(&send, &end));
         if let Some(pending) = self.pending.take() {
             pending.end(Outcome::of(!end.cut_off));
         }

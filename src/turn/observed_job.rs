@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::kept_send::KeptSend;
 #[cfg(feature = "async")]
 use super::observed_run::ObservedFuture;
 use super::observed_run::Run;
@@ -13,23 +14,16 @@ use crate::id::ReceiverId;
 use crate::receiver::delivery::Deliver;
 #[cfg(feature = "async")]
 use crate::receiver::future::BoxFuture;
-use crate::sender::{Sender, SenderKey};
-use crate::tap::cause::SendId;
-use crate::tap::context::Context;
 use crate::tap::observer::{Described, ObservedReceiver, ObservedSend};
 use crate::tap::observers::Tap;
 use crate::tap::pending::{self, Pending};
 use crate::tap::steps::Work;
-use crate::tap::ways::{Outcome, SendWay};
+use crate::tap::ways::Outcome;
 
 /// A queued receiver, and the send whose event waits for it.
 pub(super) struct ObservedJob {
     receiver: Arc<dyn Deliver>,
-    tap: Arc<Tap>,
-    id: SendId,
-    context: Context,
-    sender: Option<SenderKey>,
-    way: SendWay,
+    send: KeptSend,
     span: ObservedSpan,
     /// `true` once the receiver has started, or the queue has refused the event. Its drop is then
     /// not shown.
@@ -53,25 +47,16 @@ impl ObservedJob {
         Arc::new(ObservedJob {
             pending,
             receiver,
-            tap: Arc::clone(tap),
-            id: send.id,
-            context: send.context.clone(),
-            sender: send.sender.to_key(),
-            way: send.way,
+            send: KeptSend {
+                tap: Arc::clone(tap),
+                id: send.id,
+                context: send.context.clone(),
+                sender: send.sender.to_key(),
+                way: send.way,
+            },
             span,
             is_settled: AtomicBool::new(false),
         })
-    }
-
-    fn send(&self) -> ObservedSend<'_> {
-        let sender = self.sender.as_ref();
-        ObservedSend {
-            id: self.id,
-            context: &self.context,
-            signal: &self.tap.signal,
-            sender: sender.map_or(Sender::NONE, SenderKey::as_sender),
-            way: self.way,
-        }
     }
 
     /// Notes that the queue has refused the event.
@@ -85,7 +70,8 @@ impl ObservedJob {
         // Relaxed: `drop` reads it with exclusive access. Row W3.
         self.is_settled.store(true, Ordering::Relaxed);
         let described = self.receiver.described();
-        Run::start(&self.tap, self.send(), described, |_| self.span.clone())
+        let send = self.send.observed();
+        Run::start(&self.send.tap, send, described, |_| self.span.clone())
     }
 }
 
@@ -129,9 +115,10 @@ impl Drop for ObservedJob {
             }
         } else {
             self.span.record("discarded");
-            let (send, receiver) = (self.send(), ObservedReceiver(self.receiver.described()));
-            self.tap
-                .show(|observer| observer.event_discarded(&send, &receiver));
+            let send = self.send.observed();
+            let receiver = ObservedReceiver(self.receiver.described());
+            let tap = &self.send.tap;
+            tap.show(|observer| observer.event_discarded(&send, &receiver));
         }
     }
 }
