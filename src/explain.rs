@@ -14,7 +14,7 @@ use crate::signal::Signal;
 use crate::signal_from::SignalFrom;
 use crate::tap::declaration::declaration_of;
 use crate::tap::disconnected::kept_of;
-use crate::tap::durable_receivers::durable_of;
+use crate::tap::durable::receivers::durable_of;
 use crate::tap::verdict::{ExplainedConnection, NotRun};
 
 /// The connections of a signal, each with the verdict on it. [`Signal::explain`] returns it.

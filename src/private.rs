@@ -27,7 +27,7 @@ pub use inventory::submit;
 pub use crate::connection::connect::try_connect_prepared;
 pub use crate::connection::prepared::{ConnectionKey, Prepared, ReceiverIdentity};
 
-pub use crate::tap::origin::Origin;
+pub use crate::tap::durable::origin::Origin;
 #[cfg(feature = "async")]
 pub use crate::turn::observed_delivery::{DurableHook, ObservedAttempt, StoredEvent};
 

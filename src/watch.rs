@@ -60,6 +60,7 @@ pub use crate::dump::{SignalEntry, SignalList, signals};
 pub use crate::tap::cause::{Cause, SendId};
 pub use crate::tap::context::Context;
 pub use crate::tap::disconnected::KeepDisconnected;
+pub use crate::tap::durable::stored_cause::{ObservedDelivery, StoredCause};
 pub use crate::tap::observer::{
     ObservedReceiver, ObservedSend, Observer, ReceiverChange, ReceiverEnd, SendEnd, SignalInfo,
 };
@@ -67,7 +68,6 @@ pub use crate::tap::recorded::{RecordedStep, RecordedThread, StepKind};
 pub use crate::tap::recorder::Recorder;
 #[cfg(feature = "tracing")]
 pub use crate::tap::spans::Spans;
-pub use crate::tap::stored_cause::{ObservedDelivery, StoredCause};
 pub use crate::tap::ways::{Outcome, SendWay};
 
 /// Attaches an observer to all signals, also to those that are used for the first time later.

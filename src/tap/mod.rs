@@ -16,9 +16,7 @@
 //! * `declaration`: the signals that `signals!` declares.
 //! * `info`, `verdict`: a connection as a look shows it, and whether a send would run it.
 //! * `disconnected`: an observer that keeps the last receivers that were disconnected.
-//! * `stored_cause`, `origin`: the cause of a durable event as it is stored, and the steps by which
-//!   it is found and read again.
-//! * `durable_receivers`: the durable receivers, which are in no table.
+//! * `durable`: the durable receivers, which are in no table, and the causes of their events.
 //! * `recorder`, `recorded`, `ring`: an observer that keeps the last steps of each thread.
 //! * `spans`: an observer that makes spans of `tracing`.
 
@@ -35,7 +33,7 @@ pub(crate) mod disconnected;
         reason = "only relays, which are async, have durable receivers"
     )
 )]
-pub(crate) mod durable_receivers;
+pub(crate) mod durable;
 pub(crate) mod info;
 #[cfg_attr(
     not(feature = "testing"),
@@ -45,14 +43,6 @@ pub(crate) mod keep;
 pub(crate) mod mutes;
 pub(crate) mod observer;
 pub(crate) mod observers;
-#[cfg_attr(
-    not(feature = "async"),
-    allow(
-        dead_code,
-        reason = "only relays, which are async, have durable receivers"
-    )
-)]
-pub(crate) mod origin;
 pub(crate) mod pending;
 pub(crate) mod recorded;
 pub(crate) mod recorder;
@@ -68,13 +58,5 @@ pub(crate) mod spans;
     allow(dead_code, reason = "only scopes of tests record")
 )]
 pub(crate) mod steps;
-#[cfg_attr(
-    not(feature = "async"),
-    allow(
-        dead_code,
-        reason = "only relays, which are async, have durable receivers"
-    )
-)]
-pub(crate) mod stored_cause;
 pub(crate) mod verdict;
 pub(crate) mod ways;

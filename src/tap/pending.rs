@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::cause::SendId;
 use super::context::Context;
+use super::durable::origin;
 use super::observer::{ObservedReceiver, ObservedSend};
-use super::origin;
 use super::scope::Scope;
 use super::steps::{RunWork, SendWork, Work};
 use super::ways::Outcome;

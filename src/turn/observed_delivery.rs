@@ -13,12 +13,12 @@ use crate::sender::Sender;
 use crate::signal::Signal;
 use crate::tap::cause::SendId;
 use crate::tap::context::Context;
-use crate::tap::durable_receivers::{DurableReceiver, ObservedDurable};
+use crate::tap::durable::origin::{Origin, note_root};
+use crate::tap::durable::receivers::{DurableReceiver, ObservedDurable};
+use crate::tap::durable::stored_cause::DeliveryParts;
 use crate::tap::observer::{Described, ObservedReceiver, ReceiverChange, SendEnd};
 use crate::tap::observers::Tap;
-use crate::tap::origin::{Origin, note_root};
 use crate::tap::pending::{self, Pending};
-use crate::tap::stored_cause::DeliveryParts;
 use crate::tap::ways::{Outcome, SendWay};
 
 /// A durable receiver of fanfare-outbox, as this crate needs it for observers and explanations.

@@ -7,14 +7,14 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::cause::{Cause, SendId};
-use super::context::Context;
-use super::durable_receivers;
-use super::scope::Scope;
-use super::signals;
+use super::receivers;
 use super::stored_cause::StoredCause;
 use crate::id::ReceiverId;
 use crate::lock::lock;
+use crate::tap::cause::{Cause, SendId};
+use crate::tap::context::Context;
+use crate::tap::scope::Scope;
+use crate::tap::signals;
 
 /// The number of receivers whose names are kept.
 const NAMES: usize = 1_024;
@@ -81,7 +81,7 @@ impl Origin {
 }
 
 /// Returns `true` if the cause is one of this process.
-pub(super) fn is_here(cause: &StoredCause) -> bool {
+pub(crate) fn is_here(cause: &StoredCause) -> bool {
     cause.process == this_process()
 }
 
@@ -149,7 +149,7 @@ fn name_of(receiver: ReceiverId) -> Named {
 
 /// Returns the names of the signal and of the receiver.
 fn look_for(receiver: ReceiverId) -> Option<(String, String)> {
-    durable_receivers::name_of(receiver).or_else(|| {
+    receivers::name_of(receiver).or_else(|| {
         let mut members = signals::in_use().into_iter();
         members.find_map(|member| {
             let name = member.hub.upgrade()?.name_of(receiver)?;

@@ -7,13 +7,13 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::info::ConnectionInfo;
-use super::observer::{Described, SignalInfo};
 use super::stored_cause::{DeliveryParts, ObservedDelivery};
-use super::verdict::{ExplainedConnection, NotRun};
 use crate::id::ReceiverId;
 use crate::kind::ReceiverKind;
 use crate::lock::lock;
+use crate::tap::info::ConnectionInfo;
+use crate::tap::observer::{Described, SignalInfo};
+use crate::tap::verdict::{ExplainedConnection, NotRun};
 
 /// A durable receiver.
 pub(crate) struct DurableReceiver {
