@@ -2,6 +2,8 @@
 //!
 //! * `tree`: one ordered list of receivers, shared between versions.
 //! * `plain`: that list once more, for sends that need to look at no other data.
+//! * `receiver_list`: such a list, with the counts that a send needs beforehand.
+//! * `table_entry`: a receiver as a table needs it.
 //! * `senders`: from a sender to its list, shared between versions.
 //! * `hash`: the hash by which that map finds a sender.
 //! * `link`: the claim of a receiver, and the flag for its end.
@@ -24,53 +26,24 @@ pub(crate) mod hub;
 pub(crate) mod link;
 pub(crate) mod plain;
 pub(crate) mod publish;
+mod receiver_list;
 mod senders;
 pub(crate) mod sync;
+mod table_entry;
 pub(crate) mod tree;
 
-use std::ops::{Add, ControlFlow, Sub};
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::sender::{Probe, Sender, SenderKey};
 use hash::SenderHasher;
 use hub::Changed;
 use plain::Plain;
+use receiver_list::{Counts, OneSender, Receivers, TAPPED};
 use senders::SenderMap;
 use smallvec::SmallVec;
-use tree::{Item, List, Run};
-
-/// A handle to one connected receiver, as a table needs it.
-pub(crate) trait TableEntry: hub::Entry + Item {
-    /// Returns the sender that the receiver was connected for, or `None` for any sender.
-    fn sender(&self) -> Option<&SenderKey>;
-
-    /// Returns `true` if the receiver can be dead or spent while it is still in the table.
-    fn is_mortal(&self) -> bool {
-        self.is_weak() || self.is_limited()
-    }
-
-    /// Returns `true` if a send cannot simply call the receiver.
-    fn is_special(&self) -> bool;
-
-    /// Returns `true` if an async send awaits the receiver.
-    fn is_awaited(&self) -> bool;
-
-    /// Notes that the receiver's sender has sent to it.
-    fn note_sent(&self);
-
-    /// Returns `true` if the receiver's sender has sent to it.
-    fn has_sent(&self) -> bool;
-
-    /// The observers of a signal.
-    type Tap: Send + Sync;
-
-    /// The data of a signal that all its tables have in common.
-    type Signal: Default;
-
-    /// Shows a change of the receivers to the observers.
-    fn report(&self, tap: &Self::Tap, change: Changed);
-}
+pub(crate) use table_entry::TableEntry;
+use tree::{List, Run};
 
 /// The data that all tables of a signal have in common.
 #[derive(Default)]
@@ -93,162 +66,6 @@ pub(crate) struct Table<T: TableEntry> {
     /// The observers of the signal, if there are some. With a tap, `any` counts as special, so that
     /// each send takes the path of special receivers, which alone looks here.
     tap: Option<Arc<T::Tap>>,
-}
-
-/// The approximate number of entries that are counted once more when one is removed from a long
-/// list. It is cheaper to make the list anew if more than one in `COPIED` entries is removed.
-const COPIED: usize = 64;
-
-/// A list of receivers, and the counts that a send needs beforehand.
-pub(crate) struct Receivers<T: TableEntry> {
-    list: List<T>,
-    counts: Counts,
-}
-
-/// The numbers of receivers that need more than a call in a send. [`TAPPED`] may be added to the
-/// first two.
-#[derive(Clone, Copy, Default)]
-struct Counts {
-    special: usize,
-    /// The number of these receivers that may be dead or spent.
-    mortal: usize,
-    /// The number of receivers that an async send awaits.
-    awaited: usize,
-}
-
-/// The bit in the counts of special and mortal receivers that a table with a tap has in `any`. No
-/// number of receivers reaches it.
-const TAPPED: usize = 1 << (usize::BITS - 1);
-
-impl Counts {
-    /// Returns the counts for a table with a tap, or without.
-    fn tapped(self, is_tapped: bool) -> Self {
-        let bit = if is_tapped { TAPPED } else { 0 };
-        Counts {
-            special: self.special & !TAPPED | bit,
-            mortal: self.mortal & !TAPPED | bit,
-            awaited: self.awaited,
-        }
-    }
-
-    fn of<T: TableEntry>(entries: &[T]) -> Self {
-        let mut counts = Counts::default();
-        for entry in entries {
-            counts.special += usize::from(entry.is_special());
-            counts.mortal += usize::from(entry.is_mortal());
-            counts.awaited += usize::from(entry.is_awaited());
-        }
-        counts
-    }
-
-    fn map2(self, other: Self, change: impl Fn(usize, usize) -> usize) -> Self {
-        Counts {
-            special: change(self.special, other.special),
-            mortal: change(self.mortal, other.mortal),
-            awaited: change(self.awaited, other.awaited),
-        }
-    }
-}
-
-/// The receivers of one sender.
-pub(crate) struct OneSender<T: TableEntry> {
-    key: SenderKey,
-    receivers: Receivers<T>,
-    /// `true` if it has been the sender of a send. A version that was made while the first of those
-    /// sends ran may have `false` here. The receivers then have the note.
-    sent: AtomicBool,
-    /// `true` if `sent` is, and all receivers can simply be called. The counted path reads this in
-    /// place of the counts, so that the note takes it few instructions.
-    direct: AtomicBool,
-}
-
-impl<T: TableEntry> OneSender<T> {
-    fn new(key: SenderKey, receivers: Receivers<T>, sent: bool) -> Self {
-        let direct = sent && receivers.counts.special == 0;
-        OneSender {
-            key,
-            receivers,
-            sent: AtomicBool::new(sent),
-            direct: AtomicBool::new(direct),
-        }
-    }
-
-    /// Returns `true` if this version has the note that the sender has sent.
-    #[inline]
-    fn is_noted(&self) -> bool {
-        // Relaxed: it is a note that only people read. Row T1.
-        self.sent.load(Ordering::Relaxed)
-    }
-
-    /// Notes that the sender has sent, here and in the receivers. A version that a writer has
-    /// copied from this one before the note shares receivers with it.
-    #[cold]
-    #[inline(never)]
-    fn note_sent(&self) {
-        self.receivers.list.iter().for_each(T::note_sent);
-        // Relaxed, both: as in `is_noted`. Row T1.
-        self.sent.store(true, Ordering::Relaxed);
-        let direct = self.receivers.counts.special == 0;
-        self.direct.store(direct, Ordering::Relaxed);
-    }
-
-    /// Returns `true` if a send can call the receivers and has no note to write.
-    #[inline(always)]
-    fn is_direct(&self) -> bool {
-        // Relaxed: the counts, which it is made of, came with the table. Row T1.
-        self.direct.load(Ordering::Relaxed)
-    }
-
-    /// Returns `true` if the sender has sent since its first receiver was connected.
-    fn has_sent(&self) -> bool {
-        self.is_noted() || self.receivers.list.iter().any(T::has_sent)
-    }
-}
-
-impl<T: TableEntry> Receivers<T> {
-    fn empty() -> Self {
-        Receivers {
-            list: List::empty(),
-            counts: Counts::default(),
-        }
-    }
-
-    /// Returns the receivers with `added`, which is in order.
-    fn with(&self, added: &[T]) -> Self {
-        Receivers {
-            list: self.list.with(added),
-            counts: self.counts.map2(Counts::of(added), usize::add),
-        }
-    }
-
-    /// Returns the receivers without `removed`, which is in order.
-    fn without(&self, removed: &[T]) -> Self {
-        if removed.len() == self.list.len() {
-            return Receivers::empty();
-        }
-        let left = match removed {
-            [entry] => self.list.without(entry),
-            many => self.without_many(many),
-        };
-        Receivers {
-            list: left.expect("a writer removes only receivers that the table holds"),
-            counts: self.counts.map2(Counts::of(removed), usize::sub),
-        }
-    }
-}
-
-impl<T: TableEntry> Receivers<T> {
-    /// Removes several entries. It is a separate function so that the removal of one entry stays in
-    /// line.
-    #[cold]
-    #[inline(never)]
-    fn without_many(&self, removed: &[T]) -> Option<List<T>> {
-        if removed.len() * COPIED > self.list.len() {
-            return self.list.without_all(removed);
-        }
-        let mut removed = removed.iter();
-        removed.try_fold(self.list.clone(), |list, entry| list.without(entry))
-    }
 }
 
 impl<T: TableEntry> Table<T> {
