@@ -5,6 +5,7 @@
 //! `naive` runs it again on a `Vec` with linear searches and checks every line of that
 //! record. `decode` makes a program of any bytes, for the fuzzer.
 
+mod checks;
 pub(crate) mod decode;
 mod naive;
 mod place;
