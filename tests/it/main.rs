@@ -66,6 +66,7 @@ mod send_awaits;
 // Queues.
 mod queue;
 mod queue_at_once;
+mod queue_concurrent;
 mod queue_ends;
 mod queue_on_tokio;
 mod queue_overflow;
