@@ -7,14 +7,15 @@ mod completing;
 mod derived;
 mod direct;
 mod failures;
-mod guards;
 mod joining;
 mod lanes;
 mod order;
 mod plans;
 mod receivers;
+mod refused;
 mod relays;
 mod stored;
+mod stuck;
 #[cfg(feature = "migration")]
 mod tables;
 mod using;

@@ -1,4 +1,4 @@
-//! Busy, stuck and refused parts, which must not hold up the rest.
+//! Parts that are busy, stuck or gone, which must not hold up the rest.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -6,32 +6,23 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fanfare_outbox::{Durable, DurableReceiver, Outbox, SendDurable, Settings};
-use sea_orm::{
-    ConnectionTrait, Database, DbBackend, Statement, TransactionSession, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, TransactionSession, TransactionTrait};
 
-use crate::common::databases::{on_postgres, on_postgres_schema, quiet};
+use crate::common::databases::{on_postgres_schema, quiet};
 use crate::common::{
     LONG, Log, event, named, on_each_database, on_each_shared, start, until, with_tables,
 };
 
 const SHORT: Duration = Duration::from_millis(20);
 
-async fn count(db: &impl ConnectionTrait, rows: &str) -> i64 {
-    let sql = format!("SELECT count(*) AS n FROM {rows}");
-    let statement = Statement::from_string(db.get_database_backend(), sql);
-    let row = db.query_one_raw(statement).await.unwrap().unwrap();
-    row.try_get("", "n").unwrap()
-}
-
-event!(Busy, "guards.Busy", BUSY);
+event!(Busy, "stuck.Busy", BUSY);
 
 /// Commits that never pause do not keep the relay in its hand-outs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_steady_stream_of_commits_is_delivered_and_can_be_shut_down() {
     let log = Log::new();
     let seen = log.clone();
-    let receiver = BUSY.durable("guards.busy");
+    let receiver = BUSY.durable("stuck.busy");
     let receiver = receiver.connect_async(move |_sender, event| {
         seen.push(event.0);
         Box::pin(async { Ok::<_, String>(()) })
@@ -72,14 +63,14 @@ async fn a_steady_stream_of_commits_is_delivered_and_can_be_shut_down() {
     receiver.unwrap().disconnect();
 }
 
-event!(Blocks, "guards.Blocks", BLOCKS);
+event!(Blocks, "stuck.Blocks", BLOCKS);
 
 /// The lease is renewed by a task of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_receiver_that_blocks_its_thread_keeps_its_lease() {
     let log = Log::new();
     let seen = log.clone();
-    let receiver = BLOCKS.durable("guards.blocks");
+    let receiver = BLOCKS.durable("stuck.blocks");
     let receiver = receiver.connect_async(move |_sender, event| {
         let (seen, number) = (seen.clone(), event.0);
         Box::pin(async move {
@@ -105,211 +96,18 @@ async fn a_receiver_that_blocks_its_thread_keeps_its_lease() {
     receiver.unwrap().disconnect();
 }
 
-event!(Long, "guards.Long", LONG_KEY);
-
-#[derive(fanfare::Event, serde::Serialize, serde::Deserialize)]
-struct Keyed(String);
-
-impl fanfare_outbox::DurableEvent for Keyed {
-    const NAME: &'static str = "guards.Keyed";
-
-    fn key(&self) -> Option<String> {
-        Some(self.0.clone())
-    }
-}
-
-static KEYED: fanfare::Signal<Keyed> = fanfare::Signal::new();
-
-/// The database could store such an event, and not note its results.
-#[tokio::test]
-async fn a_text_that_no_database_can_index_is_refused() {
-    on_each_database(async |db| {
-        let long = "k".repeat(1_001);
-        for (text, part) in [(&*long, "1001 bytes"), ("a\0b", "NUL")] {
-            let errors = [
-                db.send_durable(&LONG_KEY, text, &Long(1)).await,
-                db.send_durable(&KEYED, "till", &Keyed(text.to_owned()))
-                    .await,
-            ];
-            for error in errors {
-                let error = error.unwrap_err().to_string();
-                assert!(error.contains(part), "{error}");
-            }
-            let ok = |_: &_| Box::pin(async { Ok::<_, String>(()) });
-            let connected = LONG_KEY.durable(text);
-            let connected = connected.connect_async(move |_sender, event| ok(event));
-            let error = connected.unwrap_err().to_string();
-            assert!(error.contains(part), "{error}");
-        }
-        let fits = "k".repeat(1_000);
-        db.send_durable(&LONG_KEY, &*fits, &Long(1)).await.unwrap();
-        // In a payload a NUL is an escape.
-        db.send_durable(&KEYED, "till", &Keyed("fits".to_owned()))
-            .await
-            .unwrap();
-        assert_eq!(count(&db, "fanfare_outbox_event").await, 2);
-    })
-    .await;
-}
-
-/// Makes the database refuse a statement on each row of a table, or no longer.
-async fn refuse(db: &impl ConnectionTrait, on: &str, refuses: bool) {
-    let (_, table) = on.split_once(" ON ").unwrap();
-    let sql = match (db.get_database_backend(), refuses) {
-        (DbBackend::Sqlite, true) => format!(
-            "CREATE TRIGGER refusal BEFORE {on} BEGIN SELECT RAISE(ABORT, 'no thanks'); END"
-        ),
-        (DbBackend::Sqlite, false) => "DROP TRIGGER refusal".to_owned(),
-        (_, true) => format!(
-            "CREATE FUNCTION refusal() RETURNS trigger LANGUAGE plpgsql \
-                 AS 'BEGIN RAISE EXCEPTION ''no thanks''; END';
-             CREATE TRIGGER refusal BEFORE {on} FOR EACH ROW EXECUTE FUNCTION refusal()"
-        ),
-        (_, false) => format!("DROP TRIGGER refusal ON {table}; DROP FUNCTION refusal()"),
-    };
-    db.execute_unprepared(&sql).await.unwrap();
-}
-
-event!(Unnoted, "guards.Unnoted", UNNOTED);
-
-#[tokio::test]
-async fn a_note_that_the_database_refuses_is_shown_and_given_up() {
-    let log = Log::new();
-    let seen = log.clone();
-    let receiver = UNNOTED.durable("guards.unnoted");
-    let receiver = receiver.connect_async(move |_sender, event| {
-        seen.push(event.0);
-        Box::pin(async { Ok::<_, String>(()) })
-    });
-    // The note of an event that has one receiver is its deletion.
-    refused_notes("DELETE ON fanfare_outbox_event", &log).await;
-    let other = UNNOTED.durable("guards.unnoted.other");
-    let other = other.connect_async(|_sender, _event| Box::pin(async { Ok::<_, String>(()) }));
-    refused_notes("DELETE ON fanfare_outbox_delivery", &log).await;
-    for receiver in [receiver, other] {
-        receiver.unwrap().disconnect();
-    }
-}
-
-async fn refused_notes(note: &str, log: &Log<u64>) {
-    on_each_database(async |db| {
-        refuse(&db, note, true).await;
-        let outbox = start(&db).await;
-        db.send_durable(&UNNOTED, "till", &Unnoted(1))
-            .await
-            .unwrap();
-        let error = async || outbox.status().await.unwrap().relay_error;
-        let shown = until("the error is shown", async || {
-            error()
-                .await
-                .is_some_and(|error| error.contains("no thanks"))
-        });
-        tokio::time::timeout(Duration::from_secs(10), shown)
-            .await
-            .unwrap();
-        let again = until("the event is delivered again", async || log.len() >= 2);
-        tokio::time::timeout(Duration::from_secs(20), again)
-            .await
-            .unwrap();
-        refuse(&db, note, false).await;
-        outbox.settle(LONG).await.unwrap();
-        until("the relay works again", async || error().await.is_none()).await;
-        outbox.shutdown().await;
-        log.take();
-    })
-    .await;
-}
-
-event!(Foreign, "guards.Foreign", FOREIGN);
-
-/// The database has the characters of LATIN1 only.
-#[tokio::test]
-async fn an_error_that_the_database_cannot_store_is_noted_in_ascii() {
-    let receiver = FOREIGN.durable("guards.foreign").attempts(1);
-    let receiver =
-        receiver.connect_async(|_sender, _event| Box::pin(async { Err::<(), _>("no \u{2713}") }));
-    on_postgres(async |options| {
-        let admin = Database::connect(options.clone()).await.unwrap();
-        let (server, name) = options.get_url().rsplit_once('/').unwrap();
-        let name = format!("{name}_latin1");
-        let create = format!("CREATE DATABASE {name} ENCODING 'LATIN1' TEMPLATE template0");
-        admin.execute_unprepared(&create).await.unwrap();
-        let db = named(with_tables(quiet(&format!("{server}/{name}"))).await);
-        let outbox = start(&db).await;
-        db.send_durable(&FOREIGN, "till", &Foreign(1))
-            .await
-            .unwrap();
-        let settled = outbox.settle(Duration::from_secs(15)).await;
-        let letters = outbox.dead_letters(1).await.unwrap();
-        outbox.shutdown().await;
-        let drop = format!("DROP DATABASE {name} WITH (FORCE)");
-        admin.execute_unprepared(&drop).await.unwrap();
-        settled.unwrap();
-        assert_eq!(letters[0].last_error, "no \\u{2713}");
-    })
-    .await;
-    receiver.unwrap().disconnect();
-}
-
-event!(Unowed, "guards.Unowed", UNOWED);
-
-/// Its event is deleted later.
-#[tokio::test]
-async fn a_delivered_event_that_cannot_be_deleted_is_delivered_once() {
-    let log = Log::new();
-    let seen = log.clone();
-    // With another receiver, the events are handed out.
-    let other = UNOWED.durable("guards.unowed.other");
-    let other = other.connect_async(|_sender, _event| Box::pin(async { Ok::<_, String>(()) }));
-    let receiver = UNOWED.durable("guards.unowed");
-    let receiver = receiver.connect_async(move |_sender, event| {
-        let (seen, number) = (seen.clone(), event.0);
-        Box::pin(async move {
-            seen.push(number);
-            if number == 2 {
-                // The other note would have been tried again by then.
-                tokio::time::sleep(Duration::from_millis(1_500)).await;
-            }
-            Ok::<_, String>(())
-        })
-    });
-    on_each_database(async |db| {
-        refuse(&db, "DELETE ON fanfare_outbox_event", true).await;
-        let outbox = start(&db).await;
-        let transaction = db.begin().await.unwrap();
-        for number in 1..=2 {
-            let sent = transaction
-                .send_durable(&UNOWED, number, &Unowed(number))
-                .await;
-            sent.unwrap();
-        }
-        transaction.commit().await.unwrap();
-        let settled = outbox.settle(Duration::from_secs(10)).await;
-        settled.unwrap();
-        outbox.shutdown().await;
-        assert_eq!(outbox.status().await.unwrap().relay_error, None);
-        assert_eq!(log.take(), [1, 2]);
-        refuse(&db, "DELETE ON fanfare_outbox_event", false).await;
-        start(&db).await.shutdown().await;
-        assert_eq!(count(&db, "fanfare_outbox_event").await, 0);
-    })
-    .await;
-    other.unwrap().disconnect();
-    receiver.unwrap().disconnect();
-}
-
-event!(Orphan, "guards.Orphan", ORPHAN);
+event!(Orphan, "stuck.Orphan", ORPHAN);
 
 #[tokio::test]
 async fn a_delivery_without_its_event_is_removed() {
     let ok = || Box::pin(async { Ok::<_, String>(()) });
-    let receiver = ORPHAN.durable("guards.orphan");
+    let receiver = ORPHAN.durable("stuck.orphan");
     let receiver = receiver.connect_async(move |_sender, _event| ok());
     on_each_database(async |db| {
         let outbox = start(&db).await;
         db.execute_unprepared(
             "INSERT INTO fanfare_outbox_delivery (receiver, event_id, version, key) \
-             VALUES ('guards.orphan', 9, 1, '')",
+             VALUES ('stuck.orphan', 9, 1, '')",
         )
         .await
         .unwrap();
@@ -320,13 +118,13 @@ async fn a_delivery_without_its_event_is_removed() {
     receiver.unwrap().disconnect();
 }
 
-event!(Leaves, "guards.Leaves", LEAVES);
+event!(Leaves, "stuck.Leaves", LEAVES);
 
 #[tokio::test]
 async fn a_receiver_that_is_disconnected_gets_no_more_events_of_its_batch() {
     static RECEIVER: OnceLock<DurableReceiver> = OnceLock::new();
     static CALLS: AtomicUsize = AtomicUsize::new(0);
-    let receiver = LEAVES.durable("guards.leaves").keys_at_once(1);
+    let receiver = LEAVES.durable("stuck.leaves").keys_at_once(1);
     let receiver = receiver.connect_async(|_sender, _event| {
         Box::pin(async {
             CALLS.fetch_add(1, Ordering::Relaxed);
@@ -349,7 +147,7 @@ async fn a_receiver_that_is_disconnected_gets_no_more_events_of_its_batch() {
     let outbox = start(&db).await;
     until("the first call is noted", async || {
         let status = outbox.status().await.unwrap();
-        let receiver = status.receiver("guards.leaves").unwrap();
+        let receiver = status.receiver("stuck.leaves").unwrap();
         receiver.pending < 30 && receiver.owner.is_none()
     })
     .await;
@@ -357,13 +155,13 @@ async fn a_receiver_that_is_disconnected_gets_no_more_events_of_its_batch() {
     assert_eq!(CALLS.load(Ordering::Relaxed), 1);
 }
 
-event!(Ever, "guards.Ever", EVER);
+event!(Ever, "stuck.Ever", EVER);
 
 #[tokio::test]
 async fn times_without_end_are_cut() {
     let log = Log::new();
     let seen = log.clone();
-    let receiver = EVER.durable("guards.ever");
+    let receiver = EVER.durable("stuck.ever");
     let receiver = receiver
         .timeout(Duration::MAX)
         .back_off(SHORT, Duration::MAX);
@@ -408,7 +206,7 @@ fn a_relay_whose_runtime_has_ended_shows_it() {
     assert!(error.contains("the relay has ended"), "{error}");
 }
 
-event!(Bomb, "guards.Bomb", BOMB);
+event!(Bomb, "stuck.Bomb", BOMB);
 
 /// Panics when it is dropped.
 struct Panics(bool);
@@ -422,7 +220,7 @@ impl Drop for Panics {
 #[tokio::test]
 async fn a_future_that_panics_when_it_is_dropped_has_failed() {
     let receiver = BOMB
-        .durable("guards.bomb")
+        .durable("stuck.bomb")
         .timeout(SHORT)
         .back_off(SHORT, SHORT);
     let receiver = receiver.attempts(2).connect_async(|_sender, event| {
@@ -443,7 +241,7 @@ async fn a_future_that_panics_when_it_is_dropped_has_failed() {
         }
         outbox.settle(Duration::from_secs(15)).await.unwrap();
         let status = outbox.status().await.unwrap();
-        let receiver = status.receiver("guards.bomb").unwrap();
+        let receiver = status.receiver("stuck.bomb").unwrap();
         assert_eq!((receiver.dead, receiver.attempts), (1, 2));
         outbox.shutdown().await;
     })
@@ -451,54 +249,13 @@ async fn a_future_that_panics_when_it_is_dropped_has_failed() {
     receiver.unwrap().disconnect();
 }
 
-event!(Kept, "guards.Kept", KEPT);
-
-#[tokio::test]
-async fn a_receiver_in_use_is_not_removed() {
-    let ok = || Box::pin(async { Ok::<_, String>(()) });
-    let receiver = KEPT.durable("guards.kept");
-    let receiver = receiver.connect_async(move |_sender, _event| ok()).unwrap();
-    on_each_database(async |db| {
-        let outbox = start(&db).await;
-        let error = outbox.remove("guards.kept").await.unwrap_err().to_string();
-        assert!(error.contains("connected"), "{error}");
-        db.execute_unprepared(
-            "INSERT INTO fanfare_outbox_receiver (name, event, owner, lease_until) \
-             VALUES ('guards.kept.else', 'guards.Kept', 'another', 9000000000000)",
-        )
-        .await
-        .unwrap();
-        let error = outbox
-            .remove("guards.kept.else")
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("lease"), "{error}");
-        assert_eq!(
-            count(
-                &db,
-                "fanfare_outbox_receiver WHERE name LIKE 'guards.kept%'"
-            )
-            .await,
-            2
-        );
-        let end = "UPDATE fanfare_outbox_receiver SET lease_until = 0";
-        db.execute_unprepared(end).await.unwrap();
-        assert!(outbox.remove("guards.kept.else").await.unwrap());
-        assert!(!outbox.remove("guards.kept.else").await.unwrap());
-        outbox.shutdown().await;
-    })
-    .await;
-    receiver.disconnect();
-}
-
-event!(Stuck, "guards.Stuck", STUCK);
+event!(Stuck, "stuck.Stuck", STUCK);
 
 #[tokio::test]
 async fn a_shutdown_gives_leases_back_after_the_grace_and_a_second_one_waits() {
     let log = Log::new();
     let seen = log.clone();
-    let receiver = STUCK.durable("guards.stuck");
+    let receiver = STUCK.durable("stuck.stuck");
     let receiver = receiver.connect_async(move |_sender, event| {
         seen.push(event.0);
         Box::pin(std::future::pending::<Result<(), String>>())
@@ -515,7 +272,7 @@ async fn a_shutdown_gives_leases_back_after_the_grace_and_a_second_one_waits() {
         tokio::task::yield_now().await;
         outbox.shutdown().await;
         let status = outbox.status().await.unwrap();
-        let receiver = status.receiver("guards.stuck").unwrap();
+        let receiver = status.receiver("stuck.stuck").unwrap();
         assert_eq!((receiver.pending, receiver.owner.as_deref()), (1, None));
         first.await.unwrap();
         log.take();
@@ -524,13 +281,13 @@ async fn a_shutdown_gives_leases_back_after_the_grace_and_a_second_one_waits() {
     receiver.unwrap().disconnect();
 }
 
-event!(Hangs, "guards.Hangs", HANGS);
+event!(Hangs, "stuck.Hangs", HANGS);
 
 /// Another transaction keeps the tables locked, as if the database hung.
 #[tokio::test]
 async fn a_settle_and_a_shutdown_end_while_the_database_hangs() {
     let ok = || Box::pin(async { Ok::<_, String>(()) });
-    let receiver = HANGS.durable("guards.hangs");
+    let receiver = HANGS.durable("stuck.hangs");
     let receiver = receiver.connect_async(move |_sender, _event| ok());
     on_postgres_schema(async |mut options| {
         options.max_connections(8);
@@ -555,14 +312,14 @@ async fn a_settle_and_a_shutdown_end_while_the_database_hangs() {
     receiver.unwrap().disconnect();
 }
 
-event!(Newer, "guards.Newer", NEWER);
+event!(Newer, "stuck.Newer", NEWER);
 
 /// The lease is free for a while, although events come all the time.
 #[tokio::test]
 async fn an_old_program_gives_way_when_it_has_parked_an_event() {
     let log = Log::new();
     let seen = log.clone();
-    let receiver = NEWER.durable("guards.newer");
+    let receiver = NEWER.durable("stuck.newer");
     let receiver = receiver.connect_async(move |_sender, event| {
         let (seen, number) = (seen.clone(), event.0);
         Box::pin(async move {
@@ -587,15 +344,15 @@ async fn an_old_program_gives_way_when_it_has_parked_an_event() {
         until("some are delivered", async || log.len() >= 2).await;
         db.execute_unprepared(
             "INSERT INTO fanfare_outbox_event (id, name, version, sender, key, payload, state) \
-             VALUES (0, 'guards.Newer', 2, '', 'newer', '7', 1);
+             VALUES (0, 'stuck.Newer', 2, '', 'newer', '7', 1);
              INSERT INTO fanfare_outbox_delivery (receiver, event_id, version, key) \
-             VALUES ('guards.newer', 0, 2, 'newer')",
+             VALUES ('stuck.newer', 0, 2, 'newer')",
         )
         .await
         .unwrap();
         let status = async || {
             let status = outbox.status().await.unwrap();
-            status.receiver("guards.newer").unwrap().clone()
+            status.receiver("stuck.newer").unwrap().clone()
         };
         until("the lease is free", async || {
             let status = status().await;
