@@ -8,10 +8,10 @@
 mod common;
 
 use std::env;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{File, Log, databases, event, options_of, statements_of, until, with_tables};
+use common::children::{self, child_of, end_of, url_of_child};
+use common::{Log, event, options_of, statements_of, until, with_tables};
 use fanfare_outbox::{Durable, DurableReceiver, Outbox, SendDurable, Settings, send_notices};
 use fanfare_sea_orm::SignalConnection;
 use sea_orm::{
@@ -31,19 +31,14 @@ fn without_poll() -> Settings {
     Settings::default().poll(Duration::from_secs(3_600))
 }
 
-/// Runs a test on a SQLite file, and in a database of its own on PostgreSQL.
 async fn on_each(test: impl AsyncFn(ConnectOptions)) {
-    let file = File::new();
-    {
-        let _turn = turn().await;
-        test(options_of(&file.url())).await;
-    }
-    on_postgres(test).await;
+    let _turn = turn().await;
+    children::on_each(test).await;
 }
 
 async fn on_postgres(test: impl AsyncFn(ConnectOptions)) {
     let _turn = turn().await;
-    databases::on_postgres(async |options| test(options_of(options.get_url())).await).await;
+    children::on_postgres(test).await;
 }
 
 async fn turn() -> tokio::sync::MutexGuard<'static, ()> {
@@ -80,30 +75,14 @@ async fn until_seen(log: &Log<u64>, numbers: u64) {
     until("each event is received", async || log.len() == all).await;
 }
 
-/// Starts this program once more, as the child with this role.
-fn start_child(role: &str, url: &str) -> Child {
-    Command::new(env::current_exe().unwrap())
-        .args([
-            "child_of_another_test_sends_events",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env("FANFARE_OUTBOX_ROLE", role)
-        .env("FANFARE_OUTBOX_URL", url)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the child of another test"]
 async fn child_of_another_test_sends_events() {
-    let Ok(role) = env::var("FANFARE_OUTBOX_ROLE") else {
+    let Some(url) = url_of_child() else {
         return;
     };
-    let options = options_of(&env::var("FANFARE_OUTBOX_URL").unwrap());
-    let db = SignalConnection::new(Database::connect(options).await.unwrap());
+    let role = env::var("FANFARE_OUTBOX_ROLE").unwrap();
+    let db = SignalConnection::new(Database::connect(options_of(&url)).await.unwrap());
     let mut relay = None;
     if role == "with a relay" {
         let receiver = FOREIGN.durable("notices.foreign");
@@ -126,9 +105,10 @@ async fn a_commit_of_another_process_starts_the_receiver() {
             let db = SignalConnection::new(with_tables(options.clone()).await);
             let (receiver, log) = connect();
             let outbox = Outbox::start(&db, without_poll()).await.unwrap();
-            let mut child = start_child(role, options.get_url());
+            let mut child = child_of("child_of_another_test_sends_events", options.get_url());
+            let mut child = child.env("FANFARE_OUTBOX_ROLE", role).spawn().unwrap();
             until_seen(&log, EVENTS).await;
-            let ended = tokio::task::block_in_place(|| child.wait().unwrap());
+            let ended = end_of(&mut child);
             assert!(ended.success(), "{ended}");
             assert!(log.take().is_sorted());
             outbox.shutdown().await;

@@ -9,12 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
-use common::{
-    File, LONG, databases, event, kill_self, options_of, settings, signal, until, with_tables,
-};
+use common::children::{self, child_of, end_of, url_of_child};
+use common::{LONG, event, kill_self, options_of, settings, signal, until, with_tables};
 use fanfare::BoxFuture;
 use fanfare_outbox::{Durable, DurableReceiver, Outbox, SendDurable};
 use fanfare_sea_orm::{BeforeCommit, Scopes, SignalConnection, SignalTransaction};
@@ -42,14 +41,12 @@ const PLACES: [Place; 4] = [
     Place::AfterEffect,
 ];
 
-/// Runs a test on a SQLite file, and in a database of its own on PostgreSQL. The tests take turns,
-/// because their receivers have the names that the children's have.
+/// Runs a test on each database. The tests take turns, because their receivers have the names that
+/// the children's have.
 async fn on_each(test: impl AsyncFn(ConnectOptions)) {
     static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _turn = TURN.lock().await;
-    let file = File::new();
-    test(options_of(&file.url())).await;
-    databases::on_postgres(async |options| test(options_of(options.get_url())).await).await;
+    children::on_each(test).await;
 }
 
 /// Returns a connection to a database with the tables of the outbox and of the test.
@@ -168,17 +165,9 @@ async fn rows(db: &SignalConnection, sql: &str) -> Vec<sea_orm::QueryResult> {
 
 /// Starts this program once more, as the child with this role.
 fn start_child(role: &str, url: &str, flags: &Path) -> Child {
-    Command::new(env::current_exe().unwrap())
-        .args([
-            "child_of_another_test_plays_its_role",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
+    child_of("child_of_another_test_plays_its_role", url)
         .env("FANFARE_OUTBOX_ROLE", role)
-        .env("FANFARE_OUTBOX_URL", url)
         .env("FANFARE_OUTBOX_FLAGS", flags)
-        .stdout(Stdio::null())
         .spawn()
         .unwrap()
 }
@@ -186,10 +175,11 @@ fn start_child(role: &str, url: &str, flags: &Path) -> Child {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the children of the other tests"]
 async fn child_of_another_test_plays_its_role() {
-    let Ok(role) = env::var("FANFARE_OUTBOX_ROLE") else {
+    let Some(url) = url_of_child() else {
         return;
     };
-    let db = connected(options_of(&env::var("FANFARE_OUTBOX_URL").unwrap())).await;
+    let role = env::var("FANFARE_OUTBOX_ROLE").unwrap();
+    let db = connected(options_of(&url)).await;
     let flags = PathBuf::from(env::var("FANFARE_OUTBOX_FLAGS").unwrap());
     if role == "stale" {
         return be_stale(&db, &flags).await;
@@ -215,7 +205,7 @@ async fn a_kill_at_each_step_loses_nothing() {
             let db = connected(options.clone()).await;
             let role = format!("{place:?}");
             let mut child = start_child(&role, options.get_url(), Path::new(""));
-            let ended = tokio::task::block_in_place(|| child.wait().unwrap());
+            let ended = end_of(&mut child);
             assert_eq!(ended.signal(), Some(9), "{place:?}: {ended}");
 
             let receiver = connect_effects(&db, None);
@@ -271,7 +261,7 @@ async fn kills_at_any_moment_lose_nothing() {
             .await;
             tokio::time::sleep(Duration::from_millis(7 * round)).await;
             child.kill().unwrap();
-            tokio::task::block_in_place(|| child.wait().unwrap());
+            end_of(&mut child);
             at_least = effects(&db).await.values().map(Vec::len).sum();
         }
         let receiver = connect_effects(&db, None);
@@ -395,7 +385,7 @@ async fn a_relay_that_was_stopped_past_its_lease_changes_nothing() {
         // The child's receiver returns `Ok`, and the child notes that, and gives its lease back.
         std::fs::write(flags.join("go"), "").unwrap();
         signal(child.id(), "CONT");
-        let ended = tokio::task::block_in_place(|| child.wait().unwrap());
+        let ended = end_of(&mut child);
         assert!(ended.success(), "{ended}");
         assert_eq!(state().await, (0, 1, 1));
         let last_error = outbox.status().await.unwrap();

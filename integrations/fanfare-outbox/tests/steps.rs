@@ -9,12 +9,13 @@
 mod common;
 
 use std::env;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use common::{File, LONG, databases, event, kill_self, options_of, settings, with_tables};
+use common::children::{self, child_of, end_of, url_of_child};
+use common::{LONG, event, kill_self, options_of, settings, with_tables};
 use fanfare::BoxFuture;
 use fanfare_outbox::{
     Delivered, Durable, DurableEvent, DurableReceiver, Outbox, SendDurable, Unsettled,
@@ -122,17 +123,9 @@ async fn changes(db: &SignalConnection) -> Vec<i64> {
 }
 
 fn start_child(end: End, statement: u32, url: &str) -> Child {
-    Command::new(env::current_exe().unwrap())
-        .args([
-            "child_ends_after_a_statement",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
+    child_of("child_ends_after_a_statement", url)
         .env("FANFARE_OUTBOX_END", format!("{end:?}"))
         .env("FANFARE_OUTBOX_STATEMENT", statement.to_string())
-        .env("FANFARE_OUTBOX_URL", url)
-        .stdout(Stdio::null())
         .spawn()
         .unwrap()
 }
@@ -140,12 +133,10 @@ fn start_child(end: End, statement: u32, url: &str) -> Child {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the children of the other tests"]
 async fn child_ends_after_a_statement() {
-    let (Ok(url), Ok(end)) = (
-        env::var("FANFARE_OUTBOX_URL"),
-        env::var("FANFARE_OUTBOX_END"),
-    ) else {
+    let Some(url) = url_of_child() else {
         return;
     };
+    let end = env::var("FANFARE_OUTBOX_END").unwrap();
     let last: u32 = env::var("FANFARE_OUTBOX_STATEMENT")
         .unwrap()
         .parse()
@@ -231,7 +222,7 @@ async fn try_statements(end: End, options: ConnectOptions) -> u32 {
     for _ in 0..number_of("FANFARE_OUTBOX_ROUNDS", 1) {
         for statement in (1..).step_by(number_of("FANFARE_OUTBOX_STEPS", 9) as usize) {
             let mut child = start_child(end, statement, options.get_url());
-            let ended = tokio::task::block_in_place(|| child.wait().unwrap());
+            let ended = end_of(&mut child);
             if ended.code() == Some(NOT_REACHED) {
                 break;
             }
@@ -272,11 +263,8 @@ async fn check(db: &SignalConnection, what: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_after_any_statement_loses_nothing_and_doubles_nothing_that_is_completed() {
-    let file = File::new();
-    let reached = try_statements(End::Kill, options_of(&file.url())).await;
-    assert!(reached > 3, "{reached} were killed");
-    databases::on_postgres(async |options| {
-        let reached = try_statements(End::Kill, options_of(options.get_url())).await;
+    children::on_each(async |options| {
+        let reached = try_statements(End::Kill, options).await;
         assert!(reached > 3, "{reached} were killed");
     })
     .await;
@@ -285,8 +273,8 @@ async fn a_kill_after_any_statement_loses_nothing_and_doubles_nothing_that_is_co
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_are_cut_after_any_statement_lose_nothing_and_double_nothing_that_is_completed()
  {
-    databases::on_postgres(async |options| {
-        let reached = try_statements(End::Cut, options_of(options.get_url())).await;
+    children::on_postgres(async |options| {
+        let reached = try_statements(End::Cut, options).await;
         assert!(reached > 3, "{reached} were cut");
     })
     .await;

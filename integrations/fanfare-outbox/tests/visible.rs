@@ -4,14 +4,13 @@
 
 mod common;
 
-use std::env;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use common::children::{self, child_of, end_of, url_of_child};
 use common::{
-    File, LONG, Log, databases, event, kill_self, named, on_each_database, on_each_plain,
-    options_of, settings, start, statements_of, with_tables,
+    LONG, Log, event, kill_self, named, on_each_database, on_each_plain, options_of, settings,
+    start, statements_of, with_tables,
 };
 use fanfare::connections::{NotRun, Verdict};
 use fanfare::watch::{
@@ -21,7 +20,7 @@ use fanfare::watch::{
 use fanfare::{Connection, Signal, mute, testing};
 use fanfare_outbox::{Durable, DurableEvent, Outbox, SendDurable};
 use fanfare_sea_orm::SignalConnection;
-use sea_orm::{ConnectOptions, ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, Statement};
 
 /// Connects a receiver that stores an event in the outbox.
 fn connect_bill<E>(
@@ -353,20 +352,13 @@ impl Observer for Causes {
     }
 }
 
-/// Runs a test on a SQLite file, and in a database of its own on PostgreSQL.
-async fn on_each_file(test: impl AsyncFn(ConnectOptions)) {
-    let file = File::new();
-    test(options_of(&file.url())).await;
-    databases::on_postgres(async |options| test(options_of(options.get_url())).await).await;
-}
-
 static STARTED: Signal<u8> = Signal::new();
 static ORDERED: Signal<u64> = Signal::new();
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the child of another test"]
 async fn child_stores_an_event_and_is_killed() {
-    let Ok(url) = env::var("FANFARE_OUTBOX_URL") else {
+    let Some(url) = url_of_child() else {
         return;
     };
     let db = SignalConnection::new(with_tables(options_of(&url)).await);
@@ -385,18 +377,10 @@ async fn child_stores_an_event_and_is_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_cause_of_a_delivery_survives_the_process_that_had_it() {
     let _turn = TURN.lock().await;
-    on_each_file(async |options| {
-        let mut child = Command::new(env::current_exe().unwrap())
-            .args([
-                "child_stores_an_event_and_is_killed",
-                "--exact",
-                "--ignored",
-            ])
-            .env("FANFARE_OUTBOX_URL", options.get_url())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let ended = tokio::task::block_in_place(|| child.wait().unwrap());
+    children::on_each(async |options| {
+        let mut child = child_of("child_stores_an_event_and_is_killed", options.get_url());
+        let mut child = child.spawn().unwrap();
+        let ended = end_of(&mut child);
         assert_eq!(ended.signal(), Some(9), "{ended}");
 
         let db = SignalConnection::named("crashed", with_tables(options).await);

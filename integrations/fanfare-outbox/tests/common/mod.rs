@@ -7,6 +7,8 @@
     reason = "no test file uses everything"
 )]
 
+#[cfg(unix)]
+pub mod children;
 #[path = "../../../fanfare-sea-orm/tests/common/databases/mod.rs"]
 pub mod databases;
 #[cfg(unix)]
