@@ -15,6 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::delivery::{Completes, Delivery};
+use crate::faults::AFTER_ERROR;
 use crate::held::Held;
 use crate::origin_text;
 use crate::registry::{self, Failure, Options, Receiver, Stored};
@@ -317,6 +318,6 @@ where
         if tries == TRIES || !held.is_held() {
             return Err(error);
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(AFTER_ERROR).await;
     }
 }

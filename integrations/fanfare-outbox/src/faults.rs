@@ -1,7 +1,11 @@
-//! The last errors of a relay and of its workers.
+//! The last errors of a relay and of its workers, and the time that they rest after one.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// The time between an error of the database and the next try.
+pub(crate) const AFTER_ERROR: Duration = Duration::from_secs(1);
 
 /// A part of a relay, from the one whose errors are shown first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,12 +7,9 @@ use std::time::{Duration, Instant};
 use fanfare::watch::Context;
 use tokio::sync::watch;
 
-use crate::faults::{Faults, Part};
+use crate::faults::{AFTER_ERROR, Faults, Part};
 use crate::store::Store;
 use crate::store::lease::Lease;
-
-/// The time after an error, until the lease is renewed again.
-const AFTER_ERROR: Duration = Duration::from_secs(1);
 
 /// A lease, as long as this process can be sure of it.
 ///

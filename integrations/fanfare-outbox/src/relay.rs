@@ -15,7 +15,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::error::StartError;
-use crate::faults::{Faults, Part};
+use crate::faults::{AFTER_ERROR, Faults, Part};
 use crate::held::is_stopped;
 use crate::notices::{self, Subscription};
 use crate::registry::{self, Receiver};
@@ -25,9 +25,6 @@ use crate::store::look::Work;
 use crate::store::receivers::SWEEP;
 use crate::wake;
 use crate::worker::{Worked, work};
-
-/// The time after an error of the database.
-const AFTER_ERROR: Duration = Duration::from_secs(1);
 
 /// The time after which a look without a response is shown as an error.
 const SLOW: Duration = Duration::from_secs(2);

@@ -1,15 +1,13 @@
 //! A database that is away.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use sea_orm::DbErr;
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
 use sea_orm::{RuntimeErr, sqlx};
 use tokio::time::Instant;
 
-/// The time between two attempts to reach a database that is away.
-const PAUSE: Duration = Duration::from_secs(1);
+use crate::faults::AFTER_ERROR;
 
 /// The last failure to reach the database, if the database was not reached since.
 ///
@@ -88,7 +86,7 @@ impl Away {
     fn attempt(&self) -> Result<Option<Attempt<'_>>, DbErr> {
         self.change(|failed| match failed {
             None => Ok(None),
-            Some(failed) if failed.attempt.is_some() || failed.at.elapsed() < PAUSE => {
+            Some(failed) if failed.attempt.is_some() || failed.at.elapsed() < AFTER_ERROR => {
                 Err(failed.error.clone())
             }
             Some(failed) => {
@@ -163,17 +161,17 @@ mod tests {
         assert!(!tries(&away, Ok(())).await, "the pause is not over");
         let again = away.reach(ready(Ok(()))).await;
         assert_eq!(again.unwrap_err().to_string(), refused().to_string());
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(AFTER_ERROR).await;
         {
             let mut first = Box::pin(away.reach(pending::<Result<(), DbErr>>()));
             assert!((&mut first).now_or_never().is_none());
             assert!(!tries(&away, Ok(())).await, "the first one has not ended");
         }
         assert!(!tries(&away, Ok(())).await, "a dropped attempt counts");
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(AFTER_ERROR).await;
         assert!(tries(&away, Err(refused())).await);
         assert!(!tries(&away, Ok(())).await, "another pause");
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(AFTER_ERROR).await;
         assert!(tries(&away, Ok(())).await);
         assert!(!away.is_away());
         assert!(tries(&away, Ok(())).await);
@@ -188,11 +186,11 @@ mod tests {
         }));
         assert!((&mut before).now_or_never().is_none());
         assert!(tries(&away, Err(refused())).await);
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(AFTER_ERROR).await;
         let mut attempt = Box::pin(away.reach(pending::<Result<(), DbErr>>()));
         assert!((&mut attempt).now_or_never().is_none());
         before.await.unwrap_err();
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(AFTER_ERROR).await;
         assert!(!tries(&away, Ok(())).await, "the attempt has not ended");
     }
 
@@ -203,7 +201,7 @@ mod tests {
         let cut = || sqlx::Error::from(std::io::Error::other("cut"));
         assert!(tries(&away, Err(refused())).await);
         let error = DbErr::Exec(RuntimeErr::SqlxError(cut().into()));
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(AFTER_ERROR).await;
         assert!(tries(&away, Err(error)).await);
         assert!(away.is_away());
     }
