@@ -85,20 +85,20 @@ impl Scope {
     }
 
     /// Returns the scope of a test with this number, if it has not ended.
-    pub(super) fn with_record(number: u64) -> Option<Arc<Self>> {
+    pub(super) fn find(number: u64) -> Option<Arc<Self>> {
         let scopes = lock(&OF_TESTS);
         scopes.iter().find(|scope| scope.number == number).cloned()
     }
 
-    /// Adds the scope, which is that of a test, to those that `with_record` finds.
+    /// Adds the scope, which is that of a test, to those that `find` returns.
     #[cfg(feature = "testing")]
-    pub(crate) fn list(self: &Arc<Self>) {
+    pub(crate) fn register(self: &Arc<Self>) {
         lock(&OF_TESTS).push(Arc::clone(self));
     }
 
-    /// Removes the scope from those that `with_record` finds.
+    /// Removes the scope from those that `find` returns.
     #[cfg(feature = "testing")]
-    pub(crate) fn unlist(&self) {
+    pub(crate) fn unregister(&self) {
         lock(&OF_TESTS).retain(|scope| scope.number != self.number);
     }
 

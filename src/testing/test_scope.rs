@@ -43,7 +43,7 @@ impl Scope {
         let kit = Kit::new();
         let parent = Context::current().scope;
         let inner = scope::Scope::inside(parent, Some(Record::default()));
-        inner.list();
+        inner.register();
         Scope {
             inner,
             kept: Mutex::default(),
@@ -190,7 +190,7 @@ impl Scope {
 impl Drop for Scope {
     fn drop(&mut self) {
         self.record().close();
-        self.inner.unlist();
+        self.inner.unregister();
         if self.inner.has_receivers() {
             for signal in signals::end_scope(self.inner.number) {
                 // Only a send over a tap leaves the receivers out that the frozen signal keeps.

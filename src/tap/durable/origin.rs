@@ -72,7 +72,7 @@ impl Origin {
     /// process. `fallback` has the scope otherwise.
     pub(crate) fn context(origin: Option<&Self>, fallback: &Context) -> Context {
         let here = origin.filter(|origin| origin.process == this_process());
-        let scope = here.and_then(|origin| Scope::with_record(origin.scope?));
+        let scope = here.and_then(|origin| Scope::find(origin.scope?));
         Context {
             cause: here.and_then(|origin| cause_here(origin.cause.as_ref()?)),
             scope: scope.or_else(|| fallback.scope.clone()),
