@@ -2,8 +2,8 @@
 //! to deliver, and of one that has a million. Then a queue behind a dead letter. Informs; fails
 //! nothing.
 //!
-//! It runs on a file of SQLite with a write-ahead log, and on PostgreSQL if `FANFARE_TEST_POSTGRES` is set.
-//! `FANFARE_OUTBOX_BACKLOG` sets the number in place of the million.
+//! It runs on a file of SQLite with a write-ahead log, and on PostgreSQL if `FANFARE_TEST_POSTGRES`
+//! is set. `FANFARE_OUTBOX_BACKLOG` sets the number in place of the million.
 
 #[path = "../tests/common/mod.rs"]
 mod common;

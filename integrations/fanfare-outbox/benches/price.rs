@@ -1,7 +1,8 @@
 //! The price of durable events in a transaction, the time from a commit to its receiver, and the
 //! deliveries of a second. Informs; fails nothing.
 //!
-//! It runs on a file of SQLite with a write-ahead log, and on PostgreSQL if `FANFARE_TEST_POSTGRES` is set.
+//! It runs on a file of SQLite with a write-ahead log, and on PostgreSQL if `FANFARE_TEST_POSTGRES`
+//! is set.
 
 #[path = "../tests/common/mod.rs"]
 mod common;

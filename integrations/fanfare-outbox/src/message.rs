@@ -121,9 +121,9 @@ impl Message {
         read(self.version, &self.payload).map_err(ReadError::Payload)
     }
 
-    /// Returns an error if the name of the event, the sender or the key has a NUL, or more than 1,000
-    /// bytes beside its prefix. A transport does not publish such a message. `new` returns none, but
-    /// it may come from another program.
+    /// Returns an error if the name of the event, the sender or the key has a NUL, or more than
+    /// 1,000 bytes beside its prefix. A transport does not publish such a message. `new` returns
+    /// none, but it may come from another program.
     ///
     /// # Errors
     ///

@@ -65,24 +65,24 @@ impl Store {
             owed("state = 1 AND due_at <= {now}", "due_at"),
             owed("state = 3 AND version <= $2", "version"),
         );
-        // The receiver's deliveries in some states, and those of one key. Most receivers have none,
-        // which is found once for all rows.
-        let has = |states: &str, of_key: &str| {
+        // The first delivery of the key in some states. Most receivers have none in those states,
+        // which is found once for all rows. The conditions for states are those of the indexes.
+        let first = |states: &str, compared: &str| {
             let those = format!(
-                "SELECT 1 FROM fanfare_outbox_delivery AS b WHERE b.receiver = $1 AND {states}"
+                "SELECT b.event_id FROM fanfare_outbox_delivery AS b \
+                 WHERE b.receiver = $1 AND {states}"
             );
             format!(
                 "(EXISTS ({those} ORDER BY b.key, b.event_id {ONE}) \
-                 AND EXISTS ({those} AND b.key = due.key {of_key} {ONE}))"
+                 AND ({those} AND b.key >= due.key AND b.key <= due.key \
+                     ORDER BY b.key, b.event_id {ONE}) {compared})"
             )
         };
-        // The conditions for states are those of the indexes.
-        let earlier = "AND b.event_id < due.id";
         let (has_blocking, has_waiting, has_any, is_awaited) = (
-            has("b.state IN (1, 2, 3)", earlier),
-            has("b.state = 5", earlier),
-            has("b.state <> 4", earlier),
-            has("b.state = 5", ""),
+            first("b.state IN (1, 2, 3)", "< due.id"),
+            first("b.state = 5", "< due.id"),
+            first("b.state <> 4", "< due.id"),
+            first("b.state = 5", "IS NOT NULL"),
         );
         let sql = format!(
             "WITH ready(id) AS ({first_ready}), fresh(id) AS ({first_fresh}), \

@@ -119,9 +119,9 @@ impl Store {
     }
 }
 
-/// Returns a query of the receiver's event in the row of the lease, which it locks, so that no other
-/// relay takes over before the statement has ended. The parameters 1 and 2 are the receiver and the
-/// token.
+/// Returns a query of the receiver's event in the row of the lease, which it locks, so that no
+/// other relay takes over before the statement has ended. The parameters 1 and 2 are the receiver
+/// and the token.
 pub(super) fn fence(owner: &str) -> String {
     format!(
         "SELECT event FROM fanfare_outbox_receiver \

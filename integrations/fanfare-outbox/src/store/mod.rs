@@ -19,7 +19,7 @@ pub(crate) mod waiting;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
@@ -33,6 +33,13 @@ use crate::schema::unsupported;
 /// The number of rows that a statement takes at most, if the caller sets no number.
 const ROWS: i64 = 500;
 
+/// The time for which PostgreSQL keeps the plan of a statement.
+///
+/// A connection keeps the plan that it has made for the text of a statement. A plan that was made
+/// when the tables were empty reads all rows, and a moment later there may be a million. So the
+/// text has a number that changes.
+const PLANNED: Duration = Duration::from_secs(5);
+
 /// The tables, over a connection.
 #[derive(Clone)]
 pub(crate) struct Store {
@@ -41,6 +48,8 @@ pub(crate) struct Store {
     owner: String,
     /// The milliseconds by which the clock was moved.
     ahead: Arc<AtomicI64>,
+    /// The time from which the age of plans is counted.
+    started: Instant,
     /// Locked by a note on SQLite.
     notes: Arc<Mutex<()>>,
     /// Keeps the statements of the relay from a database that is away.
@@ -54,6 +63,7 @@ impl Store {
                 db,
                 owner,
                 ahead: Arc::default(),
+                started: Instant::now(),
                 notes: Arc::default(),
                 away: None,
             }),
@@ -118,6 +128,13 @@ impl Store {
                 "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
                 "",
             ),
+        };
+        let sql = match backend {
+            DbBackend::Postgres => {
+                let age = self.started.elapsed().as_secs() / PLANNED.as_secs();
+                format!("{sql} /* {age} */")
+            }
+            _ => sql.to_owned(),
         };
         // Relaxed: as in `advance`.
         let sql = match self.ahead.load(Ordering::Relaxed) {

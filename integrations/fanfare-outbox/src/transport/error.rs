@@ -51,8 +51,8 @@ impl From<DbErr> for PublishError {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// The time of the receipt is over, the message is done, or an earlier one of its key was delayed.
-    /// The message comes again, unless it is done.
+    /// The time of the receipt is over, the message is done, or an earlier one of its key was
+    /// delayed. The message comes again, unless it is done.
     Lost,
     /// An earlier message of the key is out: acknowledge that one first.
     TooEarly,

@@ -1,12 +1,12 @@
 //! Transports carry messages to programs that do not use the database of the events.
 //!
 //! A relay delivers in programs that use the database. For others there is the trait [`Transport`].
-//! [`DatabaseTransport`] is the transport over the tables of an outbox, and programs can add others,
-//! over a broker for instance. [`conformance::check`] checks the promises of a transport.
+//! [`DatabaseTransport`] is the transport over the tables of an outbox, and programs can add
+//! others, over a broker for instance. [`conformance::check`] checks the promises of a transport.
 //!
-//! A durable receiver that publishes is the bridge from an outbox to a transport. The relay retries a
-//! message that the transport refuses, and keeps the order of its key. The bridge must not lead to the
-//! database that it comes from: it would publish its own messages again.
+//! A durable receiver that publishes is the bridge from an outbox to a transport. The relay retries
+//! a message that the transport refuses, and keeps the order of its key. The bridge must not lead
+//! to the database that it comes from: it would publish its own messages again.
 //!
 //! ```
 //! # use fanfare::{Event, Signal};
@@ -29,7 +29,8 @@
 //! # }
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let (shop, shipping) = (connect("sqlite::memory:").await?, connect("sqlite:file:b?mode=memory").await?);
+//! # let shop = connect("sqlite::memory:").await?;
+//! # let shipping = connect("sqlite:file:b?mode=memory").await?;
 //! # let from_shop = DatabaseTransport::new(&shipping, Duration::from_secs(30))?;
 //! # let parcels = Consumer::of::<OrderPaid>("shipping.parcels");
 //! # assert!(from_shop.fetch(&parcels, 100).await?.is_empty());
@@ -130,20 +131,21 @@ pub struct Fetched<R> {
 /// [`conformance::check`] checks the promises, so that one transport can be exchanged for another.
 ///
 /// 1. A message is stored when [`publish`](Transport::publish) returns `Ok` for it. A message that
-///    [`Message::check`] does not let pass is refused, and the other messages of its batch are stored.
+///    [`Message::check`] does not let pass is refused, and the other messages of its batch are
+///    stored.
 /// 2. Each consumer gets each message that is published after its first fetch, until it
 ///    acknowledges it.
 /// 3. The messages of a key are fetched in the order in which they were published. While a message
 ///    is out or delayed, a later one of its key is fetched only behind it in the same batch.
-/// 4. A message that is neither acknowledged nor delayed comes again when the time of its receipt is
-///    over. The old receipt then changes nothing.
+/// 4. A message that is neither acknowledged nor delayed comes again when the time of its receipt
+///    is over. The old receipt then changes nothing.
 /// 5. A message of a version that is too new for the consumer stays for a newer one.
 ///
 /// A message may come more than once, and may be published more than once. The order between keys
 /// is not promised.
 ///
-/// A message that no program can read is acknowledged and noted elsewhere, or delayed until one can.
-/// Nothing prolongs the time of a receipt: choose one that is longer than the work.
+/// A message that no program can read is acknowledged and noted elsewhere, or delayed until one
+/// can. Nothing prolongs the time of a receipt: choose one that is longer than the work.
 pub trait Transport: Send + Sync {
     /// Names a message that was fetched.
     type Receipt: Clone + Send + Sync;

@@ -28,9 +28,9 @@ use crate::store::receivers::{Joining, SWEEP};
 ///
 /// A published message is an event of that database. Durable receivers of programs that have an
 /// [`Outbox`](crate::Outbox) on it get the event as well. `Outbox::status` shows the consumers, and
-/// `Outbox::settle` waits for them. A consumer of the database that the sender uses needs no bridge:
-/// it fetches what `send_durable` stores. A bridge to the same database would publish its own
-/// messages again, without an end.
+/// `Outbox::settle` waits for them. A consumer of the database that the sender uses needs no
+/// bridge: it fetches what `send_durable` stores. A bridge to the same database would publish its
+/// own messages again, without an end.
 ///
 /// The programs of one consumer take turns. One has the lease while messages of it are out, and a
 /// fetch of the others returns no messages. The lease is given back with the last receipt. If a
@@ -81,8 +81,8 @@ impl DatabaseTransport {
         })
     }
 
-    /// Gives all messages back that are out. Their receipts are lost, and the messages come again at
-    /// once.
+    /// Gives all messages back that are out. Their receipts are lost, and the messages come again
+    /// at once.
     ///
     /// # Errors
     ///
@@ -104,9 +104,9 @@ impl DatabaseTransport {
         transaction.commit().await
     }
 
-    /// Publishes messages one by one, because the database may refuse one of them only. Those behind
-    /// a refused one of their key are refused as well, so that the publisher can publish them again
-    /// in their order.
+    /// Publishes messages one by one, because the database may refuse one of them only. Those
+    /// behind a refused one of their key are refused as well, so that the publisher can publish
+    /// them again in their order.
     async fn publish_each(&self, batch: &[Message], results: &mut [Result<(), PublishError>]) {
         let mut refused: HashMap<&str, DbErr> = HashMap::new();
         let mut away = None;
