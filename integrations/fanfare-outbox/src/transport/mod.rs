@@ -47,8 +47,8 @@
 //! shop.send_durable(&ORDER_PAID, "till", &OrderPaid { order: 7 }).await?;
 //! outbox.settle(Duration::from_secs(10)).await?;
 //!
-//! // In the program that receives. `from_shop` is a `DatabaseTransport` of its own, whose first fetch
-//! // has made `parcels` known: `Consumer::of::<OrderPaid>("shipping.parcels")`.
+//! // In the program that receives. `from_shop` is its `DatabaseTransport`, whose first fetch has
+//! // made `parcels` known: `Consumer::of::<OrderPaid>("shipping.parcels")`.
 //! for fetched in from_shop.fetch(&parcels, 100).await? {
 //!     assert_eq!(fetched.message.read::<OrderPaid>()?.order, 7);
 //!     from_shop.acknowledge(&[fetched.receipt]).await.pop().unwrap()?;

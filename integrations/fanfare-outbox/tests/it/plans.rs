@@ -63,7 +63,7 @@ impl Relay {
     }
 }
 
-/// Checks the number of rows that are read for so many deliveries.
+/// Checks the number of rows that are read for this number of deliveries.
 async fn read_few(event: &'static str, deliveries: u32, work: impl AsyncFn(&Relay)) {
     // Only `advance` wakes the relay.
     let settings = Settings::default().poll(LONG).notices(false);
@@ -146,7 +146,7 @@ async fn postgres_reads_each_delivery_of_a_backlog_a_few_times() {
     }
 }
 
-/// It believes that most keys have deliveries that wait, because the one key has so many.
+/// It believes that most keys have deliveries that wait, because one key has most of them.
 #[tokio::test]
 async fn postgres_reads_no_delivery_that_waits_for_another_key() {
     let receiver = STUCK.durable("plans.stuck").attempts(1);
