@@ -60,6 +60,7 @@ pub mod django {}
 
 /// [fanfare-outbox]: https://github.com/fanfare-rs/fanfare/blob/main/integrations/fanfare-outbox/README.md
 /// [observing]: crate::docs::observing#durable-receivers
+/// [rivals]: https://github.com/fanfare-rs/fanfare/blob/main/integrations/fanfare-outbox/rivals/README.md
 #[doc = include_str!("../docs/durable.md")]
 pub mod durable {}
 
