@@ -79,17 +79,12 @@ pub use event::{Delivered, DurableEvent};
 ///
 /// | option | effect | without it |
 /// |---|---|---|
-/// | `name = "shop.OrderPaid"` | [`NAME`](DurableEvent::NAME), which the database stores with each
-///   event | an error |
+/// | `name = "shop.OrderPaid"` | [`NAME`](DurableEvent::NAME), which the database stores with each event | an error |
 /// | `version = 2` | [`VERSION`](DurableEvent::VERSION) of the fields | 1 |
-/// | `upcast = from_euros` | the function for [`upcast`](DurableEvent::upcast), `fn(u32, Value) ->
-///   Option<Value>`. A version above 1 needs it | no older version |
-/// | `key = order` | the field, or with `key = 0` the one of a tuple struct, whose `Display` is the
-///   [`key`](DurableEvent::key) | the sender |
-/// | `key = Self::order` | the function of that path returns the key: it takes `&Self` and returns
-///   `String` or `Option<String>` | the sender |
-/// | `crate = my_api::fanfare_outbox` | the expansion finds this crate by the path, which may be a
-///   string literal | `::fanfare_outbox` |
+/// | `upcast = from_euros` | the function for [`upcast`](DurableEvent::upcast), `fn(u32, Value) -> Option<Value>`. A version above 1 needs it | no older version |
+/// | `key = order` | the field, or with `key = 0` the one of a tuple struct, whose `Display` is the [`key`](DurableEvent::key) | the sender |
+/// | `key = Self::order` | the function of that path returns the key: it takes `&Self` and returns `String` or `Option<String>` | the sender |
+/// | `crate = my_api::fanfare_outbox` | the expansion finds this crate by the path, which may be a string literal | `::fanfare_outbox` |
 ///
 /// # The recorded fields
 ///
@@ -105,12 +100,9 @@ pub use event::{Delivered, DurableEvent};
 /// | the test fails because | the fix |
 /// |---|---|
 /// | the version has no line | `FANFARE_DURABLE_EVENTS=write cargo test` adds it |
-/// | the fields are not those of the line | raise `version`, convert older events in `upcast`, and
-///   add the line of the new version |
-/// | a higher version has a line | raise `version` to it. A number is not used twice, because
-///   events of it may be stored |
-/// | the file has a version twice, with other fields | after a merge, one of the two changes gets
-///   the next version |
+/// | the fields are not those of the line | raise `version`, convert older events in `upcast`, and add the line of the new version |
+/// | a higher version has a line | raise `version` to it. A number is not used twice, because events of it may be stored |
+/// | the file has a version twice, with other fields | after a merge, one of the two changes gets the next version |
 ///
 /// No command changes or deletes a line. Delete one by hand, and add it again, if every stored
 /// event of that version is still read correctly, as with a new field that has `#[serde(default)]`,

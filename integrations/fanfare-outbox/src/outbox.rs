@@ -298,7 +298,8 @@ impl Outbox {
     /// it. Returns `false` if the database does not know it.
     ///
     /// It deletes 500 at a time, so that other receivers go on. If it ends in between, with the
-    /// process for instance, the receiver is still known and is owed the rest: call it again.
+    /// process for instance, the receiver is still known and is owed the rest: call it again, when
+    /// the lease of the removal is over after 30 seconds.
     ///
     /// # Errors
     ///

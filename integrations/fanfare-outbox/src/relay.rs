@@ -237,9 +237,6 @@ impl Relay {
         let refused = self.register().await;
         let found = self.look().await?;
         self.shared.looked.send_replace(());
-        // The next turn registers those again that another process has removed.
-        let is_known = |receiver: &Arc<Receiver>| found.known.contains(&receiver.name);
-        self.known.retain(is_known);
         let store = &self.store;
         let mut handed_out = Ok(());
         for event in &found.new {

@@ -45,6 +45,11 @@ pub(crate) async fn work(
     let Some(lease) = store.acquire(&receiver.name, settings.lease).await? else {
         return Ok(Worked::Nothing);
     };
+    if lease.event != receiver.event {
+        // The receiver was removed, and its name has another event now.
+        store.release(&lease).await?;
+        return Ok(Worked::Nothing);
+    }
     faults.set(Part::Worker(receiver.name.clone()), None);
     let held = Arc::new(Held::new(
         lease,

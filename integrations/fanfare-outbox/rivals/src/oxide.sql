@@ -1,4 +1,4 @@
--- Add migration script here
+-- The tables of outbox-postgres 0.3.0, from its folder `migrations`. By Dennis S. Dale, under the MIT license.
 create type status as enum (
     'Pending',
     'Processing',

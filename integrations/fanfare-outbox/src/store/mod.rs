@@ -17,8 +17,8 @@ pub(crate) mod receivers;
 pub(crate) mod waiting;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use sea_orm::{
@@ -48,8 +48,6 @@ pub(crate) struct Store {
     owner: String,
     /// The milliseconds by which the clock was moved.
     ahead: Arc<AtomicI64>,
-    /// The time from which the age of plans is counted.
-    started: Instant,
     /// Locked by a note on SQLite.
     notes: Arc<Mutex<()>>,
     /// Keeps the statements of the relay from a database that is away.
@@ -63,7 +61,6 @@ impl Store {
                 db,
                 owner,
                 ahead: Arc::default(),
-                started: Instant::now(),
                 notes: Arc::default(),
                 away: None,
             }),
@@ -131,8 +128,10 @@ impl Store {
         };
         let sql = match backend {
             DbBackend::Postgres => {
-                let age = self.started.elapsed().as_secs() / PLANNED.as_secs();
-                format!("{sql} /* {age} */")
+                // One clock for the process, so that all relays on a pool share the texts.
+                static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+                let plan = STARTED.elapsed().as_secs() / PLANNED.as_secs();
+                format!("{sql} /* {plan} */")
             }
             _ => sql.to_owned(),
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Value};
 
 use super::lease::Lease;
-use super::{ROWS, Store, first};
+use super::{ROWS, Store};
 use crate::error::{RemoveError, StartError};
 use crate::registry::{Receiver, Start};
 
@@ -239,37 +239,39 @@ impl Store {
     /// Deletes what is owed to the receiver of the lease now, some at a time.
     async fn delete_most(&self, lease: &Lease) -> Result<(), DbErr> {
         let name = lease.receiver.as_str();
+        // Relays may hand out, and senders send, as fast as this deletes.
+        let last = "SELECT e.id FROM fanfare_outbox_event AS e ORDER BY e.id DESC LIMIT 1";
+        let Some(last) = self.ids(last, []).await?.pop() else {
+            return Ok(());
+        };
         for owed in [
-            "d.state <> 4 ORDER BY d.receiver, d.key, d.event_id",
-            "d.state IN (2, 4) ORDER BY d.event_id",
+            "d.state <> 4 AND d.event_id <= $2 ORDER BY d.receiver, d.key, d.event_id",
+            "d.state IN (2, 4) AND d.event_id <= $2 ORDER BY d.event_id",
         ] {
             let owed = format!(
                 "SELECT d.event_id FROM fanfare_outbox_delivery AS d \
                  WHERE d.receiver >= $1 AND d.receiver <= $1 AND {owed} LIMIT {ROWS}"
             );
             while self.renew(lease, WHILE_REMOVING).await? {
-                let ids = self.ids(&owed, [name.into()]).await?;
+                let ids = self.ids(&owed, [name.into(), last.into()]).await?;
+                let _turn = self.turn().await;
                 if ids.is_empty() || !self.done_owed(lease, &ids).await? {
                     break;
                 }
             }
         }
         let event = "(SELECT event FROM fanfare_outbox_receiver WHERE name = $1)";
-        // Senders may be as fast as this.
-        let last = first::new_event_with(event, "", "DESC");
-        let last = self.ids(&last, [name.into()]).await?;
         let direct = format!(
             "SELECT n.id FROM fanfare_outbox_event AS n \
              WHERE n.name >= {event} AND n.name <= {event} AND n.state = 0 AND n.id <= $2 \
              ORDER BY n.name, n.id LIMIT {ROWS}"
         );
-        for last in last {
-            while self.renew(lease, WHILE_REMOVING).await? {
-                let ids = self.ids(&direct, [name.into(), last.into()]).await?;
-                // It deletes none if there is another receiver.
-                if ids.is_empty() || self.delete_direct(&self.db, lease, &ids).await? == 0 {
-                    break;
-                }
+        while self.renew(lease, WHILE_REMOVING).await? {
+            let ids = self.ids(&direct, [name.into(), last.into()]).await?;
+            let _turn = self.turn().await;
+            // It deletes none if there is another receiver.
+            if ids.is_empty() || self.delete_direct(&self.db, lease, &ids).await? == 0 {
+                break;
             }
         }
         Ok(())

@@ -155,22 +155,26 @@ async fn a_removed_receiver_is_owed_nothing() {
     .await;
 }
 
-event!(Removed, "receivers.Removed", REMOVED);
-numbered!(Removed);
+event!(Taken, "receivers.Taken", TAKEN);
+numbered!(Taken);
 
-/// Another process, which has not connected the receiver, may remove it.
+/// The receiver was removed, and another program has given its name to another event.
 #[tokio::test]
-async fn a_receiver_that_was_removed_while_it_is_connected_comes_again() {
+async fn deliveries_of_another_event_are_left_to_its_program() {
     on_each_database(async |db| {
-        let (receiver, seen) = log_of(&REMOVED, "receivers.removed", Start::Now);
+        let (receiver, seen) = log_of(&TAKEN, "receivers.taken", Start::Now);
         let settings = Settings::default().poll(Duration::from_millis(20));
         let outbox = Outbox::start(&db, settings).await.unwrap();
-        let remove = "DELETE FROM fanfare_outbox_receiver";
-        db.execute_unprepared(remove).await.unwrap();
-        db.send_durable(&REMOVED, "till", &Removed(1))
-            .await
-            .unwrap();
-        until("it is delivered", async || seen.len() == 1).await;
+        let take = "UPDATE fanfare_outbox_receiver SET event = 'receivers.Other' WHERE name = 'receivers.taken';
+             INSERT INTO fanfare_outbox_event (id, name, version, sender, key, payload, state)
+                 VALUES (7, 'receivers.Other', 1, '', '', '{}', 1);
+             INSERT INTO fanfare_outbox_delivery (receiver, event_id, version, key)
+                 VALUES ('receivers.taken', 7, 1, '')";
+        db.execute_unprepared(take).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let status = outbox.status().await.unwrap();
+        let taken = status.receiver("receivers.taken").unwrap();
+        assert_eq!((taken.pending, taken.dead, seen.len()), (1, 0, 0));
         outbox.shutdown().await;
         receiver.disconnect();
     })

@@ -34,7 +34,8 @@ use crate::store::receivers::{Joining, SWEEP};
 ///
 /// The programs of one consumer take turns. One has the lease while messages of it are out, and a
 /// fetch of the others returns no messages. The lease is given back with the last receipt. If a
-/// program ends before that, the lease is over a receipt's time after its last fetch.
+/// program ends before that, the lease is over a receipt's time after its last fetch. An older
+/// program that fetches without a pause may keep a newer one, whose messages wait, from the lease.
 ///
 /// A fetch that finds nothing is one query. Nothing wakes a consumer, so a program fetches again
 /// after a pause.
