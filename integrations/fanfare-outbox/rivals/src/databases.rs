@@ -53,7 +53,7 @@ pub(crate) async fn finds(db: &DatabaseConnection, query: &str) -> bool {
     db.query_one_raw(statement).await.unwrap().is_some()
 }
 
-/// Makes a database of its own on the server, runs `with` on it, and drops it.
+/// Makes a separate database on the server, runs `with` on it, and drops it.
 pub(crate) async fn on_postgres<T>(server: &str, with: impl AsyncFnOnce(Place) -> T) -> T {
     let name = format!("fanfare_rivals_{}", std::process::id());
     let admin = Database::connect(ConnectOptions::new(server))

@@ -1,4 +1,4 @@
-//! hexeract-outbox-sql. Its worker marks each event in a transaction of its own.
+//! hexeract-outbox-sql. Its worker marks each event in a separate transaction.
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -344,16 +344,14 @@ async fn times<T: Transport>(transport: &T, other: &T, time: Duration) {
         "1",
         "a message that was not acknowledged comes again after its time, before later ones of its key"
     );
-    let late = acknowledge_one(transport, &fetched[0]).await;
-    assert!(
-        matches!(late, Err(TransportError::Lost)),
-        "a receipt whose time is over is lost: {late:?}"
-    );
-    let late = transport.delay(&fetched[0].receipt, time).await;
-    assert!(
-        matches!(late, Err(TransportError::Lost)),
-        "a receipt whose time is over is lost: {late:?}"
-    );
+    let acknowledged = acknowledge_one(transport, &fetched[0]).await;
+    let delayed = transport.delay(&fetched[0].receipt, time).await;
+    for late in [acknowledged, delayed] {
+        assert!(
+            matches!(late, Err(TransportError::Lost)),
+            "a receipt whose time is over is lost: {late:?}"
+        );
+    }
     // The same connection gets it again, too.
     tokio::time::sleep(time + time / 2).await;
     let again = fetch_late(other, &consumer, 1, time).await;

@@ -217,16 +217,10 @@ impl Shared {
             });
         }
         // A receiver that was removed may have come again for another event.
-        let is_of_event = |taken: &&mut Taken| taken.lease.event == consumer.event;
-        if progress
-            .taken
-            .as_mut()
-            .is_some_and(|taken| !is_of_event(&taken))
-        {
-            let other = std::mem::take(progress).taken;
-            if let Some(other) = other {
-                self.store.release(&other.lease).await?;
-            }
+        let of_another = |taken: &mut Taken| taken.lease.event != consumer.event;
+        if let Some(other) = progress.taken.take_if(of_another) {
+            progress.event = None;
+            self.store.release(&other.lease).await?;
         }
         Ok(progress.taken.as_mut())
     }
