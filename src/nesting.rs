@@ -90,6 +90,11 @@ impl Nested {
         self.has_room_below(0, in_circle, bounds)
     }
 
+    /// Returns the same as `has_room`, for sends that the caller will make.
+    fn has_room_for_sends(&self, bounds: &Range<usize>) -> bool {
+        self.has_room_below(TO_A_SEND.min(bounds.len() / 32), true, bounds)
+    }
+
     /// Returns the same as `has_room`, if `used` bytes were used below the innermost send.
     fn has_room_below(&self, used: usize, in_circle: bool, bounds: &Range<usize>) -> bool {
         if !bounds.contains(&self.here) {
@@ -219,8 +224,7 @@ pub(crate) fn check_for_sends() {
     let nested = NESTED.get();
     let bounds = stack::bounds();
     let deeper = nested.deeper(ptr::from_ref(&nested).addr(), &bounds);
-    let to_the_send = TO_A_SEND.min(bounds.len() / 32);
-    if deeper.depth >= MAX_NESTING || !deeper.has_room_below(to_the_send, true, &bounds) {
+    if deeper.depth >= MAX_NESTING || !deeper.has_room_for_sends(&bounds) {
         refuse(deeper, &bounds);
     }
 }
@@ -301,6 +305,8 @@ impl Drop for Polling {
 
 #[cfg(test)]
 mod tests {
+    use std::panic;
+
     use super::*;
 
     /// The bounds if the system does not report them, and on stacks of coroutines.
@@ -356,5 +362,39 @@ mod tests {
         let here = STACK.start + (70 << 10);
         let chain = sends([here + (800 << 10), here], &STACK);
         assert!(chain.has_room(false, &STACK), "another signal each time");
+    }
+    #[test]
+    fn a_small_stack_gives_a_panic_and_the_next_step_a_part_of_it() {
+        let small = 1 << 30..(1 << 30) + (64 << 10);
+        let last = |left: usize, step: usize| {
+            let here = small.start + left;
+            sends([here + step, here], &small)
+        };
+        // 8 KiB for a panic, and 2 KiB below the caller for the sends that it will make.
+        assert!(last(9 << 10, 1).has_room(true, &small));
+        assert!(!last(7 << 10, 1).has_room(true, &small));
+        assert!(last(11 << 10, 1).has_room_for_sends(&small));
+        assert!(!last(9 << 10, 1).has_room_for_sends(&small));
+        // A step of 20 KiB and two that go deeper count as half of the stack.
+        assert!(last(41 << 10, 20 << 10).has_room(true, &small));
+        assert!(!last(39 << 10, 20 << 10).has_room(true, &small));
+    }
+
+    #[test]
+    fn a_refusal_names_the_sends_and_the_stack() {
+        let refusal = |nested: Nested, bounds: &Range<usize>| {
+            let refused = panic::catch_unwind(|| refuse(nested, bounds));
+            let message = refused.expect_err("it panics").downcast::<String>();
+            *message.expect("a text")
+        };
+        let top = STACK.start + (100 << 10);
+        let known = sends([top, top - 1_000], &STACK);
+        let message = refusal(known, &STACK);
+        let expected = "sends are nested 3 deep on this thread, with 101400 bytes of its stack of \
+                        2097152 left (";
+        assert!(message.starts_with(expected), "{message}");
+        let unknown = refusal(sends([9_000, 8_000], &UNKNOWN), &UNKNOWN);
+        let expected = "sends are nested 3 deep on this thread, on 1000 bytes of stack (";
+        assert!(unknown.starts_with(expected), "{unknown}");
     }
 }

@@ -266,3 +266,41 @@ impl fmt::Debug for Sender<'_> {
         write!(f, "Sender({self})")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_the_one_sender_of_which_it_was_made() {
+        let (mine, other) = (Identity::new(), Identity::new());
+        let senders = [
+            Sender::of::<u8>(),
+            Sender::of::<u16>(),
+            Sender::named("7"),
+            Sender::named("8"),
+            Sender::key(7),
+            Sender::key(7 << 64),
+            mine.sender(),
+            other.sender(),
+        ];
+        for (at, key) in senders.iter().map(|sender| sender.to_key()).enumerate() {
+            let key = key.expect("it is a sender");
+            let same = senders.map(|sender| key.is(&sender));
+            assert_eq!(same, std::array::from_fn(|other| other == at), "{key}");
+            assert!(!key.is(&Sender::NONE), "{key}");
+        }
+    }
+
+    /// The compiler may make the information on a type in each codegen unit.
+    #[test]
+    fn a_type_whose_information_is_elsewhere_is_the_same_sender() {
+        let copy: &'static TypeInfo = Box::leak(Box::new(TypeInfo {
+            id: TypeId::of::<u8>,
+            name: std::any::type_name::<u8>,
+        }));
+        let own = Sender::of::<u8>();
+        assert!(SenderKey::Type(copy).is(&own));
+        assert!(own.to_key().expect("a type").is(&Sender(Repr::Type(copy))));
+    }
+}

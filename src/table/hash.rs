@@ -93,6 +93,8 @@ impl Hasher for Own {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     /// Returns the largest number of `senders` whose hashes have the same upper bits.
@@ -133,6 +135,22 @@ mod tests {
             let most = most_together(senders, bits);
             assert!(most <= 16, "{what}: {most} together");
         }
+    }
+
+    #[test]
+    fn types_and_identities_have_hashes_of_their_own() {
+        let hasher = SenderHasher::default();
+        let identity = crate::Identity::new();
+        let key = Sender::key(identity.state().number().into());
+        let types = [
+            Sender::of::<u8>(),
+            Sender::of::<u16>(),
+            Sender::of::<String>(),
+        ];
+        let senders = types.iter().chain([&key]).map(|sender| sender.probe());
+        let senders = senders.chain([identity.sender().probe()]).flatten();
+        let hashes: HashSet<u64> = senders.map(|probe| hasher.hash(probe)).collect();
+        assert_eq!(hashes.len(), 5);
     }
 
     #[test]

@@ -24,6 +24,10 @@ impl Item for Held {
     }
 }
 
+fn items(count: u64) -> Vec<Held> {
+    (0..count).map(|at| Held(Arc::new((0, at)))).collect()
+}
+
 /// Changes `list`. Returns the list as it was, if that is to be kept.
 fn change(list: &mut List<Held>, is_kept: bool, next: List<Held>) -> Option<List<Held>> {
     let before = std::mem::replace(list, next);
@@ -92,7 +96,7 @@ proptest! {
 
 #[test]
 fn a_change_of_a_long_list_shares_all_leaves_but_one() {
-    let items: Vec<Held> = (0..5_000).map(|at| Held(Arc::new((0, at)))).collect();
+    let items = items(5_000);
     let list = List::empty().with(&items);
     let next = list.without(&items[2_500]).expect("it is there");
     let copied = items.iter().filter(|item| item.count() > 2).count();
@@ -107,7 +111,7 @@ fn a_change_of_a_long_list_shares_all_leaves_but_one() {
 #[test]
 fn without_all_leaves_what_taking_out_one_by_one_leaves() {
     for len in [2, 3, 64, 65, 1_000, 5_000] {
-        let items: Vec<_> = (0..len).map(|n| Held(Arc::new((0, n)))).collect();
+        let items = items(len);
         let list = List::empty().with(&items);
         for step in [1, 2, 3, 100] {
             let (removed, kept): (Vec<_>, Vec<_>) =
@@ -123,7 +127,7 @@ fn without_all_leaves_what_taking_out_one_by_one_leaves() {
 
 #[test]
 fn entries_that_are_not_there_are_not_taken_out() {
-    let items: Vec<Held> = (0..200).map(|at| Held(Arc::new((0, at)))).collect();
+    let items = items(200);
     let list = List::empty().with(&items[1..]);
     assert!(list.without(&items[0]).is_none());
 }
@@ -131,7 +135,7 @@ fn entries_that_are_not_there_are_not_taken_out() {
 #[test]
 fn one_item_alone_has_no_array() {
     let is_alone = |list: &List<Held>| matches!(list.flat(), Some(Run::One(_)));
-    let items: Vec<Held> = (0..3).map(|at| Held(Arc::new((0, at)))).collect();
+    let items = items(3);
     for is_kept in [false, true] {
         let mut list = List::empty();
         put(&mut list, is_kept, &items[1]);
@@ -176,10 +180,85 @@ fn leaves_of_legal_size(node: &Node<Held>) -> usize {
     }
 }
 
+/// Asserts that no two neighbors below one node are so small that they would be one.
+fn assert_joined(node: &Node<Held>) {
+    let Node::Inner(children) = node else {
+        return;
+    };
+    for pair in children.windows(2) {
+        let (sum, least) = match (&pair[0].node, &pair[1].node) {
+            (Node::Leaf(a), Node::Leaf(b)) => (a.len() + b.len(), LEAF / 4 * 3),
+            (Node::Inner(a), Node::Inner(b)) => (a.len() + b.len(), FAN / 2),
+            _ => panic!("neighbors of two heights"),
+        };
+        assert!(sum > least, "neighbors of {sum} parts");
+    }
+    for child in &**children {
+        assert_joined(&child.node);
+    }
+}
+
+#[test]
+fn leaves_are_full_if_items_are_appended() {
+    let items = items(3_000);
+    for at_once in [1, 7, 500] {
+        let mut list = List::empty();
+        for (chunk, some) in items.chunks(at_once).enumerate() {
+            list = list.with(some);
+            let len = (chunk * at_once) + some.len();
+            // The array of a short list becomes two leaves, which are divided evenly.
+            if len > 2 * FLAT {
+                let leaves = leaves_of_legal_size(&list.root);
+                assert!(leaves <= len.div_ceil(LEAF) + 1, "{len} in {leaves} leaves");
+            }
+        }
+        assert_eq!(numbers(&list), sorted(&items));
+    }
+}
+
+#[test]
+fn nodes_keep_their_sizes_while_a_list_grows_all_over() {
+    let items = items(3_000);
+    let mut list = List::empty();
+    for step in 0..items.len() {
+        // 1,103 is prime: the list gains items all over, and each only once.
+        list = list.with(std::slice::from_ref(&items[step * 1_103 % items.len()]));
+        if step > FLAT && step % 10 == 0 {
+            let leaves = leaves_of_legal_size(&list.root);
+            assert!(
+                leaves <= list.len() / (LEAF / 2),
+                "{} in {leaves} leaves",
+                list.len()
+            );
+        }
+    }
+    assert_eq!(numbers(&list), sorted(&items));
+}
+
+#[test]
+fn nodes_keep_their_sizes_whatever_number_is_put_in_at_once() {
+    for before in [0, 1, 31, 32, 63, 64, 65, 96, 1_000] {
+        for added in [1, 2, 31, 32, 33, 63, 64, 96, 128, 2_000] {
+            let items = items(before + added);
+            let whole = sorted(&items);
+            // At the end, at the beginning, and in the middle.
+            for start in [before, 0, before / 2] {
+                let (start, end) = (start as usize, (start + added) as usize);
+                let others = [&items[..start], &items[end..]].concat();
+                let list = List::empty().with(&others).with(&items[start..end]);
+                assert_eq!(numbers(&list), whole, "{before} and {added} at {start}");
+                if list.len() > FLAT {
+                    leaves_of_legal_size(&list.root);
+                }
+            }
+        }
+    }
+}
+
 /// Leaves join as they run low, and no leaf becomes larger than it may be.
 #[test]
 fn nodes_keep_their_sizes_while_a_list_shrinks() {
-    let items: Vec<Held> = (0..5_000).map(|at| Held(Arc::new((0, at)))).collect();
+    let items = items(5_000);
     // 2,503 is prime: the list loses items all over, and each only once.
     let spread = |step: usize| &items[step * 2_503 % items.len()];
     let mut list = List::empty().with(&items);
@@ -189,6 +268,7 @@ fn nodes_keep_their_sizes_while_a_list_shrinks() {
             leaves_of_legal_size(&list.root);
         }
     }
+    assert_joined(&list.root);
     let leaves = leaves_of_legal_size(&list.root);
     // Two neighbors have more than 24 items. Otherwise they would be one leaf.
     assert!(leaves <= 2 * 200 / 24 + 1, "200 items in {leaves} leaves");
@@ -197,9 +277,7 @@ fn nodes_keep_their_sizes_while_a_list_shrinks() {
 /// Full leaves on both sides have no room for the leaf that loses its items.
 #[test]
 fn a_leaf_that_loses_its_last_item_is_taken_out() {
-    let items: Vec<Held> = (0..8 * LEAF as u64)
-        .map(|at| Held(Arc::new((0, at))))
-        .collect();
+    let items = items(8 * LEAF as u64);
     for leaf in [0, 3, 7] {
         let mut list = List::empty().with(&items);
         let gone = leaf * LEAF..(leaf + 1) * LEAF;
