@@ -129,3 +129,47 @@ fn a_living_signal_gives_memory_back_when_its_emitters_are_dropped() {
     assert!(held <= LITTLE, "{held} bytes");
     assert!(connection.is_connected());
 }
+
+/// The maps that the signal keeps beside its table shrink while some receivers are left.
+#[test]
+fn a_living_signal_gives_memory_back_when_most_are_disconnected() {
+    const LEFT: usize = 4;
+    let mut kept = Vec::new();
+    for (way, connect) in WAYS {
+        let signal = Asked::new();
+        let target = Arc::new(1);
+        let identities = Vec::from_iter((0..MANY).map(|_| Identity::new()));
+        // What these receivers take is not counted below.
+        let first = |n| connect(&signal, &target, &identities, n);
+        let mut few = Vec::from_iter((0..LEFT as u64).map(first));
+        for n in LEFT as u64..MANY {
+            if *way == "identity as the sender" {
+                first(n).disconnect();
+            }
+        }
+        let held = held(|| {
+            let many = Vec::from_iter((LEFT as u64..MANY).map(first));
+            many.iter().for_each(|it| assert!(it.disconnect()));
+        });
+        assert_eq!(signal.receiver_count(), LEFT);
+        if held > LITTLE {
+            kept.push(format!("{way}: {held} bytes"));
+        }
+        few.drain(..).for_each(|it| assert!(it.disconnect()));
+    }
+    assert!(kept.is_empty(), "{kept:#?}");
+}
+
+#[test]
+fn an_identity_forgets_signals_that_are_dropped() {
+    let identity = Identity::new();
+    let held = held(|| {
+        for _ in 0..MANY {
+            let signal = Asked::new();
+            let options = signal.options().sender(&identity);
+            options.connect(|_, m| *m);
+            assert_eq!(*signal.from(&identity).send(&7), [7]);
+        }
+    });
+    assert!(held <= LITTLE, "{held} bytes");
+}

@@ -231,6 +231,26 @@ fn of_two_failures_in_the_first_poll_that_of_the_first_receiver_travels() {
     }
 }
 
+#[test]
+fn of_two_panics_in_the_first_poll_that_of_the_first_receiver_travels() {
+    for (name, way) in STOPS_AT_A_PANIC {
+        for (first, second) in [
+            (WithPanic, WithPanic),
+            (WithPanic, BeforeItsFuture),
+            (BeforeItsFuture, WithPanic),
+            (BeforeItsFuture, BeforeItsFuture),
+        ] {
+            let round = Round::new(false);
+            round.connect(0, Some(first));
+            round.connect(1, Some(second));
+            let sent = catch_unwind(AssertUnwindSafe(|| way(&round.signal)));
+            let panic = sent.unwrap_err();
+            let text = panic.downcast_ref::<String>().unwrap();
+            assert_eq!(text, "receiver 0 failed", "{name}, {first:?}, {second:?}");
+        }
+    }
+}
+
 /// Only the first poll waits for the others: later failures travel at once.
 #[test]
 fn a_failure_after_the_first_poll_travels_in_the_poll_that_meets_it() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fanfare::connections::{Changes, Connections};
 use fanfare::error::{DisconnectError, WaitError};
-use fanfare::{Identity, Sender, Signal};
+use fanfare::{Connection, Identity, Sender, Signal};
 
 type Asked = Signal<(), u32>;
 
@@ -435,4 +435,17 @@ fn a_disconnect_by_uid_takes_the_uid_that_it_is_given() {
             .disconnect_everywhere(two),
         1
     );
+}
+
+#[test]
+fn connections_are_made_of_one_and_sorted_in_place() {
+    let signal = Signal::<u32, u32>::new();
+    let mut connections = Connections::from(signal.connect(|_, n| n + 1));
+    connections.extend([signal.connect(|_, n| n + 2)]);
+    let before = Vec::from_iter(connections.iter().map(Connection::id));
+    connections.reverse();
+    let after = Vec::from_iter(connections.iter().map(Connection::id));
+    assert_eq!(after, [before[1], before[0]]);
+    assert_eq!(connections.disconnect(), 2);
+    assert_eq!(signal.receiver_count(), 0);
 }

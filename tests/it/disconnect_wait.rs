@@ -326,6 +326,48 @@ fn a_timeout_names_a_suspended_future() {
     assert_eq!(connection.disconnect_and_wait(Duration::ZERO), Ok(()));
 }
 
+/// The future has ended or was dropped, and only the send on another thread has the receiver.
+#[cfg(feature = "async")]
+#[test]
+fn a_timeout_names_the_send_and_not_a_future_that_has_ended() {
+    use std::future::{pending, ready};
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    let mut waiting = Context::from_waker(Waker::noop());
+    let signal = Plain::new();
+    for ends in [false, true] {
+        let (receiver, blocked) = blocking(|| ());
+        let connection = signal.connect_async(move |_, ()| match ends {
+            true => Box::pin(smol::future::yield_now()),
+            false => Box::pin(pending()),
+        });
+        {
+            let mut send = pin!(signal.asend(&()));
+            assert!(send.as_mut().poll(&mut waiting).is_pending());
+            if ends {
+                assert!(send.as_mut().poll(&mut waiting).is_ready());
+            }
+        }
+        connection.disconnect();
+        let awaited = signal.connect_async(|_, ()| Box::pin(ready(())));
+        let blocks = signal.connect(receiver);
+        thread::scope(|scope| {
+            let send = scope.spawn(|| smol::block_on(signal.asend(&())).len());
+            blocked.wait_until_it_runs();
+            let timeout = awaited.disconnect_and_wait(SHORT);
+            blocked.let_go();
+            assert_eq!(send.join().unwrap(), 2);
+            let send_has_it = HeldBy::RunningSend;
+            assert!(
+                matches!(timeout, Err(WaitError::Timeout { held_by, .. }) if held_by == send_has_it),
+                "{ends}: {timeout:?}"
+            );
+        });
+        blocks.disconnect();
+    }
+}
+
 /// The queue has delivered its event, and only the send on another thread has the receiver.
 #[cfg(feature = "queue")]
 #[test]

@@ -24,6 +24,7 @@ mod conformance_signals;
 
 // Sends and responses.
 mod batch_send;
+mod debug;
 mod events_of_std;
 mod nesting;
 mod panics;

@@ -113,3 +113,54 @@ fn a_wait_on_a_worker_for_a_receiver_of_its_queue_is_refused() {
     assert_eq!(*WAITED.lock().unwrap(), [Err(WaitError::InsideSend)]);
     assert_eq!(queue.delivered(), 2, "what was queued for it is delivered");
 }
+
+#[test]
+fn a_receiver_in_a_queue_is_not_connected_once_its_signal_is_dropped() {
+    let queue = Queue::bounded(8).unwrap();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let may_go_on = Mutex::new(may_go_on);
+    let signal = Signal::<u32>::new();
+    let connection = signal.options().queued(&queue).connect(move |_, _| {
+        may_go_on.lock().unwrap().recv().unwrap();
+    });
+    signal.send(&1);
+    assert!(connection.is_connected());
+    drop(signal);
+    // The queue has the receiver until its event is delivered.
+    assert!(!connection.is_connected());
+    go_on.send(()).unwrap();
+    queue.flush().unwrap();
+    assert_eq!(queue.delivered(), 1);
+}
+
+/// The first of two waits to end leaves the other its place.
+#[test]
+fn two_flushes_at_once_both_end() {
+    for turn in 0..50 {
+        let queue = Queue::bounded(8).unwrap();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let may_go_on = Mutex::new(may_go_on);
+        let signal = Signal::<u32>::new();
+        signal.options().queued(&queue).connect(move |_, _| {
+            may_go_on.lock().unwrap().recv().unwrap();
+        });
+        let long = Duration::from_secs(20);
+        std::thread::scope(|scope| {
+            signal.send(&1);
+            let early = scope.spawn(|| queue.flush_timeout(long));
+            std::thread::sleep(Duration::from_millis(2));
+            signal.send(&2);
+            let late = scope.spawn(|| queue.flush_timeout(long));
+            std::thread::sleep(Duration::from_millis(2));
+            go_on.send(()).unwrap();
+            while queue.delivered() == 0 {
+                std::thread::yield_now();
+            }
+            // Time for the first wait to end.
+            std::thread::sleep(Duration::from_millis(1));
+            go_on.send(()).unwrap();
+            assert_eq!(early.join().unwrap(), Ok(()), "{turn}");
+            assert_eq!(late.join().unwrap(), Ok(()), "{turn}");
+        });
+    }
+}

@@ -329,6 +329,7 @@ fn a_full_stream_treats_events_by_its_policy() {
         assert_eq!(rest(&mut stream), expected);
         let stats = stream.stats();
         assert_eq!((stats.pushed, stats.dropped, stats.rejected), counts);
+        assert_eq!(stream.rejected(), counts.2);
         assert_eq!(stats.pushed, stats.delivered + stats.dropped);
         assert_eq!(stream.dropped(), stats.dropped);
         // There is room again.

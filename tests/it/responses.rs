@@ -480,3 +480,17 @@ fn asked<const N: usize>(values: [u32; N]) -> (Asked, Vec<Connection>) {
     let connections = values.map(|value| signal.connect(move |_, ()| value));
     (signal, connections.into())
 }
+
+#[test]
+fn a_loop_over_borrowed_responses_leaves_them() {
+    let signal = Signal::<u32, u32>::new();
+    signal.connect(|_, n| n + 1);
+    signal.connect(|_, n| n + 2);
+    let responses = signal.send(&1);
+    let mut seen = Vec::new();
+    for response in &responses {
+        seen.push(*response);
+    }
+    assert_eq!(seen, [2, 3]);
+    assert_eq!(responses.into_iter().collect::<Vec<_>>(), seen);
+}

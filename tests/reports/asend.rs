@@ -165,6 +165,36 @@ fn a_failure_is_reported_once_also_by_a_send_that_is_dropped() {
     assert_eq!(dropped, [failure, expected]);
 }
 
+/// Of two panics in one poll, the second does not travel.
+#[test]
+fn a_panic_that_does_not_travel_is_reported() {
+    let signal = Asked::new();
+    let connect = |name: &'static str, in_its_future: bool| {
+        let options = signal.options().name(name);
+        options.connect_async(move |_, ()| {
+            assert!(in_its_future, "{name} failed");
+            Box::pin(async move { panic!("{name} failed") })
+        })
+    };
+    for in_its_future in [false, true] {
+        let first = connect("first", in_its_future);
+        let second = connect("second", in_its_future);
+        let told = told(|| {
+            let send = AssertUnwindSafe(|| smol::block_on(signal.asend(&())));
+            let panic = catch_unwind(send).unwrap_err();
+            assert_eq!(*panic.downcast::<String>().unwrap(), "first failed");
+        });
+        let expected = format!(
+            "ERROR fanfare: message=receiver panicked receiver={} name=\"second\" \
+             panic=\"second failed\" ",
+            second.id()
+        );
+        assert!(told.contains(&expected), "{told:?}");
+        assert!(!told.iter().any(|line| line.contains("\"first failed\"")));
+        assert!(first.disconnect() && second.disconnect());
+    }
+}
+
 struct Fragile;
 impl Drop for Fragile {
     fn drop(&mut self) {

@@ -18,7 +18,8 @@ struct Steps {
     steps: Arc<Mutex<Vec<String>>>,
     spans: Arc<AtomicU64>,
     level: Level,
-    panics: bool,
+    /// The start of the steps at which the subscriber panics.
+    panics_at: Option<&'static str>,
 }
 
 impl Steps {
@@ -27,13 +28,14 @@ impl Steps {
             steps: Arc::default(),
             spans: Arc::default(),
             level: Level::TRACE,
-            panics: false,
+            panics_at: None,
         }
     }
 
     fn push(&self, step: String) {
+        let panics = self.panics_at.is_some_and(|start| step.starts_with(start));
         self.steps.lock().unwrap().push(step);
-        assert!(!self.panics, "the subscriber fails");
+        assert!(!panics, "the subscriber fails");
     }
 
     /// Returns the steps of `run` on this thread.
@@ -212,11 +214,14 @@ fn a_subscriber_that_panics_does_not_harm_the_send() {
     let saved = Signal::<u32, u32>::new();
     saved.connect(|_sender, id| *id);
     let _spans = watch::signal(&saved, Spans::new());
-    let failing = Steps {
-        panics: true,
-        ..Steps::new()
-    };
-    failing.of(|| assert_eq!(*saved.send(&1), [1]));
+    for start in ["", "enter", "exit", "close"] {
+        let failing = Steps {
+            panics_at: Some(start),
+            ..Steps::new()
+        };
+        let steps = failing.of(|| assert_eq!(*saved.send(&1), [1]));
+        assert!(steps.iter().any(|step| step.starts_with(start)));
+    }
     assert_eq!(Steps::new().of(|| drop(saved.send(&1))).len(), 8);
 }
 

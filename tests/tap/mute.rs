@@ -432,12 +432,20 @@ fn observers_see_the_number_of_muted_receivers() {
     let all = mute::signal(&signal).everywhere();
     signal.from("order").send(&1);
     assert_eq!(reached_and_muted(), [(0, 3)]);
-    drop((one, all));
+    drop(one);
+    // A weak receiver whose target has died is not reached, and so it is not muted.
+    let target = Arc::new(());
+    let options = signal.options().sender("weak");
+    options.connect_weak(&target, |_target, _sender, _id| ());
+    drop(target);
+    signal.from("weak").send(&1);
+    assert_eq!(reached_and_muted(), [(0, 2)]);
+    drop(all);
     // The send of an observer is muted, although it is not observed.
     let _muted = mute::signal(&*other).everywhere();
     signal.send(&1);
     assert_eq!(reached_and_muted(), [(2, 0)]);
-    assert_eq!(ran.load(Ordering::Relaxed), 3);
+    assert_eq!(ran.load(Ordering::Relaxed), 4);
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fanfare::watch::{self, ObservedSend, Observer};
 use fanfare::{Deferred, Sender, Signal, mute, testing};
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -512,6 +514,20 @@ fn a_receiver_of_an_ended_scope_runs_in_no_send() {
     });
     assert!(FROZEN.send(&2).is_empty());
     assert!(!FROZEN.has_listeners());
+    // The sends of an observer take no table that shows their steps.
+    struct Sends(Arc<Mutex<Vec<usize>>>);
+    impl Observer for Sends {
+        fn send_started(&self, _send: &ObservedSend<'_>) {
+            self.0.lock().unwrap().push(FROZEN.send(&3).len());
+        }
+    }
+    let reached = Arc::default();
+    let (noticed, sends) = (Signal::<u32>::new(), Sends(Arc::clone(&reached)));
+    noticed.connect(|_sender, _order| ());
+    let watch = watch::signal(&noticed, sends);
+    noticed.send(&1);
+    drop(watch);
+    assert_eq!(*reached.lock().unwrap(), [0]);
     // A thread that goes on in the scope connects after its end.
     context.enter(|| LATE.connect(|_sender, _order| ()));
     assert!(LATE.send(&1).is_empty());

@@ -124,3 +124,18 @@ fn a_send_in_a_receiver_has_its_cause() {
     assert_eq!(causes[1].1.as_deref(), Some(&*expected));
     assert_eq!(causes[2].1.as_deref(), Some(&*expected));
 }
+
+#[test]
+fn a_watch_shows_the_signal_that_it_observes() {
+    let signal = Signal::<u32>::new();
+    struct Sees;
+    impl watch::Observer for Sees {}
+    assert_eq!(
+        format!("{:?}", watch::all(Sees)),
+        "Watch { signal: None, .. }"
+    );
+    let watch = format!("{:?}", watch::signal(&signal, Sees));
+    let number = watch.strip_prefix("Watch { signal: Some(").unwrap();
+    let number = number.strip_suffix("), .. }").unwrap();
+    number.parse::<u64>().unwrap();
+}

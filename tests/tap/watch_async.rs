@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use fanfare::watch;
@@ -159,9 +160,12 @@ fn a_future_that_is_dropped_while_its_thread_unwinds_has_not_panicked() {
 /// The destructor of the receiver's future is a part of the receiver.
 #[test]
 fn the_end_of_a_receiver_comes_after_the_drop_of_its_future() {
+    static HAD_A_CAUSE: AtomicBool = AtomicBool::new(false);
     struct Sends(Arc<Tried>);
     impl Drop for Sends {
         fn drop(&mut self) {
+            let cause = watch::Context::current().cause();
+            HAD_A_CAUSE.store(cause.is_some(), Ordering::Relaxed);
             let _ = self.0.send(&9);
         }
     }
@@ -202,6 +206,7 @@ fn the_end_of_a_receiver_comes_after_the_drop_of_its_future() {
             "reached 1, cut off"
         ]
     );
+    assert!(HAD_A_CAUSE.load(Ordering::Relaxed));
 }
 
 #[test]

@@ -169,6 +169,7 @@ mod of_async_receivers {
     use super::*;
 
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
 
     #[test]
     fn a_queued_async_receiver_is_seen() {
@@ -204,6 +205,35 @@ mod of_async_receivers {
                         "reached 1"
                     ]
                 );
+            }
+        }
+    }
+
+    /// One worker, and two futures that wait for each other.
+    #[test]
+    fn queued_async_receivers_run_at_once_while_they_are_observed() {
+        let (signal, lines) = (Signal::<u32>::new(), Lines::default());
+        let queue = Queue::builder().concurrency(2).unordered().build().unwrap();
+        let both = Arc::new(tokio::sync::Barrier::new(2));
+        let named = signal.options().name("async").queued(&queue);
+        named.connect_async(move |_sender, _id| {
+            let both = Arc::clone(&both);
+            Box::pin(async move {
+                both.wait().await;
+            })
+        });
+        let named = signal.options().name("blocking").queued(&queue);
+        named.connect(|_sender, _id| ());
+        let _watch = watch::signal(&signal, lines.clone());
+        signal.send(&1);
+        signal.send(&2);
+        queue.flush_timeout(Duration::from_secs(20)).unwrap();
+        let seen = lines.take();
+        for name in ["async", "blocking"] {
+            for end in ["starts", "Returned"] {
+                let line = format!("{name} {end}");
+                let count = seen.iter().filter(|seen| **seen == line).count();
+                assert_eq!(count, 2, "{line} of {seen:?}");
             }
         }
     }

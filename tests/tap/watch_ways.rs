@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use fanfare::watch::{self, ObservedSend, Observer, SendId, Watch};
+use fanfare::watch::{self, ObservedSend, Observer, SendEnd, SendId, Watch};
 use fanfare::{Deferred, Signal};
 
 use crate::watch_lines::Lines;
@@ -268,6 +268,29 @@ fn a_parallel_send_is_seen() {
         seen.iter().any(|line| line.ends_with("cut off")),
         "{seen:?}"
     );
+}
+
+#[cfg(feature = "rayon")]
+#[test]
+fn a_parallel_send_counts_each_receiver_that_it_reaches() {
+    struct Reached(Arc<Mutex<Vec<usize>>>);
+    impl Observer for Reached {
+        fn send_ended(&self, _send: &ObservedSend<'_>, end: &SendEnd) {
+            self.0.lock().unwrap().push(end.reached);
+        }
+    }
+    let (signal, reached) = (Signal::<u32>::new(), Arc::default());
+    let receivers = 2_000;
+    for receiver in 0..receivers {
+        signal.connect(move |_, _| drop(receiver.to_string()));
+    }
+    let _watch = watch::signal(&signal, Reached(Arc::clone(&reached)));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build();
+    let pool = pool.unwrap();
+    for _ in 0..10 {
+        pool.install(|| signal.send_parallel(&1));
+    }
+    assert_eq!(*reached.lock().unwrap(), [receivers; 10]);
 }
 
 /// Receivers that are called on the thread of the sender, as in [`STARTS`], although the send may
