@@ -368,6 +368,32 @@ fn a_timeout_names_the_send_and_not_a_future_that_has_ended() {
     }
 }
 
+/// An emitter that has no table, or the current one, holds up no wait.
+#[test]
+fn a_timeout_names_the_send_and_not_an_emitter_without_the_receiver() {
+    let signal = Plain::new();
+    let (mut current, unused) = (signal.emitter(), signal.emitter());
+    let connection = signal.connect(|_, ()| ());
+    let (receiver, blocked) = blocking(|| ());
+    let blocks = signal.options().sender("blocks").connect(receiver);
+    thread::scope(|scope| {
+        let send = scope.spawn(|| signal.from("blocks").send(&()).len());
+        blocked.wait_until_it_runs();
+        assert!(connection.disconnect());
+        current.send(&());
+        let timeout = connection.disconnect_and_wait(SHORT);
+        blocked.let_go();
+        assert_eq!(send.join().unwrap(), 2);
+        let send_has_it = HeldBy::RunningSend;
+        assert!(
+            matches!(timeout, Err(WaitError::Timeout { held_by, .. }) if held_by == send_has_it),
+            "{timeout:?}"
+        );
+    });
+    drop(unused);
+    assert!(blocks.is_connected());
+}
+
 /// The queue has delivered its event, and only the send on another thread has the receiver.
 #[cfg(feature = "queue")]
 #[test]

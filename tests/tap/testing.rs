@@ -254,6 +254,31 @@ fn a_queue_and_a_commit_keep_the_cause() {
     });
 }
 
+#[cfg(feature = "async")]
+#[test]
+fn an_async_commit_keeps_the_cause_of_each_event() {
+    static PAID: Signal<u32> = Signal::new();
+    static PACKED: Signal<u32> = Signal::new();
+    static EVENTS: Mutex<Option<Deferred<'static>>> = Mutex::new(None);
+    PAID.connect(|_sender, order| {
+        let mut events = EVENTS.lock().unwrap();
+        events.get_or_insert_default().record(&PACKED, *order);
+    });
+    PACKED.connect(|_sender, _order| ());
+    for is_robust in [false, true] {
+        testing::scope(|scope| {
+            PAID.send(&1);
+            let mut events = EVENTS.lock().unwrap().take().unwrap();
+            if is_robust {
+                assert!(pollster::block_on(events.commit_async_robust()).all_ok());
+            } else {
+                pollster::block_on(events.commit_async());
+            }
+            scope.assert_sent(&PACKED).once().caused_by(&PAID);
+        });
+    }
+}
+
 #[test]
 fn kept_events_are_matched() {
     static PAID: Signal<String> = Signal::new();

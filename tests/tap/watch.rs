@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
-use fanfare::watch::{self, ObservedSend, Observer};
+use fanfare::watch::{self, ObservedReceiver, ObservedSend, Observer};
 use fanfare::{Deferred, Signal};
 
 use crate::watch_lines::Lines;
@@ -138,4 +138,22 @@ fn a_watch_shows_the_signal_that_it_observes() {
     let number = watch.strip_prefix("Watch { signal: Some(").unwrap();
     let number = number.strip_suffix("), .. }").unwrap();
     number.parse::<u64>().unwrap();
+}
+
+#[test]
+fn an_observed_receiver_shows_the_sender_that_it_was_connected_for() {
+    #[derive(Clone, Default)]
+    struct Senders(Arc<Mutex<Vec<Option<String>>>>);
+    impl Observer for Senders {
+        fn receiver_started(&self, _send: &ObservedSend<'_>, receiver: &ObservedReceiver<'_>) {
+            self.0.lock().unwrap().push(receiver.sender());
+        }
+    }
+    let (signal, senders) = (Signal::<u32>::new(), Senders::default());
+    signal.connect(|_sender, _id| ());
+    signal.options().sender("shop").connect(|_sender, _id| ());
+    let _watch = watch::signal(&signal, senders.clone());
+    signal.from("shop").send(&1);
+    let seen = senders.0.lock().unwrap();
+    assert_eq!(*seen, [None, Some(String::from("\"shop\""))]);
 }

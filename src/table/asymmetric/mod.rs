@@ -13,3 +13,6 @@ mod nodes;
 mod sync;
 
 pub(crate) use cell::{Cell, Guard};
+
+#[cfg(test)]
+mod tests;
