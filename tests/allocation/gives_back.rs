@@ -173,16 +173,3 @@ fn an_identity_forgets_signals_that_are_dropped() {
     });
     assert!(held <= LITTLE, "{held} bytes");
 }
-
-#[test]
-fn emitters_that_are_dropped_beside_living_ones_keep_no_memory() {
-    let signal = Asked::new();
-    signal.connect(|_, m| *m);
-    let living = Vec::from_iter((0..20).map(|_| signal.emitter()));
-    let held = held(|| {
-        for _ in 0..MANY {
-            assert_eq!(*signal.emitter().send(&7), [7]);
-        }
-    });
-    assert!(held <= LITTLE, "{held} bytes beside {}", living.len());
-}
