@@ -94,7 +94,12 @@ fn a_signal_that_is_not_declared_has_the_place_of_its_first_connect() {
     assert_eq!((entry.file, entry.line), (Some(file!()), Some(line)));
     assert_eq!(entry.connections.len(), 1);
     drop(signal);
-    assert_eq!(find(), None);
+    // A list that another test makes may hold the signal a little longer.
+    let start = std::time::Instant::now();
+    while find().is_some() {
+        assert!(start.elapsed().as_secs() < 60, "it is still listed");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use fanfare::watch::{self, ObservedSend, Observer, SendEnd, SendId, Watch};
+use fanfare::watch::{self, ObservedSend, Observer, SendId, Watch};
 use fanfare::{Deferred, Signal};
 
 use crate::watch_lines::Lines;
@@ -275,7 +275,7 @@ fn a_parallel_send_is_seen() {
 fn a_parallel_send_counts_each_receiver_that_it_reaches() {
     struct Reached(Arc<Mutex<Vec<usize>>>);
     impl Observer for Reached {
-        fn send_ended(&self, _send: &ObservedSend<'_>, end: &SendEnd) {
+        fn send_ended(&self, _send: &ObservedSend<'_>, end: &watch::SendEnd) {
             self.0.lock().unwrap().push(end.reached);
         }
     }
