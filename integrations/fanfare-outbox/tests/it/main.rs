@@ -10,7 +10,6 @@ mod failures;
 mod joining;
 mod lanes;
 mod order;
-mod plans;
 mod receivers;
 mod refused;
 mod relays;

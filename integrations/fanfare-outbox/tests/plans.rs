@@ -1,13 +1,15 @@
 //! The rows that PostgreSQL reads for a backlog. It makes its plans when the tables are empty, or
-//! by statistics of another moment, and keeps them when there are many rows.
+//! by statistics of another moment, and keeps them when there are many rows. In a program of its own,
+//! because PostgreSQL reads deleted rows again and again while a transaction of any test is open.
+
+mod common;
 
 use std::ops::Range;
 use std::time::Duration;
 
+use common::{LONG, databases, event, named, until, with_tables};
 use fanfare_outbox::{Durable, DurableReceiver, Outbox, Settings};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
-
-use crate::common::{LONG, databases, event, named, until, with_tables};
 
 event!(Alone, "plans.Alone", ALONE);
 event!(Shared, "plans.Shared", SHARED);
