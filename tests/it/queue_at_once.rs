@@ -235,6 +235,8 @@ fn no_more_run_than_there_are_places_and_the_next_start_in_order() {
         let world = World::of(*way);
         world.hang();
         world.send(100..150);
+        // Time for a worker to take one too many.
+        thread::sleep(Duration::from_millis(20));
         assert_eq!((world.queue.depth(), world.queue.stats().running), (50, 2));
         assert_eq!(world.queue.delivered(), 0);
         assert_adds_up(world.queue.stats());
