@@ -363,6 +363,7 @@ mod tests {
         let chain = sends([here + (800 << 10), here], &STACK);
         assert!(chain.has_room(false, &STACK), "another signal each time");
     }
+
     #[test]
     fn a_small_stack_gives_a_panic_and_the_next_step_a_part_of_it() {
         let small = 1 << 30..(1 << 30) + (64 << 10);

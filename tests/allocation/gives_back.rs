@@ -139,7 +139,7 @@ fn a_living_signal_gives_memory_back_when_most_are_disconnected() {
         let signal = Asked::new();
         let target = Arc::new(1);
         let identities = Vec::from_iter((0..MANY).map(|_| Identity::new()));
-        // What these receivers take is not counted below.
+        // The count below is without the memory of these receivers.
         let first = |n| connect(&signal, &target, &identities, n);
         let mut few = Vec::from_iter((0..LEFT as u64).map(first));
         for n in LEFT as u64..MANY {

@@ -297,6 +297,15 @@ fn a_send_of_an_emitter_is_waited_for() {
     assert_eq!(send.join().unwrap(), 1);
 }
 
+/// Checks that a wait ran out, and names `holder`.
+#[track_caller]
+fn assert_held_by(waited: Result<(), WaitError>, holder: HeldBy) {
+    assert!(
+        matches!(waited, Err(WaitError::Timeout { held_by, .. }) if held_by == holder),
+        "{waited:?}"
+    );
+}
+
 #[cfg(feature = "async")]
 #[test]
 fn a_timeout_names_a_suspended_future() {
@@ -316,11 +325,7 @@ fn a_timeout_names_a_suspended_future() {
         };
         assert!(is_pending);
         let timeout = connection.disconnect_and_wait(Duration::ZERO);
-        let future = HeldBy::SuspendedFuture;
-        assert!(
-            matches!(timeout, Err(WaitError::Timeout { held_by, .. }) if held_by == future),
-            "{timeout:?}"
-        );
+        assert_held_by(timeout, HeldBy::SuspendedFuture);
     }
     let connection = signal.connect_async(|_, ()| Box::pin(pending()));
     assert_eq!(connection.disconnect_and_wait(Duration::ZERO), Ok(()));
@@ -358,11 +363,7 @@ fn a_timeout_names_the_send_and_not_a_future_that_has_ended() {
             let timeout = awaited.disconnect_and_wait(SHORT);
             blocked.let_go();
             assert_eq!(send.join().unwrap(), 2);
-            let send_has_it = HeldBy::RunningSend;
-            assert!(
-                matches!(timeout, Err(WaitError::Timeout { held_by, .. }) if held_by == send_has_it),
-                "{ends}: {timeout:?}"
-            );
+            assert_held_by(timeout, HeldBy::RunningSend);
         });
         blocks.disconnect();
     }
@@ -384,11 +385,7 @@ fn a_timeout_names_the_send_and_not_an_emitter_without_the_receiver() {
         let timeout = connection.disconnect_and_wait(SHORT);
         blocked.let_go();
         assert_eq!(send.join().unwrap(), 2);
-        let send_has_it = HeldBy::RunningSend;
-        assert!(
-            matches!(timeout, Err(WaitError::Timeout { held_by, .. }) if held_by == send_has_it),
-            "{timeout:?}"
-        );
+        assert_held_by(timeout, HeldBy::RunningSend);
     });
     drop(unused);
     assert!(blocks.is_connected());
@@ -410,11 +407,7 @@ fn a_timeout_names_the_send_and_not_an_idle_queue() {
         let timeout = queued.disconnect_and_wait(SHORT);
         blocked.let_go();
         assert_eq!(send.join().unwrap(), 2);
-        let send_has_it = HeldBy::RunningSend;
-        assert!(
-            matches!(timeout, Err(WaitError::Timeout { held_by, .. }) if held_by == send_has_it),
-            "{timeout:?}"
-        );
+        assert_held_by(timeout, HeldBy::RunningSend);
     });
     assert_eq!(queued.disconnect_and_wait(LONG), Ok(()));
 }

@@ -165,7 +165,7 @@ fn a_failure_is_reported_once_also_by_a_send_that_is_dropped() {
     assert_eq!(dropped, [failure, expected]);
 }
 
-/// Of two panics in one poll, the second does not travel.
+/// If two receivers panic in one poll, only the first panic travels.
 #[test]
 fn a_panic_that_does_not_travel_is_reported() {
     let signal = Asked::new();
