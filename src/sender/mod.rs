@@ -295,12 +295,12 @@ mod tests {
     /// The compiler may make the information on a type in each codegen unit.
     #[test]
     fn a_type_whose_information_is_elsewhere_is_the_same_sender() {
-        let copy: &'static TypeInfo = Box::leak(Box::new(TypeInfo {
+        static COPY: TypeInfo = TypeInfo {
             id: TypeId::of::<u8>,
             name: std::any::type_name::<u8>,
-        }));
+        };
         let own = Sender::of::<u8>();
-        assert!(SenderKey::Type(copy).is(&own));
-        assert!(own.to_key().expect("a type").is(&Sender(Repr::Type(copy))));
+        assert!(SenderKey::Type(&COPY).is(&own));
+        assert!(own.to_key().expect("a type").is(&Sender(Repr::Type(&COPY))));
     }
 }
