@@ -1,7 +1,7 @@
 //! The rows that PostgreSQL reads for a backlog. It makes its plans when the tables are empty, or
-//! by statistics of another moment, and keeps them when there are many rows. In a program of its
-//! own, because PostgreSQL reads deleted rows again and again while a transaction of any test is
-//! open.
+//! by statistics of another moment, and keeps them when there are many rows. It is a program of its
+//! own, and its tests take turns, because PostgreSQL reads deleted rows again and again while a
+//! transaction of any test is open.
 
 mod common;
 
@@ -11,6 +11,9 @@ use std::time::Duration;
 use common::{LONG, databases, event, named, until, with_tables};
 use fanfare_outbox::{Durable, DurableReceiver, Outbox, Settings};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+
+/// The tests take turns.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 event!(Alone, "plans.Alone", ALONE);
 event!(Shared, "plans.Shared", SHARED);
@@ -68,6 +71,7 @@ impl Relay {
 
 /// Checks the number of rows that are read for this number of deliveries.
 async fn read_few(event: &'static str, deliveries: u32, work: impl AsyncFn(&Relay)) {
+    let _turn = TURN.lock().await;
     // Only `advance` wakes the relay.
     let settings = Settings::default().poll(LONG).notices(false);
     databases::on_postgres_schema(async |mut options| {
