@@ -57,6 +57,16 @@ impl<E: Event, R: 'static> Signal<E, R> {
     /// LOG.connect(log);
     /// assert!(LOG.disconnect(log));
     /// ```
+    ///
+    /// A closure that captures a variable does not compile:
+    ///
+    /// ```compile_fail,E0080
+    /// use fanfare::{Sender, Signal};
+    ///
+    /// static LOG: Signal<u32> = Signal::new();
+    /// let level = 3;
+    /// LOG.disconnect(move |_: Sender<'_>, line: &u32| println!("{level} {line}"));
+    /// ```
     #[track_caller]
     pub fn disconnect<F, K>(&self, receiver: F) -> bool
     where
@@ -210,6 +220,18 @@ impl<E: Event, R: 'static, T: ConnectTarget<E, R>> ConnectOptions<E, R, T> {
     /// let shelf = Arc::new(Shelf(5));
     /// ASKED.connect_weak(&shelf, Shelf::take);
     /// assert!(ASKED.options().disconnect_weak(&shelf, Shelf::take));
+    /// ```
+    ///
+    /// A closure that captures a variable does not compile:
+    ///
+    /// ```compile_fail,E0080
+    /// use fanfare::{Sender, Signal};
+    /// use std::sync::Arc;
+    ///
+    /// static ASKED: Signal<u32> = Signal::new();
+    /// let (shelf, level) = (Arc::new(5), 3);
+    /// let options = ASKED.options();
+    /// options.disconnect_weak(&shelf, move |_: &u32, _: Sender<'_>, _: &u32| assert_eq!(level, 3));
     /// ```
     #[track_caller]
     pub fn disconnect_weak<O, M, V>(self, object: &Arc<O>, method: M) -> T::Disconnected
