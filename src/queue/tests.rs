@@ -7,8 +7,10 @@ use std::panic::resume_unwind;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, scope};
+use std::time::Instant;
 
 use super::job::{Job, Sent};
+use super::line::{Line, Pushed};
 use super::*;
 use crate::id::ReceiverId;
 use crate::receiver::delivery::Deliver;
@@ -321,6 +323,24 @@ fn a_flush_is_not_deceived_by_dropped_events() {
     gated.open(2);
     queue.flush().unwrap();
     assert_eq!(gated.seen(), [0, 5]);
+}
+
+/// The line has no worker, so the dropped item is the first and the last that is settled.
+#[test]
+fn a_flush_ends_with_the_drop_of_the_last_item() {
+    let end = Instant::now() + Duration::from_secs(60);
+    let line = Line::new(Some(1), 1);
+    let push = |item| line.push(item, Overflow::DropOldest, || false);
+    assert!(matches!(push(1), Pushed::Accepted));
+    scope(|threads| {
+        let flushing = threads.spawn(|| line.flush(Some(end)));
+        while !line.is_in_odd_round() {
+            thread::yield_now();
+        }
+        assert!(matches!(push(2), Pushed::Displaced { oldest: 1, .. }));
+        assert!(flushing.join().unwrap());
+        assert!(Instant::now() < end, "it was not notified");
+    });
 }
 
 #[test]

@@ -374,12 +374,23 @@ fn workers_have_the_name_of_their_queue() {
     let queue = Queue::builder().name("mail").build().unwrap();
     let signal = Signal::<u32>::new();
     let (told, tells) = mpsc::channel();
-    signal.options().queued(&queue).connect(move |_, _| {
-        told.send(thread::current().name().map(String::from))
-            .unwrap();
+    let tell = move || told.send(thread::current().name().map(String::from));
+    #[cfg(feature = "async")]
+    signal.options().queued(&queue).connect_async({
+        let tell = tell.clone();
+        move |_, _| {
+            let told = tell();
+            Box::pin(async { told.unwrap() })
+        }
     });
-    signal.send(&0);
-    assert_eq!(tells.recv().unwrap().as_deref(), Some("mail-0"));
+    signal
+        .options()
+        .queued(&queue)
+        .connect(move |_, _| tell().unwrap());
+    let count = signal.send(&0).len();
+    for _ in 0..count {
+        assert_eq!(tells.recv().unwrap().as_deref(), Some("mail-0"));
+    }
 }
 
 #[test]

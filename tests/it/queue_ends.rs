@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Mutex, OnceLock};
+use std::thread;
 use std::time::Duration;
 
 use fanfare::error::WaitError;
@@ -23,7 +24,7 @@ fn an_events_destructor_on_a_worker_waits_for_no_receiver_that_the_job_held() {
     }
     impl Drop for Ends {
         fn drop(&mut self) {
-            if std::thread::current().name() == Some("ends-0") {
+            if thread::current().name() == Some("ends-0") {
                 let connection = CONNECTION.get().unwrap();
                 let waited = connection.disconnect_and_wait(Duration::from_secs(60));
                 *WAITED.lock().unwrap() = Some(waited);
@@ -133,7 +134,7 @@ fn a_receiver_in_a_queue_is_not_connected_once_its_signal_is_dropped() {
     assert_eq!(queue.delivered(), 1);
 }
 
-/// The first of two waits to end leaves the other its place.
+/// The flush that ends first leaves the mark by which workers notify the other.
 #[test]
 fn two_flushes_at_once_both_end() {
     for turn in 0..50 {
@@ -145,19 +146,19 @@ fn two_flushes_at_once_both_end() {
             may_go_on.lock().unwrap().recv().unwrap();
         });
         let long = Duration::from_secs(20);
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             signal.send(&1);
             let early = scope.spawn(|| queue.flush_timeout(long));
-            std::thread::sleep(Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(2));
             signal.send(&2);
             let late = scope.spawn(|| queue.flush_timeout(long));
-            std::thread::sleep(Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(2));
             go_on.send(()).unwrap();
             while queue.delivered() == 0 {
-                std::thread::yield_now();
+                thread::yield_now();
             }
             // Time for the first wait to end.
-            std::thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
             go_on.send(()).unwrap();
             assert_eq!(early.join().unwrap(), Ok(()), "{turn}");
             assert_eq!(late.join().unwrap(), Ok(()), "{turn}");

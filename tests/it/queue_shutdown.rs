@@ -4,8 +4,9 @@
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::blocked::LONG;
 use crate::queue_gate::{Gated, assert_adds_up};
 use fanfare::queue::{self, Overflow, ShutdownReport, Undelivered};
 use fanfare::{Queue, Sender, Signal};
@@ -101,6 +102,28 @@ fn a_second_shutdown_returns_no_events_and_does_not_hang() {
     assert!(queue.flush_timeout(NOW).is_err());
     gated.open(1);
     queue.flush().unwrap();
+}
+
+/// The flush is the last one that waits, so it could take the mark that notifies the shutdown.
+#[test]
+fn a_flush_that_gives_up_does_not_hold_up_a_shutdown() {
+    let (queue, signal) = (Queue::bounded(4).unwrap(), Asked::new());
+    let gated = Gated::connect(&signal, &queue);
+    assert!(is_accepted(&signal, Sender::NONE, 0));
+    assert_eq!(gated.started(), 0);
+    thread::scope(|scope| {
+        let start = Instant::now();
+        let shutdown = scope.spawn(|| queue.shutdown(LONG));
+        while !queue.is_closed() {
+            thread::yield_now();
+        }
+        let flushed = queue.flush_timeout(Duration::from_millis(5));
+        gated.open(1);
+        let report = shutdown.join().unwrap().unwrap();
+        assert!(start.elapsed() < LONG);
+        assert!(flushed.is_err());
+        assert_eq!((events(&report), report.still_running), (vec![], 0));
+    });
 }
 
 #[test]
