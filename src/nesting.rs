@@ -90,7 +90,8 @@ impl Nested {
         self.has_room_below(0, in_circle, bounds)
     }
 
-    /// Returns the same as `has_room`, for sends that the caller will make.
+    /// Returns `true` if the stack with these `bounds` has room for sends that the caller will make.
+    /// They count as sends in a circle, and may start deeper by `TO_A_SEND`.
     fn has_room_for_sends(&self, bounds: &Range<usize>) -> bool {
         self.has_room_below(TO_A_SEND.min(bounds.len() / 32), true, bounds)
     }
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_stack_gives_a_panic_and_the_next_step_a_part_of_it() {
+    fn a_small_stack_keeps_a_part_of_itself_for_a_panic_and_the_next_step() {
         let small = 1 << 30..(1 << 30) + (64 << 10);
         let last = |left: usize, step: usize| {
             let here = small.start + left;

@@ -153,6 +153,14 @@ mod tests {
         assert_eq!(hashes.len(), 5);
     }
 
+    /// Without the upper half of a product, the hashes are equal whatever the seeds are.
+    #[test]
+    fn the_top_bit_of_a_key_is_in_its_hash() {
+        let hasher = SenderHasher::default();
+        let hashes = [1, 1 | 1 << 127].map(|key| hasher.early(&Sender::key(key)));
+        assert_ne!(hashes[0], hashes[1]);
+    }
+
     #[test]
     fn seeds_differ_from_signal_to_signal() {
         let key = Sender::key(1).probe().expect("a sender");

@@ -269,6 +269,23 @@ fn a_thread_that_ends_leaves_no_table_retired() {
     assert_eq!((retired(signal), record.live()), (0, 0));
 }
 
+/// The send runs under the lock, so it can take out no receiver.
+#[test]
+fn a_receiver_that_a_send_spends_during_a_change_is_freed_by_the_change() {
+    let (signal, record) = (&Plain::new(), Arc::<Record>::default());
+    let captured = record.capture();
+    signal.options().once().connect(move |_sender, ()| {
+        let _captured = &captured;
+    });
+    let replaced = signal.hub().retap(|| {
+        assert_eq!(signal.send(&()).len(), 1);
+        assert_eq!(record.live(), 1);
+        None
+    });
+    drop(replaced);
+    assert_eq!(record.live(), 0);
+}
+
 /// Sends over a table that a writer has copied, and looks at the copy. It has the note from the
 /// receivers, also if the writer removes them later.
 #[test]
@@ -304,12 +321,41 @@ fn has_listeners_does_not_note_the_sender() {
     assert_eq!(unmatched_senders(&signal), ["key 7"]);
 }
 
+/// Sends would have the same responses over a snapshot, which costs more.
+#[test]
+fn a_send_takes_no_snapshot_of_an_empty_or_a_frozen_signal() {
+    let signal = Plain::new();
+    let connection = signal.connect(|_sender, ()| ());
+    let hub = signal.hub();
+    assert!(matches!(hub.opening(), Opening::Live(_)) && hub.is_occupied());
+    connection.disconnect();
+    assert!(matches!(hub.opening(), Opening::Nobody) && !hub.is_occupied());
+    signal.connect(|_sender, ()| ());
+    let watch = crate::watch::signal(&signal, Nothing);
+    signal.freeze();
+    assert!(matches!(hub.opening(), Opening::Live(_)), "it is observed");
+    drop(watch);
+    assert!(matches!(hub.opening(), Opening::Frozen(..)));
+
+    let signal = Plain::new();
+    signal.connect(|_sender, ()| ());
+    signal.freeze();
+    assert!(matches!(signal.hub().opening(), Opening::Frozen(..)));
+
+    let signal = Plain::new();
+    signal.connect(|_sender, ()| ()).disconnect();
+    signal.freeze();
+    assert!(matches!(signal.hub().opening(), Opening::Nobody));
+}
+
+struct Nothing;
+
+impl crate::watch::Observer for Nothing {}
+
 /// Where the system uses the upper half of the addresses, as 32-bit systems do, a frozen signal
 /// that is observed has such an address in place of the mark of frozen ones.
 #[test]
 fn an_observed_frozen_signal_opens_the_observed_table_at_any_address() {
-    struct Nothing;
-    impl crate::watch::Observer for Nothing {}
     let signal = Plain::new();
     signal.connect(|_sender, ()| ());
     signal.freeze();

@@ -33,7 +33,7 @@ fn sends_of_threads_that_end_leave_no_slots_behind() {
             .join()
             .expect("its sends succeed");
     }
-    // Other tests start some threads meanwhile.
+    // 500 nodes have 4,000 slots. Other tests start some threads meanwhile.
     let added = nodes::all().count() - before;
-    assert!(added < 250, "{added} slots are new");
+    assert!(added < 2_000, "{added} slots are new");
 }

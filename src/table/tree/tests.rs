@@ -180,7 +180,8 @@ fn leaves_of_legal_size(node: &Node<Held>) -> usize {
     }
 }
 
-/// Asserts that no two inner nodes that stand side by side are so small that they would be one.
+/// Asserts that no two inner nodes below the root that stand side by side are so small that they
+/// would be one.
 fn assert_joined(node: &Node<Held>) {
     let Node::Inner(children) = node else {
         return;
