@@ -391,6 +391,41 @@ fn a_timeout_names_the_send_and_not_an_emitter_without_the_receiver() {
     assert!(blocks.is_connected());
 }
 
+/// Two threads wait for the receiver, and at least one does not run its destructor. A wait that
+/// starts late may miss the destructor, and the test tries again.
+#[test]
+fn a_timeout_names_a_destructor_that_runs_on_another_thread() {
+    let start = Instant::now();
+    let is_named = || {
+        let (go, goes) = mpsc::channel::<()>();
+        let at_drop = AtDrop(Some(Box::new(move || goes.recv().unwrap())));
+        let at_drop = Mutex::new(at_drop);
+        let (receiver, blocked) = blocking(move || assert!(at_drop.lock().unwrap().0.is_some()));
+        let signal = Plain::new();
+        let connection = signal.connect(receiver);
+        thread::scope(|scope| {
+            scope.spawn(|| signal.send(&()).len());
+            blocked.wait_until_it_runs();
+            let wait = || connection.disconnect_and_wait(10 * SHORT);
+            let waits = [scope.spawn(wait), scope.spawn(wait)];
+            thread::sleep(SHORT);
+            blocked.let_go();
+            while !waits.iter().any(|wait| wait.is_finished()) {
+                thread::yield_now();
+            }
+            go.send(()).unwrap();
+            let waited = waits.map(|wait| wait.join().unwrap());
+            waited.iter().any(|waited| {
+                let destructor = HeldBy::Destructor;
+                matches!(waited, Err(WaitError::Timeout { held_by, .. }) if *held_by == destructor)
+            })
+        })
+    };
+    while !is_named() {
+        assert!(start.elapsed() < LONG, "no wait names it");
+    }
+}
+
 /// The queue has delivered its event, and only the send on another thread has the receiver.
 #[cfg(feature = "queue")]
 #[test]
