@@ -4,10 +4,11 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use fanfare::watch::{self, ObservedReceiver, ObservedSend, Observer, ReceiverEnd};
 use fanfare::{Deferred, Queue, Sender, Signal, testing};
 
 /// More than any test takes.
@@ -209,4 +210,32 @@ fn a_scope_settles_when_each_receiver_has_ended() {
         receivers += run_a_cascade(&mut random, 6);
     }
     println!("{receivers} receivers");
+}
+
+#[test]
+fn a_scope_that_keeps_events_asks_for_no_durations() {
+    #[derive(Clone, Default)]
+    struct Durations(Arc<Mutex<Vec<Option<Duration>>>>);
+    impl Observer for Durations {
+        fn receiver_ended(
+            &self,
+            _send: &ObservedSend<'_>,
+            _receiver: &ObservedReceiver<'_>,
+            end: &ReceiverEnd,
+        ) {
+            self.0.lock().unwrap().push(end.duration);
+        }
+
+        fn wants_durations(&self) -> bool {
+            false
+        }
+    }
+    let (signal, durations) = (Signal::<u32>::new(), Durations::default());
+    signal.connect(|_sender, _event| ());
+    let _watch = watch::signal(&signal, durations.clone());
+    testing::scope(|scope| {
+        scope.keep(&signal);
+        signal.send(&1);
+    });
+    assert_eq!(*durations.0.lock().unwrap(), [None]);
 }

@@ -337,11 +337,14 @@ fn disconnected_receivers_are_explained_if_they_are_kept() {
     let fourth = signal.options().name("fourth").connect(|_, _| ());
     fourth.disconnect();
     // A send or an explanation of another test may hold the observer a little longer.
-    let start = Instant::now();
-    while names(&signal.explain(Sender::NONE)).contains(&"first".into()) {
-        assert!(start.elapsed() < Duration::from_secs(60), "it is kept");
-        thread::yield_now();
-    }
+    let until = |ends: &dyn Fn(Vec<String>) -> bool| {
+        let start = Instant::now();
+        while !ends(names(&signal.explain(Sender::NONE))) {
+            assert!(start.elapsed() < Duration::from_secs(60), "they are kept");
+            thread::yield_now();
+        }
+    };
+    until(&|names| !names.contains(&"first".into()));
     let explanation = signal.explain(Sender::NONE);
     assert_eq!(names(&explanation), ["here", "fourth", "once", "weak"]);
     // Those of another signal are not listed.
@@ -349,8 +352,5 @@ fn disconnected_receivers_are_explained_if_they_are_kept() {
     empty.connect(|_, _| ());
     assert_eq!(empty.explain(Sender::NONE).connections.len(), 1);
     drop(watch);
-    while names(&signal.explain(Sender::NONE)) != ["here"] {
-        assert!(start.elapsed() < Duration::from_secs(60), "they are kept");
-        thread::yield_now();
-    }
+    until(&|names| names == ["here"]);
 }

@@ -526,3 +526,26 @@ fn a_mute_holds_for_each_send_between_its_call_and_its_drop() {
     });
     assert!(checked.load(Ordering::Relaxed) > 0);
 }
+
+/// It is sent inside an observer, because no test observes sends there.
+#[test]
+fn a_send_that_only_a_mute_looks_at_causes_nothing() {
+    static INNER: Signal<u32> = Signal::new();
+    static CAUSES: Mutex<Vec<Option<watch::Cause>>> = Mutex::new(Vec::new());
+    struct Sends;
+    impl Observer for Sends {
+        fn send_started(&self, _send: &ObservedSend<'_>) {
+            INNER.send(&1);
+        }
+    }
+    let muted = INNER.connect(|_sender, _id| panic!("it is muted"));
+    let _mute = mute::receiver(&muted).everywhere();
+    INNER.connect(|_sender, _id| {
+        let cause = watch::Context::current().cause();
+        CAUSES.lock().unwrap().push(cause);
+    });
+    let outer = Signal::<u32>::new();
+    let _watch = watch::signal(&outer, Sends);
+    outer.send(&1);
+    assert_eq!(*CAUSES.lock().unwrap(), [None]);
+}

@@ -539,7 +539,7 @@ fn a_receiver_of_an_ended_scope_runs_in_no_send() {
     });
     assert!(FROZEN.send(&2).is_empty());
     assert!(!FROZEN.has_listeners());
-    // The sends of an observer take no table that shows their steps.
+    // Sends of an observer are not observed. They leave the receiver out all the same.
     struct Sends(Arc<Mutex<Vec<usize>>>);
     impl Observer for Sends {
         fn send_started(&self, _send: &ObservedSend<'_>) {
@@ -583,5 +583,78 @@ fn a_committed_event_is_in_the_tree_once() {
         deferred.commit();
         assert_eq!(scope.tree().lines().count(), 2, "{}", scope.tree());
         assert!(scope.tree().starts_with("u32\n  -> book at "));
+    });
+}
+
+/// Both receivers wait for each other, so that each thread of the pool runs one.
+#[cfg(feature = "rayon")]
+#[test]
+fn a_parallel_send_in_a_scope_is_in_it_on_all_threads() {
+    use std::sync::Barrier;
+
+    static OUTER: Signal<u32> = Signal::new();
+    static INNER: Signal<u32> = Signal::new();
+    let both = Arc::new(Barrier::new(2));
+    for _ in 0..2 {
+        let both = Arc::clone(&both);
+        OUTER.connect(move |_sender, id| {
+            both.wait();
+            INNER.send(id);
+        });
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+    pool.unwrap().install(|| {
+        testing::scope(|scope| {
+            scope.watch(&INNER);
+            OUTER.send_parallel(&1);
+            let sent = scope.assert_sent(&INNER).times(2);
+            sent.caused_by(&OUTER);
+        });
+    });
+}
+
+/// The thread in the scope helps the other one, and runs one of two receivers.
+#[cfg(feature = "rayon")]
+#[test]
+fn a_parallel_send_outside_of_a_scope_is_outside_on_a_thread_in_the_scope() {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread::ThreadId;
+
+    static OUTER: Signal<u32> = Signal::new();
+    static INNER: Signal<u32> = Signal::new();
+    static THREADS: Mutex<Vec<ThreadId>> = Mutex::new(Vec::new());
+    let both = Arc::new(Barrier::new(2));
+    for _ in 0..2 {
+        let both = Arc::clone(&both);
+        OUTER.connect(move |_sender, id| {
+            both.wait();
+            THREADS.lock().unwrap().push(thread::current().id());
+            INNER.send(id);
+        });
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+    let pool = pool.unwrap();
+    let (is_inside, is_over) = (Barrier::new(2), AtomicBool::new(false));
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            pool.install(|| {
+                is_inside.wait();
+                OUTER.send_parallel(&1);
+                is_over.store(true, Ordering::Release);
+            });
+        });
+        pool.install(|| {
+            testing::scope(|scope| {
+                scope.watch(&INNER);
+                is_inside.wait();
+                while !is_over.load(Ordering::Acquire) {
+                    rayon::yield_now();
+                    thread::yield_now();
+                }
+                assert!(THREADS.lock().unwrap().contains(&thread::current().id()));
+                assert_eq!(scope.sends(&INNER).len(), 0);
+            });
+        });
     });
 }

@@ -209,11 +209,11 @@ mod of_async_receivers {
         }
     }
 
-    /// One worker, and two futures that wait for each other.
+    /// The queue has one worker, which drives two futures that wait for each other.
     #[test]
     fn queued_async_receivers_run_at_once_while_they_are_observed() {
         let (signal, lines) = (Signal::<u32>::new(), Lines::default());
-        let queue = Queue::builder().concurrency(2).unordered().build().unwrap();
+        let queue = Queue::builder().concurrency(2).build().unwrap();
         let both = Arc::new(tokio::sync::Barrier::new(2));
         let named = signal.options().name("async").queued(&queue);
         named.connect_async(move |_sender, _id| {
@@ -227,11 +227,15 @@ mod of_async_receivers {
         let _watch = watch::signal(&signal, lines.clone());
         signal.send(&1);
         signal.send(&2);
-        queue.flush_timeout(Duration::from_secs(20)).unwrap();
+        let flushed = queue.flush_timeout(Duration::from_secs(20));
+        // If they have not met, the drop of the queue would wait for them.
+        let report = queue.shutdown(Duration::ZERO).unwrap();
+        flushed.unwrap();
+        assert_eq!(report.still_running, 0);
         let seen = lines.take();
         for name in ["async", "blocking"] {
-            for end in ["starts", "Returned"] {
-                let line = format!("{name} {end}");
+            for step in ["starts", "Returned"] {
+                let line = format!("{name} {step}");
                 let count = seen.iter().filter(|seen| **seen == line).count();
                 assert_eq!(count, 2, "{line} of {seen:?}");
             }

@@ -306,6 +306,16 @@ fn a_parallel_send_to_one_receiver_is_a_blocking_one() {
     assert_eq!(lines.take(), steps(STARTS, &one));
 }
 
+#[cfg(feature = "rayon")]
+#[test]
+fn a_parallel_send_on_a_pool_of_one_thread_is_a_blocking_one() {
+    let lines = Lines::default();
+    let (signal, _watch) = observed(&lines);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    pool.unwrap().install(|| signal.send_parallel(&1));
+    assert_eq!(lines.take(), steps(STARTS, &BOTH));
+}
+
 #[test]
 fn sends_of_many_threads_have_numbers_of_their_own() {
     #[derive(Clone, Default)]
