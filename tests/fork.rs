@@ -330,7 +330,7 @@ fn an_offloaded_receiver_in_a_child_is_refused_where_its_runtime_was_made_before
     signal.options().connect_offloaded(|_, n| *n);
     let before = runtime();
     assert_eq!(*before.block_on(signal.asend(&1)), [1]);
-    // The runtime is remembered beside others.
+    // Another runtime is remembered as well, so that the check has to compare runtimes.
     assert_eq!(*runtime().block_on(signal.asend(&1)), [1]);
     in_a_child(|| {
         let outcomes = before.block_on(signal.asend_robust(&1));

@@ -140,22 +140,21 @@ fn a_living_signal_gives_memory_back_when_most_are_disconnected() {
         let target = Arc::new(1);
         let identities = Vec::from_iter((0..MANY).map(|_| Identity::new()));
         // The count below is without the memory of these receivers.
-        let first = |n| connect(&signal, &target, &identities, n);
-        let mut few = Vec::from_iter((0..LEFT as u64).map(first));
-        for n in LEFT as u64..MANY {
-            if *way == "identity as the sender" {
-                first(n).disconnect();
-            }
+        let connected = |n| connect(&signal, &target, &identities, n);
+        let few = Vec::from_iter((0..LEFT as u64).map(connected));
+        // Each identity remembers the signal.
+        if *way == "identity as the sender" {
+            (LEFT as u64..MANY).for_each(|n| assert!(connected(n).disconnect()));
         }
         let held = held(|| {
-            let many = Vec::from_iter((LEFT as u64..MANY).map(first));
+            let many = Vec::from_iter((LEFT as u64..MANY).map(connected));
             many.iter().for_each(|it| assert!(it.disconnect()));
         });
         assert_eq!(signal.receiver_count(), LEFT);
         if held > LITTLE {
             kept.push(format!("{way}: {held} bytes"));
         }
-        few.drain(..).for_each(|it| assert!(it.disconnect()));
+        few.iter().for_each(|it| assert!(it.disconnect()));
     }
     assert!(kept.is_empty(), "{kept:#?}");
 }

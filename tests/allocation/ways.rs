@@ -137,6 +137,22 @@ fn dead_and_spent_receivers_allocate_a_list_and_a_change() {
     assert_eq!(allocations(send), 0, "it has been taken out");
 }
 
+/// A frozen signal keeps its receivers, and sends pass over those that have ended.
+#[test]
+fn ended_receivers_of_a_frozen_signal_allocate_nothing() {
+    let signal = Signal::<u64>::new();
+    signal.connect(|_, n| touch(*n));
+    signal.options().once().connect(|_, n| touch(*n));
+    let target = Arc::new(1_u64);
+    signal.connect_weak(&target, |target, _, n| touch(*target + n));
+    signal.freeze();
+    drop(target);
+    for calls in [2, 1, 1] {
+        let made = allocations(|| assert_eq!(signal.send(&1).len(), calls));
+        assert_eq!(made, 0, "{calls} calls");
+    }
+}
+
 #[test]
 fn a_connect_and_a_disconnect_allocate_a_dozen_or_so() {
     let signal = Signal::<u64>::new();

@@ -438,7 +438,7 @@ fn a_disconnect_by_uid_takes_the_uid_that_it_is_given() {
 }
 
 #[test]
-fn connections_are_made_of_one_and_sorted_in_place() {
+fn connections_are_made_of_one_and_reordered_in_place() {
     let signal = Signal::<u32, u32>::new();
     let mut connections = Connections::from(signal.connect(|_, n| n + 1));
     connections.extend([signal.connect(|_, n| n + 2)]);

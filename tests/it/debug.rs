@@ -1,4 +1,4 @@
-//! The `Debug` form of each handle names what it stands for.
+//! The `Debug` form of each handle shows its kind and its state.
 
 use fanfare::{Identity, Sender, Signal};
 

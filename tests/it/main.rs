@@ -24,7 +24,6 @@ mod conformance_signals;
 
 // Sends and responses.
 mod batch_send;
-mod debug;
 mod events_of_std;
 mod nesting;
 mod panics;
@@ -85,6 +84,7 @@ mod deferred_panics;
 mod deferred_savepoints;
 
 // Types.
+mod debug;
 mod macros_event;
 mod signals_in_tasks;
 mod static_assertions;
