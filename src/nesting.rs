@@ -90,8 +90,8 @@ impl Nested {
         self.has_room_below(0, in_circle, bounds)
     }
 
-    /// Returns `true` if the stack with these `bounds` has room for sends that the caller will make.
-    /// They count as sends in a circle, and may start deeper by `TO_A_SEND`.
+    /// Returns `true` if the stack with these `bounds` has room for sends that the caller will
+    /// make. They count as sends in a circle, and may start deeper by `TO_A_SEND`.
     fn has_room_for_sends(&self, bounds: &Range<usize>) -> bool {
         self.has_room_below(TO_A_SEND.min(bounds.len() / 32), true, bounds)
     }
