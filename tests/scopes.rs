@@ -212,8 +212,9 @@ fn a_scope_settles_when_each_receiver_has_ended() {
     println!("{receivers} receivers");
 }
 
+/// It is not in `tap`, where observers of all signals ask for durations.
 #[test]
-fn a_scope_that_keeps_events_asks_for_no_durations() {
+fn neither_a_scope_that_keeps_events_nor_a_budget_asks_for_durations() {
     #[derive(Clone, Default)]
     struct Durations(Arc<Mutex<Vec<Option<Duration>>>>);
     impl Observer for Durations {
@@ -232,10 +233,11 @@ fn a_scope_that_keeps_events_asks_for_no_durations() {
     }
     let (signal, durations) = (Signal::<u32>::new(), Durations::default());
     signal.connect(|_sender, _event| ());
+    signal.options().budget(LONG).connect(|_sender, _event| ());
     let _watch = watch::signal(&signal, durations.clone());
     testing::scope(|scope| {
         scope.keep(&signal);
         signal.send(&1);
     });
-    assert_eq!(*durations.0.lock().unwrap(), [None]);
+    assert_eq!(*durations.0.lock().unwrap(), [None, None]);
 }

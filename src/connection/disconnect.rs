@@ -230,8 +230,8 @@ impl<E: Event, R: 'static, T: ConnectTarget<E, R>> ConnectOptions<E, R, T> {
     ///
     /// static ASKED: Signal<u32> = Signal::new();
     /// let (shelf, level) = (Arc::new(5), 3);
-    /// let options = ASKED.options();
-    /// options.disconnect_weak(&shelf, move |_: &u32, _: Sender<'_>, _: &u32| drop([level]));
+    /// let method = move |_: &u32, _: Sender<'_>, _: &u32| assert_eq!(level, 3);
+    /// ASKED.options().disconnect_weak(&shelf, method);
     /// ```
     #[track_caller]
     pub fn disconnect_weak<O, M, V>(self, object: &Arc<O>, method: M) -> T::Disconnected

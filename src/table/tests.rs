@@ -336,6 +336,8 @@ fn a_send_takes_no_snapshot_of_an_empty_or_a_frozen_signal() {
     assert!(matches!(hub.opening(), Opening::Live(_)), "it is observed");
     drop(watch);
     assert!(matches!(hub.opening(), Opening::Frozen(..)));
+    let _watch = crate::watch::signal(&signal, Nothing);
+    assert!(matches!(hub.opening(), Opening::Live(_)), "again");
 
     let signal = Plain::new();
     signal.connect(|_sender, ()| ());

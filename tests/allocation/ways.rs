@@ -137,7 +137,7 @@ fn dead_and_spent_receivers_allocate_a_list_and_a_change() {
     assert_eq!(allocations(send), 0, "it has been taken out");
 }
 
-/// A frozen signal keeps its receivers, and sends pass over those that have ended.
+/// A frozen signal keeps its receivers. Sends skip the receivers that have ended.
 #[test]
 fn ended_receivers_of_a_frozen_signal_allocate_nothing() {
     let signal = Signal::<u64>::new();

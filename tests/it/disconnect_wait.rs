@@ -416,8 +416,10 @@ fn a_timeout_names_a_destructor_that_runs_on_another_thread() {
             go.send(()).unwrap();
             let waited = waits.map(|wait| wait.join().unwrap());
             waited.iter().any(|waited| {
-                let destructor = HeldBy::Destructor;
-                matches!(waited, Err(WaitError::Timeout { held_by, .. }) if *held_by == destructor)
+                let Err(WaitError::Timeout { held_by, .. }) = waited else {
+                    return false;
+                };
+                *held_by == HeldBy::Destructor
             })
         })
     };

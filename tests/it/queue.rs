@@ -379,8 +379,8 @@ fn workers_have_the_name_of_their_queue() {
     signal.options().queued(&queue).connect_async({
         let tell = tell.clone();
         move |_, _| {
-            let told = tell();
-            Box::pin(async { told.unwrap() })
+            let sent = tell();
+            Box::pin(async { sent.unwrap() })
         }
     });
     signal

@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use fanfare::Signal;
-use fanfare::watch::{self, Context, ObservedReceiver, ObservedSend, Observer, ReceiverEnd};
+use fanfare::watch::{self, Context, ObservedReceiver, ObservedSend, Observer};
 
 const BUDGET: Duration = Duration::from_millis(5);
 
@@ -33,10 +33,6 @@ impl Observer for Slow {
         let cause = cause.unwrap_or_else(|| "nothing".to_owned());
         let line = format!("{} caused by {cause}", receiver.name());
         self.0.lock().unwrap().push(line);
-    }
-
-    fn receiver_ended(&self, _: &ObservedSend<'_>, _: &ObservedReceiver<'_>, end: &ReceiverEnd) {
-        assert_eq!(end.duration, None);
     }
 
     fn wants_durations(&self) -> bool {

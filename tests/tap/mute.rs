@@ -527,7 +527,7 @@ fn a_mute_holds_for_each_send_between_its_call_and_its_drop() {
     assert!(checked.load(Ordering::Relaxed) > 0);
 }
 
-/// It is sent inside an observer, because no test observes sends there.
+/// `INNER` is sent inside an observer, where the observers of other tests do not see it.
 #[test]
 fn a_send_that_only_a_mute_looks_at_causes_nothing() {
     static INNER: Signal<u32> = Signal::new();

@@ -129,12 +129,7 @@ fn a_send_in_a_receiver_has_its_cause() {
 fn a_watch_shows_the_signal_that_it_observes() {
     let signal = Signal::<u32>::new();
     struct Sees;
-    impl Observer for Sees {
-        // It observes the signals of all tests, and some of them check that no observer does.
-        fn wants_durations(&self) -> bool {
-            false
-        }
-    }
+    impl Observer for Sees {}
     assert_eq!(
         format!("{:?}", watch::all(Sees)),
         "Watch { signal: None, .. }"

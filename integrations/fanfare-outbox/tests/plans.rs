@@ -1,7 +1,7 @@
 //! The rows that PostgreSQL reads for a backlog. It makes its plans when the tables are empty, or
-//! by statistics of another moment, and keeps them when there are many rows. It is a program of its
-//! own, and its tests take turns, because PostgreSQL reads deleted rows again and again while a
-//! transaction of any test is open.
+//! by statistics of another moment, and keeps them when there are many rows. These tests are a
+//! program of their own, and take turns, because PostgreSQL reads deleted rows again and again
+//! while a transaction of any test is open.
 
 mod common;
 
@@ -12,7 +12,7 @@ use common::{LONG, databases, event, named, until, with_tables};
 use fanfare_outbox::{Durable, DurableReceiver, Outbox, Settings};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 
-/// The tests take turns.
+/// The lock of the test that runs.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 event!(Alone, "plans.Alone", ALONE);
