@@ -172,6 +172,8 @@ fn once_receivers_run_once_between_all_threads() {
     while signal.receiver_count() != 0 {
         assert!(signal.from("s").send(&()).is_empty());
     }
+    // A send without receivers to take out may have held a table during the last change.
+    signal.purge();
     assert_eq!(
         Arc::strong_count(&tally),
         1,
