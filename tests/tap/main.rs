@@ -4,6 +4,8 @@
 //! sends that are observed use more of the stack.
 
 // Helpers.
+#[cfg(feature = "rayon")]
+mod pool;
 #[cfg(feature = "queue")]
 #[allow(dead_code, reason = "other programs use the rest")]
 #[path = "../queue_gate/mod.rs"]
@@ -22,6 +24,8 @@ mod recorder;
 mod shuffle;
 #[cfg(feature = "testing")]
 mod testing;
+#[cfg(all(feature = "rayon", feature = "testing"))]
+mod testing_parallel;
 mod watch;
 mod watch_async;
 mod watch_faults;

@@ -9,6 +9,8 @@ use std::thread;
 use fanfare::watch::{self, ObservedSend, Observer, SendId, Watch};
 use fanfare::{Deferred, Signal};
 
+#[cfg(feature = "rayon")]
+use crate::pool::pool;
 use crate::watch_lines::Lines;
 
 type Tried = Signal<u32, Result<u32, u32>>;
@@ -241,8 +243,7 @@ fn each_way_to_send_to_no_receiver_is_seen() {
 fn a_parallel_send_is_seen() {
     let lines = Lines::default();
     let (signal, _watch) = observed(&lines);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
-    let pool = pool.unwrap();
+    let pool = pool(2);
     let sorted = |lines: &Lines| {
         let mut seen = lines.take();
         assert_eq!(seen.remove(0), "Parallel from \"no sender\"");
@@ -285,8 +286,7 @@ fn a_parallel_send_counts_each_receiver_that_it_reaches() {
         signal.connect(move |_, _| drop(receiver.to_string()));
     }
     let _watch = watch::signal(&signal, Reached(Arc::clone(&reached)));
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build();
-    let pool = pool.unwrap();
+    let pool = pool(4);
     for _ in 0..10 {
         pool.install(|| signal.send_parallel(&1));
     }
@@ -311,8 +311,7 @@ fn a_parallel_send_to_one_receiver_is_a_blocking_one() {
 fn a_parallel_send_on_a_pool_of_one_thread_is_a_blocking_one() {
     let lines = Lines::default();
     let (signal, _watch) = observed(&lines);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-    pool.unwrap().install(|| signal.send_parallel(&1));
+    pool(1).install(|| signal.send_parallel(&1));
     assert_eq!(lines.take(), steps(STARTS, &BOTH));
 }
 

@@ -1,7 +1,7 @@
 //! The rows that PostgreSQL reads for a backlog. It makes its plans when the tables are empty, or
 //! by statistics of another moment, and keeps them when there are many rows. These tests are a
-//! program of their own, and take turns, because PostgreSQL reads deleted rows again and again
-//! while a transaction of any test is open.
+//! separate program, and take turns, because PostgreSQL reads deleted rows again and again while a
+//! transaction of any test is open.
 
 mod common;
 

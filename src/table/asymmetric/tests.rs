@@ -28,12 +28,13 @@ fn sends_of_threads_that_end_leave_no_slots_behind() {
         ENDED.send(&());
     };
     let before = nodes::all().count();
-    for _ in 0..500 {
+    let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+    for _ in 0..250 * cores {
         std::thread::spawn(one_thread)
             .join()
             .expect("its sends succeed");
     }
-    // 500 nodes have 4,000 slots. Other tests start some threads meanwhile.
+    // Other tests start some threads meanwhile: more if the machine has more cores.
     let added = nodes::all().count() - before;
-    assert!(added < 2_000, "{added} slots are new");
+    assert!(added < 125 * cores, "{added} slots are new");
 }
